@@ -1,0 +1,40 @@
+# Build with PGXS: make, make install, make installcheck (a running server with
+# shared_preload_libraries = 'mvstore' is needed for the last; ./dev test makes one).
+
+EXTENSION = mvstore
+MODULE_big = mvstore
+DATA = mvstore--1.0.sql
+
+OBJS = \
+	src/ddl.o \
+	src/drop.o \
+	src/entry.o \
+	src/function.o \
+	src/journal.o \
+	src/launcher.o \
+	src/mvstore.o \
+	src/queue.o \
+	src/read.o \
+	src/request.o \
+	src/rule.o \
+	src/shmem.o \
+	src/stats.o \
+	src/store.o \
+	src/sweep.o \
+	src/text.o \
+	src/version.o \
+	src/worker.o \
+	src/write.o
+
+PG_CPPFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
+
+REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+ISOLATION = $(sort $(patsubst specs/%.spec,%,$(wildcard specs/*.spec)))
+TAP_TESTS = 1
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Every part may see the others' headers.
+$(OBJS): $(wildcard src/*.h)

@@ -1,0 +1,116 @@
+package Bench;
+
+# What the benchmarks share. Each measures named ways of doing the same thing,
+# all in one run on one server: several rounds, every other one in reverse
+# order, so that what drifts meets all alike. A way is SQL; its time is taken
+# by the server's clock, in the session that runs it.
+#
+# PGHOST, PGDATABASE, ... say where; the database is used up. ./dev bench makes one.
+
+use strict;
+use warnings;
+use Exporter qw(import);
+use IPC::Open2 ();
+
+our @EXPORT = qw(KEYS VERSIONS ROUNDS sql seconds laps make_keys rounds report);
+
+use constant {
+	KEYS => $ENV{BENCH_KEYS} || 100_000,
+	VERSIONS => $ENV{BENCH_VERSIONS} || 10,
+	ROUNDS => $ENV{BENCH_ROUNDS} || 5,
+};
+
+$| = 1;
+
+# Run SQL in a session of its own and return its output.
+sub sql
+{
+	my ($sql) = @_;
+	my $pid = IPC::Open2::open2(my $out, my $in, qw(psql -X -q -A -t -v ON_ERROR_STOP=1 -f -));
+	print $in $sql;
+	close $in;
+	my $answer = do { local $/; <$out> };
+	waitpid $pid, 0;
+	die "bench: the server refused: see above\n" if $?;
+	$answer =~ s/\s+\z//;
+	return $answer;
+}
+
+# Run SQL in a session of its own and return its seconds. $before is not timed.
+sub seconds
+{
+	my ($sql, $before) = @_;
+	return (laps($before, $sql))[0];
+}
+
+# The same for several pieces of SQL, one after the other: the seconds of each.
+sub laps
+{
+	my ($before, @laps) = @_;
+	my $clock = "\\o\nSELECT extract(epoch FROM clock_timestamp());\n\\o /dev/null\n";
+	my @times = split /\n/, sql(join "\n", "\\o /dev/null", $before // '', 'CHECKPOINT;',
+		$clock, map { $_, $clock } @laps);
+	return map { $times[$_] - $times[ $_ - 1 ] } 1 .. $#times;
+}
+
+# The table "keys": KEYS keys with a value each, in random order.
+sub make_keys
+{
+	sql(sprintf <<'SQL', KEYS);
+SET client_min_messages = error;
+DROP TABLE IF EXISTS keys;
+CREATE EXTENSION IF NOT EXISTS mvstore;
+SELECT setseed(0.5) \g /dev/null
+CREATE TABLE keys AS
+SELECT convert_to('key:' || md5(n::text), 'UTF8') AS key,
+	   convert_to(repeat(md5((-n)::text), 3), 'UTF8') AS value
+  FROM generate_series(1, %d) n
+ ORDER BY random();
+VACUUM ANALYZE keys;
+SQL
+}
+
+# rounds([name, function returning seconds] ...): name => [seconds of each round].
+sub rounds
+{
+	my @ways = @_;
+	my %seconds;
+	for my $round (1 .. ROUNDS)
+	{
+		for my $way ($round % 2 ? @ways : reverse @ways)
+		{
+			print "\r\e[K  round $round of ${\ROUNDS}: $way->[0]" if -t STDOUT;
+			push @{ $seconds{ $way->[0] } }, $way->[1]->();
+		}
+	}
+	print "\r\e[K" if -t STDOUT;
+	return %seconds;
+}
+
+sub median
+{
+	my @sorted = sort { $a <=> $b } @_;
+	return ($sorted[ $#sorted / 2 ] + $sorted[ @sorted / 2 ]) / 2;
+}
+
+# A table: per way the median, the range, and the ratio of its median to the
+# first way's. $convert turns seconds into what $unit says.
+sub report
+{
+	my ($title, $unit, $convert, $names, %seconds) = @_;
+	print "$title\n";
+	printf "  %-44s %10s %22s %9s\n", '', $unit, 'min .. max', 'to first';
+	my $first;
+	for my $name (@$names)
+	{
+		my @values = map { $convert->($_) } @{ $seconds{$name} };
+		my ($low, $high) = (sort { $a <=> $b } @values)[ 0, -1 ];
+		my $median = median(@values);
+		$first //= $median;
+		my $digits = $median < 100 ? 2 : 0;
+		printf "  %-44s %10.*f %22s %8.2fx\n", $name, $digits, $median,
+		  sprintf('%.*f .. %.*f', $digits, $low, $digits, $high), $median / $first;
+	}
+}
+
+1;

@@ -1,0 +1,385 @@
+/* mvstore--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION mvstore" to load this file. \quit
+
+--
+-- Catalog. Written by the C code only, whatever the rights of its caller.
+--
+
+-- One row per store. incarnation counts the lives of its contents: TRUNCATE
+-- begins the next, and drops requested in an earlier life are void.
+CREATE TABLE mvstore_policy (
+	store			regclass	NOT NULL PRIMARY KEY,
+	keep_versions	integer,
+	keep_for		interval,
+	ttl				interval,
+	incarnation		bigint		NOT NULL
+);
+
+-- The greatest version at which something removed from the store was
+-- superseded: reads as of it, or later, are complete.
+CREATE TABLE mvstore_floor (
+	store			regclass	NOT NULL PRIMARY KEY,
+	floor			bigint		NOT NULL
+);
+
+-- Drop requests that a committed transaction has made and the worker has not
+-- yet worked off. system and database say where a row was made, so that rows
+-- that arrive by a restore are told from the worker's own.
+CREATE TABLE mvstore_journal (
+	id				bigint		NOT NULL,
+	system			bigint		NOT NULL,
+	database		oid			NOT NULL,
+	store			regclass	NOT NULL,
+	incarnation		bigint		NOT NULL,
+	key				bytea		NOT NULL,
+	keep			integer		NOT NULL,
+	before			bigint		NOT NULL,
+	PRIMARY KEY (id, system, database)
+);
+
+-- No version above its value has been handed out: the durable high-water mark.
+CREATE SEQUENCE mvstore_clock;
+
+REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_journal FROM PUBLIC;
+REVOKE ALL ON SEQUENCE mvstore_clock FROM PUBLIC;
+
+SELECT pg_catalog.pg_extension_config_dump('mvstore_policy', '');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_floor', '');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_journal', '');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_clock', '');
+
+--
+-- Stores
+--
+
+CREATE FUNCTION mvstore_create(store text, keep_versions integer DEFAULT NULL,
+							   keep_for interval DEFAULT NULL, ttl interval DEFAULT NULL)
+RETURNS regclass
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_create(text, integer, interval, interval) IS
+'create a store: a table of every version of a key';
+
+CREATE FUNCTION mvstore_truncated() RETURNS trigger
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_truncated() IS
+'trigger on every store: TRUNCATE begins its next incarnation';
+
+CREATE FUNCTION mvstore_forget() RETURNS event_trigger
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_forget() FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_forget() IS
+'event trigger: DROP TABLE forgets the store';
+
+CREATE EVENT TRIGGER mvstore_forget ON sql_drop
+EXECUTE FUNCTION mvstore_forget();
+-- A dropped store is forgotten whatever session_replication_role says.
+ALTER EVENT TRIGGER mvstore_forget ENABLE ALWAYS;
+
+CREATE VIEW mvstore_stores AS
+SELECT p.store, p.keep_versions, p.keep_for, p.ttl, p.incarnation,
+	   pg_catalog.pg_total_relation_size(p.store) AS size
+  FROM mvstore_policy p
+  JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.store;
+GRANT SELECT ON mvstore_stores TO PUBLIC;
+
+COMMENT ON VIEW mvstore_stores IS
+'the stores of this database: policy, incarnation, bytes on disk with index and TOAST';
+
+--
+-- Writes
+--
+
+CREATE FUNCTION mvstore_put(store regclass, key text, value text, ttl interval DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put(regclass, text, text, interval) IS
+'write a value under a key; returns the version';
+
+CREATE FUNCTION mvstore_put(store regclass, key bytea, value bytea, ttl interval DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'mvstore_put_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put(regclass, bytea, bytea, interval) IS
+'write a value under a key; returns the version';
+
+CREATE FUNCTION mvstore_put(store regclass, key text, value bytea, ttl interval DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'mvstore_put_text_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put(regclass, text, bytea, interval) IS
+'write a value under a key; returns the version';
+
+CREATE FUNCTION mvstore_put_at(store regclass, key text, value text, version bigint)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_at(regclass, text, text, bigint) IS
+'write a value into the past, for imports and replays';
+
+CREATE FUNCTION mvstore_put_at(store regclass, key bytea, value bytea, version bigint)
+RETURNS void
+AS 'MODULE_PATHNAME', 'mvstore_put_at_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_at(regclass, bytea, bytea, bigint) IS
+'write a value into the past, for imports and replays';
+
+CREATE FUNCTION mvstore_put_at(store regclass, key text, value bytea, version bigint)
+RETURNS void
+AS 'MODULE_PATHNAME', 'mvstore_put_at_text_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_at(regclass, text, bytea, bigint) IS
+'write a value into the past, for imports and replays';
+
+CREATE FUNCTION mvstore_delete(store regclass, key text)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_delete(regclass, text) IS
+'write a tombstone; returns the version, NULL if there was nothing to delete';
+
+CREATE FUNCTION mvstore_delete(store regclass, key bytea)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'mvstore_delete_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_delete(regclass, bytea) IS
+'write a tombstone; returns the version, NULL if there was nothing to delete';
+
+CREATE FUNCTION mvstore_delete_at(store regclass, key text, version bigint)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_delete_at(regclass, text, bigint) IS
+'write a tombstone into the past, for imports and replays';
+
+CREATE FUNCTION mvstore_delete_at(store regclass, key bytea, version bigint)
+RETURNS void
+AS 'MODULE_PATHNAME', 'mvstore_delete_at_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_delete_at(regclass, bytea, bigint) IS
+'write a tombstone into the past, for imports and replays';
+
+--
+-- Reads
+--
+
+CREATE FUNCTION mvstore_get(store regclass, key text, as_of bigint DEFAULT 9223372036854775807)
+RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_get(regclass, text, bigint) IS
+'the value under a key; NULL if absent, deleted or expired';
+
+CREATE FUNCTION mvstore_get(store regclass, key bytea, as_of bigint DEFAULT 9223372036854775807)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'mvstore_get_bytea' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_get(regclass, bytea, bigint) IS
+'the value under a key; NULL if absent, deleted or expired';
+
+CREATE FUNCTION mvstore_get_bytea(store regclass, key text,
+								  as_of bigint DEFAULT 9223372036854775807)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'mvstore_get_text_bytea' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_get_bytea(regclass, text, bigint) IS
+'the value under a text key, as bytes';
+
+CREATE FUNCTION mvstore_get_entry(store regclass, key text,
+								  as_of bigint DEFAULT 9223372036854775807, OUT key text,
+								  OUT version bigint, OUT value text,
+								  OUT expires_at timestamptz)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_get_entry(regclass, text, bigint) IS
+'the live entry under a key, with its own version';
+
+CREATE FUNCTION mvstore_get_entry(store regclass, key bytea,
+								  as_of bigint DEFAULT 9223372036854775807, OUT key bytea,
+								  OUT version bigint, OUT value bytea,
+								  OUT expires_at timestamptz)
+RETURNS record
+AS 'MODULE_PATHNAME', 'mvstore_get_entry_bytea' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_get_entry(regclass, bytea, bigint) IS
+'the live entry under a key, with its own version';
+
+CREATE FUNCTION mvstore_contains(store regclass, key text,
+								 as_of bigint DEFAULT 9223372036854775807)
+RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_contains(regclass, text, bigint) IS
+'whether a key has a value';
+
+CREATE FUNCTION mvstore_contains(store regclass, key bytea,
+								 as_of bigint DEFAULT 9223372036854775807)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'mvstore_contains_bytea' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_contains(regclass, bytea, bigint) IS
+'whether a key has a value';
+
+CREATE FUNCTION mvstore_previous(store regclass, key text,
+								 before bigint DEFAULT 9223372036854775807, OUT key text,
+								 OUT version bigint, OUT value text, OUT expires_at timestamptz)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_previous(regclass, text, bigint) IS
+'the newest entry of a key below a version, tombstones included';
+
+CREATE FUNCTION mvstore_previous(store regclass, key bytea,
+								 before bigint DEFAULT 9223372036854775807, OUT key bytea,
+								 OUT version bigint, OUT value bytea,
+								 OUT expires_at timestamptz)
+RETURNS record
+AS 'MODULE_PATHNAME', 'mvstore_previous_bytea' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_previous(regclass, bytea, bigint) IS
+'the newest entry of a key below a version, tombstones included';
+
+CREATE FUNCTION mvstore_scan(store regclass, from_key text DEFAULT NULL,
+							 to_key text DEFAULT NULL, as_of bigint DEFAULT 9223372036854775807,
+							 max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
+RETURNS TABLE (key text, version bigint, value text)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 1000;
+
+COMMENT ON FUNCTION mvstore_scan(regclass, text, text, bigint, bigint, boolean) IS
+'the keys in [from_key, to_key) that have a value, in byte order';
+
+CREATE FUNCTION mvstore_scan_bytea(store regclass, from_key bytea DEFAULT NULL,
+								   to_key bytea DEFAULT NULL,
+								   as_of bigint DEFAULT 9223372036854775807,
+								   max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
+RETURNS TABLE (key bytea, version bigint, value bytea)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 1000;
+
+COMMENT ON FUNCTION mvstore_scan_bytea(regclass, bytea, bytea, bigint, bigint, boolean) IS
+'the keys in [from_key, to_key) that have a value, in byte order';
+
+CREATE FUNCTION mvstore_scan_prefix(store regclass, prefix text,
+									as_of bigint DEFAULT 9223372036854775807,
+									max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
+RETURNS TABLE (key text, version bigint, value text)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+
+COMMENT ON FUNCTION mvstore_scan_prefix(regclass, text, bigint, bigint, boolean) IS
+'the keys that begin with a prefix and have a value, in byte order';
+
+CREATE FUNCTION mvstore_scan_prefix(store regclass, prefix bytea,
+									as_of bigint DEFAULT 9223372036854775807,
+									max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
+RETURNS TABLE (key bytea, version bigint, value bytea)
+AS 'MODULE_PATHNAME', 'mvstore_scan_prefix_bytea' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+
+COMMENT ON FUNCTION mvstore_scan_prefix(regclass, bytea, bigint, bigint, boolean) IS
+'the keys that begin with a prefix and have a value, in byte order';
+
+CREATE FUNCTION mvstore_history(store regclass, key text, max_rows bigint DEFAULT NULL)
+RETURNS TABLE (version bigint, value text, expires_at timestamptz)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+
+COMMENT ON FUNCTION mvstore_history(regclass, text, bigint) IS
+'every entry of a key, newest first, tombstones included';
+
+CREATE FUNCTION mvstore_history(store regclass, key bytea, max_rows bigint DEFAULT NULL)
+RETURNS TABLE (version bigint, value bytea, expires_at timestamptz)
+AS 'MODULE_PATHNAME', 'mvstore_history_bytea' LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+
+COMMENT ON FUNCTION mvstore_history(regclass, bytea, bigint) IS
+'every entry of a key, newest first, tombstones included';
+
+--
+-- Drops
+--
+
+CREATE FUNCTION mvstore_drop(store regclass, key text, keep integer DEFAULT 1,
+							 before bigint DEFAULT 9223372036854775807)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_drop(regclass, text, integer, bigint) IS
+'enqueue a drop of the superseded entries of a key beyond the newest keep';
+
+CREATE FUNCTION mvstore_drop(store regclass, key bytea, keep integer DEFAULT 1,
+							 before bigint DEFAULT 9223372036854775807)
+RETURNS void
+AS 'MODULE_PATHNAME', 'mvstore_drop_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_drop(regclass, bytea, integer, bigint) IS
+'enqueue a drop of the superseded entries of a key beyond the newest keep';
+
+CREATE FUNCTION mvstore_flush(timeout interval DEFAULT '30 s')
+RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_flush(interval) IS
+'wait until every drop requested by now is done; false on timeout';
+
+--
+-- Stats
+--
+
+CREATE FUNCTION mvstore_stat_databases(OUT database oid, OUT worker_pid integer,
+	OUT worker_state text, OUT queue_length bigint, OUT queue_bytes bigint,
+	OUT queue_capacity bigint, OUT queue_high_water bigint, OUT oldest_request timestamptz,
+	OUT requests_enqueued bigint, OUT requests_merged bigint, OUT requests_overflowed bigint,
+	OUT requests_processed bigint, OUT requests_held bigint, OUT requests_failed bigint,
+	OUT entries_dropped bigint, OUT bytes_dropped bigint, OUT batches bigint,
+	OUT last_batch_at timestamptz, OUT last_batch_duration interval,
+	OUT lag_mean interval, OUT lag_max interval, OUT sweeps bigint,
+	OUT last_error text, OUT last_error_at timestamptz, OUT stats_since timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 8;
+
+COMMENT ON FUNCTION mvstore_stat_databases() IS
+'what shared memory counts for each database; read it through mvstore_stats';
+
+CREATE VIEW mvstore_stats AS
+SELECT d.datname AS database, s.worker_pid, s.worker_state,
+	   s.queue_length, s.queue_bytes, s.queue_capacity, s.queue_high_water,
+	   pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.oldest_request AS oldest_request_age,
+	   s.requests_enqueued, s.requests_merged, s.requests_overflowed,
+	   s.requests_processed, s.requests_held, s.requests_failed,
+	   s.entries_dropped, s.bytes_dropped, s.batches, s.last_batch_at, s.last_batch_duration,
+	   s.lag_mean, s.lag_max, s.sweeps, s.last_error, s.last_error_at, s.stats_since
+  FROM mvstore_stat_databases() s
+  JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) s.database;
+GRANT SELECT ON mvstore_stats TO PUBLIC;
+
+COMMENT ON VIEW mvstore_stats IS
+'the drop queue and the drop worker, one row per database with stores';
+
+CREATE FUNCTION mvstore_stat_stores(OUT store oid, OUT puts bigint, OUT deletes bigint,
+	OUT requests bigint, OUT entries_dropped bigint, OUT bytes_dropped bigint,
+	OUT keys_purged bigint, OUT entries_expired bigint, OUT last_sweep timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
+
+COMMENT ON FUNCTION mvstore_stat_stores() IS
+'what shared memory counts for each store of this database; read it through mvstore_store_stats';
+
+CREATE VIEW mvstore_store_stats AS
+SELECT p.store,
+	   coalesce(s.puts, 0) AS puts, coalesce(s.deletes, 0) AS deletes,
+	   coalesce(s.requests, 0) AS requests,
+	   coalesce(s.entries_dropped, 0) AS entries_dropped,
+	   coalesce(s.bytes_dropped, 0) AS bytes_dropped,
+	   coalesce(s.keys_purged, 0) AS keys_purged,
+	   coalesce(s.entries_expired, 0) AS entries_expired,
+	   f.floor, s.last_sweep,
+	   pg_catalog.pg_stat_get_dead_tuples(p.store) AS dead_tuples
+  FROM mvstore_policy p
+  LEFT JOIN mvstore_floor f ON f.store OPERATOR(pg_catalog.=) p.store
+  LEFT JOIN mvstore_stat_stores() s ON s.store OPERATOR(pg_catalog.=) p.store;
+GRANT SELECT ON mvstore_store_stats TO PUBLIC;
+
+COMMENT ON VIEW mvstore_store_stats IS
+'what was written to and dropped from each store of this database';

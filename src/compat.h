@@ -1,0 +1,100 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Every difference between the PostgreSQL majors that mvstore supports
+ *	  (15 to 18), and nothing else. The newest spelling is the normal one;
+ *	  older servers get it here. In alphabetical order.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_COMPAT_H
+#define MVSTORE_COMPAT_H
+
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 200000
+#error "mvstore supports PostgreSQL 15 to 18"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
+#endif
+
+/*
+ * ExecInitRangeTable() takes the permissions apart since 16, and the relations
+ * that run-time pruning left since 18.
+ */
+static inline void
+mvs_compat_init_range_table(EState *estate, RangeTblEntry *entry)
+{
+#if PG_VERSION_NUM >= 180000
+	ExecInitRangeTable(estate, list_make1(entry), NIL, bms_make_singleton(1));
+#elif PG_VERSION_NUM >= 160000
+	ExecInitRangeTable(estate, list_make1(entry), NIL);
+#else
+	ExecInitRangeTable(estate, list_make1(entry));
+#endif
+}
+
+/* index_beginscan() takes a place for its instrumentation since 18. */
+static inline IndexScanDesc
+mvs_compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int nkeys)
+{
+#if PG_VERSION_NUM >= 180000
+	return index_beginscan(heap, index, snapshot, NULL, nkeys, 0);
+#else
+	return index_beginscan(heap, index, snapshot, nkeys, 0);
+#endif
+}
+
+/* PG_MODULE_MAGIC_EXT names the module since 18. */
+#if PG_VERSION_NUM < 180000
+#define PG_MODULE_MAGIC_EXT(...) PG_MODULE_MAGIC
+#endif
+
+/* A process is known by its number in the proc array: a field of PGPROC until 16. */
+static inline int
+mvs_compat_proc_number(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyProc->pgprocno;
+#endif
+}
+
+/* The owner checks were one function per kind of object until 15. */
+static inline bool
+mvs_compat_database_owned(Oid database, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(DatabaseRelationId, database, role);
+#else
+	return pg_database_ownercheck(database, role);
+#endif
+}
+
+/* An extension names its own wait events since 17. */
+static inline uint32
+mvs_compat_wait_event(uint32 *cached, const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	if (*cached == 0)
+		*cached = WaitEventExtensionNew(name);
+	return *cached;
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+#endif							/* MVSTORE_COMPAT_H */

@@ -1,0 +1,229 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl.c
+ *	  Staying out of the way of commands on whole databases.
+ *
+ * DROP DATABASE, ALTER DATABASE ... RENAME TO and SET TABLESPACE, and CREATE
+ * DATABASE ... TEMPLATE fail while anybody is connected to the database, be it
+ * a worker that does nothing. So before such a command, if its user has the
+ * right to it, the database's worker is asked to end, and none is started until
+ * the command has ended.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "miscadmin.h"
+#include "storage/condition_variable.h"
+#include "storage/ipc.h"
+#include "tcop/utility.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "ddl.h"
+#include "shmem.h"
+
+/* Milliseconds to wait for a worker to end. */
+#define STOP_TIME 5000
+
+static ProcessUtility_hook_type prev_process_utility = NULL;
+static uint32 wait_event_stop = 0;
+
+static void process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
+							ProcessUtilityContext context, ParamListInfo params,
+							QueryEnvironment *environment, DestReceiver *receiver,
+							QueryCompletion *completion);
+static void next_process_utility(PlannedStmt *statement, const char *query,
+								 bool read_only_tree, ProcessUtilityContext context,
+								 ParamListInfo params, QueryEnvironment *environment,
+								 DestReceiver *receiver, QueryCompletion *completion);
+static const char *exclusive_database(Node *command, bool *copied);
+static MvsDatabase *slot_to_clear(Node *command);
+static bool may_create_database(void);
+static void stop_worker(MvsDatabase *database);
+static void end_hold_off(int code, Datum argument);
+
+void
+mvs_ddl_init(void)
+{
+	prev_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}
+
+static void
+next_process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
+					 ProcessUtilityContext context, ParamListInfo params,
+					 QueryEnvironment *environment, DestReceiver *receiver,
+					 QueryCompletion *completion)
+{
+	if (prev_process_utility)
+		prev_process_utility(statement, query, read_only_tree, context, params,
+							 environment, receiver, completion);
+	else
+		standard_ProcessUtility(statement, query, read_only_tree, context, params,
+								environment, receiver, completion);
+}
+
+static void
+process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *environment, DestReceiver *receiver,
+				QueryCompletion *completion)
+{
+	MvsDatabase *database = slot_to_clear(statement->utilityStmt);
+	Oid			oid;
+
+	if (database == NULL)
+	{
+		next_process_utility(statement, query, read_only_tree, context, params,
+							 environment, receiver, completion);
+		return;
+	}
+
+	oid = database->oid;
+	PG_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(database));
+	{
+		stop_worker(database);
+		next_process_utility(statement, query, read_only_tree, context, params,
+							 environment, receiver, completion);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(database));
+	end_hold_off(0, PointerGetDatum(database));
+
+	/* These commands run in no transaction block: the database is gone for good. */
+	if (IsA(statement->utilityStmt, DropdbStmt))
+		mvs_database_forget(oid);
+}
+
+/* The database that a command must have for itself, or NULL; copied: as a template. */
+static const char *
+exclusive_database(Node *command, bool *copied)
+{
+	List	   *options = NIL;
+	const char *wanted = NULL;
+	const char *name = NULL;
+	ListCell   *cell;
+
+	*copied = false;
+	switch (nodeTag(command))
+	{
+		case T_DropdbStmt:
+			return ((DropdbStmt *) command)->dbname;
+		case T_RenameStmt:
+			if (((RenameStmt *) command)->renameType == OBJECT_DATABASE)
+				return ((RenameStmt *) command)->subname;
+			return NULL;
+		case T_AlterDatabaseStmt:
+			options = ((AlterDatabaseStmt *) command)->options;
+			wanted = "tablespace";
+			break;
+		case T_CreatedbStmt:
+			options = ((CreatedbStmt *) command)->options;
+			wanted = "template";
+			*copied = true;
+			break;
+		default:
+			return NULL;
+	}
+
+	foreach(cell, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, wanted) == 0 && option->arg)
+			name = *copied ? defGetString(option) : ((AlterDatabaseStmt *) command)->dbname;
+	}
+	return name;
+}
+
+/* The slot of the database whose worker a command needs gone, if the user may run it. */
+static MvsDatabase *
+slot_to_clear(Node *command)
+{
+	bool		copied;
+	const char *name = exclusive_database(command, &copied);
+	Oid			oid;
+	bool		allowed;
+	HeapTuple	tuple;
+
+	if (name == NULL || mvs_shared == NULL)
+		return NULL;
+	oid = get_database_oid(name, true);
+	if (!OidIsValid(oid) || oid == MyDatabaseId)
+		return NULL;
+	allowed = mvs_compat_database_owned(oid, GetUserId());
+	if (!allowed && copied)
+	{
+		tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(oid));
+		allowed = HeapTupleIsValid(tuple) &&
+			((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+		if (HeapTupleIsValid(tuple))
+			ReleaseSysCache(tuple);
+	}
+	if (copied && !may_create_database())
+		allowed = false;
+	return allowed ? mvs_database_find(oid) : NULL;
+}
+
+/* Whether the current user may create databases. */
+static bool
+may_create_database(void)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	bool		allowed;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	allowed = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb || superuser();
+	ReleaseSysCache(tuple);
+	return allowed;
+}
+
+/* Have no worker in a database, and none started. */
+static void
+stop_worker(MvsDatabase *database)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STOP_TIME);
+	int			proc;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->hold_off = true;
+	proc = database->worker_proc;
+	LWLockRelease(database->queue_lock);
+	mvs_wake_proc(proc);
+
+	ConditionVariablePrepareToSleep(&database->progress);
+	while (database->worker_pid != 0)
+	{
+		int64		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+
+		if (left <= 0)
+			break;				/* the command itself will say what is in its way */
+		(void) ConditionVariableTimedSleep(&database->progress, left,
+										   mvs_compat_wait_event(&wait_event_stop,
+																 "MvstoreStopWorker"));
+	}
+	ConditionVariableCancelSleep();
+}
+
+static void
+end_hold_off(int code, Datum argument)
+{
+	MvsDatabase *database = (MvsDatabase *) DatumGetPointer(argument);
+	bool		wanted;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->hold_off = false;
+	wanted = (database->worker_state == MVS_WORKER_WANTED);
+	LWLockRelease(database->queue_lock);
+	if (wanted)
+		mvs_wake_proc(mvs_shared->launcher_proc);
+}

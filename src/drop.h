@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * drop.h
+ *	  Dropping entries of one store in one transaction of the worker.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_DROP_H
+#define MVSTORE_DROP_H
+
+#include "postgres.h"
+
+#include "entry.h"
+#include "rule.h"
+#include "shmem.h"
+#include "stats.h"
+#include "store.h"
+
+/* All entries of one key that a snapshot sees, newest first. */
+typedef struct MvsKeyEntries
+{
+	MvsHistory	history;
+	int			space;
+	int64	   *versions;
+	ItemPointerData *tids;
+	int64	   *bytes;
+} MvsKeyEntries;
+
+/* A drop under way. */
+typedef struct MvsDrop
+{
+	MvsDatabase *database;
+	Oid			oid;
+	MvsStore	store;
+	MvsCursor	cursor;
+	MvsKeyEntries entries;
+	int64		horizon;
+	int64		now;
+	int64		floor;			/* to be raised to; 0: nothing went */
+	MvsTally	tally;
+} MvsDrop;
+
+typedef enum MvsDropState
+{
+	MVS_DROP_READY,
+	MVS_DROP_GONE,				/* there is no such store */
+	MVS_DROP_LOCKED				/* somebody has it locked: try later */
+} MvsDropState;
+
+/*
+ * Starts a transaction and gets a store ready, waiting for no lock. Whatever
+ * the answer, mvs_drop_commit() ends the transaction.
+ */
+extern MvsDropState mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store);
+
+/* Collects the entries of a key. */
+extern void mvs_drop_collect(MvsDrop *drop, const bytea *key);
+
+/* The same, entry by entry. */
+extern void mvs_drop_collect_begin(MvsDrop *drop);
+extern void mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry);
+
+/*
+ * Drops from entry "first" of what was collected on, as far as the horizon
+ * allows; in held is told the greatest end that it keeps, or 0. False where
+ * somebody has an entry locked, which then stays with all newer ones.
+ */
+extern bool mvs_drop_entries(MvsDrop *drop, int first, int64 *held);
+
+/* Raises the floor, commits and counts. */
+extern void mvs_drop_commit(MvsDrop *drop, MvsDropState state);
+
+#endif							/* MVSTORE_DROP_H */

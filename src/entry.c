@@ -1,0 +1,532 @@
+/*-------------------------------------------------------------------------
+ *
+ * entry.c
+ *	  Entries: all access to the table and the index of a store.
+ *
+ * The index is on (key, version DESC), so the newest entry of a key at or
+ * below a version is the first that a scan from there meets. Scans over keys
+ * read the index alone and visit the table only for the entry that answers.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/genam.h"
+#include "access/heaptoast.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/sysattr.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "nodes/makefuncs.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "entry.h"
+#include "version.h"
+
+/* Columns of the index. */
+#define INDEX_KEY 1
+#define INDEX_VERSION 2
+
+/* Scan keys that any of our scans has at most. */
+#define MAX_SCAN_KEYS 2
+
+/*
+ * Entries of one key that a scan steps over before it seeks the next key. A
+ * step costs some 30 ns within a page, a seek some 700 ns.
+ */
+#define STEPS_BEFORE_SEEK 24
+
+static void fill_entry(MvsCursor *cursor, MvsEntry *entry);
+static bool next_index_key(MvsScan *scan, bytea **key, int64 *version);
+static void seek_keys(MvsScan *scan);
+static void look(MvsStore *store, ScanKey keys, int key_count,
+				 volatile TransactionId *ignore, MvsHead *head);
+static void insert_plain(MvsStore *store, TupleTableSlot *slot);
+static void insert_by_executor(MvsStore *store, TupleTableSlot *slot);
+static void fill_defaults(MvsStore *store, TupleTableSlot *slot, EState *estate);
+
+/* ------------------------------------------------------------------------
+ * Keys
+ * ------------------------------------------------------------------------ */
+
+int
+mvs_key_compare(const bytea *left, const bytea *right)
+{
+	int			left_length = VARSIZE_ANY_EXHDR(left);
+	int			right_length = VARSIZE_ANY_EXHDR(right);
+	int			order = memcmp(VARDATA_ANY(left), VARDATA_ANY(right),
+							   Min(left_length, right_length));
+
+	return order != 0 ? order : left_length - right_length;
+}
+
+bytea *
+mvs_key_prefix_end(const bytea *prefix)
+{
+	int			length = VARSIZE_ANY_EXHDR(prefix);
+	const unsigned char *data = (const unsigned char *) VARDATA_ANY(prefix);
+	bytea	   *end;
+
+	/* A byte 0xff has no successor: the one before it must rise. */
+	while (length > 0 && data[length - 1] == 0xff)
+		length--;
+	if (length == 0)
+		return NULL;
+
+	end = palloc(VARHDRSZ + length);
+	SET_VARSIZE(end, VARHDRSZ + length);
+	memcpy(VARDATA(end), data, length);
+	((unsigned char *) VARDATA(end))[length - 1]++;
+	return end;
+}
+
+/* ------------------------------------------------------------------------
+ * Cursors
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_cursor_open(MvsCursor *cursor, MvsStore *store, Snapshot snapshot)
+{
+	cursor->store = store;
+	cursor->snapshot = snapshot;
+	cursor->slot = table_slot_create(store->heap, NULL);
+	cursor->scan = mvs_compat_index_beginscan(store->heap, store->index, snapshot,
+											  MAX_SCAN_KEYS);
+}
+
+void
+mvs_cursor_close(MvsCursor *cursor)
+{
+	index_endscan(cursor->scan);
+	ExecDropSingleTupleTableSlot(cursor->slot);
+}
+
+/*
+ * Begin a scan anew with other keys than the last, and perhaps fewer than it
+ * was opened for: an access method has room for those that it was opened for.
+ */
+static void
+restart_scan(IndexScanDesc scan, ScanKey keys, int count)
+{
+	scan->numberOfKeys = count;
+	index_rescan(scan, keys, count, NULL, 0);
+}
+
+bool
+mvs_cursor_find(MvsCursor *cursor, const bytea *key, int64 version, MvsEntry *entry)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+				PointerGetDatum(key));
+	ScanKeyInit(&keys[1], INDEX_VERSION, BTLessEqualStrategyNumber, F_INT8LE,
+				Int64GetDatum(version));
+	restart_scan(cursor->scan, keys, version == MVS_NEWEST ? 1 : 2);
+	return mvs_cursor_next(cursor, entry);
+}
+
+void
+mvs_cursor_walk(MvsCursor *cursor, const bytea *from)
+{
+	ScanKeyData key;
+
+	if (from)
+		ScanKeyInit(&key, INDEX_KEY, BTGreaterEqualStrategyNumber, F_BYTEAGE,
+					PointerGetDatum(from));
+	restart_scan(cursor->scan, &key, from ? 1 : 0);
+}
+
+bool
+mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry)
+{
+	if (!index_getnext_slot(cursor->scan, ForwardScanDirection, cursor->slot))
+		return false;
+	fill_entry(cursor, entry);
+	return true;
+}
+
+/* Read the entry in the cursor's slot. */
+static void
+fill_entry(MvsCursor *cursor, MvsEntry *entry)
+{
+	const AttrNumber *columns = cursor->store->info.columns;
+	TupleTableSlot *slot = cursor->slot;
+	bool		isnull;
+	Datum		expires_at;
+
+	entry->tid = slot->tts_tid;
+	entry->version = DatumGetInt64(slot_getattr(slot, columns[MVS_VERSION], &isnull));
+	entry->value = slot_getattr(slot, columns[MVS_VALUE], &entry->tombstone);
+	expires_at = slot_getattr(slot, columns[MVS_EXPIRES], &isnull);
+	entry->expires = !isnull;
+	entry->expires_at = isnull ? DT_NOEND : DatumGetTimestampTz(expires_at);
+}
+
+bytea *
+mvs_cursor_key(MvsCursor *cursor)
+{
+	bool		isnull;
+
+	return DatumGetByteaPP(slot_getattr(cursor->slot,
+										cursor->store->info.columns[MVS_KEY], &isnull));
+}
+
+int64
+mvs_cursor_bytes(MvsCursor *cursor, const MvsEntry *entry)
+{
+	bool		should_free;
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(cursor->slot, false, &should_free);
+	int64		bytes = tuple->t_len;
+
+	if (should_free)
+		heap_freetuple(tuple);
+	if (!entry->tombstone && VARATT_IS_EXTERNAL(DatumGetPointer(entry->value)))
+		bytes += toast_datum_size(entry->value);
+	return bytes;
+}
+
+bytea *
+mvs_entry_value(const MvsEntry *entry)
+{
+	return DatumGetByteaPCopy(entry->value);
+}
+
+/* ------------------------------------------------------------------------
+ * Scans over keys
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_scan_open(MvsScan *scan, MvsStore *store, Snapshot snapshot,
+			  const bytea *from, const bytea *to, int64 as_of, bool reverse)
+{
+	mvs_cursor_open(&scan->walk, store, snapshot);
+	scan->walk.scan->xs_want_itup = true;
+	mvs_cursor_open(&scan->point, store, snapshot);
+	scan->as_of = as_of;
+	scan->reverse = reverse;
+	scan->begun = false;
+	scan->from = from;
+	scan->to = to;
+	scan->key = palloc(VARHDRSZ + MVS_MAX_KEY);
+	scan->bound = palloc(VARHDRSZ + MVS_MAX_KEY);
+	scan->detoasted = NULL;
+	seek_keys(scan);
+}
+
+void
+mvs_scan_close(MvsScan *scan)
+{
+	mvs_cursor_close(&scan->walk);
+	mvs_cursor_close(&scan->point);
+	pfree(scan->key);
+	pfree(scan->bound);
+}
+
+/* Put the walk at the first key, or at the one behind the current key. */
+static void
+seek_keys(MvsScan *scan)
+{
+	ScanKeyData keys[MAX_SCAN_KEYS];
+	int			count = 0;
+
+	/* The scan goes on comparing with its bounds, so they have memory of their own. */
+	if (scan->begun)
+		memcpy(scan->bound, scan->key, VARSIZE(scan->key));
+
+	if (scan->begun && !scan->reverse)
+		ScanKeyInit(&keys[count++], INDEX_KEY, BTGreaterStrategyNumber, F_BYTEAGT,
+					PointerGetDatum(scan->bound));
+	else if (scan->from)
+		ScanKeyInit(&keys[count++], INDEX_KEY, BTGreaterEqualStrategyNumber, F_BYTEAGE,
+					PointerGetDatum(scan->from));
+	if (scan->begun && scan->reverse)
+		ScanKeyInit(&keys[count++], INDEX_KEY, BTLessStrategyNumber, F_BYTEALT,
+					PointerGetDatum(scan->bound));
+	else if (scan->to)
+		ScanKeyInit(&keys[count++], INDEX_KEY, BTLessStrategyNumber, F_BYTEALT,
+					PointerGetDatum(scan->to));
+	restart_scan(scan->walk.scan, keys, count);
+	scan->steps = 0;
+}
+
+/* Step the walk to its next index entry, visible or not. */
+static bool
+next_index_key(MvsScan *scan, bytea **key, int64 *version)
+{
+	IndexScanDesc walk = scan->walk.scan;
+	Datum		datum;
+	bool		isnull;
+
+	if (scan->detoasted)
+	{
+		pfree(scan->detoasted);
+		scan->detoasted = NULL;
+	}
+	if (index_getnext_tid(walk, scan->reverse ? BackwardScanDirection
+						  : ForwardScanDirection) == NULL)
+		return false;
+	datum = index_getattr(walk->xs_itup, INDEX_KEY, walk->xs_itupdesc, &isnull);
+	*key = DatumGetByteaPP(datum);
+	if ((Pointer) *key != DatumGetPointer(datum))
+		scan->detoasted = *key;
+	*version = DatumGetInt64(index_getattr(walk->xs_itup, INDEX_VERSION,
+										   walk->xs_itupdesc, &isnull));
+	return true;
+}
+
+bool
+mvs_scan_next(MvsScan *scan, MvsEntry *entry)
+{
+	bool		answered = true;	/* the current key has been looked at */
+	bytea	   *key;
+	int64		version;
+
+	while (next_index_key(scan, &key, &version))
+	{
+		CHECK_FOR_INTERRUPTS();
+
+		if (!scan->begun || mvs_key_compare(key, scan->key) != 0)
+		{
+			int			length = VARSIZE_ANY_EXHDR(key);
+
+			SET_VARSIZE(scan->key, VARHDRSZ + length);
+			memcpy(VARDATA(scan->key), VARDATA_ANY(key), length);
+			scan->begun = true;
+			scan->steps = 0;
+			answered = false;
+
+			/* Downwards, a key's oldest entry comes first: look its newest up. */
+			if (scan->reverse)
+			{
+				if (mvs_cursor_find(&scan->point, scan->key, scan->as_of, entry))
+					return true;
+				answered = true;
+			}
+		}
+		else if (++scan->steps > STEPS_BEFORE_SEEK)
+		{
+			/* Too many entries of one key to step over. */
+			if (!answered && mvs_cursor_find(&scan->point, scan->key, scan->as_of, entry))
+			{
+				seek_keys(scan);
+				return true;
+			}
+			seek_keys(scan);
+			answered = true;
+			continue;
+		}
+
+		if (!answered && version <= scan->as_of &&
+			index_fetch_heap(scan->walk.scan, scan->walk.slot))
+		{
+			fill_entry(&scan->walk, entry);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ------------------------------------------------------------------------
+ * Looking at what is to be overwritten
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_entry_look(MvsStore *store, const bytea *key, volatile TransactionId *ignore, MvsHead *head)
+{
+	ScanKeyData scan_key;
+
+	ScanKeyInit(&scan_key, INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+				PointerGetDatum(key));
+	look(store, &scan_key, 1, ignore, head);
+}
+
+void
+mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
+				  volatile TransactionId *ignore, MvsHead *head)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+				PointerGetDatum(key));
+	ScanKeyInit(&keys[1], INDEX_VERSION, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(version));
+	look(store, keys, 2, ignore, head);
+}
+
+/* Read the first entry of a scan with everything uncommitted. */
+static void
+look(MvsStore *store, ScanKey keys, int key_count, volatile TransactionId *ignore,
+	 MvsHead *head)
+{
+	SnapshotData dirty;
+	MvsCursor	cursor;
+
+	InitDirtySnapshot(dirty);
+	head->own = false;
+	head->wait_for = InvalidTransactionId;
+
+	mvs_cursor_open(&cursor, store, &dirty);
+	restart_scan(cursor.scan, keys, key_count);
+	head->found = mvs_cursor_next(&cursor, &head->entry);
+	if (head->found)
+	{
+		if (TransactionIdIsValid(dirty.xmin))
+			head->wait_for = dirty.xmin;
+		else if (TransactionIdIsValid(dirty.xmax) && dirty.xmax != *ignore)
+			head->wait_for = dirty.xmax;
+
+		/* Only an entry of our own version can be ours. */
+		if (head->entry.version == mvs_version_mine())
+		{
+			bool		isnull;
+			Datum		xmin = slot_getsysattr(cursor.slot, MinTransactionIdAttributeNumber,
+											   &isnull);
+
+			head->own = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+		}
+		head->entry.value = (Datum) 0;	/* goes with the slot */
+	}
+	mvs_cursor_close(&cursor);
+}
+
+/* ------------------------------------------------------------------------
+ * Writing
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_entry_insert(MvsStore *store, bytea *key, int64 version, bytea *value,
+				 TimestampTz expires_at)
+{
+	const AttrNumber *columns = store->info.columns;
+	TupleTableSlot *slot = table_slot_create(store->heap, NULL);
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
+	slot->tts_values[columns[MVS_KEY] - 1] = PointerGetDatum(key);
+	slot->tts_isnull[columns[MVS_KEY] - 1] = false;
+	slot->tts_values[columns[MVS_VERSION] - 1] = Int64GetDatum(version);
+	slot->tts_isnull[columns[MVS_VERSION] - 1] = false;
+	slot->tts_values[columns[MVS_VALUE] - 1] = PointerGetDatum(value);
+	slot->tts_isnull[columns[MVS_VALUE] - 1] = (value == NULL);
+	slot->tts_values[columns[MVS_EXPIRES] - 1] = TimestampTzGetDatum(expires_at);
+	slot->tts_isnull[columns[MVS_EXPIRES] - 1] = (expires_at == DT_NOEND);
+
+	if (store->info.plain)
+	{
+		ExecStoreVirtualTuple(slot);
+		insert_plain(store, slot);
+	}
+	else
+		insert_by_executor(store, slot);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* Insert through the table and index access methods. */
+static void
+insert_plain(MvsStore *store, TupleTableSlot *slot)
+{
+	const AttrNumber *columns = store->info.columns;
+	Datum		values[2];
+	bool		nulls[2] = {false, false};
+
+	/* Storing the tuple may replace the slot's values by toasted ones. */
+	values[INDEX_KEY - 1] = slot->tts_values[columns[MVS_KEY] - 1];
+	values[INDEX_VERSION - 1] = slot->tts_values[columns[MVS_VERSION] - 1];
+
+	table_tuple_insert(store->heap, slot, GetCurrentCommandId(true), 0, NULL);
+	(void) index_insert(store->index, values, nulls, &slot->tts_tid, store->heap,
+						UNIQUE_CHECK_YES, false, BuildIndexInfo(store->index));
+}
+
+/* Insert as INSERT would: defaults, row triggers, constraints, all indexes. */
+static void
+insert_by_executor(MvsStore *store, TupleTableSlot *slot)
+{
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *target = makeNode(ResultRelInfo);
+	RangeTblEntry *entry = makeNode(RangeTblEntry);
+	const AttrNumber *columns = store->info.columns;
+	int64		version = DatumGetInt64(slot->tts_values[columns[MVS_VERSION] - 1]);
+	bytea	   *key = (bytea *) DatumGetPointer(slot->tts_values[columns[MVS_KEY] - 1]);
+	bool		isnull;
+
+	entry->rtekind = RTE_RELATION;
+	entry->relid = RelationGetRelid(store->heap);
+	entry->relkind = store->heap->rd_rel->relkind;
+	entry->rellockmode = AccessShareLock;
+	mvs_compat_init_range_table(estate, entry);
+	InitResultRelInfo(target, store->heap, 1, NULL, 0);
+	estate->es_opened_result_relations = lappend(NIL, target);
+	estate->es_output_cid = GetCurrentCommandId(true);
+	AfterTriggerBeginQuery();
+	ExecOpenIndices(target, false);
+
+	fill_defaults(store, slot, estate);
+	ExecStoreVirtualTuple(slot);
+	ItemPointerSetInvalid(&slot->tts_tid);
+	ExecSimpleRelationInsert(target, estate, slot);
+
+	/* What is read, locked and counted is the entry that was asked for. */
+	if (!ItemPointerIsValid(&slot->tts_tid) ||
+		version != DatumGetInt64(slot_getattr(slot, columns[MVS_VERSION], &isnull)) ||
+		mvs_key_compare(key, DatumGetByteaPP(slot_getattr(slot, columns[MVS_KEY], &isnull))) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("a trigger on store \"%s\" suppressed an entry or changed its key or version",
+						RelationGetRelationName(store->heap)),
+				 errhint("A BEFORE ROW trigger on a store can check an entry, or change its value.")));
+
+	ExecCloseIndices(target);
+	AfterTriggerEndQuery(estate);
+	ExecResetTupleTable(estate->es_tupleTable, false);
+	FreeExecutorState(estate);
+}
+
+/* Compute the defaults of the columns that are the user's own. */
+static void
+fill_defaults(MvsStore *store, TupleTableSlot *slot, EState *estate)
+{
+	TupleDesc	shape = RelationGetDescr(store->heap);
+	ExprContext *context = GetPerTupleExprContext(estate);
+
+	for (int i = 0; i < shape->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(shape, i);
+		bool		own = false;
+		Expr	   *expression;
+
+		for (int j = 0; j < MVS_COLUMN_COUNT; j++)
+			own |= (store->info.columns[j] == i + 1);
+		if (own || column->attisdropped || column->attgenerated)
+			continue;
+		expression = (Expr *) build_column_default(store->heap, i + 1);
+		if (expression)
+			slot->tts_values[i] = ExecEvalExpr(ExecPrepareExpr(expression, estate),
+											   context, &slot->tts_isnull[i]);
+	}
+}
+
+bool
+mvs_entry_delete(MvsStore *store, ItemPointer tid)
+{
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
+								GetActiveSnapshot(), InvalidSnapshot, false,
+								&failure, false);
+
+	/* Gone already is as good as deleted; moved or locked is not. */
+	return result == TM_Ok || result == TM_Deleted;
+}

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * function.h
+ *	  Arguments and results of the SQL functions.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_FUNCTION_H
+#define MVSTORE_FUNCTION_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+/* What a key or a value is for the caller; a store holds bytes. */
+typedef enum MvsType
+{
+	MVS_TEXT,
+	MVS_BYTES
+} MvsType;
+
+/* Arguments; each raises 22004 where it is NULL, and what is said beside it. */
+extern Oid	mvs_get_store(FunctionCallInfo fcinfo, int argument);
+extern bytea *mvs_get_key(FunctionCallInfo fcinfo, int argument, MvsType type,
+						  const char *name);	/* 54000: too long */
+extern bytea *mvs_get_value(FunctionCallInfo fcinfo, int argument, MvsType type);
+extern int64 mvs_get_version(FunctionCallInfo fcinfo, int argument,
+							 const char *name); /* 22023: negative */
+extern bool mvs_get_flag(FunctionCallInfo fcinfo, int argument, const char *name);
+
+/* Bytes as a result; 22021 where they are to be text and are not. */
+extern Datum mvs_return_bytes(bytea *bytes, MvsType type);
+
+#endif							/* MVSTORE_FUNCTION_H */

@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * mvstore.c
+ *	  Start-up: settings, shared memory, hooks, the launcher.
+ *
+ * The library also loads without shared_preload_libraries, when a function of
+ * it is first called: then stores can be read, and everything that needs
+ * shared memory says what to set.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "compat.h"
+#include "ddl.h"
+#include "launcher.h"
+#include "mvstore.h"
+#include "request.h"
+#include "shmem.h"
+
+PG_MODULE_MAGIC_EXT(.name = "mvstore", .version = "1.0");
+
+int			mvs_batch_size;
+int			mvs_flush_interval;
+int			mvs_max_databases;
+int			mvs_max_workers;
+int			mvs_queue_size;
+bool		mvs_strict_history;
+int			mvs_sweep_interval;
+
+PGDLLEXPORT void _PG_init(void);
+
+static void define_settings(void);
+
+void
+_PG_init(void)
+{
+	define_settings();
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+
+	mvs_request_init();
+
+	/* pg_upgrade must find no worker in a database that it drops. */
+	if (IsBinaryUpgrade)
+		return;
+	mvs_shmem_init();
+	mvs_ddl_init();
+	mvs_launcher_init();
+}
+
+static void
+define_settings(void)
+{
+	DefineCustomIntVariable("mvstore.batch_size",
+							"Sets how many due drop requests make a batch.",
+							"A batch is also never larger than this.",
+							&mvs_batch_size, 100, 1, 10000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.flush_interval",
+							"Sets how long a due drop request waits for a batch to fill.",
+							NULL,
+							&mvs_flush_interval, 50, 0, 24 * 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.max_workers",
+							"Sets how many drop workers run at the same time.",
+							"Each takes one of max_worker_processes.",
+							&mvs_max_workers, 4, 1, 1024,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("mvstore.strict_history",
+							 "Raises an error for reads of dropped or future history.",
+							 "Off, dropped history reads as absent and the future as the present.",
+							 &mvs_strict_history, true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.sweep_interval",
+							"Sets the time between sweeps of stores with a policy by age.",
+							NULL,
+							&mvs_sweep_interval, 60, 1, 24 * 3600,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+
+	if (process_shared_preload_libraries_in_progress)
+	{
+		DefineCustomIntVariable("mvstore.max_databases",
+								"Sets how many databases of the server can have stores.",
+								NULL,
+								&mvs_max_databases, 8, 1, 1024,
+								PGC_POSTMASTER, 0, NULL, NULL, NULL);
+		DefineCustomIntVariable("mvstore.queue_size",
+								"Sets how many drop requests a database's queue has room for.",
+								"What does not fit is kept on disk or found again by a sweep.",
+								&mvs_queue_size, 65536, 1, 16 * 1024 * 1024,
+								PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	}
+	MarkGUCPrefixReserved("mvstore");
+}

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * mvstore.h
+ *	  The settings, for every part.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_H
+#define MVSTORE_H
+
+#include "postgres.h"
+
+extern int	mvs_batch_size;		/* due requests that make a batch, and its limit */
+extern int	mvs_flush_interval; /* milliseconds that a due request waits at most */
+extern int	mvs_max_databases;	/* databases that can have stores */
+extern int	mvs_max_workers;	/* drop workers at a time */
+extern int	mvs_queue_size;		/* requests in a database's queue */
+extern bool mvs_strict_history; /* reads of dropped or future history fail */
+extern int	mvs_sweep_interval; /* seconds between sweeps for age policies */
+
+#endif							/* MVSTORE_H */

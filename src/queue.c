@@ -1,0 +1,262 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *	  The queue of drop requests in shared memory, and the marks beside it.
+ *
+ * Writers put requests in at their commit, the worker alone takes them out. It
+ * first copies a batch and removes it from the ring only when the batch is
+ * done or is kept elsewhere, so a worker that dies leaves nothing out.
+ *
+ * A request without room costs nobody a wait: an explicit one has its row in
+ * mvstore_journal, an implicit one marks its store, and both are counted.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/condition_variable.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "mvstore.h"
+#include "queue.h"
+#include "version.h"
+
+static uint32 wait_event_flush = 0;
+
+static void ring_write(MvsDatabase *database, uint64 position, const char *data, Size size);
+static void ring_read(MvsDatabase *database, uint64 position, char *data, Size size);
+static bool put_request(MvsDatabase *database, MvsRequest *request);
+static bool is_done(MvsDatabase *database, uint64 target);
+
+static void
+ring_write(MvsDatabase *database, uint64 position, const char *data, Size size)
+{
+	uint64		space = mvs_queue_bytes();
+	uint64		offset = position % space;
+	Size		first = Min(size, space - offset);
+
+	memcpy(database->queue + offset, data, first);
+	memcpy(database->queue, data + first, size - first);
+}
+
+static void
+ring_read(MvsDatabase *database, uint64 position, char *data, Size size)
+{
+	uint64		space = mvs_queue_bytes();
+	uint64		offset = position % space;
+	Size		first = Min(size, space - offset);
+
+	memcpy(data, database->queue + offset, first);
+	memcpy(data + first, database->queue, size - first);
+}
+
+/* Put one request in; false where there is no room. */
+static bool
+put_request(MvsDatabase *database, MvsRequest *request)
+{
+	uint64		used = database->queue_tail - database->queue_head;
+
+	if (database->queue_count >= mvs_queue_size || used + request->size > mvs_queue_bytes())
+		return false;
+	if (database->queue_count == 0)
+		database->queue_oldest = request->committed_at;
+	ring_write(database, database->queue_tail, (char *) request, request->size);
+	database->queue_tail += request->size;
+	database->queue_count++;
+	database->queue_high_water = Max(database->queue_high_water, database->queue_count);
+	return true;
+}
+
+void
+mvs_queue_mark(MvsDatabase *database, Oid store, int64 version, uint64 sequence)
+{
+	MvsMark    *mark = NULL;
+
+	for (int i = 0; i < database->mark_count && !mark && OidIsValid(store); i++)
+		if (database->marks[i].store == store)
+			mark = &database->marks[i];
+	if (!mark && OidIsValid(store) && database->mark_count < MVS_MAX_MARKS)
+	{
+		mark = &database->marks[database->mark_count++];
+		mark->store = store;
+		mark->version = version;
+		mark->sequence = sequence;
+	}
+	if (!mark)
+	{
+		mark = &database->all_stores;
+		if (!database->all_marked)
+		{
+			database->all_marked = true;
+			mark->version = version;
+			mark->sequence = sequence;
+		}
+	}
+	mark->version = Max(mark->version, version);
+	mark->sequence = Min(mark->sequence, sequence);
+}
+
+void
+mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int64		overflowed = publication->spilled + publication->skipped;
+	bool		wake;
+	ListCell   *cell;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	for (Size position = 0; position < publication->size;)
+	{
+		MvsRequest *request = (MvsRequest *) (publication->requests + position);
+
+		request->sequence = ++database->published;
+		request->committed_at = now;
+		if (!put_request(database, request))
+		{
+			overflowed++;
+			if (request->implicit)
+				mvs_queue_mark(database, request->store, request->before, request->sequence);
+			else
+				database->journal_wanted = true;
+		}
+		position += request->size;
+	}
+	if (publication->spilled > 0)
+	{
+		database->published++;
+		database->journal_wanted = true;
+	}
+	if (publication->marks != NIL)
+		database->published++;
+	foreach(cell, publication->marks)
+		mvs_queue_mark(database, lfirst_oid(cell), publication->version, database->published);
+
+	/* What has no place in the ring is taken with all before it. */
+	if (database->queue_count == 0)
+		database->taken = database->published;
+
+	database->stats.enqueued += publication->count + publication->spilled + publication->skipped;
+	database->stats.merged += publication->merged;
+	database->stats.overflowed += overflowed;
+
+	wake = database->queue_count >= database->queue_wake_at ||
+		overflowed > 0 || publication->marks != NIL;
+	if (wake)
+		database->queue_wake_at = PG_INT64_MAX;
+	LWLockRelease(database->queue_lock);
+
+	if (wake)
+		mvs_wake_worker(database);
+}
+
+int
+mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int limit)
+{
+	int			count = 0;
+	Size		used = 0;
+
+	LWLockAcquire(database->queue_lock, LW_SHARED);
+	while (count < limit && count < database->queue_count)
+	{
+		uint64		position = database->queue_head + used;
+		uint32		size;
+
+		ring_read(database, position, (char *) &size, sizeof(size));
+		if (used + size > space)
+			break;
+		ring_read(database, position, buffer + used, size);
+		used += size;
+		count++;
+	}
+	LWLockRelease(database->queue_lock);
+	return count;
+}
+
+void
+mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequence)
+{
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->queue_head += size;
+	database->queue_count -= count;
+	if (database->queue_count > 0)
+	{
+		MvsRequest	next;
+
+		ring_read(database, database->queue_head, (char *) &next, offsetof(MvsRequest, key));
+		database->queue_oldest = next.committed_at;
+		database->taken = last_sequence;
+	}
+	else
+		database->taken = database->published;
+	LWLockRelease(database->queue_lock);
+}
+
+/* Whether all requests up to a sequence number are done. With queue_lock held. */
+static bool
+is_done(MvsDatabase *database, uint64 target)
+{
+	if (database->taken < target || database->unfinished <= target || database->journal_wanted)
+		return false;
+	if (database->all_marked && database->all_stores.sequence <= target)
+		return false;
+	for (int i = 0; i < database->mark_count; i++)
+		if (database->marks[i].sequence <= target)
+			return false;
+	return true;
+}
+
+bool
+mvs_queue_wait(MvsDatabase *database, int64 timeout)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	uint64		target;
+	bool		done;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	target = database->published;
+	database->flush_sequence = Max(database->flush_sequence, target);
+	done = is_done(database, target);
+	LWLockRelease(database->queue_lock);
+	if (!done)
+		mvs_wake_worker(database);
+
+	ConditionVariablePrepareToSleep(&database->progress);
+	for (;;)
+	{
+		bool		taken;
+		bool		only_held;
+		int64		failed;
+		int64		left;
+
+		LWLockAcquire(database->queue_lock, LW_SHARED);
+		done = is_done(database, target);
+		taken = database->taken >= target && !database->journal_wanted &&
+			database->mark_count == 0 && !database->all_marked;
+		only_held = taken && database->retry_count == 0 && database->held_count > 0;
+		failed = database->failed_count;
+		LWLockRelease(database->queue_lock);
+
+		if (done)
+		{
+			done = (failed == 0);
+			break;
+		}
+		/* Held by the caller's own transaction? Then it would wait for itself. */
+		if (only_held && mvs_version_mine() != 0 &&
+			mvs_version_lowest_running(database, true) == mvs_version_mine())
+			break;
+
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		if (left <= 0)
+			break;
+		(void) ConditionVariableTimedSleep(&database->progress, left,
+										   mvs_compat_wait_event(&wait_event_flush,
+																 "MvstoreFlush"));
+	}
+	ConditionVariableCancelSleep();
+	return done;
+}

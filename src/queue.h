@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.h
+ *	  The queue of drop requests in shared memory, and the marks beside it.
+ *
+ * The queue of a database is a ring of bytes that holds whole requests, in the
+ * order in which their transactions committed. Every request ever published
+ * has a sequence number, whether it had room or not. All functions here take
+ * queue_lock for copying only; none can raise an error but mvs_queue_wait().
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_QUEUE_H
+#define MVSTORE_QUEUE_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "shmem.h"
+
+/* One drop request: as a transaction collects it, and as the queue holds it. */
+typedef struct MvsRequest
+{
+	uint32		size;			/* of the whole, aligned */
+	uint16		key_length;
+	bool		implicit;		/* a policy's own: judged by the policy */
+	int32		keep;
+	Oid			store;
+	int64		incarnation;	/* life of the store that it was made in */
+	int64		journal;		/* row of mvstore_journal, or 0 */
+	int64		before;			/* covers what was superseded up to here */
+	uint64		sequence;
+	TimestampTz committed_at;
+	char		key[FLEXIBLE_ARRAY_MEMBER];
+} MvsRequest;
+
+#define MvsRequestSize(key_length) MAXALIGN(offsetof(MvsRequest, key) + (key_length))
+#define MVS_MAX_REQUEST MvsRequestSize(2000)
+
+/* What a transaction leaves behind at its commit. */
+typedef struct MvsPublication
+{
+	char	   *requests;		/* one behind the other */
+	Size		size;
+	int64		count;
+	int64		merged;			/* duplicates left out */
+	int64		spilled;		/* explicit ones that stand in the journal alone */
+	int64		skipped;		/* implicit ones that a mark stands for */
+	const List *marks;			/* OIDs of stores to be marked */
+	int64		version;		/* of the transaction */
+} MvsPublication;
+
+/* Publishes it and wakes the worker where that is due. From the COMMIT callback. */
+extern void mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication);
+
+/*
+ * Copies requests from the head of the queue, at most "limit" and never more
+ * than fit in "space" bytes; the number of them. They stay in the queue until
+ * mvs_queue_remove().
+ */
+extern int	mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int limit);
+
+/* Removes the first "count" requests, of "size" bytes together. */
+extern void mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequence);
+
+/* Marks a store, or with InvalidOid all of them. With queue_lock held. */
+extern void mvs_queue_mark(MvsDatabase *database, Oid store, int64 version, uint64 sequence);
+
+/*
+ * Waits until all that is published by now is done. False at the timeout (in
+ * milliseconds), and at once when what is left cannot go while the caller
+ * waits, or has failed. Serves interrupts.
+ */
+extern bool mvs_queue_wait(MvsDatabase *database, int64 timeout);
+
+#endif							/* MVSTORE_QUEUE_H */

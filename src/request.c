@@ -1,0 +1,483 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *	  What a transaction will leave behind at its commit.
+ *
+ * Each subtransaction that asks for something has a level of its own. A level
+ * is merged into its parent when its subtransaction commits, and forgotten when
+ * it rolls back. At PRE_COMMIT the explicit requests are written to the
+ * journal, which may fail; at COMMIT all is copied to shared memory, which may
+ * not, and needs no memory of its own.
+ *
+ * A transaction collects no more than a queue holds. Beyond that its explicit
+ * requests go to the journal at once, and its implicit ones become marks of
+ * their stores.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "journal.h"
+#include "mvstore.h"
+#include "queue.h"
+#include "request.h"
+#include "stats.h"
+#include "version.h"
+
+/* The requests of a level by what makes two of them duplicates: all but "before". */
+typedef struct RequestSlot
+{
+	Size		position;		/* in the level's buffer */
+	uint32		hash;
+	char		status;
+} RequestSlot;
+
+typedef struct Level
+{
+	struct Level *parent;
+	int			nest_level;
+	MemoryContext context;
+	char	   *buffer;			/* requests, one behind the other */
+	Size		used;
+	Size		space;
+	struct requests_hash *index;
+	int64		explicit_count;
+	int64		implicit_count;
+	int64		merged;
+	int64		spilled;		/* explicit ones written to the journal at the limit */
+	int64		skipped;		/* implicit ones that a mark stands for */
+	List	   *marks;			/* OIDs of stores */
+	List	   *forgotten;		/* likewise */
+	List	   *counts;			/* of MvsStoreCount */
+} Level;
+
+static Level *levels = NULL;
+
+static uint32 hash_request(Level *level, Size position);
+static bool same_request(Level *level, Size left, Size right);
+
+#define SH_PREFIX requests
+#define SH_ELEMENT_TYPE RequestSlot
+#define SH_KEY_TYPE Size
+#define SH_KEY position
+#define SH_HASH_KEY(table, key) hash_request((table)->private_data, key)
+#define SH_EQUAL(table, a, b) same_request((table)->private_data, a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(table, slot) (slot)->hash
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+static Level *current_level(void);
+static void add_request(Level *level, const MvsRequest *request);
+static void collect(MvsStore *store, const bytea *key, int32 keep, int64 before, bool implicit);
+static void drop_collected(Level *level, bool implicit);
+static void become_marks(Level *level);
+static bool is_marked(Oid store);
+static MvsStoreCount *count_of(Level *level, Oid store);
+static void merge_levels(Level *into, Level *from);
+static void publish(Level *level);
+static void end_transaction(XactEvent event, void *argument);
+static void end_subtransaction(SubXactEvent event, SubTransactionId mine,
+							   SubTransactionId parent, void *argument);
+
+void
+mvs_request_init(void)
+{
+	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_subtransaction, NULL);
+}
+
+/* ------------------------------------------------------------------------
+ * Collecting
+ * ------------------------------------------------------------------------ */
+
+static uint32
+hash_request(Level *level, Size position)
+{
+	MvsRequest *request = (MvsRequest *) (level->buffer + position);
+
+	return hash_combine(hash_combine(hash_bytes((unsigned char *) request->key,
+												request->key_length),
+									 murmurhash32(request->store)),
+						request->keep + request->implicit);
+}
+
+static bool
+same_request(Level *level, Size left, Size right)
+{
+	MvsRequest *a = (MvsRequest *) (level->buffer + left);
+	MvsRequest *b = (MvsRequest *) (level->buffer + right);
+
+	return a->store == b->store && a->incarnation == b->incarnation &&
+		a->keep == b->keep && a->implicit == b->implicit &&
+		a->key_length == b->key_length && memcmp(a->key, b->key, a->key_length) == 0;
+}
+
+/* The level of the current subtransaction, made when there is none yet. */
+static Level *
+current_level(void)
+{
+	int			nest_level = GetCurrentTransactionNestLevel();
+
+	if (levels == NULL || levels->nest_level < nest_level)
+	{
+		MemoryContext context = AllocSetContextCreate(TopTransactionContext,
+													  "mvstore requests",
+													  ALLOCSET_DEFAULT_SIZES);
+		Level	   *level = MemoryContextAllocZero(context, sizeof(Level));
+
+		level->parent = levels;
+		level->nest_level = nest_level;
+		level->context = context;
+		levels = level;
+	}
+	return levels;
+}
+
+/* Add a request to a level, unless it has its like. */
+static void
+add_request(Level *level, const MvsRequest *request)
+{
+	RequestSlot *slot;
+	bool		found;
+
+	if (level->index == NULL)
+		level->index = requests_create(level->context, 64, level);
+	if (level->used + request->size > level->space)
+	{
+		Size		space = Max(level->space * 2, 8192);
+
+		level->buffer = level->buffer ?
+			repalloc_huge(level->buffer, space) :
+			MemoryContextAllocHuge(level->context, space);
+		level->space = space;
+	}
+
+	memcpy(level->buffer + level->used, request, request->size);
+	slot = requests_insert(level->index, level->used, &found);
+	if (found)
+	{
+		/* The later one covers more. */
+		MvsRequest *earlier = (MvsRequest *) (level->buffer + slot->position);
+
+		earlier->before = Max(earlier->before, request->before);
+		level->merged++;
+		return;
+	}
+	level->used += request->size;
+	if (request->implicit)
+		level->implicit_count++;
+	else
+		level->explicit_count++;
+}
+
+static void
+collect(MvsStore *store, const bytea *key, int32 keep, int64 before, bool implicit)
+{
+	union
+	{
+		MvsRequest	request;
+		char		space[MVS_MAX_REQUEST];
+	}			place;
+	MvsRequest *request = &place.request;
+	Level	   *level = current_level();
+	int			length = VARSIZE_ANY_EXHDR(key);
+
+	memset(request, 0, MvsRequestSize(length));
+	request->size = MvsRequestSize(length);
+	request->key_length = length;
+	request->implicit = implicit;
+	request->keep = keep;
+	request->store = RelationGetRelid(store->heap);
+	request->incarnation = store->info.incarnation;
+	request->before = before;
+	memcpy(request->key, VARDATA_ANY(key), length);
+	add_request(level, request);
+	count_of(level, request->store)->requests++;
+}
+
+void
+mvs_request_drop(MvsStore *store, const bytea *key, int32 keep, int64 before)
+{
+	Level	   *level;
+
+	collect(store, key, keep, before, false);
+	level = levels;
+	if (level->explicit_count > mvs_queue_size)
+	{
+		mvs_journal_write(mvs_database(), level->buffer, level->used);
+		level->spilled += level->explicit_count;
+		drop_collected(level, false);
+	}
+}
+
+void
+mvs_request_policy(MvsStore *store, const bytea *key, int64 before)
+{
+	if (is_marked(RelationGetRelid(store->heap)))
+	{
+		Level	   *level = current_level();
+
+		level->skipped++;
+		count_of(level, RelationGetRelid(store->heap))->requests++;
+		return;
+	}
+	collect(store, key, 0, before, true);
+	if (levels->implicit_count > mvs_queue_size)
+		become_marks(levels);
+}
+
+/* Mark the stores of all implicit requests of a level in their place. */
+static void
+become_marks(Level *level)
+{
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+
+	for (Size position = 0; position < level->used;)
+	{
+		MvsRequest *request = (MvsRequest *) (level->buffer + position);
+
+		if (request->implicit)
+			level->marks = list_append_unique_oid(level->marks, request->store);
+		position += request->size;
+	}
+	MemoryContextSwitchTo(old);
+	level->skipped += level->implicit_count;
+	drop_collected(level, true);
+}
+
+/* Forget the implicit, or else the explicit, requests of a level. */
+static void
+drop_collected(Level *level, bool implicit)
+{
+	Size		kept = 0;
+
+	requests_reset(level->index);
+	for (Size position = 0; position < level->used;)
+	{
+		MvsRequest *request = (MvsRequest *) (level->buffer + position);
+		uint32		size = request->size;
+
+		if (request->implicit != implicit)
+		{
+			bool		found;
+
+			memmove(level->buffer + kept, request, size);
+			(void) requests_insert(level->index, kept, &found);
+			kept += size;
+		}
+		position += size;
+	}
+	level->used = kept;
+	if (implicit)
+		level->implicit_count = 0;
+	else
+		level->explicit_count = 0;
+}
+
+/* Whether this transaction marks a store already. */
+static bool
+is_marked(Oid store)
+{
+	for (Level *level = levels; level; level = level->parent)
+		if (level->skipped > 0 && list_member_oid(level->marks, store))
+			return true;
+	return false;
+}
+
+void
+mvs_request_mark(Oid store)
+{
+	Level	   *level = current_level();
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+
+	level->marks = list_append_unique_oid(level->marks, store);
+	MemoryContextSwitchTo(old);
+}
+
+void
+mvs_request_forget(Oid store)
+{
+	Level	   *level = current_level();
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+
+	level->forgotten = list_append_unique_oid(level->forgotten, store);
+	MemoryContextSwitchTo(old);
+}
+
+static MvsStoreCount *
+count_of(Level *level, Oid store)
+{
+	MvsStoreCount *count;
+	MemoryContext old;
+	ListCell   *cell;
+
+	foreach(cell, level->counts)
+	{
+		count = lfirst(cell);
+		if (count->store == store)
+			return count;
+	}
+
+	old = MemoryContextSwitchTo(level->context);
+	count = palloc0(sizeof(MvsStoreCount));
+	count->store = store;
+	level->counts = lappend(level->counts, count);
+	MemoryContextSwitchTo(old);
+	return count;
+}
+
+void
+mvs_request_count(Oid store, bool tombstone)
+{
+	MvsStoreCount *count = count_of(current_level(), store);
+
+	if (tombstone)
+		count->deletes++;
+	else
+		count->puts++;
+}
+
+/* ------------------------------------------------------------------------
+ * Ends of transactions
+ * ------------------------------------------------------------------------ */
+
+/* Add all that one level has to another. */
+static void
+merge_levels(Level *into, Level *from)
+{
+	MemoryContext old;
+	ListCell   *cell;
+
+	for (Size position = 0; position < from->used;)
+	{
+		MvsRequest *request = (MvsRequest *) (from->buffer + position);
+
+		add_request(into, request);
+		position += request->size;
+	}
+	into->merged += from->merged;
+	into->spilled += from->spilled;
+	into->skipped += from->skipped;
+
+	old = MemoryContextSwitchTo(into->context);
+	into->marks = list_concat_unique_oid(into->marks, from->marks);
+	into->forgotten = list_concat_unique_oid(into->forgotten, from->forgotten);
+	MemoryContextSwitchTo(old);
+	foreach(cell, from->counts)
+	{
+		MvsStoreCount *count = lfirst(cell);
+		MvsStoreCount *sum = count_of(into, count->store);
+
+		sum->puts += count->puts;
+		sum->deletes += count->deletes;
+		sum->requests += count->requests;
+	}
+	if (into->implicit_count > mvs_queue_size)
+		become_marks(into);
+}
+
+/* Hand a committed transaction's only level over to shared memory. */
+static void
+publish(Level *level)
+{
+	/* Whoever collected something has seen to it that there is a slot. */
+	MvsDatabase *database = mvs_database_find(MyDatabaseId);
+	ListCell   *cell;
+
+	if (database == NULL)
+		return;
+	foreach(cell, level->counts)
+		mvs_stats_count(lfirst(cell));
+	foreach(cell, level->forgotten)
+		mvs_stats_forget_store(lfirst_oid(cell));
+	if (level->used > 0 || level->spilled > 0 || level->marks != NIL)
+	{
+		MvsPublication publication = {
+			.requests = level->buffer,
+			.size = level->used,
+			.count = level->explicit_count + level->implicit_count,
+			.merged = level->merged,
+			.spilled = level->spilled,
+			.skipped = level->skipped,
+			.marks = level->marks,
+			.version = mvs_version_mine()
+		};
+
+		mvs_queue_publish(database, &publication);
+	}
+}
+
+static void
+end_transaction(XactEvent event, void *argument)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (levels && levels->explicit_count > 0)
+				mvs_journal_write(mvs_database(), levels->buffer, levels->used);
+
+			/* So that counting at COMMIT finds its place. */
+			if (levels)
+			{
+				ListCell   *cell;
+
+				foreach(cell, levels->counts)
+					mvs_stats_prepare(((MvsStoreCount *) lfirst(cell))->store);
+			}
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			if (levels || mvs_version_mine() != 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("cannot PREPARE a transaction that has written to a store or requested a drop")));
+			break;
+		case XACT_EVENT_COMMIT:
+			if (levels)
+				publish(levels);
+			levels = NULL;
+			mvs_version_end(true);
+			break;
+		case XACT_EVENT_ABORT:
+			levels = NULL;
+			mvs_version_end(false);
+			break;
+		default:
+			break;				/* parallel workers collect nothing; PREPARE was refused */
+	}
+}
+
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId mine,
+				   SubTransactionId parent, void *argument)
+{
+	int			nest_level = GetCurrentTransactionNestLevel();
+	Level	   *level = levels;
+
+	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	mvs_version_end_subtransaction(event == SUBXACT_EVENT_COMMIT_SUB, nest_level);
+
+	if (level == NULL || level->nest_level < nest_level)
+		return;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		if (level->parent == NULL || level->parent->nest_level < nest_level - 1)
+		{
+			level->nest_level = nest_level - 1;
+			return;
+		}
+		merge_levels(level->parent, level);
+	}
+	levels = level->parent;
+	MemoryContextDelete(level->context);
+}

@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule.c
+ *	  What may be dropped: pure rules over the versions of one key.
+ *
+ * Ends fall as entries get older, so every rule makes a newest part stay and
+ * the rest go, and one index tells all of it.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "rule.h"
+
+int64
+mvs_rule_end(const MvsHistory *history, int entry)
+{
+	if (entry > 0)
+		return history->versions[entry - 1];
+	if (history->tombstone)
+		return history->versions[0];
+	return Max(history->expires, history->versions[0]);
+}
+
+int
+mvs_rule_request(const MvsHistory *history, const MvsRule *rule)
+{
+	int			first = rule->keep;
+
+	while (first < history->count && mvs_rule_end(history, first) > rule->before)
+		first++;
+	return Min(first, history->count);
+}
+
+int
+mvs_rule_policy(const MvsHistory *history, const MvsPolicy *policy, int64 now)
+{
+	bool		limited = policy->keep_versions > 0 || policy->keep_for >= 0;
+	int64		latest = policy->keep_for >= 0 ? now - policy->keep_for : PG_INT64_MAX;
+	MvsRule		rule;
+
+	if (history->count == 0)
+		return 0;
+
+	/* The whole key: under any policy a tombstone, in any store an expired head. */
+	if ((history->tombstone ? limited : history->expires <= now) &&
+		mvs_rule_end(history, 0) <= latest)
+		return 0;
+	if (!limited)
+		return history->count;
+
+	rule.keep = Max(policy->keep_versions, 1);
+	rule.before = latest;
+	return mvs_rule_request(history, &rule);
+}
+
+MvsVerdict
+mvs_rule_judge(const MvsHistory *history, int first, int64 horizon)
+{
+	MvsVerdict	verdict = {0};
+
+	if (first < history->count && mvs_rule_end(history, first) > horizon)
+	{
+		verdict.held = mvs_rule_end(history, first);
+		while (first < history->count && mvs_rule_end(history, first) > horizon)
+			first++;
+	}
+	verdict.first = first;
+	if (first < history->count)
+		verdict.floor = mvs_rule_end(history, first);
+	return verdict;
+}

@@ -1,0 +1,287 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.c
+ *	  Shared memory: its size, its set-up, and who has which slot of it.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "utils/hsearch.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "mvstore.h"
+#include "shmem.h"
+#include "stats.h"
+#include "version.h"
+
+MvsShared  *mvs_shared = NULL;
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+static Size header_size(void);
+static Size writers_size(void);
+static void request_shmem(void);
+static void startup_shmem(void);
+static MvsDatabase *take_slot(void);
+static bool free_stale_slots(void);
+
+/* Register the hooks that ask for shared memory and set it up. */
+void
+mvs_shmem_init(void)
+{
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shmem;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_shmem;
+}
+
+static Size
+header_size(void)
+{
+	return MAXALIGN(add_size(offsetof(MvsShared, databases),
+							 mul_size(mvs_max_databases, sizeof(MvsDatabase))));
+}
+
+/* Every backend may be a writer in the same database. */
+static Size
+writers_size(void)
+{
+	return MAXALIGN(mul_size(MaxBackends, sizeof(MvsWriter)));
+}
+
+uint64
+mvs_queue_bytes(void)
+{
+	return MAXALIGN((uint64) mvs_queue_size * MVS_REQUEST_SPACE);
+}
+
+static void
+request_shmem(void)
+{
+	Size		size = header_size();
+
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+
+	size = add_size(size, mul_size(mvs_max_databases,
+								   add_size(writers_size(), mvs_queue_bytes())));
+	size = add_size(size, mvs_stats_shmem_size());
+	RequestAddinShmemSpace(size);
+	RequestNamedLWLockTranche("mvstore", 2 + 2 * mvs_max_databases);
+}
+
+static void
+startup_shmem(void)
+{
+	bool		found;
+	char	   *memory;
+
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	mvs_shared = ShmemInitStruct("mvstore", header_size(), &found);
+	memory = ShmemInitStruct("mvstore queues",
+							 mul_size(mvs_max_databases,
+									  add_size(writers_size(), mvs_queue_bytes())), &found);
+	if (!found)
+	{
+		LWLockPadded *locks = GetNamedLWLockTranche("mvstore");
+
+		memset(mvs_shared, 0, header_size());
+		mvs_shared->lock = &(locks++)->lock;
+		mvs_shared->store_lock = &(locks++)->lock;
+		mvs_shared->launcher_proc = -1;
+		mvs_shared->database_count = mvs_max_databases;
+		for (int i = 0; i < mvs_max_databases; i++)
+		{
+			MvsDatabase *database = &mvs_shared->databases[i];
+
+			database->version_lock = &(locks++)->lock;
+			database->queue_lock = &(locks++)->lock;
+			database->writers = (MvsWriter *) memory;
+			memory += writers_size();
+			database->queue = memory;
+			memory += mvs_queue_bytes();
+			ConditionVariableInit(&database->progress);
+		}
+	}
+	mvs_stats_shmem_startup();
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/* Give the current database a free slot; NULL where all are taken. */
+static MvsDatabase *
+take_slot(void)
+{
+	MvsDatabase *database = NULL;
+
+	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < mvs_shared->database_count; i++)
+	{
+		MvsDatabase *slot = &mvs_shared->databases[i];
+
+		if (slot->oid == MyDatabaseId)
+		{
+			database = slot;
+			break;
+		}
+		if (slot->oid == InvalidOid && database == NULL)
+			database = slot;
+	}
+	if (database && database->oid == InvalidOid)
+	{
+		/* All but what start-up has set once for all. */
+		database->loaded = false;
+		database->last = database->mark = 0;
+		database->horizon_wanted = database->mark_wanted = false;
+		database->writer_count = database->ring_next = database->ring_count = 0;
+		database->checkpoint_count = 0;
+		database->checkpoint_at = 0;
+		database->ring_lost = InvalidFullTransactionId;
+		database->queue_head = database->queue_tail = 0;
+		database->queue_count = database->queue_high_water = 0;
+		database->queue_wake_at = 1;
+		database->queue_oldest = 0;
+		database->published = database->taken = database->flush_sequence = 0;
+		database->journal_wanted = false;
+		database->mark_count = 0;
+		database->all_marked = false;
+		database->worker_state = MVS_WORKER_NONE;
+		database->worker_pid = 0;
+		database->worker_proc = -1;
+		database->worker_xid = InvalidTransactionId;
+		database->swept = false;
+		database->unfinished = PG_UINT64_MAX;
+		database->held_count = database->retry_count = database->failed_count = 0;
+		database->hold_off = false;
+		memset(&database->stats, 0, sizeof(database->stats));
+		database->stats.since = GetCurrentTimestamp();
+		database->oid = MyDatabaseId;
+	}
+	LWLockRelease(mvs_shared->lock);
+	return database;
+}
+
+/* Free the slots of databases that are no more; true where one was. */
+static bool
+free_stale_slots(void)
+{
+	bool		freed = false;
+
+	for (int i = 0; i < mvs_shared->database_count; i++)
+	{
+		Oid			oid = mvs_shared->databases[i].oid;
+
+		if (OidIsValid(oid) && !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(oid)))
+		{
+			mvs_database_forget(oid);
+			freed = true;
+		}
+	}
+	return freed;
+}
+
+MvsDatabase *
+mvs_database_if_any(void)
+{
+	static MvsDatabase *current = NULL;
+
+	if (mvs_shared == NULL)
+		return NULL;
+	if (current == NULL)
+	{
+		MvsDatabase *database = take_slot();
+
+		if (database == NULL && free_stale_slots())
+			database = take_slot();
+		if (database == NULL)
+			return NULL;
+		mvs_version_load(database);
+		current = database;		/* for good: no session changes its database */
+	}
+	return current;
+}
+
+MvsDatabase *
+mvs_database(void)
+{
+	MvsDatabase *database = mvs_database_if_any();
+
+	if (mvs_shared == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("mvstore must be loaded by the server to write to stores"),
+				 errhint("Add mvstore to shared_preload_libraries and restart the server.")));
+	if (database == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many databases with stores"),
+				 errdetail("At most %d databases of a server can have stores.",
+						   mvs_shared->database_count),
+				 errhint("Raise \"mvstore.max_databases\" and restart the server.")));
+	return database;
+}
+
+MvsDatabase *
+mvs_database_find(Oid oid)
+{
+	MvsDatabase *found = NULL;
+
+	LWLockAcquire(mvs_shared->lock, LW_SHARED);
+	for (int i = 0; i < mvs_shared->database_count && !found; i++)
+		if (mvs_shared->databases[i].oid == oid)
+			found = &mvs_shared->databases[i];
+	LWLockRelease(mvs_shared->lock);
+	return found;
+}
+
+void
+mvs_database_forget(Oid oid)
+{
+	MvsDatabase *database = mvs_database_find(oid);
+
+	if (database == NULL)
+		return;
+	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);
+	if (database->oid == oid)
+		database->oid = InvalidOid;
+	LWLockRelease(mvs_shared->lock);
+	mvs_stats_forget_database(oid);
+}
+
+void
+mvs_wake_proc(int proc)
+{
+	if (proc >= 0)
+		SetLatch(&ProcGlobal->allProcs[proc].procLatch);
+}
+
+void
+mvs_wake_worker(MvsDatabase *database)
+{
+	int			proc;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	proc = database->worker_proc;
+	if (proc < 0 && database->worker_state == MVS_WORKER_NONE)
+		database->worker_state = MVS_WORKER_WANTED;
+	LWLockRelease(database->queue_lock);
+	mvs_wake_proc(proc >= 0 ? proc : mvs_shared->launcher_proc);
+}
+
+void
+mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, store, hash, class);
+}

@@ -1,0 +1,230 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.h
+ *	  What the processes of mvstore share.
+ *
+ * One MvsShared, with one MvsDatabase for each database that has stores. All
+ * of it lies in the main shared memory segment, so a crash restart begins anew.
+ *
+ * Locks, none of which is held while another is taken, nor across anything
+ * that can raise an error:
+ *
+ *	MvsShared.lock			which database has which slot; the launcher's fields
+ *	MvsShared.store_lock	the hash of per-store counters (shared for counting)
+ *	MvsDatabase.version_lock	last, mark and the writers
+ *	MvsDatabase.queue_lock	the queue, marks, the worker's fields, counters
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_SHMEM_H
+#define MVSTORE_SHMEM_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "datatype/timestamp.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/lock.h"
+#include "storage/lwlock.h"
+
+/* Marks a database may hold apart before it marks all its stores. */
+#define MVS_MAX_MARKS 64
+
+/* Withdrawn versions kept for snapshots older than their end. */
+#define MVS_WRITER_RING 1024
+
+/* Points in time of which is known what was stable then. */
+#define MVS_CHECKPOINTS 64
+
+/* Stores, over all databases, that have counters of their own. */
+#define MVS_MAX_COUNTED_STORES 4096
+
+/* Average bytes of a request that the queue has room for. */
+#define MVS_REQUEST_SPACE 96
+
+#define MVS_ERROR_LENGTH 256
+
+/* A transaction's version, from its first write until it has ended for others. */
+typedef struct MvsWriter
+{
+	FullTransactionId xid;		/* of the top transaction */
+	int64		version;
+} MvsWriter;
+
+/* Every transaction with a version up to "stable" ended before xid "next" was assigned. */
+typedef struct MvsCheckpoint
+{
+	FullTransactionId next;
+	int64		stable;
+} MvsCheckpoint;
+
+/* A store of which only a sweep can tell what is to be dropped. */
+typedef struct MvsMark
+{
+	Oid			store;
+	int64		version;		/* garbage was made up to here */
+	uint64		sequence;		/* of the first request that it stands for */
+} MvsMark;
+
+typedef enum MvsWorkerState
+{
+	MVS_WORKER_NONE,			/* nothing to do, nobody started */
+	MVS_WORKER_WANTED,			/* the launcher is to start one */
+	MVS_WORKER_STARTING,		/* registered with the postmaster */
+	MVS_WORKER_IDLE,
+	MVS_WORKER_BUSY,
+	MVS_WORKER_NO_SLOT			/* wanted, but max_worker_processes is used up */
+} MvsWorkerState;
+
+/* Counters of a database's drops, behind queue_lock. */
+typedef struct MvsDropStats
+{
+	int64		enqueued;
+	int64		merged;
+	int64		overflowed;
+	int64		processed;
+	int64		entries;
+	int64		bytes;
+	int64		batches;
+	int64		sweeps;
+	TimestampTz last_batch_at;
+	int64		last_batch_usecs;
+	int64		lag_count;
+	int64		lag_total_usecs;
+	int64		lag_max_usecs;
+	char		last_error[MVS_ERROR_LENGTH];
+	TimestampTz last_error_at;
+	TimestampTz since;
+} MvsDropStats;
+
+typedef struct MvsDatabase
+{
+	Oid			oid;			/* InvalidOid: a free slot; behind MvsShared.lock */
+	bool		loaded;			/* last and mark are valid */
+
+	/* Versions: see version.c. */
+	LWLock	   *version_lock;
+	int64		last;			/* the newest version handed out or answered for */
+	int64		mark;			/* none above it is handed out before it is durably raised */
+	bool		horizon_wanted; /* the worker waits for a writer to end */
+	bool		mark_wanted;	/* a reader met the mark */
+	int			writer_count;
+	int			ring_next;
+	int			ring_count;
+	FullTransactionId ring_lost;	/* the newest xid that fell out of the ring */
+	MvsWriter	ring[MVS_WRITER_RING];
+	int			checkpoint_count;
+	TimestampTz checkpoint_at;	/* when the newest was made */
+	MvsCheckpoint checkpoints[MVS_CHECKPOINTS]; /* oldest first */
+	MvsWriter  *writers;		/* writer_count used of one per backend */
+
+	/* The queue: see queue.c. */
+	LWLock	   *queue_lock;
+	char	   *queue;			/* queue_bytes() of ring */
+	uint64		queue_head;		/* bytes ever taken out */
+	uint64		queue_tail;		/* bytes ever put in */
+	int64		queue_count;
+	int64		queue_high_water;
+	int64		queue_wake_at;	/* length at which the worker wants its latch set */
+	TimestampTz queue_oldest;	/* when the request at the head was published */
+	uint64		published;		/* sequence of the last request published or overflowed */
+	uint64		taken;			/* sequence up to which the worker has taken over */
+	uint64		flush_sequence; /* somebody waits for requests up to here */
+	bool		journal_wanted; /* requests wait in the journal alone */
+	int			mark_count;
+	MvsMark		marks[MVS_MAX_MARKS];
+	bool		all_marked;		/* there were more stores to mark than places */
+	MvsMark		all_stores;
+
+	/* The worker, behind queue_lock too. */
+	MvsWorkerState worker_state;
+	int			worker_pid;		/* 0: none */
+	int			worker_proc;
+	TransactionId worker_xid;	/* whose deletes writers need not wait for */
+	bool		swept;			/* since this shared memory was made */
+	uint64		unfinished;		/* lowest sequence taken and not done, or PG_UINT64_MAX */
+	int64		held_count;		/* of these, waiting for the horizon */
+	int64		retry_count;	/* waiting for a lock, or for another try */
+	int64		failed_count;	/* set aside */
+	bool		hold_off;		/* DDL on the database: no worker now */
+	ConditionVariable progress; /* broadcast when the fields above move */
+	MvsDropStats stats;
+} MvsDatabase;
+
+/* Counters of one store. */
+typedef struct MvsStoreKey
+{
+	Oid			database;
+	Oid			store;
+} MvsStoreKey;
+
+typedef struct MvsStoreStats
+{
+	MvsStoreKey key;
+	pg_atomic_uint64 puts;
+	pg_atomic_uint64 deletes;
+	pg_atomic_uint64 requests;
+	pg_atomic_uint64 entries;
+	pg_atomic_uint64 bytes;
+	pg_atomic_uint64 purged;
+	pg_atomic_uint64 expired;
+	pg_atomic_uint64 last_sweep;	/* a TimestampTz, 0: never */
+} MvsStoreStats;
+
+typedef struct MvsShared
+{
+	LWLock	   *lock;
+	LWLock	   *store_lock;
+	int			launcher_proc;	/* -1: none */
+	bool		workers_wanted; /* more than may run: the idle are to end */
+	int			database_count;
+	MvsDatabase databases[FLEXIBLE_ARRAY_MEMBER];
+} MvsShared;
+
+/* NULL where the library is not in shared_preload_libraries. */
+extern MvsShared *mvs_shared;
+
+/* Asks for shared memory and sets it up; from _PG_init, when preloaded. */
+extern void mvs_shmem_init(void);
+
+/*
+ * The current database's slot, taken when there is none yet. mvs_database()
+ * raises 55000 without shared memory and 53400 where all slots are taken;
+ * mvs_database_if_any() returns NULL then.
+ */
+extern MvsDatabase *mvs_database(void);
+extern MvsDatabase *mvs_database_if_any(void);
+
+/* The slot of a database that has one, or NULL. Takes no reference. */
+extern MvsDatabase *mvs_database_find(Oid database);
+
+/* Frees the slot of a database that was dropped. */
+extern void mvs_database_forget(Oid database);
+
+/* Sets the latch of the process with a number in the proc array; -1 is nobody. */
+extern void mvs_wake_proc(int proc);
+
+/* Sets the latch of a database's worker, or the launcher's to get one. */
+extern void mvs_wake_worker(MvsDatabase *database);
+
+/* Bytes of a database's queue. */
+extern uint64 mvs_queue_bytes(void);
+
+/*
+ * Heavyweight locks of mvstore's own, in the current database. They are
+ * advisory locks of classes that SQL cannot take, so that pg_locks shows them
+ * and the deadlock detector knows them.
+ */
+typedef enum MvsLockClass
+{
+	MVS_LOCK_KEY = 0x4d01,		/* store, hash of the key: one write at a time */
+	MVS_LOCK_DROP = 0x4d02,		/* store, 0: batches against what they must not overtake */
+	MVS_LOCK_CLOCK = 0x4d03		/* 0, 0: raising the durable mark */
+} MvsLockClass;
+
+extern void mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash);
+
+#endif							/* MVSTORE_SHMEM_H */

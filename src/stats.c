@@ -1,0 +1,283 @@
+/*-------------------------------------------------------------------------
+ *
+ * stats.c
+ *	  Counters of stores in shared memory, and what the views show.
+ *
+ * Everything is counted when it has committed. The hash of stores is guarded by
+ * store_lock, shared for counting, exclusive for adding and removing; the
+ * counters are atomic.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/shmem.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "mvstore.h"
+#include "shmem.h"
+#include "stats.h"
+
+static HTAB *store_stats = NULL;
+
+static const char *const worker_states[] = {
+	[MVS_WORKER_NONE] = "stopped",
+	[MVS_WORKER_WANTED] = "wanted",
+	[MVS_WORKER_STARTING] = "starting",
+	[MVS_WORKER_IDLE] = "idle",
+	[MVS_WORKER_BUSY] = "busy",
+	[MVS_WORKER_NO_SLOT] = "no free worker slot",
+};
+
+PG_FUNCTION_INFO_V1(mvstore_stat_databases);
+PG_FUNCTION_INFO_V1(mvstore_stat_stores);
+
+static MvsStoreStats *find(Oid store, HASHACTION action);
+
+Size
+mvs_stats_shmem_size(void)
+{
+	return hash_estimate_size(MVS_MAX_COUNTED_STORES, sizeof(MvsStoreStats));
+}
+
+void
+mvs_stats_shmem_startup(void)
+{
+	HASHCTL		control = {
+		.keysize = sizeof(MvsStoreKey),
+		.entrysize = sizeof(MvsStoreStats)
+	};
+
+	store_stats = ShmemInitHash("mvstore store counters", MVS_MAX_COUNTED_STORES,
+								MVS_MAX_COUNTED_STORES, &control,
+								HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+}
+
+/* The counters of a store of this database, with store_lock held. */
+static MvsStoreStats *
+find(Oid store, HASHACTION action)
+{
+	MvsStoreKey key = {.database = MyDatabaseId, .store = store};
+
+	return hash_search(store_stats, &key, action, NULL);
+}
+
+void
+mvs_stats_prepare(Oid store)
+{
+	MvsStoreStats *stats;
+
+	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
+	stats = find(store, HASH_FIND);
+	LWLockRelease(mvs_shared->store_lock);
+	if (stats)
+		return;
+
+	LWLockAcquire(mvs_shared->store_lock, LW_EXCLUSIVE);
+	if (!find(store, HASH_FIND) && (stats = find(store, HASH_ENTER_NULL)) != NULL)
+	{
+		pg_atomic_init_u64(&stats->puts, 0);
+		pg_atomic_init_u64(&stats->deletes, 0);
+		pg_atomic_init_u64(&stats->requests, 0);
+		pg_atomic_init_u64(&stats->entries, 0);
+		pg_atomic_init_u64(&stats->bytes, 0);
+		pg_atomic_init_u64(&stats->purged, 0);
+		pg_atomic_init_u64(&stats->expired, 0);
+		pg_atomic_init_u64(&stats->last_sweep, 0);
+	}
+	LWLockRelease(mvs_shared->store_lock);
+}
+
+void
+mvs_stats_count(const MvsStoreCount *count)
+{
+	MvsStoreStats *stats;
+
+	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
+	stats = find(count->store, HASH_FIND);
+	if (stats)
+	{
+		pg_atomic_fetch_add_u64(&stats->puts, count->puts);
+		pg_atomic_fetch_add_u64(&stats->deletes, count->deletes);
+		pg_atomic_fetch_add_u64(&stats->requests, count->requests);
+	}
+	LWLockRelease(mvs_shared->store_lock);
+}
+
+void
+mvs_stats_tally(Oid store, const MvsTally *tally)
+{
+	MvsStoreStats *stats;
+
+	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
+	stats = find(store, HASH_FIND);
+	if (stats)
+	{
+		pg_atomic_fetch_add_u64(&stats->entries, tally->entries);
+		pg_atomic_fetch_add_u64(&stats->bytes, tally->bytes);
+		pg_atomic_fetch_add_u64(&stats->purged, tally->purged);
+		pg_atomic_fetch_add_u64(&stats->expired, tally->expired);
+	}
+	LWLockRelease(mvs_shared->store_lock);
+}
+
+void
+mvs_stats_swept(Oid store, TimestampTz at)
+{
+	MvsStoreStats *stats;
+
+	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
+	stats = find(store, HASH_FIND);
+	if (stats)
+		pg_atomic_write_u64(&stats->last_sweep, (uint64) at);
+	LWLockRelease(mvs_shared->store_lock);
+}
+
+void
+mvs_stats_forget_store(Oid store)
+{
+	LWLockAcquire(mvs_shared->store_lock, LW_EXCLUSIVE);
+	(void) find(store, HASH_REMOVE);
+	LWLockRelease(mvs_shared->store_lock);
+}
+
+void
+mvs_stats_forget_database(Oid database)
+{
+	HASH_SEQ_STATUS status;
+	MvsStoreStats *stats;
+
+	LWLockAcquire(mvs_shared->store_lock, LW_EXCLUSIVE);
+	hash_seq_init(&status, store_stats);
+	while ((stats = hash_seq_search(&status)) != NULL)
+		if (stats->key.database == database)
+			(void) hash_search(store_stats, &stats->key, HASH_REMOVE, NULL);
+	LWLockRelease(mvs_shared->store_lock);
+}
+
+/* Microseconds as an interval. */
+static Datum
+interval_of(int64 usecs)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = usecs;
+	return IntervalPGetDatum(interval);
+}
+
+/* What shared memory counts for each database that has a slot. */
+Datum
+mvstore_stat_databases(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; mvs_shared && i < mvs_shared->database_count; i++)
+	{
+		MvsDatabase *slot = &mvs_shared->databases[i];
+		MvsDropStats stats;
+		Datum		values[25];
+		bool		nulls[25] = {false};
+		int			column = 0;
+		Oid			oid;
+		TimestampTz oldest;
+
+		LWLockAcquire(slot->queue_lock, LW_SHARED);
+		oid = slot->oid;
+		stats = slot->stats;
+		oldest = slot->queue_oldest;
+		values[column++] = ObjectIdGetDatum(oid);
+		nulls[column] = (slot->worker_pid == 0);
+		values[column++] = Int32GetDatum(slot->worker_pid);
+		values[column++] = PointerGetDatum(worker_states[slot->worker_state]);
+		values[column++] = Int64GetDatum(slot->queue_count);
+		values[column++] = Int64GetDatum((int64) (slot->queue_tail - slot->queue_head));
+		values[column++] = Int64GetDatum((int64) mvs_queue_size);
+		values[column++] = Int64GetDatum(slot->queue_high_water);
+		nulls[column] = (slot->queue_count == 0);
+		values[column++] = TimestampTzGetDatum(oldest);
+		values[column++] = Int64GetDatum(stats.enqueued);
+		values[column++] = Int64GetDatum(stats.merged);
+		values[column++] = Int64GetDatum(stats.overflowed);
+		values[column++] = Int64GetDatum(stats.processed);
+		values[column++] = Int64GetDatum(slot->held_count);
+		values[column++] = Int64GetDatum(slot->failed_count);
+		LWLockRelease(slot->queue_lock);
+
+		if (!OidIsValid(oid))
+			continue;
+		values[2] = CStringGetTextDatum(DatumGetCString(values[2]));
+		values[column++] = Int64GetDatum(stats.entries);
+		values[column++] = Int64GetDatum(stats.bytes);
+		values[column++] = Int64GetDatum(stats.batches);
+		nulls[column] = (stats.last_batch_at == 0);
+		values[column++] = TimestampTzGetDatum(stats.last_batch_at);
+		nulls[column] = (stats.last_batch_at == 0);
+		values[column++] = interval_of(stats.last_batch_usecs);
+		nulls[column] = (stats.lag_count == 0);
+		values[column++] = interval_of(stats.lag_total_usecs / Max(stats.lag_count, 1));
+		nulls[column] = (stats.lag_count == 0);
+		values[column++] = interval_of(stats.lag_max_usecs);
+		values[column++] = Int64GetDatum(stats.sweeps);
+		nulls[column] = (stats.last_error_at == 0);
+		values[column++] = CStringGetTextDatum(stats.last_error);
+		nulls[column] = (stats.last_error_at == 0);
+		values[column++] = TimestampTzGetDatum(stats.last_error_at);
+		values[column++] = TimestampTzGetDatum(stats.since);
+		Assert(column == lengthof(values));
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* What shared memory counts for each store of this database. */
+Datum
+mvstore_stat_stores(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MvsStoreStats *copies;
+	HASH_SEQ_STATUS status;
+	MvsStoreStats *stats;
+	int			count = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (mvs_shared == NULL)
+		return (Datum) 0;
+
+	/* Copied first: nothing that can fail is done under the lock. */
+	copies = palloc(sizeof(MvsStoreStats) * MVS_MAX_COUNTED_STORES);
+	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
+	hash_seq_init(&status, store_stats);
+	while ((stats = hash_seq_search(&status)) != NULL)
+		if (stats->key.database == MyDatabaseId)
+			copies[count++] = *stats;
+	LWLockRelease(mvs_shared->store_lock);
+
+	for (int i = 0; i < count; i++)
+	{
+		MvsStoreStats *copy = &copies[i];
+		uint64		last_sweep = pg_atomic_read_u64(&copy->last_sweep);
+		Datum		values[9];
+		bool		nulls[9] = {false};
+
+		values[0] = ObjectIdGetDatum(copy->key.store);
+		values[1] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->puts));
+		values[2] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->deletes));
+		values[3] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->requests));
+		values[4] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->entries));
+		values[5] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->bytes));
+		values[6] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->purged));
+		values[7] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->expired));
+		nulls[8] = (last_sweep == 0);
+		values[8] = TimestampTzGetDatum((TimestampTz) last_sweep);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * stats.h
+ *	  Counters of stores in shared memory, and what the views show.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_STATS_H
+#define MVSTORE_STATS_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+/* What a transaction counts for a store. */
+typedef struct MvsStoreCount
+{
+	Oid			store;
+	int64		puts;
+	int64		deletes;
+	int64		requests;
+} MvsStoreCount;
+
+/* What the worker counts for a store in one transaction. */
+typedef struct MvsTally
+{
+	int64		entries;
+	int64		bytes;
+	int64		purged;			/* keys */
+	int64		expired;		/* of the entries, those that went for their age alone */
+} MvsTally;
+
+extern Size mvs_stats_shmem_size(void);
+extern void mvs_stats_shmem_startup(void);
+
+/*
+ * Makes a place for the counters of a store of the current database. Where all
+ * are taken, the store is not counted. The functions below cannot fail.
+ */
+extern void mvs_stats_prepare(Oid store);
+extern void mvs_stats_count(const MvsStoreCount *count);
+extern void mvs_stats_tally(Oid store, const MvsTally *tally);
+extern void mvs_stats_swept(Oid store, TimestampTz at);
+extern void mvs_stats_forget_store(Oid store);
+extern void mvs_stats_forget_database(Oid database);
+
+#endif							/* MVSTORE_STATS_H */

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * text.h
+ *	  Text as the bytes that a store holds, and back.
+ *
+ * A store holds UTF-8, whatever the encoding of the database.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_TEXT_H
+#define MVSTORE_TEXT_H
+
+#include "postgres.h"
+
+/* The bytes of a text; its own memory where no conversion is needed. */
+extern bytea *mvs_text_to_bytes(text *value);
+
+/* Bytes as text; 22021 (character_not_in_repertoire) where they are none. */
+extern text *mvs_text_from_bytes(bytea *value);
+
+#endif							/* MVSTORE_TEXT_H */

@@ -1,0 +1,441 @@
+/*-------------------------------------------------------------------------
+ *
+ * version.c
+ *	  Versions: handing them out, and telling which are stable.
+ *
+ * A transaction takes its version at its first write, under version_lock, with
+ * its transaction id already assigned, and is published there as (xid,
+ * version). It is withdrawn when the transaction is no longer running for
+ * others; so whoever holds a snapshot in which the xid runs finds it either
+ * among the writers or in the ring of those lately withdrawn. For a snapshot too
+ * old for the ring, checkpoints tell what was stable at some time before it.
+ *
+ * The durable mark is the sequence mvstore_clock: no version above its value is
+ * ever handed out. It is moved in steps, ahead of what is needed, and its WAL
+ * is flushed before a version above the old mark is used; so a server that
+ * starts again, with whatever clock, begins above all that it ever gave.
+ *
+ * Lock order: the clock lock (heavyweight) is taken with no LWLock held, and
+ * version_lock within it only for a moment.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "commands/sequence.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "store.h"
+#include "version.h"
+
+/* Time between checkpoints, in microseconds, before thinning. */
+#define CHECKPOINT_STEP INT64CONST(100000)
+
+/* How far ahead of the clock the durable mark is put, in microseconds. */
+#define MARK_STEP INT64CONST(1000000)
+
+#define EPOCH_SHIFT \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* The version of this backend's transaction. */
+static struct
+{
+	int64		version;		/* 0: none taken */
+	int			nest_level;		/* of the subtransaction that it belongs to */
+	FullTransactionId xid;
+	MvsDatabase *database;
+}			mine;
+
+static void raise_mark(MvsDatabase *database, int64 needed);
+static int64 read_clock_sequence(Oid sequence);
+static void withdraw(bool committed);
+static void add_checkpoint(MvsDatabase *database, int64 stable);
+
+int64
+mvs_version_of_time(TimestampTz time)
+{
+	return time + EPOCH_SHIFT;
+}
+
+TimestampTz
+mvs_version_to_time(int64 version)
+{
+	return version - EPOCH_SHIFT;
+}
+
+void
+mvs_version_load(MvsDatabase *database)
+{
+	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, true);
+	int64		mark;
+
+	/* Recovery may still move the mark; and without the extension there is none. */
+	if (database->loaded || RecoveryInProgress() || !OidIsValid(sequence))
+		return;
+	mark = read_clock_sequence(sequence);
+
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	database->last = Max(database->last, mark);
+	database->mark = Max(database->mark, mark);
+	database->loaded = true;
+	LWLockRelease(database->version_lock);
+}
+
+/* The sequence's value, straight from its only row: no version above it is used. */
+static int64
+read_clock_sequence(Oid sequence)
+{
+	Relation	relation = table_open(sequence, AccessShareLock);
+	Buffer		buffer = ReadBuffer(relation, 0);
+	Page		page;
+	HeapTupleData tuple;
+	ItemId		item;
+	int64		value;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	item = PageGetItemId(page, FirstOffsetNumber);
+	tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+	value = ((Form_pg_sequence_data) GETSTRUCT(&tuple))->last_value;
+	UnlockReleaseBuffer(buffer);
+	table_close(relation, AccessShareLock);
+	return value;
+}
+
+int64
+mvs_version_now(MvsDatabase *database)
+{
+	return Max(mvs_version_of_time(GetCurrentTimestamp()), mvs_version_last(database));
+}
+
+int64
+mvs_version_last(MvsDatabase *database)
+{
+	int64		last;
+
+	LWLockAcquire(database->version_lock, LW_SHARED);
+	last = database->last;
+	LWLockRelease(database->version_lock);
+	return last;
+}
+
+int64
+mvs_version_mine(void)
+{
+	return mine.version;
+}
+
+int64
+mvs_version_take(MvsDatabase *database, int64 above)
+{
+	FullTransactionId xid;
+
+	if (mine.version != 0)
+		return mine.version;
+
+	mvs_version_load(database);
+	xid = GetTopFullTransactionId();
+	for (;;)
+	{
+		int64		version = mvs_version_of_time(GetCurrentTimestamp());
+
+		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+		version = Max(version, Max(database->last, above) + 1);
+		if (version <= database->mark)
+		{
+			database->last = version;
+			database->writers[database->writer_count].xid = xid;
+			database->writers[database->writer_count].version = version;
+			database->writer_count++;
+			mine.version = version;
+			mine.nest_level = GetCurrentTransactionNestLevel();
+			mine.xid = xid;
+			mine.database = database;
+		}
+		LWLockRelease(database->version_lock);
+
+		if (mine.version != 0)
+			return mine.version;
+		raise_mark(database, version);
+	}
+}
+
+int64
+mvs_version_tick(MvsDatabase *database)
+{
+	for (;;)
+	{
+		int64		tick = mvs_version_of_time(GetCurrentTimestamp());
+		bool		taken;
+
+		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+		tick = Max(tick, database->last + 1);
+		taken = (tick <= database->mark);
+		if (taken)
+			database->last = tick;
+		LWLockRelease(database->version_lock);
+
+		if (taken)
+			return tick;
+		raise_mark(database, tick);
+	}
+}
+
+void
+mvs_version_raise(MvsDatabase *database, int64 version)
+{
+	if (version > database->mark)
+		raise_mark(database, version);
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	database->last = Max(database->last, version);
+	LWLockRelease(database->version_lock);
+}
+
+/* Move the durable mark to at least "needed", and some way ahead of the clock. */
+static void
+raise_mark(MvsDatabase *database, int64 needed)
+{
+	LOCKTAG		tag;
+	int64		mark;
+
+	mvs_lock_tag(&tag, MVS_LOCK_CLOCK, InvalidOid, 0);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+
+	/* Somebody else may have moved it while we waited. */
+	if (database->mark < needed)
+	{
+		Oid			sequence = mvs_catalog_oid(MVS_CLOCK, false);
+		Oid			role;
+		int			context;
+
+		mark = Max(needed, mvs_version_of_time(GetCurrentTimestamp())) + MARK_STEP;
+		mark = Max(mark, read_clock_sequence(sequence));
+
+		GetUserIdAndSecContext(&role, &context);
+		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+		DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(mark));
+		SetUserIdAndSecContext(role, context);
+		XLogFlush(XactLastRecEnd);
+
+		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+		database->mark = Max(database->mark, mark);
+		database->mark_wanted = false;
+		LWLockRelease(database->version_lock);
+	}
+	LockRelease(&tag, ExclusiveLock, false);
+}
+
+void
+mvs_version_serve_mark(MvsDatabase *database)
+{
+	if (database->mark_wanted)
+		raise_mark(database, database->mark + 1);
+}
+
+/*
+ * Whether a snapshot sees a top transaction as running. XidInMVCCSnapshot()
+ * would do, but where the snapshot has overflowed it may read pg_subtrans, and
+ * we ask under an LWLock. Top transactions always stand in xip.
+ */
+static bool
+runs_in_snapshot(FullTransactionId full, Snapshot snapshot)
+{
+	TransactionId xid = XidFromFullTransactionId(full);
+
+	if (TransactionIdPrecedes(xid, snapshot->xmin))
+		return false;
+	if (TransactionIdFollowsOrEquals(xid, snapshot->xmax))
+		return true;
+	for (uint32 i = 0; i < snapshot->xcnt; i++)
+		if (TransactionIdEquals(xid, snapshot->xip[i]))
+			return true;
+	return false;
+}
+
+/* A snapshot's xmin or xmax, widened so that it can be compared across wraparound. */
+static FullTransactionId
+widen_xid(FullTransactionId next, TransactionId xid)
+{
+	int32		age = (int32) (XidFromFullTransactionId(next) - xid);
+
+	return FullTransactionIdFromU64(U64FromFullTransactionId(next) - age);
+}
+
+int64
+mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+	FullTransactionId xmin = widen_xid(next, snapshot->xmin);
+	FullTransactionId xmax = widen_xid(next, snapshot->xmax);
+	TransactionId own = GetTopTransactionIdIfAny();
+	int64		now = mvs_version_of_time(GetCurrentTimestamp());
+	int64		lowest = MVS_NEWEST;
+	int64		stable;
+	bool		wake = false;
+
+	mvs_version_load(database);
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < database->writer_count; i++)
+	{
+		MvsWriter  *writer = &database->writers[i];
+
+		/* A snapshot does not list its own transaction. */
+		if (XidFromFullTransactionId(writer->xid) == own ||
+			runs_in_snapshot(writer->xid, snapshot))
+			lowest = Min(lowest, writer->version);
+	}
+	for (int i = 0; i < database->ring_count; i++)
+	{
+		MvsWriter  *writer = &database->ring[i];
+
+		if (FullTransactionIdFollowsOrEquals(writer->xid, xmin) &&
+			runs_in_snapshot(writer->xid, snapshot))
+			lowest = Min(lowest, writer->version);
+	}
+
+	if (FullTransactionIdIsValid(database->ring_lost) &&
+		FullTransactionIdFollowsOrEquals(database->ring_lost, xmin))
+	{
+		/* A writer that runs in the snapshot may have left the ring. */
+		stable = 0;
+		for (int i = 0; i < database->checkpoint_count; i++)
+			if (FullTransactionIdPrecedes(database->checkpoints[i].next, xmax))
+				stable = Max(stable, database->checkpoints[i].stable);
+	}
+	else
+		stable = Max(now, database->last);
+	stable = Min(stable, lowest - 1);
+	if (stable > database->mark)
+	{
+		stable = database->mark;
+		wake = !database->mark_wanted;
+		database->mark_wanted = true;
+	}
+	database->last = Max(database->last, stable);
+	LWLockRelease(database->version_lock);
+
+	if (wake)
+		mvs_wake_worker(database);
+	return stable;
+}
+
+int64
+mvs_version_lowest_running(MvsDatabase *database, bool wanted)
+{
+	int64		lowest = MVS_NEWEST;
+
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < database->writer_count; i++)
+		lowest = Min(lowest, database->writers[i].version);
+	database->horizon_wanted = wanted && lowest != MVS_NEWEST;
+	LWLockRelease(database->version_lock);
+	return lowest;
+}
+
+/* Take this backend's version out of the writers; one that ended goes to the ring. */
+static void
+withdraw(bool committed)
+{
+	MvsDatabase *database = mine.database;
+	TimestampTz now = GetCurrentTimestamp();
+	int64		stable = database->last;
+	bool		wake;
+	bool		checkpoint;
+
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < database->writer_count; i++)
+	{
+		if (!FullTransactionIdEquals(database->writers[i].xid, mine.xid))
+			continue;
+		database->writers[i] = database->writers[--database->writer_count];
+		break;
+	}
+	if (committed)
+	{
+		MvsWriter  *place = &database->ring[database->ring_next];
+
+		if (database->ring_count < MVS_WRITER_RING)
+			database->ring_count++;
+		else if (!FullTransactionIdIsValid(database->ring_lost) ||
+				 FullTransactionIdFollows(place->xid, database->ring_lost))
+			database->ring_lost = place->xid;
+		place->xid = mine.xid;
+		place->version = mine.version;
+		database->ring_next = (database->ring_next + 1) % MVS_WRITER_RING;
+	}
+	wake = database->horizon_wanted;
+	database->horizon_wanted = false;
+	checkpoint = now - database->checkpoint_at >= CHECKPOINT_STEP;
+	if (checkpoint)
+	{
+		database->checkpoint_at = now;
+		stable = database->last;
+		for (int i = 0; i < database->writer_count; i++)
+			stable = Min(stable, database->writers[i].version - 1);
+	}
+	LWLockRelease(database->version_lock);
+
+	mine.version = 0;
+	if (checkpoint)
+		add_checkpoint(database, stable);
+	if (wake)
+		mvs_wake_worker(database);
+}
+
+/*
+ * Remember what was stable just now. The next xid is read after that was
+ * found: a snapshot in which that xid has ended was taken later still. Where
+ * there is no room, every second of the older ones goes.
+ */
+static void
+add_checkpoint(MvsDatabase *database, int64 stable)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+	int			count;
+
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	count = database->checkpoint_count;
+	if (count == MVS_CHECKPOINTS)
+	{
+		for (int i = 0; i < count / 2; i++)
+			database->checkpoints[i] = database->checkpoints[2 * i + 1];
+		count /= 2;
+	}
+	database->checkpoints[count].next = next;
+	database->checkpoints[count].stable = stable;
+	database->checkpoint_count = count + 1;
+	LWLockRelease(database->version_lock);
+}
+
+void
+mvs_version_end(bool committed)
+{
+	if (mine.version != 0)
+		withdraw(committed);
+}
+
+void
+mvs_version_end_subtransaction(bool committed, int nest_level)
+{
+	if (mine.version == 0 || mine.nest_level < nest_level)
+		return;
+	if (committed)
+		mine.nest_level = nest_level - 1;
+	else
+		withdraw(false);		/* nothing is left that carries it */
+}

@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * version.h
+ *	  Versions: handing them out, and telling which are stable.
+ *
+ * A version is a time in microseconds since the Unix epoch, 1 or greater. A
+ * transaction has one version in its database. See design section 3.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_VERSION_H
+#define MVSTORE_VERSION_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "utils/snapshot.h"
+
+#include "shmem.h"
+
+/* As of the newest; also: no limit. */
+#define MVS_NEWEST PG_INT64_MAX
+
+/* A timestamp as a version, and back. */
+extern int64 mvs_version_of_time(TimestampTz time);
+extern TimestampTz mvs_version_to_time(int64 version);
+
+/* Loads last and mark of a slot just taken from the durable mark. */
+extern void mvs_version_load(MvsDatabase *database);
+
+/* The later of the wall clock and the newest version handed out. */
+extern int64 mvs_version_now(MvsDatabase *database);
+
+/* The newest version handed out, without the clock. */
+extern int64 mvs_version_last(MvsDatabase *database);
+
+/* The transaction's version, or 0 if it has none yet. */
+extern int64 mvs_version_mine(void);
+
+/*
+ * The transaction's version, taken now if it has none; then it is above the
+ * argument. Assigns a transaction id. Raises what writing WAL can raise. Takes
+ * version_lock, and for a moment the clock lock and the sequence's.
+ */
+extern int64 mvs_version_take(MvsDatabase *database, int64 above);
+
+/* A number from the clock that no version or other tick of this database has. */
+extern int64 mvs_version_tick(MvsDatabase *database);
+
+/* Sees to it that later versions are above the one given. */
+extern void mvs_version_raise(MvsDatabase *database, int64 version);
+
+/*
+ * The newest version at and below which every transaction has ended as the
+ * snapshot sees it. No transaction gets a version at or below the answer later.
+ */
+extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot);
+
+/*
+ * The lowest version of a running transaction, or MVS_NEWEST. With wanted, the
+ * worker's latch is set when the next of them ends.
+ */
+extern int64 mvs_version_lowest_running(MvsDatabase *database, bool wanted);
+
+/* Raises the durable mark if a reader asked for that. In a transaction. */
+extern void mvs_version_serve_mark(MvsDatabase *database);
+
+/* From the transaction callbacks; these cannot fail. */
+extern void mvs_version_end(bool committed);
+extern void mvs_version_end_subtransaction(bool committed, int nest_level);
+
+#endif							/* MVSTORE_VERSION_H */

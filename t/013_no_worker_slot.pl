@@ -1,0 +1,41 @@
+# Where the server has no process to spare for a worker, writers go on, the
+# administrator is told, and what was requested is done as soon as it has.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use MvstoreTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# One slot: the launcher's.
+my $node = mvstore_node('slots', conf => 'max_worker_processes = 1');
+
+$node->safe_psql('postgres', q{SELECT mvstore_create('s'), mvstore_create('p', keep_versions := 1)});
+for my $value (1 .. 3)
+{
+	$node->safe_psql('postgres', qq{SELECT mvstore_put('s', 'k', 'v$value'), mvstore_put('p', 'k', 'v$value')});
+}
+my ($status, $out, $err) = $node->psql('postgres', q{SELECT mvstore_drop('s', 'k'); SELECT mvstore_drop('s', 'j');});
+is($status, 0, 'a drop can be requested without a worker');
+is(scalar(() = $err =~ /WARNING/g), 1, 'its session is warned once');
+is($node->safe_psql('postgres', q{SELECT mvstore_flush('100 ms')}), 'f', 'mvstore_flush does not say done');
+is(entries_of($node, 'postgres', 's'), 3, 'nothing is done yet');
+is($node->safe_psql('postgres', q{SELECT worker_pid IS NULL, worker_state IS NOT NULL FROM mvstore_stats WHERE database = 'postgres'}),
+	't|t', 'mvstore_stats shows that there is no worker');
+note($node->safe_psql('postgres', q{SELECT worker_state FROM mvstore_stats WHERE database = 'postgres'}));
+my $deadline = time() + $PostgreSQL::Test::Utils::timeout_default;
+Time::HiRes::usleep(50_000) until (slurp_file($node->logfile) =~ /HINT:.*max_worker_processes/ || time() > $deadline);
+is(scalar(() = slurp_file($node->logfile) =~ /HINT:.*max_worker_processes/g), 1, 'the log says once what to raise');
+
+$node->append_conf('postgresql.conf', 'max_worker_processes = 8');
+$node->restart;
+is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'with room for a worker, what was requested is worked off');
+is(entries_of($node, 'postgres', 's'), 1, 'and done');
+wait_until($node, 'postgres', 'SELECT count(*) = 1 FROM p', 'also what a policy asks for');
+
+$node->stop;
+done_testing();
