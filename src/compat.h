@@ -26,8 +26,9 @@
 #endif
 
 #if PG_VERSION_NUM >= 160000
-#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "parser/parse_relation.h"
+#include "varatt.h"
 #endif
 
 /*
@@ -37,10 +38,15 @@
 static inline void
 mvs_compat_init_range_table(EState *estate, RangeTblEntry *entry)
 {
+#if PG_VERSION_NUM >= 160000
+	List	   *permissions = NIL;
+
+	addRTEPermissionInfo(&permissions, entry);
 #if PG_VERSION_NUM >= 180000
-	ExecInitRangeTable(estate, list_make1(entry), NIL, bms_make_singleton(1));
-#elif PG_VERSION_NUM >= 160000
-	ExecInitRangeTable(estate, list_make1(entry), NIL);
+	ExecInitRangeTable(estate, list_make1(entry), permissions, bms_make_singleton(1));
+#else
+	ExecInitRangeTable(estate, list_make1(entry), permissions);
+#endif
 #else
 	ExecInitRangeTable(estate, list_make1(entry));
 #endif

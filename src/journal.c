@@ -89,11 +89,15 @@ is_own(const Datum *values)
 bool
 mvs_journal_find(int64 id, ItemPointer tid)
 {
-	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), AccessShareLock);
+	Relation	journal;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	bool		found = false;
+
+	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
+		return false;			/* gone with the extension */
+	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), AccessShareLock);
 
 	ScanKeyInit(&key, Anum_journal_id, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
 	scan = systable_beginscan(journal, mvs_catalog_oid(MVS_JOURNAL_KEY, false), true,
@@ -127,13 +131,17 @@ mvs_journal_delete(ItemPointer tid)
 List *
 mvs_journal_read(int64 after, int limit)
 {
-	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), AccessShareLock);
-	Relation	index = index_open(mvs_catalog_oid(MVS_JOURNAL_KEY, false), AccessShareLock);
+	Relation	journal;
+	Relation	index;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	List	   *requests = NIL;
 
+	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
+		return NIL;
+	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), AccessShareLock);
+	index = index_open(mvs_catalog_oid(MVS_JOURNAL_KEY, false), AccessShareLock);
 	ScanKeyInit(&key, Anum_journal_id, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(after));
 	scan = systable_beginscan_ordered(journal, index, NULL, 1, &key);
 	while (list_length(requests) < limit &&

@@ -199,6 +199,9 @@ mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequen
 static bool
 is_done(MvsDatabase *database, uint64 target)
 {
+	/* Until its first worker has looked, nobody knows what an earlier life left. */
+	if (!database->swept)
+		return false;
 	if (database->taken < target || database->unfinished <= target || database->journal_wanted)
 		return false;
 	if (database->all_marked && database->all_stores.sequence <= target)

@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "journal.h"
 #include "mvstore.h"
 #include "queue.h"
@@ -307,9 +308,14 @@ mvs_request_mark(Oid store)
 void
 mvs_request_forget(Oid store)
 {
-	Level	   *level = current_level();
-	MemoryContext old = MemoryContextSwitchTo(level->context);
+	Level	   *level;
+	MemoryContext old;
 
+	/* Without shared memory there are no counters, and no callbacks either. */
+	if (mvs_shared == NULL)
+		return;
+	level = current_level();
+	old = MemoryContextSwitchTo(level->context);
 	level->forgotten = list_append_unique_oid(level->forgotten, store);
 	MemoryContextSwitchTo(old);
 }

@@ -35,6 +35,7 @@
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
+#include "common/int.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -511,18 +512,24 @@ mvs_store_close(MvsStore *store)
 List *
 mvs_store_list(void)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), AccessShareLock);
-	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	Relation	catalog;
+	SysScanDesc scan;
 	HeapTuple	tuple;
 	List	   *stores = NIL;
 
+	if (!OidIsValid(mvs_catalog_oid(MVS_POLICY, true)))
+		return NIL;
+	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), AccessShareLock);
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		bool		isnull;
+		Datum		values[Natts_policy];
+		bool		nulls[Natts_policy];
 
-		stores = lappend_oid(stores,
-							 DatumGetObjectId(heap_getattr(tuple, Anum_policy_store,
-														   RelationGetDescr(catalog), &isnull)));
+		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
+		if (!nulls[Anum_policy_keep_versions - 1] || !nulls[Anum_policy_keep_for - 1] ||
+			!nulls[Anum_policy_ttl - 1])
+			stores = lappend_oid(stores, DatumGetObjectId(values[Anum_policy_store - 1]));
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);

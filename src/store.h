@@ -91,7 +91,7 @@ extern bool mvs_store_try_open(MvsStore *store, Oid relation, bool *locked);
 /* Closes it, keeping the lock. */
 extern void mvs_store_close(MvsStore *store);
 
-/* All stores with a policy, as a list of OIDs. */
+/* All stores that have a policy or a ttl, as a list of OIDs. */
 extern List *mvs_store_list(void);
 
 /* The floor of a store as a snapshot sees it; 0: nothing has ever gone. */

@@ -25,7 +25,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/table.h"
+#include "access/relation.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -100,7 +100,7 @@ mvs_version_load(MvsDatabase *database)
 static int64
 read_clock_sequence(Oid sequence)
 {
-	Relation	relation = table_open(sequence, AccessShareLock);
+	Relation	relation = relation_open(sequence, AccessShareLock);
 	Buffer		buffer = ReadBuffer(relation, 0);
 	Page		page;
 	HeapTupleData tuple;
@@ -113,7 +113,7 @@ read_clock_sequence(Oid sequence)
 	tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
 	value = ((Form_pg_sequence_data) GETSTRUCT(&tuple))->last_value;
 	UnlockReleaseBuffer(buffer);
-	table_close(relation, AccessShareLock);
+	relation_close(relation, AccessShareLock);
 	return value;
 }
 
@@ -243,7 +243,7 @@ raise_mark(MvsDatabase *database, int64 needed)
 void
 mvs_version_serve_mark(MvsDatabase *database)
 {
-	if (database->mark_wanted)
+	if (database->mark_wanted && OidIsValid(mvs_catalog_oid(MVS_CLOCK, true)))
 		raise_mark(database, database->mark + 1);
 }
 

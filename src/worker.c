@@ -79,7 +79,9 @@ typedef struct Pending
 {
 	MvsRequest *request;
 	Outcome		outcome;
-	int			tries;			/* of the last outcome, in a row */
+	Outcome		last_outcome;
+	int			tries;			/* with that outcome, in a row */
+	bool		in_batch;		/* the one under way */
 	TimestampTz retry_at;
 	bool		failed;			/* set aside */
 	bool		found;			/* journal_tid is its row, in the current transaction */
@@ -89,22 +91,23 @@ typedef struct Pending
 static MvsDatabase *database = NULL;	/* once this process is its worker */
 static MemoryContext worker_context;	/* what outlives a loop */
 static MemoryContext loop_context;
-static List *pending = NIL;		/* of Pending, the batch under way not among them */
+static List *pending = NIL;		/* of Pending */
 static List *sweeps = NIL;		/* of MvsSweep */
 static uint64 journal_sequence = PG_UINT64_MAX; /* 0 during a pass over the journal */
 static TimestampTz idle_since;
-static bool leaving_idle = false;
 static volatile sig_atomic_t got_sigterm = false;
 static uint32 wait_event_main = 0;
 
 static void handle_sigterm(SIGNAL_ARGS);
 static void pin_settings(void);
+static void forget_requests(void);
 static bool claim_slot(void);
 static void release_slot(int code, Datum argument);
 static bool extension_is_here(void);
 static void begin_sweeps(int64 version, uint64 sequence);
 static void begin_sweep(Oid store, int64 version, uint64 sequence);
 static void take_marks(void);
+static bool pending_is_full(void);
 static bool queue_is_due(bool force);
 static bool is_due(Pending *item, TimestampTz now, int64 horizon);
 static bool run_batch(bool force);
@@ -183,7 +186,12 @@ mvs_worker_main(Datum argument)
 	loop_context = AllocSetContextCreate(TopMemoryContext, "mvstore worker loop",
 										 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(loop_context);
-	if (!extension_is_here() || !claim_slot())
+	if (!extension_is_here())
+	{
+		forget_requests();
+		proc_exit(0);
+	}
+	if (!claim_slot())
 		proc_exit(0);
 
 	/* Shared memory is new: what it held is in the journal and in the stores. */
@@ -261,6 +269,30 @@ extension_is_here(void)
 	return here;
 }
 
+/* Without the extension, requests that its database still has are void. */
+static void
+forget_requests(void)
+{
+	MvsDatabase *slot = mvs_database_find(MyDatabaseId);
+
+	if (slot == NULL)
+		return;
+	LWLockAcquire(slot->queue_lock, LW_EXCLUSIVE);
+	if (slot->worker_pid == 0)
+	{
+		slot->queue_head = slot->queue_tail;
+		slot->queue_count = 0;
+		slot->taken = slot->published;
+		slot->mark_count = 0;
+		slot->all_marked = false;
+		slot->journal_wanted = false;
+		slot->mark_wanted = false;
+		slot->worker_state = MVS_WORKER_NONE;
+	}
+	LWLockRelease(slot->queue_lock);
+	ConditionVariableBroadcast(&slot->progress);
+}
+
 /* Become the worker of this database, unless it has one. */
 static bool
 claim_slot(void)
@@ -317,7 +349,7 @@ release_slot(int code, Datum argument)
 	database->held_count = database->retry_count = database->failed_count = 0;
 	database->worker_pid = 0;
 	database->worker_proc = -1;
-	database->worker_state = leaving_idle ? MVS_WORKER_NONE : MVS_WORKER_WANTED;
+	database->worker_state = MVS_WORKER_WANTED;
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);
 	mvs_wake_proc(mvs_shared->launcher_proc);
@@ -328,12 +360,21 @@ release_slot(int code, Datum argument)
  * Batches
  * ------------------------------------------------------------------------ */
 
+/* Whether we keep so much that the queue must wait, and may overflow. */
+static bool
+pending_is_full(void)
+{
+	return list_length(pending) >= mvs_queue_size;
+}
+
 /* Whether the queue is to be worked off now. */
 static bool
 queue_is_due(bool force)
 {
 	bool		due;
 
+	if (pending_is_full())
+		return false;
 	LWLockAcquire(database->queue_lock, LW_SHARED);
 	due = database->queue_count > 0 &&
 		(force || database->queue_count >= mvs_batch_size ||
@@ -379,8 +420,13 @@ run_batch(bool force)
 
 	/* What is kept and due comes first: it has waited longest. */
 	foreach(cell, pending)
-		if (count < mvs_batch_size && is_due(lfirst(cell), now, horizon))
-			batch[count++] = lfirst(cell);
+	{
+		Pending    *item = lfirst(cell);
+
+		item->in_batch = count < mvs_batch_size && is_due(item, now, horizon);
+		if (item->in_batch)
+			batch[count++] = item;
+	}
 
 	if (count < mvs_batch_size && queue_is_due(force))
 	{
@@ -403,31 +449,17 @@ run_batch(bool force)
 	if (count == 0)
 		return false;
 
-	/* The batch is out of pending while it is worked on: see release_slot(). */
+	work_off(batch, count);
+
+	/* Until now a batch stayed in pending, resp. in the queue: see release_slot(). */
 	if (count > from_queue)
 	{
 		MemoryContext old = MemoryContextSwitchTo(worker_context);
 
 		foreach(cell, pending)
-		{
-			bool		taken = false;
-
-			for (int i = 0; i < count - from_queue && !taken; i++)
-				taken = (batch[i] == lfirst(cell));
-			if (!taken)
+			if (!((Pending *) lfirst(cell))->in_batch)
 				left = lappend(left, lfirst(cell));
-		}
 		MemoryContextSwitchTo(old);
-		for (int i = 0; i < count - from_queue; i++)
-			batch[i]->outcome = OUTCOME_LOCKED;
-	}
-	else
-		left = pending;
-
-	work_off(batch, count);
-
-	if (left != pending)
-	{
 		list_free(pending);
 		pending = left;
 	}
@@ -688,6 +720,9 @@ settle(Pending **batch, int count)
 	{
 		Pending    *item = batch[i];
 
+		if (item->outcome != item->last_outcome)
+			item->tries = 0;
+		item->last_outcome = item->outcome;
 		switch (item->outcome)
 		{
 			case OUTCOME_DONE:
@@ -698,7 +733,6 @@ settle(Pending **batch, int count)
 				pfree(item);
 				continue;
 			case OUTCOME_HELD:
-				item->tries = 0;
 				break;
 			case OUTCOME_LOCKED:
 				item->retry_at = delay_until(item->tries++, LOCK_DELAY, MAX_LOCK_DELAY);
@@ -1078,7 +1112,9 @@ sleep_until_needed(void)
 	}
 	else
 	{
-		if (database->queue_count > 0)
+		bool		waiting = database->queue_count > 0 && !pending_is_full();
+
+		if (waiting)
 		{
 			if (database->flush_sequence > database->taken)
 				wake_at = now;
@@ -1089,7 +1125,8 @@ sleep_until_needed(void)
 		}
 		else if (!keeps)
 			wake_at = Min(wake_at, TimestampTzPlusMilliseconds(idle_since, IDLE_EXIT));
-		database->queue_wake_at = database->queue_count > 0 ? mvs_batch_size : 1;
+		database->queue_wake_at = waiting ? mvs_batch_size :
+			pending_is_full() ? PG_INT64_MAX : 1;
 		if (database->queue_count >= database->queue_wake_at ||
 			database->mark_count > 0 || database->all_marked || database->journal_wanted)
 			wake_at = now;
@@ -1098,6 +1135,7 @@ sleep_until_needed(void)
 	LWLockRelease(database->queue_lock);
 	if (leave)
 	{
+		ConditionVariableBroadcast(&database->progress);
 		database = NULL;
 		mvs_wake_proc(mvs_shared->launcher_proc);
 		proc_exit(0);
