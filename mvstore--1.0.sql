@@ -359,7 +359,7 @@ COMMENT ON VIEW mvstore_stats IS
 
 CREATE FUNCTION mvstore_stat_stores(OUT store oid, OUT puts bigint, OUT deletes bigint,
 	OUT requests bigint, OUT entries_dropped bigint, OUT bytes_dropped bigint,
-	OUT keys_purged bigint, OUT entries_expired bigint, OUT last_sweep timestamptz)
+	OUT keys_purged bigint, OUT keys_expired bigint, OUT last_sweep timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
 
@@ -373,7 +373,7 @@ SELECT p.store,
 	   coalesce(s.entries_dropped, 0) AS entries_dropped,
 	   coalesce(s.bytes_dropped, 0) AS bytes_dropped,
 	   coalesce(s.keys_purged, 0) AS keys_purged,
-	   coalesce(s.entries_expired, 0) AS entries_expired,
+	   coalesce(s.keys_expired, 0) AS keys_expired,
 	   f.floor, s.last_sweep,
 	   pg_catalog.pg_stat_get_dead_tuples(p.store) AS dead_tuples
   FROM mvstore_policy p

@@ -12,7 +12,7 @@ SELECT p.proname AS function,
   FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
  WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
    AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'mvstore')
- ORDER BY p.proname COLLATE "C", arguments COLLATE "C";
+ ORDER BY p.proname COLLATE "C", pg_get_function_arguments(p.oid) COLLATE "C";
 
 -- Every function that a user calls says what it is for.
 SELECT p.oid::regprocedure AS uncommented
@@ -22,7 +22,6 @@ SELECT p.oid::regprocedure AS uncommented
    AND obj_description(p.oid, 'pg_proc') IS NULL;
 
 -- The settings, each with its default and the scope in which it may be set.
--- (A function loads the library in a session that has not used it yet.)
 SELECT name, boot_val, unit, context
   FROM pg_settings WHERE name LIKE 'mvstore.%' ORDER BY name COLLATE "C";
 

@@ -41,8 +41,7 @@ SELECT mvstore_get(4294967294::oid::regclass, 'k');
 
 SELECT convert_from(key, 'UTF8') AS key, version, convert_from(value, 'UTF8') AS value FROM lookalike;
 
--- A store that was made unlogged would lose its history at a crash, one with
--- children has entries that its index does not know: refused.
+-- A store that was made unlogged would lose its history at a crash: refused.
 SELECT mvstore_create('s');
 ALTER TABLE s SET UNLOGGED;
 \set VERBOSITY sqlstate

@@ -29,7 +29,7 @@ SELECT * FROM mvstore_scan_prefix('s', 'user/', max_rows := -1);
 SELECT * FROM mvstore_scan_prefix(NULL, 'user/');
 \set VERBOSITY default
 -- What LIKE takes for a pattern is a plain character here.
-SELECT count(*) FROM mvstore_scan_prefix('s', '%'), mvstore_scan_prefix('s', '_');
+SELECT (SELECT count(*) FROM mvstore_scan_prefix('s', '%')) AS percent, (SELECT count(*) FROM mvstore_scan_prefix('s', 'user_')) AS underscore;
 
 -- A letter of several bytes is a prefix like any other.
 SELECT count(mvstore_put('s', k, 'v')) FROM unnest(ARRAY[U&'\00e4', U&'\00e4rger', U&'\00e5', U&'\00c4']) k;

@@ -135,8 +135,8 @@ SELECT mvstore_put('s', 'big', (SELECT string_agg(md5(i::text), '') FROM generat
 SELECT mvstore_put('s', 'big', (SELECT string_agg(md5(i::text), '') FROM generate_series(2000, 4000) i)) > 0 AS put;
 SELECT mvstore_drop('s', 'big');
 SELECT mvstore_flush();
-SELECT format('SELECT count(DISTINCT chunk_id) AS "values out of line" FROM %s', reltoastrelid::regclass)
-  FROM pg_class WHERE oid = 's'::regclass \gexec
+SELECT reltoastrelid::regclass AS toast FROM pg_class WHERE oid = 's'::regclass \gset
+SELECT count(DISTINCT chunk_id) AS "values out of line" FROM :toast;
 SELECT md5(mvstore_get('s', 'big')) = md5((SELECT string_agg(md5(i::text), '') FROM generate_series(2000, 4000) i)) AS whole;
 
 -- What is refused. NULL never means "everything".

@@ -80,6 +80,9 @@ DROP TRIGGER regress_upper ON s;
 
 -- A trigger that hides the row, or makes another entry of it, would make a put
 -- untrue: an error.
+DROP TABLE s;
+SELECT mvstore_create('s');
+SELECT mvstore_put('s', 'a', 'one') > 0 AS put;
 CREATE TRIGGER regress_no BEFORE INSERT ON s FOR EACH ROW EXECUTE FUNCTION regress_no();
 \set VERBOSITY sqlstate
 SELECT mvstore_put('s', 'hidden', 'v');

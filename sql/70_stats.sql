@@ -7,7 +7,7 @@ SELECT mvstore_create('t', keep_versions := 1);
 -- Nothing may be under way that others have left.
 SELECT mvstore_flush();
 SELECT * FROM mvstore_stats WHERE database = current_database() \gset before_
-SELECT puts, deletes, requests, entries_dropped, bytes_dropped, keys_purged, entries_expired, floor, last_sweep
+SELECT puts, deletes, requests, entries_dropped, bytes_dropped, keys_purged, keys_expired, floor
   FROM mvstore_store_stats WHERE store = 's'::regclass;
 
 -- Puts and deletes: committed ones.
@@ -37,7 +37,7 @@ ROLLBACK;
 SELECT mvstore_flush();
 SELECT requests, entries_dropped, bytes_dropped > 0 AS bytes, keys_purged, floor IS NOT NULL AS floor
   FROM mvstore_store_stats WHERE store = 's'::regclass;
-SELECT worker_pid IS NOT NULL AS worker, worker_state, queue_length, queue_bytes, queue_capacity,
+SELECT worker_pid IS NOT NULL AS worker, worker_state IS NOT NULL AS state, queue_length, queue_bytes, queue_capacity,
        queue_high_water > 0 AS high_water, oldest_request_age,
        requests_enqueued - :before_requests_enqueued AS enqueued,
        requests_processed - :before_requests_processed AS processed,

@@ -34,9 +34,11 @@ SELECT mvstore_put('s', 'bytes', '\xff'::bytea) > 0 AS put;
 SELECT mvstore_get('s', 'bytes');
 -- 23505
 SELECT mvstore_put_at('s', 'k', 'v', 20);
--- 55000: the future
+-- 55000: the future (the details tell the time)
+\set VERBOSITY terse
 SELECT mvstore_get('s', 'k', as_of := 9223372036854775806);
 SELECT mvstore_put_at('s', 'k', 'v', 9223372036854775806);
+\set VERBOSITY default
 INSERT INTO s VALUES ('future', 9000000000000000000, 'v', NULL);
 SELECT mvstore_put('s', 'future', 'v');
 -- 72000: the store, the version, the floor

@@ -109,7 +109,7 @@ exclusive_database(Node *command, bool *copied)
 {
 	List	   *options = NIL;
 	const char *wanted = NULL;
-	const char *name = NULL;
+	const char *name = NULL;	/* as far as the options say */
 	ListCell   *cell;
 
 	*copied = false;
@@ -128,6 +128,7 @@ exclusive_database(Node *command, bool *copied)
 		case T_CreatedbStmt:
 			options = ((CreatedbStmt *) command)->options;
 			wanted = "template";
+			name = "template1";
 			*copied = true;
 			break;
 		default:

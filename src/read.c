@@ -264,6 +264,11 @@ get_row(FunctionCallInfo fcinfo, MvsType type, bool previous)
 
 		/* An entry below a version is one at or below the version before it. */
 		begin_read(&read, fcinfo, -1);
+		if (before == 0)
+		{
+			mvs_store_close(&read.store);
+			PG_RETURN_NULL();	/* there never was a version below it */
+		}
 		read.as_of = before == MVS_NEWEST ? MVS_NEWEST : before - 1;
 		if (read.as_of != MVS_NEWEST)
 			refuse_future(&read);

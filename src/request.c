@@ -79,6 +79,7 @@ static bool same_request(Level *level, Size left, Size right);
 
 static Level *current_level(void);
 static void add_request(Level *level, const MvsRequest *request);
+static void warn_without_worker(void);
 static void collect(MvsStore *store, const bytea *key, int32 keep, int64 before, bool implicit);
 static void drop_collected(Level *level, bool implicit);
 static void become_marks(Level *level);
@@ -181,6 +182,29 @@ add_request(Level *level, const MvsRequest *request)
 		level->explicit_count++;
 }
 
+/* Say once a session that requests will not be worked off for now. */
+static void
+warn_without_worker(void)
+{
+	static bool warned = false;
+	MvsDatabase *database = mvs_database();
+
+	if (warned)
+		return;
+	if (database->worker_state == MVS_WORKER_NO_SLOT)
+		ereport(WARNING,
+				(errmsg("drops are not worked off for lack of a free worker slot"),
+				 errdetail("They are kept until there is one."),
+				 errhint("Raise \"max_worker_processes\" and restart the server.")));
+	else if (mvs_shared->launcher_proc < 0 && database->worker_pid == 0)
+		ereport(WARNING,
+				(errmsg("drops are not worked off because the mvstore launcher is not running"),
+				 errdetail("They are kept until it runs again.")));
+	else
+		return;
+	warned = true;
+}
+
 static void
 collect(MvsStore *store, const bytea *key, int32 keep, int64 before, bool implicit)
 {
@@ -192,6 +216,8 @@ collect(MvsStore *store, const bytea *key, int32 keep, int64 before, bool implic
 	MvsRequest *request = &place.request;
 	Level	   *level = current_level();
 	int			length = VARSIZE_ANY_EXHDR(key);
+
+	warn_without_worker();
 
 	memset(request, 0, MvsRequestSize(length));
 	request->size = MvsRequestSize(length);

@@ -148,6 +148,7 @@ take_slot(void)
 		database->writer_count = database->ring_next = database->ring_count = 0;
 		database->checkpoint_count = 0;
 		database->checkpoint_at = 0;
+		memset(database->segment_next, 0, sizeof(database->segment_next));
 		database->ring_lost = InvalidFullTransactionId;
 		database->queue_head = database->queue_tail = 0;
 		database->queue_count = database->queue_high_water = 0;
@@ -207,9 +208,9 @@ mvs_database_if_any(void)
 			database = take_slot();
 		if (database == NULL)
 			return NULL;
-		mvs_version_load(database);
 		current = database;		/* for good: no session changes its database */
 	}
+	mvs_version_load(current);
 	return current;
 }
 

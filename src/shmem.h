@@ -6,12 +6,12 @@
  * One MvsShared, with one MvsDatabase for each database that has stores. All
  * of it lies in the main shared memory segment, so a crash restart begins anew.
  *
- * Locks, none of which is held while another is taken, nor across anything
- * that can raise an error:
+ * Locks, none of which is held while another of them is taken, nor across
+ * anything that can raise an error:
  *
  *	MvsShared.lock			which database has which slot; the launcher's fields
  *	MvsShared.store_lock	the hash of per-store counters (shared for counting)
- *	MvsDatabase.version_lock	last, mark and the writers
+ *	MvsDatabase.version_lock	last, mark and the writers; XidGenLock is taken within it
  *	MvsDatabase.queue_lock	the queue, marks, the worker's fields, counters
  *
  * Copyright (c) 2026, mvstore contributors
@@ -33,8 +33,10 @@
 /* Marks a database may hold apart before it marks all its stores. */
 #define MVS_MAX_MARKS 64
 
-/* Withdrawn versions kept for snapshots older than their end. */
-#define MVS_WRITER_RING 1024
+/* Withdrawn versions kept for snapshots older than their end, by segments. */
+#define MVS_RING_SEGMENT 64
+#define MVS_RING_SEGMENTS 16
+#define MVS_WRITER_RING (MVS_RING_SEGMENT * MVS_RING_SEGMENTS)
 
 /* Points in time of which is known what was stable then. */
 #define MVS_CHECKPOINTS 64
@@ -114,8 +116,9 @@ typedef struct MvsDatabase
 	int			writer_count;
 	int			ring_next;
 	int			ring_count;
-	FullTransactionId ring_lost;	/* the newest xid that fell out of the ring */
 	MvsWriter	ring[MVS_WRITER_RING];
+	FullTransactionId segment_next[MVS_RING_SEGMENTS];	/* next xid when a segment was full */
+	FullTransactionId ring_lost;	/* that of the newest segment that was overwritten */
 	int			checkpoint_count;
 	TimestampTz checkpoint_at;	/* when the newest was made */
 	MvsCheckpoint checkpoints[MVS_CHECKPOINTS]; /* oldest first */

@@ -29,7 +29,7 @@ typedef struct MvsTally
 	int64		entries;
 	int64		bytes;
 	int64		purged;			/* keys */
-	int64		expired;		/* of the entries, those that went for their age alone */
+	int64		expired;		/* of these, those that had expired */
 } MvsTally;
 
 extern Size mvs_stats_shmem_size(void);

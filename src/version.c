@@ -7,7 +7,12 @@
  * its transaction id already assigned, and is published there as (xid,
  * version). It is withdrawn when the transaction is no longer running for
  * others; so whoever holds a snapshot in which the xid runs finds it either
- * among the writers or in the ring of those lately withdrawn. For a snapshot too
+ * among the writers or in the ring of those lately withdrawn.
+ *
+ * Whether a snapshot is too old for the ring is told by xids: where xid N was
+ * not yet assigned when an entry was withdrawn, a snapshot in which N has ended
+ * was taken after that, and sees the entry's transaction as ended. So N, the
+ * next xid, is noted whenever a segment of the ring is full. For a snapshot too
  * old for the ring, checkpoints tell what was stable at some time before it.
  *
  * The durable mark is the sequence mvstore_clock: no version above its value is
@@ -64,7 +69,8 @@ static struct
 static void raise_mark(MvsDatabase *database, int64 needed);
 static int64 read_clock_sequence(Oid sequence);
 static void withdraw(bool committed);
-static void add_checkpoint(MvsDatabase *database, int64 stable);
+static void add_to_ring(MvsDatabase *database);
+static void add_checkpoint(MvsDatabase *database, FullTransactionId next);
 
 int64
 mvs_version_of_time(TimestampTz time)
@@ -81,11 +87,14 @@ mvs_version_to_time(int64 version)
 void
 mvs_version_load(MvsDatabase *database)
 {
-	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, true);
+	Oid			sequence;
 	int64		mark;
 
 	/* Recovery may still move the mark; and without the extension there is none. */
-	if (database->loaded || RecoveryInProgress() || !OidIsValid(sequence))
+	if (database->loaded || RecoveryInProgress())
+		return;
+	sequence = mvs_catalog_oid(MVS_CLOCK, true);
+	if (!OidIsValid(sequence))
 		return;
 	mark = read_clock_sequence(sequence);
 
@@ -148,7 +157,6 @@ mvs_version_take(MvsDatabase *database, int64 above)
 	if (mine.version != 0)
 		return mine.version;
 
-	mvs_version_load(database);
 	xid = GetTopFullTransactionId();
 	for (;;)
 	{
@@ -288,7 +296,6 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
 	int64		stable;
 	bool		wake = false;
 
-	mvs_version_load(database);
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < database->writer_count; i++)
 	{
@@ -308,8 +315,7 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
 			lowest = Min(lowest, writer->version);
 	}
 
-	if (FullTransactionIdIsValid(database->ring_lost) &&
-		FullTransactionIdFollowsOrEquals(database->ring_lost, xmin))
+	if (FullTransactionIdFollowsOrEquals(database->ring_lost, xmax))
 	{
 		/* A writer that runs in the snapshot may have left the ring. */
 		stable = 0;
@@ -352,10 +358,7 @@ static void
 withdraw(bool committed)
 {
 	MvsDatabase *database = mine.database;
-	TimestampTz now = GetCurrentTimestamp();
-	int64		stable = database->last;
 	bool		wake;
-	bool		checkpoint;
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < database->writer_count; i++)
@@ -366,50 +369,57 @@ withdraw(bool committed)
 		break;
 	}
 	if (committed)
-	{
-		MvsWriter  *place = &database->ring[database->ring_next];
-
-		if (database->ring_count < MVS_WRITER_RING)
-			database->ring_count++;
-		else if (!FullTransactionIdIsValid(database->ring_lost) ||
-				 FullTransactionIdFollows(place->xid, database->ring_lost))
-			database->ring_lost = place->xid;
-		place->xid = mine.xid;
-		place->version = mine.version;
-		database->ring_next = (database->ring_next + 1) % MVS_WRITER_RING;
-	}
+		add_to_ring(database);
 	wake = database->horizon_wanted;
 	database->horizon_wanted = false;
-	checkpoint = now - database->checkpoint_at >= CHECKPOINT_STEP;
-	if (checkpoint)
-	{
-		database->checkpoint_at = now;
-		stable = database->last;
-		for (int i = 0; i < database->writer_count; i++)
-			stable = Min(stable, database->writers[i].version - 1);
-	}
 	LWLockRelease(database->version_lock);
 
 	mine.version = 0;
-	if (checkpoint)
-		add_checkpoint(database, stable);
 	if (wake)
 		mvs_wake_worker(database);
 }
 
+/* Put our version into the ring. With version_lock held. */
+static void
+add_to_ring(MvsDatabase *database)
+{
+	int			place = database->ring_next;
+	int			segment = place / MVS_RING_SEGMENT;
+
+	if (place % MVS_RING_SEGMENT == 0 &&
+		FullTransactionIdFollows(database->segment_next[segment], database->ring_lost))
+		database->ring_lost = database->segment_next[segment];
+	database->ring[place].xid = mine.xid;
+	database->ring[place].version = mine.version;
+	database->ring_count = Max(database->ring_count, place + 1);
+	database->ring_next = (place + 1) % MVS_WRITER_RING;
+
+	if ((place + 1) % MVS_RING_SEGMENT == 0)
+	{
+		FullTransactionId next = ReadNextFullTransactionId();
+		TimestampTz now = GetCurrentTimestamp();
+
+		database->segment_next[segment] = next;
+		if (now - database->checkpoint_at >= CHECKPOINT_STEP)
+		{
+			database->checkpoint_at = now;
+			add_checkpoint(database, next);
+		}
+	}
+}
+
 /*
- * Remember what was stable just now. The next xid is read after that was
- * found: a snapshot in which that xid has ended was taken later still. Where
- * there is no room, every second of the older ones goes.
+ * Remember what is stable now. Where there is no room, every second of the
+ * older checkpoints goes. With version_lock held.
  */
 static void
-add_checkpoint(MvsDatabase *database, int64 stable)
+add_checkpoint(MvsDatabase *database, FullTransactionId next)
 {
-	FullTransactionId next = ReadNextFullTransactionId();
-	int			count;
+	int			count = database->checkpoint_count;
+	int64		stable = database->last;
 
-	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	count = database->checkpoint_count;
+	for (int i = 0; i < database->writer_count; i++)
+		stable = Min(stable, database->writers[i].version - 1);
 	if (count == MVS_CHECKPOINTS)
 	{
 		for (int i = 0; i < count / 2; i++)
@@ -419,7 +429,6 @@ add_checkpoint(MvsDatabase *database, int64 stable)
 	database->checkpoints[count].next = next;
 	database->checkpoints[count].stable = stable;
 	database->checkpoint_count = count + 1;
-	LWLockRelease(database->version_lock);
 }
 
 void

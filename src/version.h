@@ -27,7 +27,7 @@
 extern int64 mvs_version_of_time(TimestampTz time);
 extern TimestampTz mvs_version_to_time(int64 version);
 
-/* Loads last and mark of a slot just taken from the durable mark. */
+/* Loads last and mark of a slot from the durable mark, once that can be done. */
 extern void mvs_version_load(MvsDatabase *database);
 
 /* The later of the wall clock and the newest version handed out. */

@@ -69,6 +69,7 @@
 typedef enum Outcome
 {
 	OUTCOME_DONE,
+	OUTCOME_ALREADY_DONE,		/* through its row in the journal, or another's work on it */
 	OUTCOME_HELD,				/* by the horizon */
 	OUTCOME_LOCKED,				/* by somebody's lock */
 	OUTCOME_ERROR
@@ -116,6 +117,7 @@ static void work_off(Pending **batch, int count);
 static void settle(Pending **batch, int count);
 static void work_group(Pending **group, int count);
 static void work_group_in_transaction(Pending **group, int count);
+static void find_journal_row(Pending *item);
 static void work_key(MvsDrop *drop, Pending **group, int count);
 static int	compare_pending(const void *a, const void *b);
 static bool run_sweep(void);
@@ -229,7 +231,7 @@ mvs_worker_main(Datum argument)
 			MemoryContextSwitchTo(loop_context);
 		}
 		take_marks();
-		if (database->journal_wanted)
+		if (database->journal_wanted && !pending_is_full())
 			run_journal();
 		busy = run_batch(false);
 		busy |= run_sweep();
@@ -398,8 +400,8 @@ is_due(Pending *item, TimestampTz now, int64 horizon)
 {
 	if (item->failed)
 		return false;
-	if (item->outcome == OUTCOME_HELD)
-		return item->request->before <= horizon;
+	if (item->outcome == OUTCOME_HELD && item->request->before > horizon)
+		return false;
 	return item->retry_at <= now;
 }
 
@@ -535,6 +537,14 @@ run_journal(void)
 		ConditionVariableBroadcast(&database->progress);
 		if (got_sigterm || database->hold_off)
 			return;				/* journal_sequence tells that the pass was not finished */
+		if (pending_is_full())
+		{
+			/* The rest has to wait, where it is. */
+			LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+			database->journal_wanted = true;
+			LWLockRelease(database->queue_lock);
+			break;
+		}
 	} while (list_length(requests) == limit);
 
 	journal_sequence = PG_UINT64_MAX;
@@ -628,15 +638,22 @@ work_group_in_transaction(Pending **group, int count)
 		else
 		{
 			/* A store that is gone has nothing to drop. */
-			Pending    *item = group[start];
-
-			item->outcome = OUTCOME_DONE;
-			if (item->request->journal != 0 &&
-				mvs_journal_find(item->request->journal, &item->journal_tid))
-				mvs_journal_delete(&item->journal_tid);
+			find_journal_row(group[start]);
+			if (group[start]->found)
+				mvs_journal_delete(&group[start]->journal_tid);
 		}
 	}
 	mvs_drop_commit(&drop, state);
+}
+
+/* Find the row of an explicit request; without one, the request is done already. */
+static void
+find_journal_row(Pending *item)
+{
+	item->found = item->request->journal != 0 &&
+		mvs_journal_find(item->request->journal, &item->journal_tid);
+	item->outcome = item->request->journal == 0 || item->found ?
+		OUTCOME_DONE : OUTCOME_ALREADY_DONE;
 }
 
 /* Work off all requests of one key together. */
@@ -652,15 +669,9 @@ work_key(MvsDrop *drop, Pending **group, int count)
 	{
 		MvsRequest *request = group[i]->request;
 
-		group[i]->outcome = OUTCOME_DONE;
-		group[i]->found = false;
-		if (request->journal != 0)
-		{
-			/* Where the row is gone, somebody has done the work. */
-			group[i]->found = mvs_journal_find(request->journal, &group[i]->journal_tid);
-			if (!group[i]->found)
-				continue;
-		}
+		find_journal_row(group[i]);
+		if (group[i]->outcome == OUTCOME_ALREADY_DONE)
+			continue;
 		if (request->incarnation != drop->store.info.incarnation)
 			continue;			/* of an earlier life */
 		if (request->before > drop->horizon)
@@ -687,7 +698,6 @@ work_key(MvsDrop *drop, Pending **group, int count)
 			MvsRule		rule = {.keep = request->keep, .before = request->before};
 
 			if (group[i]->outcome != OUTCOME_DONE ||
-				(request->journal != 0 && !group[i]->found) ||
 				request->incarnation != drop->store.info.incarnation)
 				continue;
 			first = Min(first, request->implicit ?
@@ -729,10 +739,14 @@ settle(Pending **batch, int count)
 				done++;
 				lag_total += now - item->request->committed_at;
 				lag_max = Max(lag_max, now - item->request->committed_at);
+				/* FALLTHROUGH */
+			case OUTCOME_ALREADY_DONE:
 				pfree(item->request);
 				pfree(item);
 				continue;
 			case OUTCOME_HELD:
+				/* By a snapshot that knew less than is known now? Then soon again. */
+				item->retry_at = delay_until(item->tries++, LOCK_DELAY, MAX_LOCK_DELAY);
 				break;
 			case OUTCOME_LOCKED:
 				item->retry_at = delay_until(item->tries++, LOCK_DELAY, MAX_LOCK_DELAY);
@@ -1090,9 +1104,12 @@ sleep_until_needed(void)
 	{
 		horizon = known_horizon(true);
 		foreach(cell, pending)
-			if (((Pending *) lfirst(cell))->outcome == OUTCOME_HELD &&
-				is_due(lfirst(cell), now, horizon))
-				return;
+		{
+			Pending    *item = lfirst(cell);
+
+			if (item->outcome == OUTCOME_HELD && item->request->before <= horizon)
+				wake_at = Min(wake_at, item->retry_at);
+		}
 		foreach(cell, sweeps)
 			if (sweep_is_due(lfirst(cell), now, horizon))
 				return;
@@ -1128,7 +1145,8 @@ sleep_until_needed(void)
 		database->queue_wake_at = waiting ? mvs_batch_size :
 			pending_is_full() ? PG_INT64_MAX : 1;
 		if (database->queue_count >= database->queue_wake_at ||
-			database->mark_count > 0 || database->all_marked || database->journal_wanted)
+			database->mark_count > 0 || database->all_marked ||
+			(database->journal_wanted && !pending_is_full()))
 			wake_at = now;
 		database->worker_state = MVS_WORKER_IDLE;
 	}

@@ -14,6 +14,8 @@ CREATE TABLE request (id serial, key bytea, keep int, before bigint);
 CREATE TABLE keys (n serial, key bytea);
 -- One row: the greatest end of an entry that is gone.
 CREATE TABLE floor (floor bigint);
+-- The newest version that was handed out, committed or not.
+CREATE SEQUENCE last;
 CREATE TABLE counter (comparisons bigint, gone bigint);
 
 CREATE FUNCTION dice(sides int) RETURNS int LANGUAGE sql VOLATILE AS $$
@@ -78,6 +80,7 @@ BEGIN
     ELSE
       v := public.mvstore_put('s', k, val);
     END IF;
+    PERFORM setval('model.last', greatest(v, (SELECT last_value FROM model.last)));
     IF v <= head.version AND NOT EXISTS (SELECT FROM model.truth t WHERE t.key = k AND t.version = v) THEN
       PERFORM model.fail(format('put of %s got version %s, not above %s', k, v, head.version));
     END IF;
@@ -94,6 +97,7 @@ BEGIN
     END IF;
     PERFORM model.same(format('delete of %s has deleted something', k), v IS NOT NULL, head.value IS NOT NULL);
     IF v IS NOT NULL THEN
+      PERFORM setval('model.last', greatest(v, (SELECT last_value FROM model.last)));
       INSERT INTO model.truth VALUES (k, v, NULL) ON CONFLICT (key, version) DO UPDATE SET value = NULL;
       IF keep_versions IS NOT NULL THEN
         INSERT INTO model.request (key, keep, before) VALUES (k, keep_versions, v);
@@ -134,9 +138,8 @@ BEGIN
       ELSE
         PERFORM public.mvstore_drop('s', k, keep, before);
       END IF;
-      -- What was superseded when it was made, at the latest by what is there now.
-      INSERT INTO model.request (key, keep, before)
-        VALUES (k, keep, least(before, (SELECT coalesce(max(version), 0) FROM model.truth)));
+      -- It covers what was superseded when it was made.
+      INSERT INTO model.request (key, keep, before) VALUES (k, keep, least(before, (SELECT last_value FROM model.last)));
     END;
   END IF;
 END $$;
@@ -360,7 +363,9 @@ DECLARE
   v bigint;
 BEGIN
   PERFORM setseed((seed % 1000000) / 1000000.0);
-  DROP TABLE IF EXISTS public.s;
+  DROP TABLE IF EXISTS public.s, public.clock;
+  PERFORM public.mvstore_create('public.clock');
+  PERFORM setval('model.last', public.mvstore_put('public.clock', ''::bytea, ''::bytea));
   PERFORM public.mvstore_create('public.s', keep_versions := CASE WHEN kind LIKE 'keep %' THEN substr(kind, 6)::int END);
   TRUNCATE model.truth, model.request, model.keys, model.floor, model.counter RESTART IDENTITY;
   INSERT INTO model.floor VALUES (0);

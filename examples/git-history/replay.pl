@@ -429,7 +429,17 @@ sub left
 
 my ($comparisons, $files_compared, $bytes_compared) = (0, 0, 0);
 
-# Call back with (path, object name by content) of each key as of a version, in key order.
+# The least key above a key: where the next page begins.
+sub successor
+{
+	my ($key) = @_;
+	return "$key\0" if length $key < KEY_LIMIT;
+	$key =~ s/\xff+\z//;
+	substr($key, -1) = chr(1 + ord substr $key, -1);
+	return $key;
+}
+
+# Call back with (path, size, digest of the content) of each key as of a version, in key order.
 sub each_key
 {
 	my ($version, $length_of_name, $callback) = @_;
@@ -470,8 +480,7 @@ sub each_key
 				$digest->add(pack 'H*', $hex // '');
 			}
 		}
-		# The next page begins at the last key's immediate successor.
-		$from = bytea("$last\0") if $keys;
+		$from = bytea(successor($last)) if $keys;
 	} while ($keys == KEYS_PER_PAGE);
 }
 
