@@ -352,6 +352,7 @@ release_slot(int code, Datum argument)
 	database->worker_pid = 0;
 	database->worker_proc = -1;
 	database->worker_state = MVS_WORKER_WANTED;
+	database->queue_wake_at = 1;
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);
 	mvs_wake_proc(mvs_shared->launcher_proc);
@@ -1126,6 +1127,7 @@ sleep_until_needed(void)
 		database->worker_proc = -1;
 		database->worker_pid = 0;
 		database->worker_state = MVS_WORKER_NONE;
+		database->queue_wake_at = 1;
 	}
 	else
 	{

@@ -41,13 +41,16 @@ $node->safe_psql('postgres', q{SELECT mvstore_drop('s', 'k' || k) FROM generate_
 wait_until($node, 'postgres', left(60), 'a transaction of three batches is worked off');
 is(stat_of('batches') - $batches, 3, 'in three');
 
-# One key, five times: merged.
+# One key, five times.
 my $merged = stat_of('requests_merged');
 my $processed = stat_of('requests_processed');
 drop_keys(21, 21, 21, 21, 21);
 wait_until($node, 'postgres', left(59), 'requests for one key make a batch, too');
-is(stat_of('requests_merged') - $merged, 4, 'of which four were merged with the first');
-is(stat_of('requests_processed') - $processed, 5, 'and all were worked');
+is(stat_of('requests_processed') - $processed, 5, 'and all are worked');
+$node->safe_psql('postgres', q{SELECT mvstore_drop('s', 'k21') FROM generate_series(1, 5)});
+is(stat_of('requests_merged') - $merged, 4, 'those of one transaction are merged before they reach the queue');
+is(stat_of('queue_length'), 1, 'where they are one');
+is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'which is worked, too');
 is(stat_of('entries_dropped'), 21, 'what is counted is what is gone');
 
 # For somebody who waits.
