@@ -62,5 +62,11 @@ SELECT key FROM mvstore_scan_bytea('s', '', as_of := 30, max_rows := 1);
 SELECT count(*) FROM mvstore_scan_bytea('s', '\x00', as_of := 30, max_rows := 1) WHERE key = '';
 SELECT count(*) FROM mvstore_scan_bytea('s', to_key := '', as_of := 30, max_rows := 1, reverse := true);
 
+-- So is a key of full length, though its successor is longer than any key.
+SELECT mvstore_put_at('s', decode(repeat('ff', 2000), 'hex'), 'longest'::bytea, 30);
+SELECT length(key) FROM mvstore_scan_bytea('s', '\xff', as_of := 30, max_rows := 1);
+SELECT count(*) FROM mvstore_scan_bytea('s', decode(repeat('ff', 2000), 'hex') || '\x00'::bytea, as_of := 30, max_rows := 1);
+SELECT length(key) FROM mvstore_scan_bytea('s', to_key := decode(repeat('ff', 2000), 'hex') || '\x00'::bytea,
+                                           as_of := 30, max_rows := 1, reverse := true);
 DROP FUNCTION regress_pages, regress_live;
 DROP TABLE s;

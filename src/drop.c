@@ -167,9 +167,13 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 	{
 		mvs_stats_prepare(drop->oid);
 		mvs_stats_tally(drop->oid, &drop->tally);
+	}
+	if (drop->tally.entries > 0 || drop->merged > 0)
+	{
 		LWLockAcquire(drop->database->queue_lock, LW_EXCLUSIVE);
 		drop->database->stats.entries += drop->tally.entries;
 		drop->database->stats.bytes += drop->tally.bytes;
+		drop->database->stats.merged += drop->merged;
 		LWLockRelease(drop->database->queue_lock);
 	}
 	pgstat_report_stat(false);

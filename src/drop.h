@@ -39,6 +39,7 @@ typedef struct MvsDrop
 	int64		horizon;
 	int64		now;
 	int64		floor;			/* to be raised to; 0: nothing went */
+	int64		merged;			/* requests beyond the first of their key */
 	MvsTally	tally;
 } MvsDrop;
 

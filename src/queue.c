@@ -250,7 +250,7 @@ mvs_queue_wait(MvsDatabase *database, int64 timeout)
 		}
 		/* Held by the caller's own transaction? Then it would wait for itself. */
 		if (only_held && mvs_version_mine() != 0 &&
-			mvs_version_lowest_running(database, true) == mvs_version_mine())
+			mvs_version_oldest_writer(database).version == mvs_version_mine())
 			break;
 
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);

@@ -108,33 +108,29 @@ read_floor(MvsRead *read)
 	return read->floor;
 }
 
-/*
- * Refuse a version of which it is not yet known what it will show. A standby
- * and a server without our shared memory know no writers, and cannot tell.
- */
+/* Refuse a version of which it is not yet known what it will show. */
 static void
 refuse_future(MvsRead *read)
 {
 	MvsDatabase *database;
+	MvsWriter	oldest = {.version = MVS_NEWEST};
 	int64		stable;
-	int64		lowest;
 
-	if (!mvs_strict_history || RecoveryInProgress())
+	if (!mvs_strict_history)
 		return;
-	database = mvs_database_if_any();
-	if (database == NULL)
-		return;
-	stable = mvs_version_stable(database, read->snapshot);
+	database = RecoveryInProgress() ? NULL : mvs_database_if_any();
+	stable = database ? mvs_version_stable(database, read->snapshot) : mvs_version_mark();
 	if (read->as_of <= stable)
 		return;
-	lowest = mvs_version_lowest_running(database, false);
+	if (database)
+		oldest = mvs_version_oldest_writer(database);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("version " INT64_FORMAT " of store \"%s\" is not stable yet",
 					read->as_of, RelationGetRelationName(read->store.heap)),
-			 lowest <= read->as_of ?
-			 errdetail("The stable version is " INT64_FORMAT ", and the oldest transaction that is writing has version " INT64_FORMAT ".",
-					   stable, lowest) :
+			 oldest.version <= read->as_of ?
+			 errdetail("The stable version is " INT64_FORMAT ": process %d has been writing since version " INT64_FORMAT ".",
+					   stable, oldest.pid, oldest.version) :
 			 errdetail("The stable version is " INT64_FORMAT ".", stable)));
 }
 

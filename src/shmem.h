@@ -54,6 +54,7 @@ typedef struct MvsWriter
 {
 	FullTransactionId xid;		/* of the top transaction */
 	int64		version;
+	int			pid;
 } MvsWriter;
 
 /* Every transaction with a version up to "stable" ended before xid "next" was assigned. */

@@ -169,6 +169,7 @@ mvs_version_take(MvsDatabase *database, int64 above)
 			database->last = version;
 			database->writers[database->writer_count].xid = xid;
 			database->writers[database->writer_count].version = version;
+			database->writers[database->writer_count].pid = MyProcPid;
 			database->writer_count++;
 			mine.version = version;
 			mine.nest_level = GetCurrentTransactionNestLevel();
@@ -341,16 +342,32 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
 }
 
 int64
-mvs_version_lowest_running(MvsDatabase *database, bool wanted)
+mvs_version_mark(void)
 {
-	int64		lowest = MVS_NEWEST;
+	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, true);
 
-	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	return OidIsValid(sequence) ? read_clock_sequence(sequence) : 0;
+}
+
+MvsWriter
+mvs_version_oldest_writer(MvsDatabase *database)
+{
+	MvsWriter	oldest = {.version = MVS_NEWEST};
+
+	LWLockAcquire(database->version_lock, LW_SHARED);
 	for (int i = 0; i < database->writer_count; i++)
-		lowest = Min(lowest, database->writers[i].version);
-	database->horizon_wanted = wanted && lowest != MVS_NEWEST;
+		if (database->writers[i].version < oldest.version)
+			oldest = database->writers[i];
 	LWLockRelease(database->version_lock);
-	return lowest;
+	return oldest;
+}
+
+void
+mvs_version_watch_writers(MvsDatabase *database)
+{
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	database->horizon_wanted = true;
+	LWLockRelease(database->version_lock);
 }
 
 /* Take this backend's version out of the writers; one that ended goes to the ring. */

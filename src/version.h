@@ -59,10 +59,17 @@ extern void mvs_version_raise(MvsDatabase *database, int64 version);
 extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot);
 
 /*
- * The lowest version of a running transaction, or MVS_NEWEST. With wanted, the
- * worker's latch is set when the next of them ends.
+ * The stable version where no writer is known, on a standby or without our
+ * shared memory: the durable mark. A standby may still replay transactions
+ * with versions below it.
  */
-extern int64 mvs_version_lowest_running(MvsDatabase *database, bool wanted);
+extern int64 mvs_version_mark(void);
+
+/* The running transaction with the lowest version; version MVS_NEWEST: none. */
+extern MvsWriter mvs_version_oldest_writer(MvsDatabase *database);
+
+/* Has the worker's latch set when the next writer ends. */
+extern void mvs_version_watch_writers(MvsDatabase *database);
 
 /* Raises the durable mark if a reader asked for that. In a transaction. */
 extern void mvs_version_serve_mark(MvsDatabase *database);

@@ -125,7 +125,7 @@ static bool sweep_is_due(MvsSweep *sweep, TimestampTz now, int64 horizon);
 static void after_slice(MvsSweep *sweep, MvsSweepState state);
 static void note_error(bool log);
 static void report_progress(void);
-static int64 known_horizon(bool wanted);
+static int64 known_horizon(void);
 static void sleep_until_needed(void);
 static TimestampTz delay_until(int tries, int first, int longest);
 
@@ -388,11 +388,11 @@ queue_is_due(bool force)
 	return due;
 }
 
-/* What the horizon would be for a snapshot taken now, or a little less. */
+/* What the horizon would be for a snapshot taken now, the clock aside. */
 static int64
-known_horizon(bool wanted)
+known_horizon(void)
 {
-	return mvs_version_lowest_running(database, wanted) - 1;
+	return mvs_version_oldest_writer(database).version - 1;
 }
 
 /* Whether a request that is kept here is to be tried now. */
@@ -412,7 +412,7 @@ run_batch(bool force)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz end;
-	int64		horizon = pending == NIL ? 0 : known_horizon(false);
+	int64		horizon = pending == NIL ? 0 : known_horizon();
 	Pending   **batch = palloc(mvs_batch_size * sizeof(Pending *));
 	List	   *left = NIL;
 	int			count = 0;
@@ -661,7 +661,7 @@ find_journal_row(Pending *item)
 static void
 work_key(MvsDrop *drop, Pending **group, int count)
 {
-	bool		wanted = false;
+	int			wanted = 0;		/* requests that can be worked off now */
 	int			first;
 	int64		held;
 	bytea	   *key;
@@ -678,7 +678,7 @@ work_key(MvsDrop *drop, Pending **group, int count)
 		if (request->before > drop->horizon)
 			group[i]->outcome = OUTCOME_HELD;
 		else if (!drop->store.info.referenced)
-			wanted = true;
+			wanted++;
 		else if (!request->implicit)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -686,13 +686,14 @@ work_key(MvsDrop *drop, Pending **group, int count)
 							RelationGetRelationName(drop->store.heap))));
 	}
 
-	if (wanted)
+	if (wanted > 0)
 	{
 		key = palloc(VARHDRSZ + group[0]->request->key_length);
 		SET_VARSIZE(key, VARHDRSZ + group[0]->request->key_length);
 		memcpy(VARDATA(key), group[0]->request->key, group[0]->request->key_length);
 		mvs_drop_collect(drop, key);
 		first = drop->entries.history.count;
+		drop->merged += wanted - 1;
 		for (int i = 0; i < count; i++)
 		{
 			MvsRequest *request = group[i]->request;
@@ -876,7 +877,7 @@ static bool
 run_sweep(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	int64		horizon = sweeps == NIL ? 0 : known_horizon(false);
+	int64		horizon = sweeps == NIL ? 0 : known_horizon();
 	MemoryContext old = CurrentMemoryContext;
 	MvsSweep   *volatile sweep = NULL;
 	volatile	MvsSweepState state = MVS_SWEEP_LOCKED;
@@ -1103,7 +1104,8 @@ sleep_until_needed(void)
 	/* From here on the end of a writer sets the latch; it may be too late for that. */
 	if (horizon_wanted)
 	{
-		horizon = known_horizon(true);
+		mvs_version_watch_writers(database);
+		horizon = known_horizon();
 		foreach(cell, pending)
 		{
 			Pending    *item = lfirst(cell);

@@ -132,8 +132,16 @@ for my $mode ('smart', 'fast', 'immediate')
 
 fill();
 is_waiting();
+my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 $node->kill9;
-$node->start;
+# (Its processes need a moment to notice, and a new one does not start beside them.)
+my $deadline = time() + $PostgreSQL::Test::Utils::timeout_default;
+while (kill(0, $postmaster) || !$node->start(fail_ok => 1))
+{
+	die 'processes of the killed server do not end' if time() > $deadline;
+	Time::HiRes::usleep(100_000);
+}
+ok(1, 'the processes of a killed server end');
 is_served_again('after kill -9 of the postmaster');
 wait_until($node, 'postgres', done(), 'after kill -9 of the postmaster what had been committed is done');
 

@@ -112,7 +112,7 @@ $small->safe_psql('postgres', q{SELECT mvstore_create('s', keep_versions := 1)})
 $small->safe_psql('postgres', qq{SELECT mvstore_put('s', 'k', '$_')}) for (1, 2);
 $small->safe_psql('postgres', 'CREATE DATABASE more');
 $small->safe_psql('more', 'CREATE EXTENSION mvstore');
-my ($state, $message) = sqlstate_of($small, 'more', q{SELECT mvstore_create('s'), mvstore_put('s', 'k', 'v');});
+my ($state, $message) = sqlstate_of($small, 'more', q{SELECT mvstore_create('s'); SELECT mvstore_put('s', 'k', 'v');});
 is($state, '53400', 'one database more than max_databases is told so');
 like($message, qr/HINT:.*mvstore\.max_databases/, 'with a hint what to raise');
 is($small->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'the first one works on');

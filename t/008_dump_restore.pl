@@ -15,7 +15,7 @@ my $node = mvstore_node('dump');
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE SCHEMA "Odd Schema";
-SELECT mvstore_create('s', keep_versions := 3, ttl := '1 day');
+SELECT mvstore_create('s', keep_versions := 5, ttl := '1 day');
 SELECT mvstore_create('"Odd Schema"."Odd ''Store''"', keep_for := '26:00');
 SELECT mvstore_create('zero');
 SQL
@@ -67,8 +67,8 @@ for my $database ('custom', 'plain')
 	cmp_ok($node->safe_psql($database, q{SELECT mvstore_put('s', 'today', 'v')}), '>', $version, "$database: versions rise");
 	$node->safe_psql($database, q{SELECT mvstore_drop('s', 'b')});
 	wait_until($node, $database, q{SELECT count(*) = 1 FROM mvstore_history('s', 'b')}, "$database: drops work");
-	$node->safe_psql($database, qq{SELECT mvstore_put('s', 'p', '$_')}) for (1 .. 5);
-	wait_until($node, $database, q{SELECT count(*) = 3 FROM mvstore_history('s', 'p')}, "$database: the policy works");
+	$node->safe_psql($database, qq{SELECT mvstore_put('s', 'p', '$_')}) for (1 .. 9);
+	wait_until($node, $database, q{SELECT count(*) = 5 FROM mvstore_history('s', 'p')}, "$database: the policy works");
 	is($node->safe_psql($database, q{SELECT count(*) FROM mvstore_history('s', 'c')}), 2, "$database: a request of the old database is not the new one's");
 	my $incarnation = $node->safe_psql($database, q{SELECT incarnation FROM mvstore_stores WHERE store = 's'::regclass});
 	$node->safe_psql($database, 'TRUNCATE s');

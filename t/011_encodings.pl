@@ -34,8 +34,8 @@ is($state, '22P05', 'text that LATIN1 cannot say is an error, not a question mar
 $node->safe_psql('latin1', q{SELECT mvstore_put('s', 'bad'::bytea, '\xe4'::bytea)});
 ($state) = sqlstate_of($node, 'latin1', q{SELECT mvstore_get('s', 'bad');});
 is($state, '22021', 'bytes that are LATIN1, but not UTF-8, are not text');
-is($node->safe_psql('latin1', q{SELECT mvstore_delete('s', convert_from('\xe4', 'LATIN1')) IS NOT NULL, mvstore_contains('s', '\xc3a4'::bytea)}),
-	't|f', 'deletes find the key');
+$node->safe_psql('latin1', q{SELECT mvstore_delete('s', convert_from('\xe4', 'LATIN1'))});
+is($node->safe_psql('latin1', q{SELECT mvstore_contains('s', '\xc3a4'::bytea)}), 'f', 'deletes find the key');
 
 # hiragana a: two bytes in EUC_JP, three in UTF-8.
 $node->safe_psql('euc_jp', q{SELECT mvstore_put('s', convert_from('\xa4a2', 'EUC_JP'), 'v')});

@@ -91,7 +91,6 @@ DECLARE
   once text;
   twice text;
 BEGIN
-  SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
   SELECT md5(string_agg(concat_ws(' ', key, version, value), ',' ORDER BY key, version)) INTO once FROM s;
   PERFORM pg_sleep(0.01);
   SELECT md5(string_agg(concat_ws(' ', key, version, value), ',' ORDER BY key, version)) INTO twice FROM
@@ -102,10 +101,8 @@ END $$;
 SQL
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
-for my $script ('write_some', 'write_pair', 'read_pair', 'read_twice')
-{
-	append_to_file("$dir/$script.sql", "CALL $script();\n");
-}
+append_to_file("$dir/$_.sql", "CALL $_();\n") for ('write_some', 'write_pair', 'read_pair');
+append_to_file("$dir/read_twice.sql", "BEGIN ISOLATION LEVEL REPEATABLE READ;\nCALL read_twice();\nCOMMIT;\n");
 $node->command_ok(
 	[
 		'pgbench', '-n', '-h', $node->host, '-p', $node->port, '-c', '8', '-j', '2', '-T', $seconds,

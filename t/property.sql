@@ -348,12 +348,23 @@ BEGIN
     SELECT coalesce(array_agg(ROW (key, version, value)::model.found), '{}') INTO wanted
       FROM (SELECT * FROM model.truth WHERE key = k AND NOT gone ORDER BY version DESC LIMIT n) t;
     PERFORM model.same(format('history of %s, max_rows %s', k, n), rows, wanted);
-    v := CASE model.dice(3) WHEN 1 THEN 9223372036854775807 WHEN 2 THEN (SELECT max(version) FROM model.truth) ELSE model.dice(1200) - 1 END;
-    SELECT key, version, value INTO got FROM public.mvstore_previous('s', k, coalesce(v, 0));
-    SELECT key, version, value INTO expected FROM model.truth WHERE key = k AND NOT gone AND version < coalesce(v, 0) ORDER BY version DESC LIMIT 1;
-    IF (got.version, got.value) IS DISTINCT FROM (expected.version, expected.value) THEN
-      PERFORM model.fail(format('previous of %s before %s: found %s, expected %s', k, v, got, expected));
-    END IF;
+    v := coalesce(CASE model.dice(3) WHEN 1 THEN 9223372036854775807
+                                     WHEN 2 THEN (SELECT max(version) FROM model.truth)
+                                     ELSE model.dice(1200) END, 1);
+    expected := NULL;
+    SELECT key, version, value INTO expected FROM model.truth WHERE key = k AND NOT gone AND version < v ORDER BY version DESC LIMIT 1;
+    BEGIN
+      got := NULL;
+      SELECT key, version, value INTO got FROM public.mvstore_previous('s', k, v);
+      PERFORM model.same(format('previous of %s before %s', k, v), got, expected);
+      IF expected.version IS NULL AND v - 1 < (SELECT floor FROM model.floor) THEN
+        PERFORM model.fail(format('previous of %s before %s: nothing, though it may be gone', k, v));
+      END IF;
+    EXCEPTION WHEN SQLSTATE '72000' THEN
+      IF expected.version IS NOT NULL OR v - 1 >= (SELECT floor FROM model.floor) THEN
+        PERFORM model.fail(format('previous of %s before %s: found %s, expected %s', k, v, SQLERRM, expected));
+      END IF;
+    END;
   END LOOP;
   UPDATE model.counter SET comparisons = comparisons + 2 + 2 * (SELECT count(*) FROM model.keys);
 END $$;
