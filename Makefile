@@ -6,6 +6,7 @@ MODULE_big = mvstore
 DATA = mvstore--1.0.sql
 
 OBJS = \
+	src/batch.o \
 	src/ddl.o \
 	src/drop.o \
 	src/entry.o \

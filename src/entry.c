@@ -47,6 +47,7 @@
  */
 #define STEPS_BEFORE_SEEK 24
 
+static void refuse_null_key(bool isnull, MvsStore *store);
 static void fill_entry(MvsCursor *cursor, MvsEntry *entry);
 static bool next_index_key(MvsScan *scan, bytea **key, int64 *version);
 static void seek_keys(MvsScan *scan);
@@ -69,6 +70,27 @@ mvs_key_compare(const bytea *left, const bytea *right)
 							   Min(left_length, right_length));
 
 	return order != 0 ? order : left_length - right_length;
+}
+
+void
+mvs_key_copy(MvsKeyBuffer *buffer, const bytea *key, int zeros)
+{
+	Size		length = VARSIZE_ANY_EXHDR(key);
+	Size		size = VARHDRSZ + length + zeros;
+
+	if (size > buffer->space)
+	{
+		Size		space = Max(size, VARHDRSZ + MVS_MAX_KEY);
+
+		if (buffer->key)
+			buffer->key = repalloc(buffer->key, space);
+		else
+			buffer->key = palloc(space);
+		buffer->space = space;
+	}
+	SET_VARSIZE(buffer->key, size);
+	memcpy(VARDATA(buffer->key), VARDATA_ANY(key), length);
+	memset(VARDATA(buffer->key) + length, 0, zeros);
 }
 
 bytea *
@@ -156,6 +178,18 @@ mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry)
 	return true;
 }
 
+/* Key and version are declared NOT NULL, but old rows may have been let in before that. */
+static void
+refuse_null_key(bool isnull, MvsStore *store)
+{
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("store \"%s\" has a row without key or version",
+						RelationGetRelationName(store->heap)),
+				 errhint("Delete the row, and declare the columns NOT NULL.")));
+}
+
 /* Read the entry in the cursor's slot. */
 static void
 fill_entry(MvsCursor *cursor, MvsEntry *entry)
@@ -167,6 +201,7 @@ fill_entry(MvsCursor *cursor, MvsEntry *entry)
 
 	entry->tid = slot->tts_tid;
 	entry->version = DatumGetInt64(slot_getattr(slot, columns[MVS_VERSION], &isnull));
+	refuse_null_key(isnull, cursor->store);
 	entry->value = slot_getattr(slot, columns[MVS_VALUE], &entry->tombstone);
 	expires_at = slot_getattr(slot, columns[MVS_EXPIRES], &isnull);
 	entry->expires = !isnull;
@@ -177,9 +212,10 @@ bytea *
 mvs_cursor_key(MvsCursor *cursor)
 {
 	bool		isnull;
+	Datum		key = slot_getattr(cursor->slot, cursor->store->info.columns[MVS_KEY], &isnull);
 
-	return DatumGetByteaPP(slot_getattr(cursor->slot,
-										cursor->store->info.columns[MVS_KEY], &isnull));
+	refuse_null_key(isnull, cursor->store);
+	return DatumGetByteaPP(key);
 }
 
 int64
@@ -218,8 +254,8 @@ mvs_scan_open(MvsScan *scan, MvsStore *store, Snapshot snapshot,
 	scan->begun = false;
 	scan->from = from;
 	scan->to = to;
-	scan->key = palloc(VARHDRSZ + MVS_MAX_KEY);
-	scan->bound = palloc(VARHDRSZ + MVS_MAX_KEY);
+	memset(&scan->key, 0, sizeof(scan->key));
+	memset(&scan->bound, 0, sizeof(scan->bound));
 	scan->detoasted = NULL;
 	seek_keys(scan);
 }
@@ -229,8 +265,10 @@ mvs_scan_close(MvsScan *scan)
 {
 	mvs_cursor_close(&scan->walk);
 	mvs_cursor_close(&scan->point);
-	pfree(scan->key);
-	pfree(scan->bound);
+	if (scan->key.key)
+		pfree(scan->key.key);
+	if (scan->bound.key)
+		pfree(scan->bound.key);
 }
 
 /* Put the walk at the first key, or at the one behind the current key. */
@@ -242,17 +280,17 @@ seek_keys(MvsScan *scan)
 
 	/* The scan goes on comparing with its bounds, so they have memory of their own. */
 	if (scan->begun)
-		memcpy(scan->bound, scan->key, VARSIZE(scan->key));
+		mvs_key_copy(&scan->bound, scan->key.key, 0);
 
 	if (scan->begun && !scan->reverse)
 		ScanKeyInit(&keys[count++], INDEX_KEY, BTGreaterStrategyNumber, F_BYTEAGT,
-					PointerGetDatum(scan->bound));
+					PointerGetDatum(scan->bound.key));
 	else if (scan->from)
 		ScanKeyInit(&keys[count++], INDEX_KEY, BTGreaterEqualStrategyNumber, F_BYTEAGE,
 					PointerGetDatum(scan->from));
 	if (scan->begun && scan->reverse)
 		ScanKeyInit(&keys[count++], INDEX_KEY, BTLessStrategyNumber, F_BYTEALT,
-					PointerGetDatum(scan->bound));
+					PointerGetDatum(scan->bound.key));
 	else if (scan->to)
 		ScanKeyInit(&keys[count++], INDEX_KEY, BTLessStrategyNumber, F_BYTEALT,
 					PointerGetDatum(scan->to));
@@ -277,11 +315,13 @@ next_index_key(MvsScan *scan, bytea **key, int64 *version)
 						  : ForwardScanDirection) == NULL)
 		return false;
 	datum = index_getattr(walk->xs_itup, INDEX_KEY, walk->xs_itupdesc, &isnull);
+	refuse_null_key(isnull, scan->walk.store);
 	*key = DatumGetByteaPP(datum);
 	if ((Pointer) *key != DatumGetPointer(datum))
 		scan->detoasted = *key;
 	*version = DatumGetInt64(index_getattr(walk->xs_itup, INDEX_VERSION,
 										   walk->xs_itupdesc, &isnull));
+	refuse_null_key(isnull, scan->walk.store);
 	return true;
 }
 
@@ -296,12 +336,9 @@ mvs_scan_next(MvsScan *scan, MvsEntry *entry)
 	{
 		CHECK_FOR_INTERRUPTS();
 
-		if (!scan->begun || mvs_key_compare(key, scan->key) != 0)
+		if (!scan->begun || mvs_key_compare(key, scan->key.key) != 0)
 		{
-			int			length = VARSIZE_ANY_EXHDR(key);
-
-			SET_VARSIZE(scan->key, VARHDRSZ + length);
-			memcpy(VARDATA(scan->key), VARDATA_ANY(key), length);
+			mvs_key_copy(&scan->key, key, 0);
 			scan->begun = true;
 			scan->steps = 0;
 			answered = false;
@@ -309,7 +346,7 @@ mvs_scan_next(MvsScan *scan, MvsEntry *entry)
 			/* Downwards, a key's oldest entry comes first: look its newest up. */
 			if (scan->reverse)
 			{
-				if (mvs_cursor_find(&scan->point, scan->key, scan->as_of, entry))
+				if (mvs_cursor_find(&scan->point, scan->key.key, scan->as_of, entry))
 					return true;
 				answered = true;
 			}
@@ -317,7 +354,7 @@ mvs_scan_next(MvsScan *scan, MvsEntry *entry)
 		else if (++scan->steps > STEPS_BEFORE_SEEK)
 		{
 			/* Too many entries of one key to step over. */
-			if (!answered && mvs_cursor_find(&scan->point, scan->key, scan->as_of, entry))
+			if (!answered && mvs_cursor_find(&scan->point, scan->key.key, scan->as_of, entry))
 			{
 				seek_keys(scan);
 				return true;

@@ -71,6 +71,19 @@ extern int64 mvs_cursor_bytes(MvsCursor *cursor, const MvsEntry *entry);
 extern bytea *mvs_entry_value(const MvsEntry *entry);
 
 /*
+ * Room for a copy of a key. Zeroed, it is empty; it grows in the context it was
+ * first used in: keys that mvstore did not write may have any length.
+ */
+typedef struct MvsKeyBuffer
+{
+	bytea	   *key;
+	Size		space;
+} MvsKeyBuffer;
+
+/* Makes the buffer's key a copy of another, with so many zero bytes behind it. */
+extern void mvs_key_copy(MvsKeyBuffer *buffer, const bytea *key, int zeros);
+
+/*
  * A scan of the keys in [from, to), NULL being open: of each, the newest entry
  * at or below as_of. With reverse, in descending order of the keys.
  */
@@ -83,8 +96,8 @@ typedef struct MvsScan
 	bool		begun;
 	const bytea *from;
 	const bytea *to;
-	bytea	   *key;			/* that the walk is at */
-	bytea	   *bound;			/* that the walk was last put behind */
+	MvsKeyBuffer key;			/* that the walk is at */
+	MvsKeyBuffer bound;			/* that the walk was last put behind */
 	bytea	   *detoasted;		/* the last key of the index that was compressed */
 	int			steps;			/* over entries of that key */
 } MvsScan;

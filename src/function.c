@@ -31,13 +31,18 @@ mvs_get_store(FunctionCallInfo fcinfo, int argument)
 }
 
 bytea *
+mvs_get_bound(FunctionCallInfo fcinfo, int argument, MvsType type, const char *name)
+{
+	refuse_null(fcinfo, argument, name);
+	return type == MVS_TEXT ? mvs_text_to_bytes(PG_GETARG_TEXT_PP(argument))
+		: PG_GETARG_BYTEA_PP(argument);
+}
+
+bytea *
 mvs_get_key(FunctionCallInfo fcinfo, int argument, MvsType type, const char *name)
 {
-	bytea	   *key;
+	bytea	   *key = mvs_get_bound(fcinfo, argument, type, name);
 
-	refuse_null(fcinfo, argument, name);
-	key = type == MVS_TEXT ? mvs_text_to_bytes(PG_GETARG_TEXT_PP(argument))
-		: PG_GETARG_BYTEA_PP(argument);
 	if (VARSIZE_ANY_EXHDR(key) > MVS_MAX_KEY)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -50,9 +55,7 @@ mvs_get_key(FunctionCallInfo fcinfo, int argument, MvsType type, const char *nam
 bytea *
 mvs_get_value(FunctionCallInfo fcinfo, int argument, MvsType type)
 {
-	refuse_null(fcinfo, argument, "value");
-	return type == MVS_TEXT ? mvs_text_to_bytes(PG_GETARG_TEXT_PP(argument))
-		: PG_GETARG_BYTEA_PP(argument);
+	return mvs_get_bound(fcinfo, argument, type, "value");
 }
 
 int64

@@ -25,6 +25,8 @@ typedef enum MvsType
 extern Oid	mvs_get_store(FunctionCallInfo fcinfo, int argument);
 extern bytea *mvs_get_key(FunctionCallInfo fcinfo, int argument, MvsType type,
 						  const char *name);	/* 54000: too long */
+extern bytea *mvs_get_bound(FunctionCallInfo fcinfo, int argument, MvsType type,
+							const char *name);	/* a key's neighbour: of any length */
 extern bytea *mvs_get_value(FunctionCallInfo fcinfo, int argument, MvsType type);
 extern int64 mvs_get_version(FunctionCallInfo fcinfo, int argument,
 							 const char *name); /* 22023: negative */

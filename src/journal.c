@@ -23,6 +23,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "entry.h"
 #include "journal.h"
 #include "queue.h"
 #include "store.h"
@@ -158,6 +159,8 @@ mvs_journal_read(int64 after, int limit)
 			continue;
 		request_key = DatumGetByteaPP(values[Anum_journal_key - 1]);
 		length = VARSIZE_ANY_EXHDR(request_key);
+		if (length > MVS_MAX_KEY)
+			continue;			/* no request of ours */
 		request = palloc0(MvsRequestSize(length));
 		request->size = MvsRequestSize(length);
 		request->key_length = length;

@@ -386,7 +386,7 @@ scan_keys(FunctionCallInfo fcinfo, MvsRead *read, MvsType type,
 		if (entry.tombstone || has_expired(read, &entry))
 			continue;
 		old = MemoryContextSwitchTo(row_context);
-		values[0] = mvs_return_bytes(scan.key, type);
+		values[0] = mvs_return_bytes(scan.key.key, type);
 		values[1] = Int64GetDatum(entry.version);
 		values[2] = mvs_return_bytes(mvs_entry_value(&entry), type);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
@@ -402,8 +402,8 @@ static Datum
 scan_range(FunctionCallInfo fcinfo, MvsType type)
 {
 	MvsRead		read;
-	bytea	   *from = PG_ARGISNULL(1) ? NULL : mvs_get_key(fcinfo, 1, type, "from_key");
-	bytea	   *to = PG_ARGISNULL(2) ? NULL : mvs_get_key(fcinfo, 2, type, "to_key");
+	bytea	   *from = PG_ARGISNULL(1) ? NULL : mvs_get_bound(fcinfo, 1, type, "from_key");
+	bytea	   *to = PG_ARGISNULL(2) ? NULL : mvs_get_bound(fcinfo, 2, type, "to_key");
 	int64		limit = row_limit(fcinfo, 4);
 	bool		reverse = mvs_get_flag(fcinfo, 5, "reverse");
 
@@ -436,7 +436,7 @@ static Datum
 scan_prefix(FunctionCallInfo fcinfo, MvsType type)
 {
 	MvsRead		read;
-	bytea	   *prefix = mvs_get_key(fcinfo, 1, type, "prefix");
+	bytea	   *prefix = mvs_get_bound(fcinfo, 1, type, "prefix");
 	int64		limit = row_limit(fcinfo, 3);
 	bool		reverse = mvs_get_flag(fcinfo, 4, "reverse");
 

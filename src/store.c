@@ -84,11 +84,12 @@ static const struct
 {
 	const char *name;
 	Oid			type;
+	bool		not_null;
 }			column_shapes[MVS_COLUMN_COUNT] = {
-	[MVS_KEY] = {"key", BYTEAOID},
-	[MVS_VERSION] = {"version", INT8OID},
-	[MVS_VALUE] = {"value", BYTEAOID},
-	[MVS_EXPIRES] = {"expires_at", TIMESTAMPTZOID},
+	[MVS_KEY] = {"key", BYTEAOID, true},
+	[MVS_VERSION] = {"version", INT8OID, true},
+	[MVS_VALUE] = {"value", BYTEAOID, false},
+	[MVS_EXPIRES] = {"expires_at", TIMESTAMPTZOID, false},
 };
 
 static Oid	catalog_oids[MVS_CATALOG_COUNT];
@@ -108,8 +109,10 @@ static bool load_info(MvsStoreInfo *info, Relation heap);
 static bool find_columns(MvsStoreInfo *info, Relation heap);
 static Oid	default_family(Oid type);
 static Oid	find_index(MvsStoreInfo *info, Relation heap);
-static bool is_plain(Relation heap);
+static bool has_index_shape(MvsStoreInfo *info, Oid index);
+static bool is_plain(MvsStoreInfo *info, Relation heap);
 static bool is_referenced(Relation heap);
+static bool lock_catalog(void);
 static void fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info, LOCKMODE mode);
 static const char *only_index(Oid table);
 static void insert_policy(Oid store, FunctionCallInfo fcinfo);
@@ -310,7 +313,7 @@ load_info(MvsStoreInfo *info, Relation heap)
 		mvs_interval_usecs("ttl", DatumGetIntervalP(values[Anum_policy_ttl - 1]));
 
 	info->index = find_columns(info, heap) ? find_index(info, heap) : InvalidOid;
-	info->plain = is_plain(heap);
+	info->plain = is_plain(info, heap);
 	info->referenced = is_referenced(heap);
 	return true;
 }
@@ -322,9 +325,13 @@ find_columns(MvsStoreInfo *info, Relation heap)
 	for (int i = 0; i < MVS_COLUMN_COUNT; i++)
 	{
 		AttrNumber	number = get_attnum(RelationGetRelid(heap), column_shapes[i].name);
+		Form_pg_attribute column;
 
-		if (number <= 0 ||
-			TupleDescAttr(RelationGetDescr(heap), number - 1)->atttypid != column_shapes[i].type)
+		if (number <= 0)
+			return false;
+		column = TupleDescAttr(RelationGetDescr(heap), number - 1);
+		if (column->atttypid != column_shapes[i].type ||
+			(column_shapes[i].not_null && !column->attnotnull))
 			return false;
 		info->columns[i] = number;
 	}
@@ -348,52 +355,69 @@ find_index(MvsStoreInfo *info, Relation heap)
 
 	foreach(cell, indexes)
 	{
-		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
-		Form_pg_index form = index->rd_index;
-
-		if (index->rd_rel->relam == BTREE_AM_OID &&
-			form->indisvalid && form->indisready && form->indislive &&
-			form->indisunique && form->indimmediate &&
-			form->indnatts == 2 && form->indnkeyatts == 2 &&
-			form->indkey.values[0] == info->columns[MVS_KEY] &&
-			form->indkey.values[1] == info->columns[MVS_VERSION] &&
-			index->rd_opfamily[0] == default_family(BYTEAOID) &&
-			index->rd_opfamily[1] == default_family(INT8OID) &&
-			(index->rd_indoption[0] & INDOPTION_DESC) == 0 &&
-			(index->rd_indoption[1] & INDOPTION_DESC) != 0 &&
-			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
+		if (has_index_shape(info, lfirst_oid(cell)))
+		{
 			found = lfirst_oid(cell);
-		index_close(index, AccessShareLock);
-		if (OidIsValid(found))
 			break;
+		}
 	}
 	list_free(indexes);
 	return found;
 }
 
+/* Whether an index has that shape; by its catalog row, since a lock on it may not be had. */
+static bool
+has_index_shape(MvsStoreInfo *info, Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	Form_pg_index form;
+	oidvector  *classes;
+	int2vector *options;
+	bool		isnull;
+	bool		fits;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	classes = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple,
+															Anum_pg_index_indclass, &isnull));
+	options = (int2vector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple,
+															 Anum_pg_index_indoption, &isnull));
+	fits = form->indisvalid && form->indisready && form->indislive &&
+		form->indisunique && form->indimmediate &&
+		form->indnatts == 2 && form->indnkeyatts == 2 &&
+		form->indkey.values[0] == info->columns[MVS_KEY] &&
+		form->indkey.values[1] == info->columns[MVS_VERSION] &&
+		get_opclass_family(classes->values[0]) == default_family(BYTEAOID) &&
+		get_opclass_family(classes->values[1]) == default_family(INT8OID) &&
+		(options->values[0] & INDOPTION_DESC) == 0 &&
+		(options->values[1] & INDOPTION_DESC) != 0 &&
+		heap_attisnull(tuple, Anum_pg_index_indpred, NULL);
+	ReleaseSysCache(tuple);
+	return fits;
+}
+
 /* Whether a row can go straight into the table and its one index. */
 static bool
-is_plain(Relation heap)
+is_plain(MvsStoreInfo *info, Relation heap)
 {
 	TupleDesc	shape = RelationGetDescr(heap);
 	List	   *indexes = RelationGetIndexList(heap);
 	int			index_count = list_length(indexes);
 
 	list_free(indexes);
-	if (shape->natts != MVS_COLUMN_COUNT || index_count != 1)
+	if (shape->natts != MVS_COLUMN_COUNT || index_count != 1 || heap->rd_rel->relispartition)
 		return false;
-	for (int i = 0; i < shape->natts; i++)
-		if (TupleDescAttr(shape, i)->attgenerated)
-			return false;
-	if (shape->constr && (shape->constr->num_check > 0))
+	if (shape->constr && shape->constr->num_check > 0)
 		return false;
 	/* NOT NULL on key and version is met by every write. */
 	for (int i = 0; i < shape->natts; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(shape, i);
 
-		if (column->attnotnull && strcmp(NameStr(column->attname), "key") != 0 &&
-			strcmp(NameStr(column->attname), "version") != 0)
+		if (column->attgenerated ||
+			(column->attnotnull && i + 1 != info->columns[MVS_KEY] &&
+			 i + 1 != info->columns[MVS_VERSION]))
 			return false;
 	}
 	return heap->trigdesc == NULL ||
@@ -472,20 +496,32 @@ mvs_store_open(MvsStore *store, Oid relation, LOCKMODE mode, AclMode rights)
 	fill_store(store, heap, info, mode);
 }
 
+/* Lock what the worker writes of the catalog, without waiting; without the extension, nothing. */
+static bool
+lock_catalog(void)
+{
+	static const MvsCatalog tables[] = {MVS_POLICY, MVS_FLOOR, MVS_JOURNAL};
+
+	for (int i = 0; i < lengthof(tables); i++)
+	{
+		Oid			table = mvs_catalog_oid(tables[i], true);
+
+		if (OidIsValid(table) && !ConditionalLockRelationOid(table, RowExclusiveLock))
+			return false;
+	}
+	return true;
+}
+
 bool
 mvs_store_try_open(MvsStore *store, Oid relation, bool *locked)
 {
 	Relation	heap;
 	MvsStoreInfo *info;
 
+	*locked = true;
+	if (!lock_catalog() || !ConditionalLockRelationOid(relation, RowExclusiveLock))
+		return false;
 	*locked = false;
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)))
-		return false;
-	if (!ConditionalLockRelationOid(relation, RowExclusiveLock))
-	{
-		*locked = true;
-		return false;
-	}
 	heap = try_relation_open(relation, NoLock);
 	if (heap == NULL)
 	{
@@ -498,7 +534,13 @@ mvs_store_try_open(MvsStore *store, Oid relation, bool *locked)
 		relation_close(heap, RowExclusiveLock);
 		return false;
 	}
-	fill_store(store, heap, info, RowExclusiveLock);
+	if (OidIsValid(info->index) && !ConditionalLockRelationOid(info->index, RowExclusiveLock))
+	{
+		relation_close(heap, NoLock);
+		*locked = true;
+		return false;
+	}
+	fill_store(store, heap, info, NoLock);
 	return true;
 }
 
@@ -763,7 +805,13 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 						   heap_modify_tuple(old, RelationGetDescr(catalog),
 											 values, nulls, replace));
 		CacheInvalidateRelcacheByRelid(store);
-		mvs_floor_raise(store, mvs_version_take(mvs_database(), 0));
+
+		/*
+		 * As a writer the transaction has a version, so that nothing above it
+		 * is stable before it ends; but what is gone may be newer than that.
+		 */
+		(void) mvs_version_take(mvs_database(), 0);
+		mvs_floor_raise(store, mvs_version_tick(mvs_database()));
 	}
 	table_close(catalog, RowExclusiveLock);
 	PG_RETURN_POINTER(NULL);

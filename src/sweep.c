@@ -13,23 +13,45 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "drop.h"
+#include "mvstore.h"
+#include "queue.h"
 #include "sweep.h"
 #include "version.h"
+#include "worker.h"
 
 /* A slice ends at the first key behind so many entries read, or dropped. */
 #define SLICE_ENTRIES 20000
 #define SLICE_DROPS 5000
 
-static bool finish_key(MvsDrop *drop, MvsSweep *sweep);
-
-void
-mvs_sweep_begin(MvsSweep *sweep)
+/* What a slice ends with. */
+typedef enum SweepState
 {
-	sweep->key_length = -1;
+	SWEEP_MORE,					/* the pass goes on */
+	SWEEP_DONE,					/* it has come to its end */
+	SWEEP_TIMED,				/* the same, and the store wants another for its policy by age */
+	SWEEP_GONE,					/* there is no such store */
+	SWEEP_LOCKED				/* somebody has it locked: try later */
+} SweepState;
+
+static void begin_pass(MvsSweep *sweep);
+static bool finish_key(MvsDrop *drop, MvsSweep *sweep);
+static SweepState sweep_slice(MvsSweep *sweep, MvsDatabase *database);
+static void begin_sweep(Oid store, int64 version, uint64 sequence);
+static void forget_sweep(MvsSweep *sweep);
+static void after_slice(MvsSweep *sweep, SweepState state);
+
+/* Begin a pass. */
+static void
+begin_pass(MvsSweep *sweep)
+{
+	sweep->key_done = false;
 	sweep->lowest_horizon = MVS_NEWEST;
 	sweep->held = 0;
 }
@@ -51,77 +73,283 @@ finish_key(MvsDrop *drop, MvsSweep *sweep)
 	return done;
 }
 
-MvsSweepState
-mvs_sweep_slice(MvsSweep *sweep, MvsDatabase *database)
+/* Do one slice of a pass, in a transaction of its own. */
+static SweepState
+sweep_slice(MvsSweep *sweep, MvsDatabase *database)
 {
 	MvsDrop		drop;
 	MvsDropState state = mvs_drop_begin(&drop, database, sweep->store);
-	MvsSweepState result = MVS_SWEEP_MORE;
+	SweepState result = SWEEP_MORE;
 	MvsEntry	entry;
-	bytea	   *from = NULL;
-	bytea	   *key;
+	MvsKeyBuffer key = {0};
 	int64		seen = 0;
 	bool		more;
 
 	if (state != MVS_DROP_READY)
 	{
 		mvs_drop_commit(&drop, state);
-		return state == MVS_DROP_GONE ? MVS_SWEEP_GONE : MVS_SWEEP_LOCKED;
+		return state == MVS_DROP_GONE ? SWEEP_GONE : SWEEP_LOCKED;
 	}
 	sweep->lowest_horizon = Min(sweep->lowest_horizon, drop.horizon);
 
-	/* The immediate successor of a key is the key with a zero byte behind it. */
-	key = palloc0(VARHDRSZ + MVS_MAX_KEY + 1);
-	if (sweep->key_length >= 0)
-	{
-		from = palloc0(VARHDRSZ + MVS_MAX_KEY + 1);
-		SET_VARSIZE(from, VARHDRSZ + sweep->key_length + 1);
-		memcpy(VARDATA(from), sweep->key, sweep->key_length);
-	}
-	SET_VARSIZE(key, VARHDRSZ);
 	mvs_drop_collect_begin(&drop);
-	mvs_cursor_walk(&drop.cursor, from);
+	mvs_cursor_walk(&drop.cursor, sweep->key_done ? sweep->next.key : NULL);
 	while ((more = mvs_cursor_next(&drop.cursor, &entry)))
 	{
 		bytea	   *next = mvs_cursor_key(&drop.cursor);
 
 		CHECK_FOR_INTERRUPTS();
-		if (drop.entries.history.count > 0 && mvs_key_compare(next, key) != 0)
+		if (drop.entries.history.count > 0 && mvs_key_compare(next, key.key) != 0)
 		{
 			if (!finish_key(&drop, sweep))
 			{
-				result = MVS_SWEEP_LOCKED;
+				result = SWEEP_LOCKED;
 				break;
 			}
-			sweep->key_length = VARSIZE(key) - VARHDRSZ;
-			memcpy(sweep->key, VARDATA(key), sweep->key_length);
 			if (seen >= SLICE_ENTRIES || drop.tally.entries >= SLICE_DROPS)
 				break;
 		}
 		if (drop.entries.history.count == 0)
-		{
-			int			length = VARSIZE_ANY_EXHDR(next);
-
-			SET_VARSIZE(key, VARHDRSZ + length);
-			memcpy(VARDATA(key), VARDATA_ANY(next), length);
-		}
+			mvs_key_copy(&key, next, 0);
 		mvs_drop_collect_entry(&drop, &entry);
 		seen++;
 	}
-	if (!more)
+	/* On with the immediate successor of the last key done: it and a zero byte. */
+	if (more && result == SWEEP_MORE)
+	{
+		MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
+
+		mvs_key_copy(&sweep->next, key.key, 1);
+		sweep->key_done = true;
+		MemoryContextSwitchTo(old);
+	}
+	else if (!more)
 	{
 		if (!finish_key(&drop, sweep))
-			result = MVS_SWEEP_LOCKED;
+			result = SWEEP_LOCKED;
 		else if (drop.store.info.policy.keep_for >= 0 || drop.store.info.ttl >= 0)
-			result = MVS_SWEEP_TIMED;
+			result = SWEEP_TIMED;
 		else
-			result = MVS_SWEEP_DONE;
+			result = SWEEP_DONE;
 	}
 	mvs_drop_commit(&drop, state);
-	if (result == MVS_SWEEP_DONE || result == MVS_SWEEP_TIMED)
+	if (result == SWEEP_DONE || result == SWEEP_TIMED)
 	{
 		mvs_stats_prepare(sweep->store);
 		mvs_stats_swept(sweep->store, GetCurrentTimestamp());
 	}
 	return result;
+}
+
+/* ------------------------------------------------------------------------
+ * Which store is swept when
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_sweep_take_marks(void)
+{
+	MvsMark		marks[MVS_MAX_MARKS];
+	MvsMark		all;
+	int			count;
+	bool		all_marked;
+
+	/* A look without the lock: whoever marks sets our latch afterwards. */
+	if (mvs_worker.database->mark_count == 0 && !mvs_worker.database->all_marked)
+		return;
+
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	count = mvs_worker.database->mark_count;
+	memcpy(marks, mvs_worker.database->marks, count * sizeof(MvsMark));
+	all_marked = mvs_worker.database->all_marked;
+	all = mvs_worker.database->all_stores;
+	for (int i = 0; i < count; i++)
+		mvs_worker.database->unfinished = Min(mvs_worker.database->unfinished, marks[i].sequence);
+	if (all_marked)
+		mvs_worker.database->unfinished = Min(mvs_worker.database->unfinished, all.sequence);
+	mvs_worker.database->mark_count = 0;
+	mvs_worker.database->all_marked = false;
+	LWLockRelease(mvs_worker.database->queue_lock);
+
+	for (int i = 0; i < count; i++)
+		begin_sweep(marks[i].store, marks[i].version, marks[i].sequence);
+	if (all_marked)
+		mvs_sweep_all(all.version, all.sequence);
+	mvs_worker_report();
+}
+
+void
+mvs_sweep_all(int64 version, uint64 sequence)
+{
+	MemoryContext old = CurrentMemoryContext;
+	List	   *stores;
+	ListCell   *cell;
+
+	StartTransactionCommand();
+	MemoryContextSwitchTo(mvs_worker.context);
+	stores = mvs_store_list();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+	foreach(cell, stores)
+		begin_sweep(lfirst_oid(cell), version, sequence);
+	list_free(stores);
+}
+
+/* Have one store swept; if it is being swept, once more. */
+static void
+begin_sweep(Oid store, int64 version, uint64 sequence)
+{
+	MvsSweep   *sweep = NULL;
+	ListCell   *cell;
+
+	foreach(cell, mvs_worker.sweeps)
+		if (((MvsSweep *) lfirst(cell))->store == store)
+			sweep = lfirst(cell);
+	if (sweep && sweep->active)
+	{
+		sweep->again_version = sweep->again ? Max(sweep->again_version, version) : version;
+		sweep->again_sequence = sweep->again ? Min(sweep->again_sequence, sequence) : sequence;
+		sweep->again = true;
+		return;
+	}
+	if (sweep == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
+
+		sweep = palloc0(sizeof(MvsSweep));
+		sweep->store = store;
+		mvs_worker.sweeps = lappend(mvs_worker.sweeps, sweep);
+		MemoryContextSwitchTo(old);
+	}
+	sweep->active = true;
+	sweep->version = version;
+	sweep->sequence = sequence;
+	sweep->due_at = 0;
+	sweep->wait_for = 0;
+	begin_pass(sweep);
+}
+
+bool
+mvs_sweep_is_due(MvsSweep *sweep, TimestampTz now, int64 horizon)
+{
+	return sweep->due_at <= now && (!sweep->active || sweep->wait_for <= horizon);
+}
+
+bool
+mvs_sweep_run(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int64		horizon = mvs_worker.sweeps == NIL ? 0 : mvs_worker_horizon();
+	MemoryContext old = CurrentMemoryContext;
+	MvsSweep   *volatile sweep = NULL;
+	volatile	SweepState state = SWEEP_LOCKED;
+	ListCell   *cell;
+
+	foreach(cell, mvs_worker.sweeps)
+	{
+		if (mvs_sweep_is_due(lfirst(cell), now, horizon))
+		{
+			sweep = lfirst(cell);
+			break;
+		}
+	}
+	if (sweep == NULL)
+		return false;
+
+	/* Behind the others, so that each gets its turn. */
+	MemoryContextSwitchTo(mvs_worker.context);
+	mvs_worker.sweeps = list_delete_ptr(mvs_worker.sweeps, sweep);
+	mvs_worker.sweeps = lappend(mvs_worker.sweeps, sweep);
+	MemoryContextSwitchTo(old);
+	if (!sweep->active)
+	{
+		sweep->active = true;
+		sweep->version = 0;
+		sweep->sequence = PG_UINT64_MAX;
+		sweep->wait_for = 0;
+		begin_pass(sweep);
+	}
+
+	pgstat_report_activity(STATE_RUNNING, "sweeping a store");
+	PG_TRY();
+	{
+		state = sweep_slice(sweep, mvs_worker.database);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old);
+		mvs_worker_note_error(sweep->tries == 0);
+		sweep->tries++;
+		sweep->due_at = mvs_worker_error_delay(sweep->tries);
+		mvs_worker_report();
+		return true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	after_slice(sweep, state);
+	mvs_worker_report();
+	ConditionVariableBroadcast(&mvs_worker.database->progress);
+	return true;
+}
+
+/* Sweep a store no more. */
+static void
+forget_sweep(MvsSweep *sweep)
+{
+	mvs_worker.sweeps = list_delete_ptr(mvs_worker.sweeps, sweep);
+	if (sweep->next.key)
+		pfree(sweep->next.key);
+	pfree(sweep);
+}
+
+/* What follows a slice. */
+static void
+after_slice(MvsSweep *sweep, SweepState state)
+{
+	int64		wanted;
+
+	if (state == SWEEP_LOCKED)
+	{
+		sweep->due_at = mvs_worker_lock_delay(sweep->tries++);
+		return;
+	}
+	sweep->tries = 0;
+	if (state == SWEEP_MORE)
+		return;
+	if (state == SWEEP_GONE)
+	{
+		forget_sweep(sweep);
+		return;
+	}
+
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_worker.database->stats.sweeps++;
+	LWLockRelease(mvs_worker.database->queue_lock);
+
+	/* A pass counts as made if no part of it was too early, and nothing was held. */
+	wanted = Max(sweep->held, sweep->lowest_horizon < sweep->version ? sweep->version : 0);
+	if (wanted > 0)
+	{
+		/* Not at once, should the horizon be higher than the pass could know. */
+		sweep->wait_for = wanted;
+		sweep->due_at = mvs_worker_lock_delay(sweep->tries);
+		begin_pass(sweep);
+	}
+	else if (sweep->again)
+	{
+		sweep->again = false;
+		sweep->version = sweep->again_version;
+		sweep->sequence = sweep->again_sequence;
+		sweep->wait_for = 0;
+		begin_pass(sweep);
+	}
+	else if (state == SWEEP_TIMED)
+	{
+		sweep->active = false;
+		sweep->due_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													(int64) mvs_sweep_interval * 1000);
+	}
+	else
+	{
+		forget_sweep(sweep);
+	}
 }

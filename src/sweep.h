@@ -31,25 +31,22 @@ typedef struct MvsSweep
 	int			tries;			/* that failed, or met a lock, in a row */
 
 	/* The pass under way. */
-	int			key_length;		/* of the last key done; -1: none */
+	MvsKeyBuffer next;			/* where it goes on, if key_done */
+	bool		key_done;
 	int64		lowest_horizon; /* of its slices */
 	int64		held;			/* greatest end left because of the horizon */
-	char		key[MVS_MAX_KEY];
 } MvsSweep;
 
-typedef enum MvsSweepState
-{
-	MVS_SWEEP_MORE,				/* the pass goes on */
-	MVS_SWEEP_DONE,				/* it has come to its end */
-	MVS_SWEEP_TIMED,			/* the same, and the store wants another for its policy by age */
-	MVS_SWEEP_GONE,				/* there is no such store */
-	MVS_SWEEP_LOCKED			/* somebody has it locked: try later */
-} MvsSweepState;
+/* Takes the marks of the database over. */
+extern void mvs_sweep_take_marks(void);
 
-/* Begins a pass. */
-extern void mvs_sweep_begin(MvsSweep *sweep);
+/* Has all stores with a policy swept, for garbage up to a version. */
+extern void mvs_sweep_all(int64 version, uint64 sequence);
 
-/* Does one slice of a pass, in a transaction of its own. */
-extern MvsSweepState mvs_sweep_slice(MvsSweep *sweep, MvsDatabase *database);
+/* Whether a slice of a sweep may be done. */
+extern bool mvs_sweep_is_due(MvsSweep *sweep, TimestampTz now, int64 horizon);
+
+/* Does a slice of the sweep that waits longest; false if none is due. */
+extern bool mvs_sweep_run(void);
 
 #endif							/* MVSTORE_SWEEP_H */

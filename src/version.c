@@ -75,7 +75,7 @@ static void add_checkpoint(MvsDatabase *database, FullTransactionId next);
 int64
 mvs_version_of_time(TimestampTz time)
 {
-	return time + EPOCH_SHIFT;
+	return time > PG_INT64_MAX - EPOCH_SHIFT ? MVS_NEWEST : time + EPOCH_SHIFT;
 }
 
 TimestampTz

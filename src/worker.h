@@ -12,9 +12,42 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+#include "shmem.h"
+
 #define MVS_WORKER_TYPE "mvstore drop worker"
+
+/* What this process keeps as the worker of a database. */
+typedef struct MvsWorker
+{
+	MvsDatabase *database;		/* NULL until it is the worker */
+	MemoryContext context;		/* of what is kept here */
+	List	   *pending;		/* of MvsPending: see batch.h */
+	List	   *sweeps;			/* of MvsSweep: see sweep.h */
+	uint64		journal_sequence;	/* 0 during a pass over the journal, or PG_UINT64_MAX */
+} MvsWorker;
+
+extern MvsWorker mvs_worker;
 
 /* Entry point; the argument is the OID of the database. */
 extern PGDLLEXPORT void mvs_worker_main(Datum argument);
+
+/* Whether it is to end, and to begin nothing new. */
+extern bool mvs_worker_is_stopping(void);
+
+/* What the horizon would be for a snapshot taken now, or a little more. */
+extern int64 mvs_worker_horizon(void);
+
+/* When to try again what failed, or met a lock, so many times before. */
+extern TimestampTz mvs_worker_error_delay(int tries);
+extern TimestampTz mvs_worker_lock_delay(int tries);
+
+/* In a PG_CATCH block: ends the transaction, and keeps the error where the view shows it. */
+extern void mvs_worker_note_error(bool log);
+
+/* Tells those who wait for requests what is still kept here. */
+extern void mvs_worker_report(void);
 
 #endif							/* MVSTORE_WORKER_H */

@@ -221,7 +221,15 @@ write_head(MvsWrite *write, bytea *value, int64 ttl)
 
 	version = place_version(write, &head);
 	if (ttl >= 0)
-		expires_at = mvs_version_to_time(Max(mvs_version_now(write->database), version) + ttl);
+	{
+		int64		now = Max(mvs_version_now(write->database), version);
+
+		if (ttl > MVS_NEWEST - now || !IS_VALID_TIMESTAMP(mvs_version_to_time(now + ttl)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("ttl is out of range")));
+		expires_at = mvs_version_to_time(now + ttl);
+	}
 	if (head.own && !mvs_entry_delete(&write->store, &head.entry.tid))
 		elog(ERROR, "could not replace an entry of the current transaction");
 	mvs_entry_insert(&write->store, write->key, version, value, expires_at);

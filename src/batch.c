@@ -1,0 +1,459 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *	  Batches of drop requests, in the worker.
+ *
+ * A batch is worked off store by store, one transaction each, in the order of
+ * the index. What cannot be worked off at once is kept in pending: held until
+ * the horizon has passed it, or waiting for a lock or for another try after an
+ * error. Until a batch is settled its requests stay where they came from, in the
+ * queue or in pending, so that a worker that dies leaves none out.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "batch.h"
+#include "drop.h"
+#include "journal.h"
+#include "mvstore.h"
+#include "store.h"
+#include "worker.h"
+
+/* Tries of a request that fails alone, before it is set aside. */
+#define MAX_TRIES 5
+
+/* Requests that a pass over the journal reads at a time, in batches. */
+#define JOURNAL_BATCHES 10
+
+static bool queue_is_due(bool force);
+static bool is_due(MvsPending *item, TimestampTz now, int64 horizon);
+static void work_off(MvsPending **batch, int count);
+static void settle(MvsPending **batch, int count);
+static void work_group(MvsPending **group, int count);
+static void work_group_in_transaction(MvsPending **group, int count);
+static void find_journal_row(MvsPending *item);
+static void work_key(MvsDrop *drop, MvsPending **group, int count);
+static int	compare_requests(const void *a, const void *b);
+
+bool
+mvs_batch_is_full(void)
+{
+	return list_length(mvs_worker.pending) >= mvs_queue_size;
+}
+
+/* Whether the queue is to be worked off now. */
+static bool
+queue_is_due(bool force)
+{
+	bool		due;
+
+	if (mvs_batch_is_full())
+		return false;
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_SHARED);
+	due = mvs_worker.database->queue_count > 0 &&
+		(force || mvs_worker.database->queue_count >= mvs_batch_size ||
+		 mvs_worker.database->flush_sequence > mvs_worker.database->taken ||
+		 TimestampDifferenceExceeds(mvs_worker.database->queue_oldest, GetCurrentTimestamp(),
+									mvs_flush_interval));
+	LWLockRelease(mvs_worker.database->queue_lock);
+	return due;
+}
+
+/* Whether a request that is kept here is to be tried now. */
+static bool
+is_due(MvsPending *item, TimestampTz now, int64 horizon)
+{
+	if (item->failed)
+		return false;
+	if (item->outcome == MVS_OUTCOME_HELD && item->request->before > horizon)
+		return false;
+	return item->retry_at <= now;
+}
+
+bool
+mvs_batch_run(bool force)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz end;
+	int64		horizon = mvs_worker.pending == NIL ? 0 : mvs_worker_horizon();
+	MvsPending   **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
+	List	   *left = NIL;
+	int			count = 0;
+	int			from_queue = 0;
+	Size		queue_size = 0;
+	uint64		last_sequence = 0;
+	ListCell   *cell;
+
+	/* What is kept and due comes first: it has waited longest. */
+	foreach(cell, mvs_worker.pending)
+	{
+		MvsPending *item = lfirst(cell);
+
+		item->in_batch = count < mvs_batch_size && is_due(item, now, horizon);
+		if (item->in_batch)
+			batch[count++] = item;
+	}
+
+	if (count < mvs_batch_size && queue_is_due(force))
+	{
+		Size		space = Max(mvs_batch_size * MVS_REQUEST_SPACE, MVS_MAX_REQUEST);
+		char	   *buffer = palloc(space);
+
+		from_queue = mvs_queue_peek(mvs_worker.database, buffer, space, mvs_batch_size - count);
+		for (int i = 0; i < from_queue; i++)
+		{
+			MvsRequest *request = (MvsRequest *) (buffer + queue_size);
+			MvsPending *item = MemoryContextAllocZero(mvs_worker.context, sizeof(MvsPending));
+
+			item->request = MemoryContextAlloc(mvs_worker.context, request->size);
+			memcpy(item->request, request, request->size);
+			queue_size += request->size;
+			last_sequence = request->sequence;
+			batch[count++] = item;
+		}
+	}
+	if (count == 0)
+		return false;
+
+	work_off(batch, count);
+
+	/* Until now a batch stayed in pending, resp. in the queue: see release_slot(). */
+	if (count > from_queue)
+	{
+		MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
+
+		foreach(cell, mvs_worker.pending)
+			if (!((MvsPending *) lfirst(cell))->in_batch)
+				left = lappend(left, lfirst(cell));
+		MemoryContextSwitchTo(old);
+		list_free(mvs_worker.pending);
+		mvs_worker.pending = left;
+	}
+	settle(batch, count);
+	mvs_worker_report();
+	if (from_queue > 0)
+		mvs_queue_remove(mvs_worker.database, from_queue, queue_size, last_sequence);
+
+	end = GetCurrentTimestamp();
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_worker.database->stats.batches++;
+	mvs_worker.database->stats.last_batch_at = end;
+	mvs_worker.database->stats.last_batch_usecs = end - now;
+	LWLockRelease(mvs_worker.database->queue_lock);
+	ConditionVariableBroadcast(&mvs_worker.database->progress);
+	return true;
+}
+
+void
+mvs_batch_run_journal(void)
+{
+	int64		after = 0;
+	int			limit = mvs_batch_size * JOURNAL_BATCHES;
+	List	   *requests;
+
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_worker.database->journal_wanted = false;
+	mvs_worker.journal_sequence = 0;
+	mvs_worker.database->unfinished = 0;
+	LWLockRelease(mvs_worker.database->queue_lock);
+
+	do
+	{
+		MemoryContext old = CurrentMemoryContext;
+		ListCell   *cell;
+		MvsPending   **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
+		int			count = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		StartTransactionCommand();
+		MemoryContextSwitchTo(mvs_worker.context);
+		requests = mvs_journal_read(after, limit);
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(old);
+
+		foreach(cell, requests)
+		{
+			MvsRequest *request = lfirst(cell);
+			ListCell   *other;
+			bool		known = false;
+
+			after = request->journal;
+			foreach(other, mvs_worker.pending)
+				known |= ((MvsPending *) lfirst(other))->request->journal == request->journal;
+			if (known)
+				pfree(request);
+			else
+			{
+				MvsPending *item = MemoryContextAllocZero(mvs_worker.context, sizeof(MvsPending));
+
+				item->request = request;
+				batch[count++] = item;
+			}
+			if (count == mvs_batch_size || (count > 0 && lnext(requests, cell) == NULL))
+			{
+				work_off(batch, count);
+				settle(batch, count);
+				count = 0;
+			}
+		}
+		pfree(batch);
+		ConditionVariableBroadcast(&mvs_worker.database->progress);
+		if (mvs_worker_is_stopping())
+			return;				/* mvs_worker.journal_sequence tells that the pass was not finished */
+		if (mvs_batch_is_full())
+		{
+			/* The rest has to wait, where it is. */
+			LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+			mvs_worker.database->journal_wanted = true;
+			LWLockRelease(mvs_worker.database->queue_lock);
+			break;
+		}
+	} while (list_length(requests) == limit);
+
+	mvs_worker.journal_sequence = PG_UINT64_MAX;
+	mvs_worker_report();
+	ConditionVariableBroadcast(&mvs_worker.database->progress);
+}
+
+/* In index order, store by store. */
+static int
+compare_requests(const void *a, const void *b)
+{
+	const MvsRequest *left = (*(MvsPending *const *) a)->request;
+	const MvsRequest *right = (*(MvsPending *const *) b)->request;
+	int			order;
+
+	if (left->store != right->store)
+		return left->store < right->store ? -1 : 1;
+	order = memcmp(left->key, right->key, Min(left->key_length, right->key_length));
+	return order != 0 ? order : (int) left->key_length - (int) right->key_length;
+}
+
+/* Work off a batch: a transaction for each store. Sets the outcomes. */
+static void
+work_off(MvsPending **batch, int count)
+{
+	int			end;
+
+	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
+	qsort(batch, count, sizeof(MvsPending *), compare_requests);
+	for (int start = 0; start < count; start = end)
+	{
+		for (end = start + 1; end < count; end++)
+			if (batch[end]->request->store != batch[start]->request->store)
+				break;
+		work_group(batch + start, end - start);
+	}
+}
+
+/* Work off the requests of one store; after an error, each of them alone. */
+static void
+work_group(MvsPending **group, int count)
+{
+	MemoryContext old = CurrentMemoryContext;
+	volatile bool failed = false;
+
+	PG_TRY();
+	{
+		work_group_in_transaction(group, count);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old);
+		mvs_worker_note_error(count == 1 && group[0]->tries == 0);
+		failed = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+
+	if (!failed)
+		return;
+	for (int i = 0; i < count; i++)
+	{
+		if (count > 1)
+			work_group(group + i, 1);
+		else
+		{
+			group[0]->outcome = MVS_OUTCOME_ERROR;
+			group[0]->found = false;
+		}
+	}
+}
+
+static void
+work_group_in_transaction(MvsPending **group, int count)
+{
+	MvsDrop		drop;
+	MvsDropState state = mvs_drop_begin(&drop, mvs_worker.database, group[0]->request->store);
+	int			end;
+
+	for (int start = 0; start < count; start = end)
+	{
+		end = start + 1;
+		if (state == MVS_DROP_READY)
+		{
+			while (end < count && compare_requests(&group[start], &group[end]) == 0)
+				end++;
+			work_key(&drop, group + start, end - start);
+		}
+		else if (state == MVS_DROP_LOCKED)
+			group[start]->outcome = MVS_OUTCOME_LOCKED;
+		else
+		{
+			/* A store that is gone has nothing to drop. */
+			find_journal_row(group[start]);
+			if (group[start]->found)
+				mvs_journal_delete(&group[start]->journal_tid);
+		}
+	}
+	mvs_drop_commit(&drop, state);
+}
+
+/* Find the row of an explicit request; without one, the request is done already. */
+static void
+find_journal_row(MvsPending *item)
+{
+	item->found = item->request->journal != 0 &&
+		mvs_journal_find(item->request->journal, &item->journal_tid);
+	item->outcome = item->request->journal == 0 || item->found ?
+		MVS_OUTCOME_DONE : MVS_OUTCOME_ALREADY_DONE;
+}
+
+/* Work off all requests of one key together. */
+static void
+work_key(MvsDrop *drop, MvsPending **group, int count)
+{
+	int			wanted = 0;		/* requests that can be worked off now */
+	int			first;
+	int64		held;
+	bytea	   *key;
+
+	for (int i = 0; i < count; i++)
+	{
+		MvsRequest *request = group[i]->request;
+
+		find_journal_row(group[i]);
+
+		/* One that overflowed by its bytes can come from the queue and from the journal. */
+		for (int j = 0; j < i && group[i]->found; j++)
+		{
+			if (group[j]->request->journal == request->journal)
+			{
+				group[i]->outcome = MVS_OUTCOME_ALREADY_DONE;
+				group[i]->found = false;
+			}
+		}
+		if (group[i]->outcome == MVS_OUTCOME_ALREADY_DONE)
+			continue;
+		if (request->incarnation != drop->store.info.incarnation)
+			continue;			/* of an earlier life */
+		if (request->before > drop->horizon)
+			group[i]->outcome = MVS_OUTCOME_HELD;
+		else if (!drop->store.info.referenced)
+			wanted++;
+		else if (!request->implicit)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("cannot drop from store \"%s\" because a foreign key refers to it",
+							RelationGetRelationName(drop->store.heap))));
+	}
+
+	if (wanted > 0)
+	{
+		key = palloc(VARHDRSZ + group[0]->request->key_length);
+		SET_VARSIZE(key, VARHDRSZ + group[0]->request->key_length);
+		memcpy(VARDATA(key), group[0]->request->key, group[0]->request->key_length);
+		mvs_drop_collect(drop, key);
+		first = drop->entries.history.count;
+		drop->merged += wanted - 1;
+		for (int i = 0; i < count; i++)
+		{
+			MvsRequest *request = group[i]->request;
+			MvsRule		rule = {.keep = request->keep, .before = request->before};
+
+			if (group[i]->outcome != MVS_OUTCOME_DONE ||
+				request->incarnation != drop->store.info.incarnation)
+				continue;
+			first = Min(first, request->implicit ?
+						mvs_rule_policy(&drop->entries.history, &drop->store.info.policy,
+										drop->now) :
+						mvs_rule_request(&drop->entries.history, &rule));
+		}
+		if (!mvs_drop_entries(drop, first, &held))
+			for (int i = 0; i < count; i++)
+				if (group[i]->outcome == MVS_OUTCOME_DONE)
+					group[i]->outcome = MVS_OUTCOME_LOCKED;
+	}
+
+	for (int i = 0; i < count; i++)
+		if (group[i]->outcome == MVS_OUTCOME_DONE && group[i]->found)
+			mvs_journal_delete(&group[i]->journal_tid);
+}
+
+/* Keep what is not done, forget and count what is. */
+static void
+settle(MvsPending **batch, int count)
+{
+	MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
+	TimestampTz now = GetCurrentTimestamp();
+	int64		done = 0;
+	int64		lag_total = 0;
+	int64		lag_max = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		MvsPending *item = batch[i];
+
+		if (item->outcome != item->last_outcome)
+			item->tries = 0;
+		item->last_outcome = item->outcome;
+		switch (item->outcome)
+		{
+			case MVS_OUTCOME_DONE:
+				done++;
+				lag_total += now - item->request->committed_at;
+				lag_max = Max(lag_max, now - item->request->committed_at);
+				/* FALLTHROUGH */
+			case MVS_OUTCOME_ALREADY_DONE:
+				pfree(item->request);
+				pfree(item);
+				continue;
+			case MVS_OUTCOME_HELD:
+				/* By a snapshot that knew less than is known now? Then soon again. */
+				item->retry_at = mvs_worker_lock_delay(item->tries++);
+				break;
+			case MVS_OUTCOME_LOCKED:
+				item->retry_at = mvs_worker_lock_delay(item->tries++);
+				break;
+			case MVS_OUTCOME_ERROR:
+				item->retry_at = mvs_worker_error_delay(item->tries++);
+				if (item->tries >= MAX_TRIES)
+				{
+					item->failed = true;
+					ereport(LOG,
+							(errmsg("a drop request for store with OID %u was set aside after %d tries",
+									item->request->store, item->tries),
+							 errdetail("The last error was: %s", mvs_worker.database->stats.last_error)));
+				}
+				break;
+		}
+		mvs_worker.pending = lappend(mvs_worker.pending, item);
+	}
+	MemoryContextSwitchTo(old);
+
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_worker.database->stats.processed += done;
+	mvs_worker.database->stats.lag_count += done;
+	mvs_worker.database->stats.lag_total_usecs += lag_total;
+	mvs_worker.database->stats.lag_max_usecs = Max(mvs_worker.database->stats.lag_max_usecs, lag_max);
+	LWLockRelease(mvs_worker.database->queue_lock);
+}

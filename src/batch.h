@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.h
+ *	  Batches of drop requests, in the worker.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_BATCH_H
+#define MVSTORE_BATCH_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "storage/itemptr.h"
+
+#include "queue.h"
+
+/* What became of a request in a batch. */
+typedef enum MvsOutcome
+{
+	MVS_OUTCOME_DONE,
+	MVS_OUTCOME_ALREADY_DONE,	/* through its row in the journal, or another's work on it */
+	MVS_OUTCOME_HELD,			/* by the horizon */
+	MVS_OUTCOME_LOCKED,			/* by somebody's lock */
+	MVS_OUTCOME_ERROR
+} MvsOutcome;
+
+/* A request in the worker's hands. */
+typedef struct MvsPending
+{
+	MvsRequest *request;
+	MvsOutcome	outcome;
+	MvsOutcome	last_outcome;
+	int			tries;			/* with that outcome, in a row */
+	bool		in_batch;		/* the one under way */
+	TimestampTz retry_at;
+	bool		failed;			/* set aside */
+	bool		found;			/* journal_tid is its row, in the current transaction */
+	ItemPointerData journal_tid;
+} MvsPending;
+
+/* Works off one batch, if one is due, or with force anything in the queue; false if none was. */
+extern bool mvs_batch_run(bool force);
+
+/* Works off what stands in the journal, whether or not it also stands in the queue. */
+extern void mvs_batch_run_journal(void);
+
+/* Whether so much is kept that the queue must wait, and may overflow. */
+extern bool mvs_batch_is_full(void);
+
+#endif							/* MVSTORE_BATCH_H */
