@@ -5,6 +5,7 @@
 CREATE EXTENSION mvstore;
 
 -- The functions, and what the planner may do with them.
+\pset format unaligned
 SELECT p.proname AS function,
        pg_get_function_arguments(p.oid) AS arguments,
        p.provolatile AS volatile, p.proparallel AS parallel,
@@ -13,6 +14,7 @@ SELECT p.proname AS function,
  WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
    AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'mvstore')
  ORDER BY p.proname COLLATE "C", pg_get_function_arguments(p.oid) COLLATE "C";
+\pset format aligned
 
 -- Every function that a user calls says what it is for.
 SELECT p.oid::regprocedure AS uncommented

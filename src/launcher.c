@@ -260,11 +260,12 @@ start_workers(void)
 	TimestampTz now = GetCurrentTimestamp();
 	int			running = 0;
 	bool		more_wanted = false;
+	List	   *waiting = list_copy(children);
 	ListCell   *cell;
 
 	foreach(cell, children)
 		running += ((Child *) lfirst(cell))->handle != NULL;
-	foreach(cell, children)
+	foreach(cell, waiting)
 	{
 		Child	   *child = lfirst(cell);
 
@@ -273,10 +274,15 @@ start_workers(void)
 		if (running >= mvs_max_workers)
 			more_wanted = true;
 		else if (start_worker(child))
+		{
+			/* Behind the others, so that each gets its turn. */
+			children = lappend(list_delete_ptr(children, child), child);
 			running++;
+		}
 		else
 			break;
 	}
+	list_free(waiting);
 
 	if (more_wanted != mvs_shared->workers_wanted)
 	{

@@ -53,6 +53,9 @@
 /* Milliseconds without work after which the worker ends. */
 #define IDLE_EXIT (5 * 60 * 1000)
 
+/* Milliseconds without work after which it makes room for one that is wanted elsewhere. */
+#define ROTATE_TIME 1000
+
 /* Milliseconds that SIGTERM leaves for what is due. */
 #define SHUTDOWN_TIME 5000
 
@@ -426,7 +429,8 @@ time_of_next_try(void)
 		return DT_NOEND;
 
 	/* First the wish, then the look: who ends in between is seen or sets the latch. */
-	mvs_version_watch_writers(mvs_worker.database);
+	if (mvs_worker.database->held_count > 0)
+		mvs_version_watch_writers(mvs_worker.database);
 	horizon = mvs_worker_horizon();
 	clock = mvs_version_now(mvs_worker.database);
 	foreach(cell, mvs_worker.pending)
@@ -459,6 +463,16 @@ sleep_until_needed(void)
 	bool		keeps = mvs_worker.pending != NIL || mvs_worker.sweeps != NIL;
 	bool		leave;
 	long		timeout;
+
+	/* Another database waits for our place? What is kept here goes back, and we too. */
+	if (keeps && mvs_launcher_wants_slots())
+	{
+		TimestampTz until = TimestampTzPlusMilliseconds(idle_since, ROTATE_TIME);
+
+		if (until <= now)
+			proc_exit(0);
+		wake_at = Min(wake_at, until);
+	}
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	leave = !keeps && database->queue_count == 0 && database->mark_count == 0 &&

@@ -473,12 +473,16 @@ sub each_key
 		for (@large)
 		{
 			my ($path, $size, $digest) = @$_;
+			# Uncompressed in a table, so that a piece is got without the rest.
+			query("INSERT INTO pieces SELECT 0, mvstore_get('demo', " . bytea($path)
+				. ", as_of => $version) || '';");
 			for (my $offset = 1; $offset <= $size; $offset += PIECE)
 			{
-				my $hex = query("SELECT encode(substr(mvstore_get('demo', " . bytea($path)
-					. ", as_of => $version), $offset, ${\PIECE}), 'hex');");
+				my $hex = query("SELECT encode(substr(bytes, $offset, ${\PIECE}), 'hex') FROM pieces;");
 				$digest->add(pack 'H*', $hex // '');
+				progress(printable($path) . ': ' . bytes($offset - 1) . ' of ' . bytes($size));
 			}
+			query('TRUNCATE pieces;');
 		}
 		$from = bytea(successor($last)) if $keys;
 	} while ($keys == KEYS_PER_PAGE);
