@@ -223,7 +223,7 @@ end_hold_off(int code, Datum argument)
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	database->hold_off = false;
-	wanted = (database->worker_state == MVS_WORKER_WANTED);
+	wanted = (database->worker_pid == 0 && database->worker_state != MVS_WORKER_NONE);
 	LWLockRelease(database->queue_lock);
 	if (wanted)
 		mvs_wake_proc(mvs_shared->launcher_proc);

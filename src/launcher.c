@@ -14,6 +14,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
@@ -50,7 +52,8 @@ typedef struct Child
 	BackgroundWorkerHandle *handle; /* NULL: not running */
 	int			failures;		/* that were short lives, in a row */
 	TimestampTz started_at;
-	TimestampTz start_at;		/* not before */
+	TimestampTz start_at;		/* not before: after failures */
+	TimestampTz turn_at;		/* not before: nothing to do until then */
 } Child;
 
 static List *children = NIL;
@@ -62,6 +65,7 @@ static void list_databases(void);
 static Child *child_of(Oid database);
 static void collect_wishes(void);
 static void reap(void);
+static TimestampTz time_to_start(Child *child);
 static void start_workers(void);
 static bool start_worker(Child *child);
 static void set_state(Oid database, MvsWorkerState state);
@@ -195,16 +199,24 @@ collect_wishes(void)
 	{
 		MvsDatabase *database = &mvs_shared->databases[i];
 		bool		wanted;
+		TimestampTz turn_at;
 		Oid			oid;
 
 		LWLockAcquire(database->queue_lock, LW_SHARED);
 		oid = database->oid;
+		turn_at = database->worker_state == MVS_WORKER_TURN ? database->worker_turn : 0;
 		wanted = !database->hold_off &&
 			(database->worker_state == MVS_WORKER_WANTED ||
+			 database->worker_state == MVS_WORKER_TURN ||
 			 database->worker_state == MVS_WORKER_NO_SLOT);
 		LWLockRelease(database->queue_lock);
 		if (OidIsValid(oid) && wanted)
-			child_of(oid)->wanted = true;
+		{
+			Child	   *child = child_of(oid);
+
+			child->wanted = true;
+			child->turn_at = turn_at;
+		}
 	}
 }
 
@@ -253,6 +265,13 @@ reap(void)
 	}
 }
 
+/* When a wanted worker may be started. */
+static TimestampTz
+time_to_start(Child *child)
+{
+	return Max(child->start_at, child->turn_at);
+}
+
 /* Start the workers that are wanted, as far as settings and slots allow. */
 static void
 start_workers(void)
@@ -269,7 +288,7 @@ start_workers(void)
 	{
 		Child	   *child = lfirst(cell);
 
-		if (!child->wanted || child->handle != NULL || child->start_at > now)
+		if (!child->wanted || child->handle != NULL || time_to_start(child) > now)
 			continue;
 		if (running >= mvs_max_workers)
 			more_wanted = true;
@@ -357,10 +376,10 @@ time_to_sleep(void)
 	{
 		Child	   *child = lfirst(cell);
 
-		if (child->wanted && child->handle == NULL && child->start_at > now)
-			wake_at = Min(wake_at, child->start_at);
+		if (child->wanted && child->handle == NULL && time_to_start(child) > now)
+			wake_at = Min(wake_at, time_to_start(child));
 	}
 	if (wake_at == DT_NOEND)
 		return -1;
-	return TimestampDifferenceMilliseconds(now, wake_at) + 1;
+	return Min(TimestampDifferenceMilliseconds(now, wake_at) + 1, INT_MAX);
 }

@@ -275,7 +275,8 @@ mvs_wake_worker(MvsDatabase *database)
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	proc = database->worker_proc;
-	if (proc < 0 && database->worker_state == MVS_WORKER_NONE)
+	if (proc < 0 && (database->worker_state == MVS_WORKER_NONE ||
+					 database->worker_state == MVS_WORKER_TURN))
 		database->worker_state = MVS_WORKER_WANTED;
 	LWLockRelease(database->queue_lock);
 	mvs_wake_proc(proc >= 0 ? proc : mvs_shared->launcher_proc);

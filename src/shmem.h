@@ -76,6 +76,7 @@ typedef enum MvsWorkerState
 {
 	MVS_WORKER_NONE,			/* nothing to do, nobody started */
 	MVS_WORKER_WANTED,			/* the launcher is to start one */
+	MVS_WORKER_TURN,			/* likewise, but not before worker_turn: it gave way to others */
 	MVS_WORKER_STARTING,		/* registered with the postmaster */
 	MVS_WORKER_IDLE,
 	MVS_WORKER_BUSY,
@@ -147,6 +148,7 @@ typedef struct MvsDatabase
 	MvsWorkerState worker_state;
 	int			worker_pid;		/* 0: none */
 	int			worker_proc;
+	TimestampTz worker_turn;
 	TransactionId worker_xid;	/* whose deletes writers need not wait for */
 	bool		swept;			/* since this shared memory was made */
 	uint64		unfinished;		/* lowest sequence taken and not done, or PG_UINT64_MAX */

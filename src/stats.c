@@ -30,6 +30,7 @@ static HTAB *store_stats = NULL;
 static const char *const worker_states[] = {
 	[MVS_WORKER_NONE] = "stopped",
 	[MVS_WORKER_WANTED] = "wanted",
+	[MVS_WORKER_TURN] = "waiting for its turn",
 	[MVS_WORKER_STARTING] = "starting",
 	[MVS_WORKER_IDLE] = "idle",
 	[MVS_WORKER_BUSY] = "busy",

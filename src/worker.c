@@ -17,6 +17,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/xact.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
@@ -63,6 +65,7 @@ MvsWorker	mvs_worker = {.journal_sequence = PG_UINT64_MAX};
 
 static MemoryContext loop_context;
 static TimestampTz idle_since;
+static TimestampTz give_way_until = 0;	/* set: ends to make room, with nothing due before */
 static volatile sig_atomic_t got_sigterm = false;
 static uint32 wait_event_main = 0;
 
@@ -299,7 +302,8 @@ release_slot(int code, Datum argument)
 	database->held_count = database->retry_count = database->failed_count = 0;
 	database->worker_pid = 0;
 	database->worker_proc = -1;
-	database->worker_state = MVS_WORKER_WANTED;
+	database->worker_state = give_way_until != 0 ? MVS_WORKER_TURN : MVS_WORKER_WANTED;
+	database->worker_turn = give_way_until;
 	database->queue_wake_at = 1;
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);
@@ -470,7 +474,10 @@ sleep_until_needed(void)
 		TimestampTz until = TimestampTzPlusMilliseconds(idle_since, ROTATE_TIME);
 
 		if (until <= now)
+		{
+			give_way_until = wake_at;
 			proc_exit(0);
+		}
 		wake_at = Min(wake_at, until);
 	}
 
