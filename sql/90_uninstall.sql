@@ -3,21 +3,22 @@
 -- plain tables with all their entries. It can be rolled back, and undone by
 -- CREATE EXTENSION.
 --
-SELECT mvstore_create('s', keep_versions := 5);
+SELECT mvstore_create('s');
+SELECT mvstore_create('p', keep_versions := 5);
 SELECT mvstore_put_at('s', 'k', 'v10', 10), mvstore_put_at('s', 'k', 'v20', 20), mvstore_delete_at('s', 'k', 30);
 
 BEGIN;
 DROP EXTENSION mvstore;
 ROLLBACK;
 SELECT mvstore_get('s', 'k', as_of := 25);
-SELECT store, keep_versions FROM mvstore_stores;
+SELECT store, keep_versions FROM mvstore_stores ORDER BY store::text;
 
 -- A session that has just written, and requests that still wait, do not matter.
 SELECT mvstore_put('s', 'j', 'v') > 0 AS put;
 SELECT mvstore_drop('s', 'k', before := 20);
 DROP EXTENSION mvstore;
 
-SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid = 's'::regclass;
+SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid IN ('s'::regclass, 'p'::regclass);
 SELECT count(*) AS "event triggers" FROM pg_event_trigger;
 SELECT count(*) AS functions FROM pg_proc WHERE proname LIKE 'mvstore%' OR prosrc LIKE '%mvstore%';
 SELECT count(*) AS relations FROM pg_class WHERE relname LIKE 'mvstore%';
@@ -31,7 +32,7 @@ SELECT count(*) FROM s WHERE key = 'j';
 INSERT INTO s VALUES ('l', 1, 'v', NULL);
 UPDATE s SET value = 'w' WHERE key = 'l';
 TRUNCATE s;
-DROP TABLE s;
+DROP TABLE s, p;
 
 -- Once more from the beginning, in one session.
 CREATE EXTENSION mvstore;

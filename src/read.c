@@ -119,11 +119,17 @@ refuse_future(MvsRead *read)
 	if (!mvs_strict_history)
 		return;
 	database = RecoveryInProgress() ? NULL : mvs_database_if_any();
-	stable = database ? mvs_version_stable(database, read->snapshot) : mvs_version_mark();
+	if (database)
+	{
+		if (mvs_version_is_stable(database, read->snapshot, read->as_of))
+			return;
+		stable = mvs_version_stable(database, read->snapshot);
+		oldest = mvs_version_oldest_writer(database);
+	}
+	else
+		stable = mvs_version_mark();
 	if (read->as_of <= stable)
 		return;
-	if (database)
-		oldest = mvs_version_oldest_writer(database);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("version " INT64_FORMAT " of store \"%s\" is not stable yet",

@@ -455,6 +455,9 @@ end_transaction(XactEvent event, void *argument)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			/* Requests go with the extension. */
+			if (levels && !OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
+				levels = NULL;
 			if (levels && levels->explicit_count > 0)
 				mvs_journal_write(mvs_database(), levels->buffer, levels->used);
 

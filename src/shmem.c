@@ -142,8 +142,8 @@ take_slot(void)
 	if (database && database->oid == InvalidOid)
 	{
 		/* All but what start-up has set once for all. */
-		database->loaded = false;
-		database->last = database->mark = 0;
+		database->clock = InvalidOid;
+		database->last = database->mark = database->last_truncate = 0;
 		database->horizon_wanted = database->mark_wanted = false;
 		database->writer_count = database->ring_next = database->ring_count = 0;
 		database->checkpoint_count = 0;

@@ -107,13 +107,14 @@ typedef struct MvsDropStats
 typedef struct MvsDatabase
 {
 	Oid			oid;			/* InvalidOid: a free slot; behind MvsShared.lock */
-	bool		loaded;			/* last and mark are valid */
 
 	/* Versions: see version.c. */
 	LWLock	   *version_lock;
+	Oid			clock;			/* the sequence that last and mark come from; none: not loaded */
 	int64		last;			/* the newest version handed out or answered for */
 	int64		mark;			/* none above it is handed out before it is durably raised */
-	bool		horizon_wanted; /* the worker waits for a writer to end */
+	int64		last_truncate;	/* the greatest floor that a TRUNCATE set */
+	bool		horizon_wanted; /* the worker waits for the oldest writer to end */
 	bool		mark_wanted;	/* a reader met the mark */
 	int			writer_count;
 	int			ring_next;

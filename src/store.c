@@ -805,13 +805,7 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 						   heap_modify_tuple(old, RelationGetDescr(catalog),
 											 values, nulls, replace));
 		CacheInvalidateRelcacheByRelid(store);
-
-		/*
-		 * As a writer the transaction has a version, so that nothing above it
-		 * is stable before it ends; but what is gone may be newer than that.
-		 */
-		(void) mvs_version_take(mvs_database(), 0);
-		mvs_floor_raise(store, mvs_version_tick(mvs_database()));
+		mvs_floor_raise(store, mvs_version_truncate(mvs_database()));
 	}
 	table_close(catalog, RowExclusiveLock);
 	PG_RETURN_POINTER(NULL);

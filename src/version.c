@@ -90,18 +90,16 @@ mvs_version_load(MvsDatabase *database)
 	Oid			sequence;
 	int64		mark;
 
-	/* Recovery may still move the mark; and without the extension there is none. */
-	if (database->loaded || RecoveryInProgress())
-		return;
+	/* Without the extension there is no mark; and recovery may still move it. */
 	sequence = mvs_catalog_oid(MVS_CLOCK, true);
-	if (!OidIsValid(sequence))
+	if (sequence == database->clock || !OidIsValid(sequence) || RecoveryInProgress())
 		return;
 	mark = read_clock_sequence(sequence);
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 	database->last = Max(database->last, mark);
-	database->mark = Max(database->mark, mark);
-	database->loaded = true;
+	database->mark = mark;		/* an extension created anew has a mark anew */
+	database->clock = sequence;
 	LWLockRelease(database->version_lock);
 }
 
@@ -205,6 +203,32 @@ mvs_version_tick(MvsDatabase *database)
 	}
 }
 
+int64
+mvs_version_truncate(MvsDatabase *database)
+{
+	bool		fresh = (mine.version == 0);
+	int64		floor = mvs_version_take(database, 0);
+
+	/* Others may have written after we took our version, and before our lock. */
+	if (!fresh && mvs_version_last(database) > floor)
+		floor = mvs_version_tick(database);
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	database->last_truncate = Max(database->last_truncate, floor);
+	LWLockRelease(database->version_lock);
+	return floor;
+}
+
+bool
+mvs_version_is_overtaken(MvsDatabase *database)
+{
+	bool		overtaken;
+
+	LWLockAcquire(database->version_lock, LW_SHARED);
+	overtaken = mine.version != 0 && mine.version < database->last_truncate;
+	LWLockRelease(database->version_lock);
+	return overtaken;
+}
+
 void
 mvs_version_raise(MvsDatabase *database, int64 version)
 {
@@ -285,6 +309,34 @@ widen_xid(FullTransactionId next, TransactionId xid)
 	return FullTransactionIdFromU64(U64FromFullTransactionId(next) - age);
 }
 
+bool
+mvs_version_is_stable(MvsDatabase *database, Snapshot snapshot, int64 version)
+{
+	/* The last answer, and for which snapshot. */
+	static struct
+	{
+		TransactionId xmin;
+		TransactionId xmax;
+		uint32		xcnt;
+		int64		stable;
+	}			last;
+
+	/*
+	 * Snapshots of one process with the same bounds and as many transactions
+	 * between them see the same as ended; and for the same snapshot, what was
+	 * stable stays so.
+	 */
+	if (version <= last.stable && snapshot->xmin == last.xmin &&
+		snapshot->xmax == last.xmax && snapshot->xcnt == last.xcnt)
+		return true;
+
+	last.stable = mvs_version_stable(database, snapshot);
+	last.xmin = snapshot->xmin;
+	last.xmax = snapshot->xmax;
+	last.xcnt = snapshot->xcnt;
+	return version <= last.stable;
+}
+
 int64
 mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
 {
@@ -310,9 +362,14 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
 	for (int i = 0; i < database->ring_count; i++)
 	{
 		MvsWriter  *writer = &database->ring[i];
+		int			segment = i / MVS_RING_SEGMENT;
 
-		if (FullTransactionIdFollowsOrEquals(writer->xid, xmin) &&
-			runs_in_snapshot(writer->xid, snapshot))
+		/* A whole segment withdrawn before the snapshot was taken? */
+		if (i % MVS_RING_SEGMENT == 0 && segment != database->ring_next / MVS_RING_SEGMENT &&
+			FullTransactionIdPrecedes(database->segment_next[segment], xmax))
+			i += MVS_RING_SEGMENT - 1;
+		else if (FullTransactionIdFollowsOrEquals(writer->xid, xmin) &&
+				 runs_in_snapshot(writer->xid, snapshot))
 			lowest = Min(lowest, writer->version);
 	}
 
@@ -375,20 +432,26 @@ static void
 withdraw(bool committed)
 {
 	MvsDatabase *database = mine.database;
+	int			place = 0;
+	bool		oldest = true;
 	bool		wake;
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < database->writer_count; i++)
 	{
-		if (!FullTransactionIdEquals(database->writers[i].xid, mine.xid))
-			continue;
-		database->writers[i] = database->writers[--database->writer_count];
-		break;
+		if (FullTransactionIdEquals(database->writers[i].xid, mine.xid))
+			place = i;
+		else if (database->writers[i].version < mine.version)
+			oldest = false;
 	}
+	database->writers[place] = database->writers[--database->writer_count];
 	if (committed)
 		add_to_ring(database);
-	wake = database->horizon_wanted;
-	database->horizon_wanted = false;
+
+	/* The horizon rises with the oldest writer only. */
+	wake = oldest && database->horizon_wanted;
+	if (wake)
+		database->horizon_wanted = false;
 	LWLockRelease(database->version_lock);
 
 	mine.version = 0;

@@ -27,7 +27,7 @@
 extern int64 mvs_version_of_time(TimestampTz time);
 extern TimestampTz mvs_version_to_time(int64 version);
 
-/* Loads last and mark of a slot from the durable mark, once that can be done. */
+/* Loads last and mark of a slot from the durable mark, if that is another than before. */
 extern void mvs_version_load(MvsDatabase *database);
 
 /* The later of the wall clock and the newest version handed out. */
@@ -49,6 +49,15 @@ extern int64 mvs_version_take(MvsDatabase *database, int64 above);
 /* A number from the clock that no version or other tick of this database has. */
 extern int64 mvs_version_tick(MvsDatabase *database);
 
+/*
+ * The floor for a TRUNCATE of a store, for which the transaction takes its
+ * version: at or above all that is in the store, with its table locked.
+ */
+extern int64 mvs_version_truncate(MvsDatabase *database);
+
+/* Whether a floor may lie above the transaction's version; only a TRUNCATE's can. */
+extern bool mvs_version_is_overtaken(MvsDatabase *database);
+
 /* Sees to it that later versions are above the one given. */
 extern void mvs_version_raise(MvsDatabase *database, int64 version);
 
@@ -57,6 +66,9 @@ extern void mvs_version_raise(MvsDatabase *database, int64 version);
  * snapshot sees it. No transaction gets a version at or below the answer later.
  */
 extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot);
+
+/* Whether a version is at or below that; cheaper when asked again. */
+extern bool mvs_version_is_stable(MvsDatabase *database, Snapshot snapshot, int64 version);
 
 /*
  * The stable version where no writer is known, on a standby or without our
@@ -68,7 +80,7 @@ extern int64 mvs_version_mark(void);
 /* The running transaction with the lowest version; version MVS_NEWEST: none. */
 extern MvsWriter mvs_version_oldest_writer(MvsDatabase *database);
 
-/* Has the worker's latch set when the next writer ends. */
+/* Has the worker's latch set when the oldest writer ends. */
 extern void mvs_version_watch_writers(MvsDatabase *database);
 
 /* Raises the durable mark if a reader asked for that. In a transaction. */

@@ -511,7 +511,10 @@ sleep_until_needed(void)
 			wake_at = Min(wake_at, TimestampTzPlusMilliseconds(idle_since, IDLE_EXIT));
 		database->queue_wake_at = waiting ? mvs_batch_size :
 			mvs_batch_is_full() ? PG_INT64_MAX : 1;
-		if (database->queue_count >= database->queue_wake_at ||
+
+		/* A wait for a lock may have used up the latch of something that came in it. */
+		if (mvs_worker_is_stopping() || ConfigReloadPending || database->mark_wanted ||
+			database->queue_count >= database->queue_wake_at ||
 			database->mark_count > 0 || database->all_marked ||
 			(database->journal_wanted && !mvs_batch_is_full()))
 			wake_at = now;

@@ -161,6 +161,15 @@ place_version(MvsWrite *write, const MvsHead *head)
 							 RelationGetRelationName(write->store.heap))));
 		return mvs_version_take(write->database, above);
 	}
+
+	/* A TRUNCATE may have taken the head away; then the floor tells of it. */
+	if (!head->found && mvs_version_is_overtaken(write->database))
+	{
+		int64		floor = mvs_floor_read(RelationGetRelid(write->store.heap), NULL);
+
+		if (floor > mvs_version_mine())
+			above = floor;
+	}
 	if (!head->own && above >= mvs_version_mine())
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
