@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "batch.h"
@@ -34,8 +35,15 @@
 /* Requests that a pass over the journal reads at a time, in batches. */
 #define JOURNAL_BATCHES 10
 
+/* A pass over the journal has stopped behind this row, to go on there. */
+static bool journal_paused = false;
+static int64 journal_after;
+
 static bool queue_is_due(bool force);
 static bool is_due(MvsPending *item, TimestampTz now, int64 horizon);
+static int64 *list_known(int *count);
+static int	compare_ids(const void *a, const void *b);
+static MvsPending *take_over(const MvsRequest *request);
 static void work_off(MvsPending **batch, int count);
 static void settle(MvsPending **batch, int count);
 static void work_group(MvsPending **group, int count);
@@ -112,13 +120,10 @@ mvs_batch_run(bool force)
 		for (int i = 0; i < from_queue; i++)
 		{
 			MvsRequest *request = (MvsRequest *) (buffer + queue_size);
-			MvsPending *item = MemoryContextAllocZero(mvs_worker.context, sizeof(MvsPending));
 
-			item->request = MemoryContextAlloc(mvs_worker.context, request->size);
-			memcpy(item->request, request, request->size);
 			queue_size += request->size;
 			last_sequence = request->sequence;
-			batch[count++] = item;
+			batch[count++] = take_over(request);
 		}
 	}
 	if (count == 0)
@@ -153,51 +158,60 @@ mvs_batch_run(bool force)
 	return true;
 }
 
+bool
+mvs_batch_journal_is_due(void)
+{
+	/* A pass that had to stop goes on when there is room for more than a little. */
+	if (journal_paused)
+		return list_length(mvs_worker.pending) <= mvs_queue_size / 2;
+	return mvs_worker.database->journal_wanted && !mvs_batch_is_full();
+}
+
 void
 mvs_batch_run_journal(void)
 {
-	int64		after = 0;
 	int			limit = mvs_batch_size * JOURNAL_BATCHES;
-	List	   *requests;
+	MvsPending **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
+	int			known_count;
+	int64	   *known = list_known(&known_count);
+	int			read;
 
-	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-	mvs_worker.database->journal_wanted = false;
-	mvs_worker.journal_sequence = 0;
-	mvs_worker.database->unfinished = 0;
-	LWLockRelease(mvs_worker.database->queue_lock);
+	if (!journal_paused)
+	{
+		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+		mvs_worker.database->journal_wanted = false;
+		mvs_worker.journal_sequence = 0;
+		mvs_worker.database->unfinished = 0;
+		LWLockRelease(mvs_worker.database->queue_lock);
+		journal_after = 0;
+	}
 
+	/* Whatever ends the pass early: journal_sequence tells that it is not finished. */
+	journal_paused = true;
 	do
 	{
 		MemoryContext old = CurrentMemoryContext;
+		List	   *requests;
 		ListCell   *cell;
-		MvsPending   **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
 		int			count = 0;
 
 		CHECK_FOR_INTERRUPTS();
 		StartTransactionCommand();
-		MemoryContextSwitchTo(mvs_worker.context);
-		requests = mvs_journal_read(after, limit);
+		MemoryContextSwitchTo(old);
+		requests = mvs_journal_read(journal_after, limit);
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(old);
+		read = list_length(requests);
 
 		foreach(cell, requests)
 		{
 			MvsRequest *request = lfirst(cell);
-			ListCell   *other;
-			bool		known = false;
 
-			after = request->journal;
-			foreach(other, mvs_worker.pending)
-				known |= ((MvsPending *) lfirst(other))->request->journal == request->journal;
-			if (known)
-				pfree(request);
-			else
-			{
-				MvsPending *item = MemoryContextAllocZero(mvs_worker.context, sizeof(MvsPending));
-
-				item->request = request;
-				batch[count++] = item;
-			}
+			journal_after = request->journal;
+			if (bsearch(&request->journal, known, known_count, sizeof(int64),
+						compare_ids) == NULL)
+				batch[count++] = take_over(request);
+			pfree(request);
 			if (count == mvs_batch_size || (count > 0 && lnext(requests, cell) == NULL))
 			{
 				work_off(batch, count);
@@ -205,23 +219,56 @@ mvs_batch_run_journal(void)
 				count = 0;
 			}
 		}
-		pfree(batch);
+		list_free(requests);
 		ConditionVariableBroadcast(&mvs_worker.database->progress);
-		if (mvs_worker_is_stopping())
-			return;				/* mvs_worker.journal_sequence tells that the pass was not finished */
-		if (mvs_batch_is_full())
-		{
-			/* The rest has to wait, where it is. */
-			LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-			mvs_worker.database->journal_wanted = true;
-			LWLockRelease(mvs_worker.database->queue_lock);
-			break;
-		}
-	} while (list_length(requests) == limit);
+		if (mvs_worker_is_stopping() || mvs_batch_is_full())
+			return;
+	} while (read == limit);
 
+	journal_paused = false;
 	mvs_worker.journal_sequence = PG_UINT64_MAX;
 	mvs_worker_report();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
+}
+
+/* The rows of the journal that are in pending already, in order. */
+static int64 *
+list_known(int *count)
+{
+	int64	   *known = MemoryContextAllocHuge(CurrentMemoryContext,
+											   (list_length(mvs_worker.pending) + 1) * sizeof(int64));
+	ListCell   *cell;
+
+	*count = 0;
+	foreach(cell, mvs_worker.pending)
+	{
+		int64		id = ((MvsPending *) lfirst(cell))->request->journal;
+
+		if (id != 0)
+			known[(*count)++] = id;
+	}
+	qsort(known, *count, sizeof(int64), compare_ids);
+	return known;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
+
+	return (left > right) - (left < right);
+}
+
+/* A copy of a request in the worker's own memory. */
+static MvsPending *
+take_over(const MvsRequest *request)
+{
+	MvsPending *item = MemoryContextAllocZero(mvs_worker.context, sizeof(MvsPending));
+
+	item->request = MemoryContextAlloc(mvs_worker.context, request->size);
+	memcpy(item->request, request, request->size);
+	return item;
 }
 
 /* In index order, store by store. */
@@ -310,9 +357,11 @@ work_group_in_transaction(MvsPending **group, int count)
 		else
 		{
 			/* A store that is gone has nothing to drop. */
+			PushActiveSnapshot(GetTransactionSnapshot());
 			find_journal_row(group[start]);
 			if (group[start]->found)
 				mvs_journal_delete(&group[start]->journal_tid);
+			PopActiveSnapshot();
 		}
 	}
 	mvs_drop_commit(&drop, state);
@@ -409,6 +458,8 @@ settle(MvsPending **batch, int count)
 	int64		lag_total = 0;
 	int64		lag_max = 0;
 
+	/* Nothing may end the process while a request is in nobody's hands. */
+	HOLD_INTERRUPTS();
 	for (int i = 0; i < count; i++)
 	{
 		MvsPending *item = batch[i];
@@ -448,6 +499,7 @@ settle(MvsPending **batch, int count)
 		}
 		mvs_worker.pending = lappend(mvs_worker.pending, item);
 	}
+	RESUME_INTERRUPTS();
 	MemoryContextSwitchTo(old);
 
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);

@@ -44,8 +44,13 @@ typedef struct MvsPending
 /* Works off one batch, if one is due, or with force anything in the queue; false if none was. */
 extern bool mvs_batch_run(bool force);
 
-/* Works off what stands in the journal, whether or not it also stands in the queue. */
+/*
+ * Works off what stands in the journal, whether or not it also stands in the
+ * queue; and whether that is to be done now. A pass stops when too much is kept
+ * here, and goes on later.
+ */
 extern void mvs_batch_run_journal(void);
+extern bool mvs_batch_journal_is_due(void);
 
 /* Whether so much is kept that the queue must wait, and may overflow. */
 extern bool mvs_batch_is_full(void);

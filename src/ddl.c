@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
@@ -98,9 +99,13 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 	PG_END_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(database));
 	end_hold_off(0, PointerGetDatum(database));
 
-	/* These commands run in no transaction block: the database is gone for good. */
+	/* DROP DATABASE runs in no transaction block: the database is gone for good. */
 	if (IsA(statement->utilityStmt, DropdbStmt))
-		mvs_database_forget(oid);
+	{
+		CommandCounterIncrement();
+		if (!SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(oid)))
+			mvs_database_forget(oid);
+	}
 }
 
 /* The database that a command must have for itself, or NULL; copied: as a template. */

@@ -172,6 +172,8 @@ mvs_journal_read(int64 after, int limit)
 		/* The clock that ids come from tells when it was made. */
 		request->committed_at = mvs_version_to_time(request->journal);
 		memcpy(request->key, VARDATA_ANY(request_key), length);
+		if ((Pointer) request_key != DatumGetPointer(values[Anum_journal_key - 1]))
+			pfree(request_key);
 		requests = lappend(requests, request);
 	}
 	systable_endscan_ordered(scan);

@@ -49,6 +49,7 @@ typedef struct Child
 {
 	Oid			database;
 	bool		wanted;
+	bool		visit;			/* to be visited once, without a slot */
 	BackgroundWorkerHandle *handle; /* NULL: not running */
 	int			failures;		/* that were short lives, in a row */
 	TimestampTz started_at;
@@ -166,7 +167,7 @@ list_databases(void)
 		{
 			MemoryContext old = MemoryContextSwitchTo(context);
 
-			child_of(form->oid)->wanted = true;
+			child_of(form->oid)->visit = true;
 			MemoryContextSwitchTo(old);
 		}
 	}
@@ -288,7 +289,15 @@ start_workers(void)
 	{
 		Child	   *child = lfirst(cell);
 
-		if (!child->wanted || child->handle != NULL || time_to_start(child) > now)
+		if (child->handle == NULL && !child->visit && mvs_database_find(child->database) == NULL)
+		{
+			/* The database was dropped, or has no use for us. */
+			children = list_delete_ptr(children, child);
+			pfree(child);
+			continue;
+		}
+		if (!(child->wanted || child->visit) || child->handle != NULL ||
+			time_to_start(child) > now)
 			continue;
 		if (running >= mvs_max_workers)
 			more_wanted = true;
@@ -345,7 +354,7 @@ start_worker(Child *child)
 		return false;
 	}
 	slots_were_full = false;
-	child->wanted = false;
+	child->wanted = child->visit = false;
 	child->started_at = GetCurrentTimestamp();
 	return true;
 }
@@ -376,7 +385,7 @@ time_to_sleep(void)
 	{
 		Child	   *child = lfirst(cell);
 
-		if (child->wanted && child->handle == NULL && time_to_start(child) > now)
+		if ((child->wanted || child->visit) && child->handle == NULL && time_to_start(child) > now)
 			wake_at = Min(wake_at, time_to_start(child));
 	}
 	if (wake_at == DT_NOEND)

@@ -23,6 +23,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "compat.h"
 #include "journal.h"
@@ -459,7 +460,11 @@ end_transaction(XactEvent event, void *argument)
 			if (levels && !OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
 				levels = NULL;
 			if (levels && levels->explicit_count > 0)
+			{
+				PushActiveSnapshot(GetTransactionSnapshot());
 				mvs_journal_write(mvs_database(), levels->buffer, levels->used);
+				PopActiveSnapshot();
+			}
 
 			/* So that counting at COMMIT finds its place. */
 			if (levels)

@@ -15,6 +15,7 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -180,6 +181,8 @@ free_stale_slots(void)
 {
 	bool		freed = false;
 
+	/* A database may be so new that our cache still says there is none. */
+	AcceptInvalidationMessages();
 	for (int i = 0; i < mvs_shared->database_count; i++)
 	{
 		Oid			oid = mvs_shared->databases[i].oid;

@@ -13,9 +13,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
@@ -227,7 +229,9 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 		nulls[column] = (stats.lag_count == 0);
 		values[column++] = interval_of(stats.lag_max_usecs);
 		values[column++] = Int64GetDatum(stats.sweeps);
-		nulls[column] = (stats.last_error_at == 0);
+		/* The message may name things of its database. */
+		nulls[column] = (stats.last_error_at == 0 ||
+						 (oid != MyDatabaseId && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)));
 		values[column++] = CStringGetTextDatum(stats.last_error);
 		nulls[column] = (stats.last_error_at == 0);
 		values[column++] = TimestampTzGetDatum(stats.last_error_at);

@@ -157,17 +157,11 @@ mvs_sweep_take_marks(void)
 	if (mvs_worker.database->mark_count == 0 && !mvs_worker.database->all_marked)
 		return;
 
-	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_SHARED);
 	count = mvs_worker.database->mark_count;
 	memcpy(marks, mvs_worker.database->marks, count * sizeof(MvsMark));
 	all_marked = mvs_worker.database->all_marked;
 	all = mvs_worker.database->all_stores;
-	for (int i = 0; i < count; i++)
-		mvs_worker.database->unfinished = Min(mvs_worker.database->unfinished, marks[i].sequence);
-	if (all_marked)
-		mvs_worker.database->unfinished = Min(mvs_worker.database->unfinished, all.sequence);
-	mvs_worker.database->mark_count = 0;
-	mvs_worker.database->all_marked = false;
 	LWLockRelease(mvs_worker.database->queue_lock);
 
 	for (int i = 0; i < count; i++)
@@ -175,6 +169,20 @@ mvs_sweep_take_marks(void)
 	if (all_marked)
 		mvs_sweep_all(all.version, all.sequence);
 	mvs_worker_report();
+
+	/* Only now that they are kept here do they go there; but not what came meanwhile. */
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	for (int i = count - 1; i >= 0; i--)
+	{
+		MvsMark    *mark = &mvs_worker.database->marks[i];
+
+		if (mark->version == marks[i].version && mark->sequence == marks[i].sequence)
+			*mark = mvs_worker.database->marks[--mvs_worker.database->mark_count];
+	}
+	if (all_marked && mvs_worker.database->all_stores.version == all.version &&
+		mvs_worker.database->all_stores.sequence == all.sequence)
+		mvs_worker.database->all_marked = false;
+	LWLockRelease(mvs_worker.database->queue_lock);
 }
 
 void

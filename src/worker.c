@@ -181,7 +181,7 @@ mvs_worker_main(Datum argument)
 			MemoryContextSwitchTo(loop_context);
 		}
 		mvs_sweep_take_marks();
-		if (mvs_worker.database->journal_wanted && !mvs_batch_is_full())
+		if (mvs_batch_journal_is_due())
 			mvs_batch_run_journal();
 		busy = mvs_batch_run(false);
 		busy |= mvs_sweep_run();
@@ -516,7 +516,7 @@ sleep_until_needed(void)
 		if (mvs_worker_is_stopping() || ConfigReloadPending || database->mark_wanted ||
 			database->queue_count >= database->queue_wake_at ||
 			database->mark_count > 0 || database->all_marked ||
-			(database->journal_wanted && !mvs_batch_is_full()))
+			mvs_batch_journal_is_due())
 			wake_at = now;
 		database->worker_state = MVS_WORKER_IDLE;
 	}
