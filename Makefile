@@ -10,6 +10,7 @@ OBJS = \
 	src/ddl.o \
 	src/drop.o \
 	src/entry.o \
+	src/fault.o \
 	src/function.o \
 	src/journal.o \
 	src/launcher.o \
@@ -28,6 +29,11 @@ OBJS = \
 	src/write.o
 
 PG_CPPFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
+
+# make MVSTORE_FAULTS=1: fault points for tests, see src/fault.h
+ifdef MVSTORE_FAULTS
+PG_CPPFLAGS += -DMVSTORE_FAULTS
+endif
 
 REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
 ISOLATION = $(sort $(patsubst specs/%.spec,%,$(wildcard specs/*.spec)))

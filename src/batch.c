@@ -24,6 +24,7 @@
 
 #include "batch.h"
 #include "drop.h"
+#include "fault.h"
 #include "journal.h"
 #include "mvstore.h"
 #include "store.h"
@@ -128,6 +129,7 @@ mvs_batch_run(bool force)
 	}
 	if (count == 0)
 		return false;
+	MVS_FAULT("batch-taken");
 
 	work_off(batch, count);
 
@@ -144,9 +146,11 @@ mvs_batch_run(bool force)
 		mvs_worker.pending = left;
 	}
 	settle(batch, count);
+	MVS_FAULT_NO_ERROR("batch-settled");
 	mvs_worker_report();
 	if (from_queue > 0)
 		mvs_queue_remove(mvs_worker.database, from_queue, queue_size, last_sequence);
+	MVS_FAULT_NO_ERROR("batch-removed");
 
 	end = GetCurrentTimestamp();
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
@@ -202,6 +206,7 @@ mvs_batch_run_journal(void)
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(old);
 		read = list_length(requests);
+		MVS_FAULT("journal-read");
 
 		foreach(cell, requests)
 		{
@@ -446,6 +451,7 @@ work_key(MvsDrop *drop, MvsPending **group, int count)
 	for (int i = 0; i < count; i++)
 		if (group[i]->outcome == MVS_OUTCOME_DONE && group[i]->found)
 			mvs_journal_delete(&group[i]->journal_tid);
+	MVS_FAULT("key-done");
 }
 
 /* Keep what is not done, forget and count what is. */

@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "drop.h"
+#include "fault.h"
 #include "version.h"
 
 MvsDropState
@@ -47,6 +48,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 		return MVS_DROP_LOCKED;
 	}
 
+	MVS_FAULT("drop-locked");
 	PushActiveSnapshot(GetTransactionSnapshot());
 	drop->horizon = mvs_version_stable(database, GetActiveSnapshot());
 	drop->now = mvs_version_now(database);
@@ -138,6 +140,7 @@ mvs_drop_entries(MvsDrop *drop, int first, int64 *held)
 		left--;
 		drop->tally.entries++;
 		drop->tally.bytes += entries->bytes[left];
+		MVS_FAULT("entry-deleted");
 	}
 	if (left < entries->history.count)
 		drop->floor = Max(drop->floor, mvs_rule_end(&entries->history, left));
@@ -158,10 +161,12 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 		mvs_cursor_close(&drop->cursor);
 		if (drop->floor > 0)
 			mvs_floor_raise(drop->oid, drop->floor);
+		MVS_FAULT("floor-raised");
 		PopActiveSnapshot();
 		mvs_store_close(&drop->store);
 	}
 	CommitTransactionCommand();
+	MVS_FAULT_NO_ERROR("drop-committed");
 
 	if (drop->tally.entries > 0)
 	{

@@ -21,6 +21,7 @@
 
 #include "compat.h"
 #include "ddl.h"
+#include "fault.h"
 #include "launcher.h"
 #include "mvstore.h"
 #include "request.h"
@@ -99,5 +100,6 @@ define_settings(void)
 								&mvs_queue_size, 65536, 1, 16 * 1024 * 1024,
 								PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	}
+	MVS_FAULT_INIT();
 	MarkGUCPrefixReserved("mvstore");
 }

@@ -26,6 +26,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "fault.h"
 #include "journal.h"
 #include "mvstore.h"
 #include "queue.h"
@@ -239,6 +240,7 @@ mvs_request_drop(MvsStore *store, const bytea *key, int32 keep, int64 before)
 	Level	   *level;
 
 	collect(store, key, keep, before, false);
+	MVS_FAULT("request-collected");
 	level = levels;
 	if (level->explicit_count > mvs_queue_size)
 	{
@@ -461,9 +463,11 @@ end_transaction(XactEvent event, void *argument)
 				levels = NULL;
 			if (levels && levels->explicit_count > 0)
 			{
+				MVS_FAULT("journal-before");
 				PushActiveSnapshot(GetTransactionSnapshot());
 				mvs_journal_write(mvs_database(), levels->buffer, levels->used);
 				PopActiveSnapshot();
+				MVS_FAULT("journal-written");
 			}
 
 			/* So that counting at COMMIT finds its place. */
@@ -483,8 +487,12 @@ end_transaction(XactEvent event, void *argument)
 			break;
 		case XACT_EVENT_COMMIT:
 			if (levels)
+			{
+				MVS_FAULT_NO_ERROR("committed");
 				publish(levels);
-			levels = NULL;
+				levels = NULL;
+				MVS_FAULT_NO_ERROR("published");
+			}
 			mvs_version_end(true);
 			break;
 		case XACT_EVENT_ABORT:

@@ -188,6 +188,9 @@ typedef struct MvsShared
 	int			launcher_proc;	/* -1: none */
 	bool		workers_wanted; /* more than may run: the idle are to end */
 	int			database_count;
+#ifdef MVSTORE_FAULTS
+	pg_atomic_uint32 fault_hits;	/* times that the point of mvstore.fault was met */
+#endif
 	MvsDatabase databases[FLEXIBLE_ARRAY_MEMBER];
 } MvsShared;
 

@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "drop.h"
+#include "fault.h"
 #include "mvstore.h"
 #include "queue.h"
 #include "sweep.h"
@@ -132,6 +133,7 @@ sweep_slice(MvsSweep *sweep, MvsDatabase *database)
 		else
 			result = SWEEP_DONE;
 	}
+	MVS_FAULT("slice-done");
 	mvs_drop_commit(&drop, state);
 	if (result == SWEEP_DONE || result == SWEEP_TIMED)
 	{
@@ -169,6 +171,8 @@ mvs_sweep_take_marks(void)
 	if (all_marked)
 		mvs_sweep_all(all.version, all.sequence);
 	mvs_worker_report();
+
+	MVS_FAULT("marks-kept");
 
 	/* Only now that they are kept here do they go there; but not what came meanwhile. */
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);

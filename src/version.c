@@ -45,6 +45,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "fault.h"
 #include "store.h"
 #include "version.h"
 
@@ -263,6 +264,7 @@ raise_mark(MvsDatabase *database, int64 needed)
 		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
 		DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(mark));
 		SetUserIdAndSecContext(role, context);
+		MVS_FAULT("mark-written");
 		XLogFlush(XactLastRecEnd);
 
 		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
@@ -514,8 +516,10 @@ add_checkpoint(MvsDatabase *database, FullTransactionId next)
 void
 mvs_version_end(bool committed)
 {
-	if (mine.version != 0)
-		withdraw(committed);
+	if (mine.version == 0)
+		return;
+	withdraw(committed);
+	MVS_FAULT_NO_ERROR("version-withdrawn");
 }
 
 void

@@ -37,6 +37,7 @@
 
 #include "batch.h"
 #include "compat.h"
+#include "fault.h"
 #include "launcher.h"
 #include "mvstore.h"
 #include "queue.h"
@@ -145,6 +146,7 @@ mvs_worker_main(Datum argument)
 	}
 	if (!claim_slot())
 		proc_exit(0);
+	MVS_FAULT("worker-claimed");
 
 	/* Shared memory is new: what it held is in the journal and in the stores. */
 	if (!mvs_worker.database->swept)

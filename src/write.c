@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "entry.h"
+#include "fault.h"
 #include "function.h"
 #include "queue.h"
 #include "request.h"
@@ -243,6 +244,7 @@ write_head(MvsWrite *write, bytea *value, int64 ttl)
 		elog(ERROR, "could not replace an entry of the current transaction");
 	mvs_entry_insert(&write->store, write->key, version, value, expires_at);
 	LockRelease(&write->lock, ExclusiveLock, false);
+	MVS_FAULT("entry-written");
 
 	count_write(write, value, version, head.found);
 	CommandCounterIncrement();
