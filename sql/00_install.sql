@@ -25,7 +25,7 @@ SELECT p.oid::regprocedure AS uncommented
 
 -- The settings, each with its default and the scope in which it may be set.
 SELECT name, boot_val, unit, context
-  FROM pg_settings WHERE name LIKE 'mvstore.%' ORDER BY name COLLATE "C";
+  FROM pg_settings WHERE name LIKE 'mvstore.%' AND name <> 'mvstore.fault' ORDER BY name COLLATE "C";
 
 -- A new extension has no store.
 SELECT count(*) FROM mvstore_stores;

@@ -40,6 +40,7 @@
 static bool journal_paused = false;
 static int64 journal_after;
 
+static int64 kept_count(void);
 static bool queue_is_due(bool force);
 static bool is_due(MvsPending *item, TimestampTz now, int64 horizon);
 static int64 *list_known(int *count);
@@ -53,10 +54,17 @@ static void find_journal_row(MvsPending *item);
 static void work_key(MvsDrop *drop, MvsPending **group, int count);
 static int	compare_requests(const void *a, const void *b);
 
+/* Requests in pending that are not set aside. */
+static int64
+kept_count(void)
+{
+	return list_length(mvs_worker.pending) - mvs_worker.database->failed_count;
+}
+
 bool
 mvs_batch_is_full(void)
 {
-	return list_length(mvs_worker.pending) >= mvs_queue_size;
+	return kept_count() >= mvs_queue_size;
 }
 
 /* Whether the queue is to be worked off now. */
@@ -94,7 +102,7 @@ mvs_batch_run(bool force)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz end;
 	int64		horizon = mvs_worker.pending == NIL ? 0 : mvs_worker_horizon();
-	MvsPending   **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
+	MvsPending **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
 	List	   *left = NIL;
 	int			count = 0;
 	int			from_queue = 0;
@@ -114,7 +122,7 @@ mvs_batch_run(bool force)
 
 	if (count < mvs_batch_size && queue_is_due(force))
 	{
-		Size		space = Max(mvs_batch_size * MVS_REQUEST_SPACE, MVS_MAX_REQUEST);
+		Size		space = Max((Size) mvs_batch_size * MVS_REQUEST_SPACE, MVS_MAX_REQUEST);
 		char	   *buffer = palloc(space);
 
 		from_queue = mvs_queue_peek(mvs_worker.database, buffer, space, mvs_batch_size - count);
@@ -139,8 +147,10 @@ mvs_batch_run(bool force)
 		MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
 
 		foreach(cell, mvs_worker.pending)
+		{
 			if (!((MvsPending *) lfirst(cell))->in_batch)
 				left = lappend(left, lfirst(cell));
+		}
 		MemoryContextSwitchTo(old);
 		list_free(mvs_worker.pending);
 		mvs_worker.pending = left;
@@ -167,7 +177,7 @@ mvs_batch_journal_is_due(void)
 {
 	/* A pass that had to stop goes on when there is room for more than a little. */
 	if (journal_paused)
-		return list_length(mvs_worker.pending) <= mvs_queue_size / 2;
+		return kept_count() <= mvs_queue_size / 2;
 	return mvs_worker.database->journal_wanted && !mvs_batch_is_full();
 }
 
@@ -226,6 +236,7 @@ mvs_batch_run_journal(void)
 		}
 		list_free(requests);
 		ConditionVariableBroadcast(&mvs_worker.database->progress);
+		mvs_worker_report();
 		if (mvs_worker_is_stopping() || mvs_batch_is_full())
 			return;
 	} while (read == limit);
@@ -240,8 +251,8 @@ mvs_batch_run_journal(void)
 static int64 *
 list_known(int *count)
 {
-	int64	   *known = MemoryContextAllocHuge(CurrentMemoryContext,
-											   (list_length(mvs_worker.pending) + 1) * sizeof(int64));
+	Size		size = (list_length(mvs_worker.pending) + 1) * sizeof(int64);
+	int64	   *known = MemoryContextAllocHuge(CurrentMemoryContext, size);
 	ListCell   *cell;
 
 	*count = 0;
@@ -463,6 +474,7 @@ settle(MvsPending **batch, int count)
 	int64		done = 0;
 	int64		lag_total = 0;
 	int64		lag_max = 0;
+	MvsDropStats *stats = &mvs_worker.database->stats;
 
 	/* Nothing may end the process while a request is in nobody's hands. */
 	HOLD_INTERRUPTS();
@@ -479,15 +491,11 @@ settle(MvsPending **batch, int count)
 				done++;
 				lag_total += now - item->request->committed_at;
 				lag_max = Max(lag_max, now - item->request->committed_at);
-				/* FALLTHROUGH */
-			case MVS_OUTCOME_ALREADY_DONE:
-				pfree(item->request);
-				pfree(item);
-				continue;
-			case MVS_OUTCOME_HELD:
-				/* By a snapshot that knew less than is known now? Then soon again. */
-				item->retry_at = mvs_worker_lock_delay(item->tries++);
 				break;
+			case MVS_OUTCOME_ALREADY_DONE:
+				break;
+			case MVS_OUTCOME_HELD:
+				/* Perhaps by a snapshot that knew less than is known now: then soon again. */
 			case MVS_OUTCOME_LOCKED:
 				item->retry_at = mvs_worker_lock_delay(item->tries++);
 				break;
@@ -499,19 +507,26 @@ settle(MvsPending **batch, int count)
 					ereport(LOG,
 							(errmsg("a drop request for store with OID %u was set aside after %d tries",
 									item->request->store, item->tries),
-							 errdetail("The last error was: %s", mvs_worker.database->stats.last_error)));
+							 errdetail("The last error was: %s",
+									   mvs_worker.database->stats.last_error)));
 				}
 				break;
 		}
-		mvs_worker.pending = lappend(mvs_worker.pending, item);
+		if (item->outcome == MVS_OUTCOME_DONE || item->outcome == MVS_OUTCOME_ALREADY_DONE)
+		{
+			pfree(item->request);
+			pfree(item);
+		}
+		else
+			mvs_worker.pending = lappend(mvs_worker.pending, item);
 	}
 	RESUME_INTERRUPTS();
 	MemoryContextSwitchTo(old);
 
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-	mvs_worker.database->stats.processed += done;
-	mvs_worker.database->stats.lag_count += done;
-	mvs_worker.database->stats.lag_total_usecs += lag_total;
-	mvs_worker.database->stats.lag_max_usecs = Max(mvs_worker.database->stats.lag_max_usecs, lag_max);
+	stats->processed += done;
+	stats->lag_count += done;
+	stats->lag_total_usecs += lag_total;
+	stats->lag_max_usecs = Max(stats->lag_max_usecs, lag_max);
 	LWLockRelease(mvs_worker.database->queue_lock);
 }

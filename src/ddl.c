@@ -97,15 +97,18 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 							 environment, receiver, completion);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(database));
-	end_hold_off(0, PointerGetDatum(database));
 
-	/* DROP DATABASE runs in no transaction block: the database is gone for good. */
+	/*
+	 * DROP DATABASE runs in no transaction block: the database is gone for
+	 * good, and its slot goes before anybody may start a worker again.
+	 */
 	if (IsA(statement->utilityStmt, DropdbStmt))
 	{
 		CommandCounterIncrement();
 		if (!SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(oid)))
 			mvs_database_forget(oid);
 	}
+	end_hold_off(0, PointerGetDatum(database));
 }
 
 /* The database that a command must have for itself, or NULL; copied: as a template. */

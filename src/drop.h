@@ -65,7 +65,7 @@ extern void mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry);
 
 /*
  * Drops from entry "first" of what was collected on, as far as the horizon
- * allows; in held is told the greatest end that it keeps, or 0. False where
+ * allows; in held is told the lowest end that it keeps, or 0. False where
  * somebody has an entry locked, which then stays with all newer ones.
  */
 extern bool mvs_drop_entries(MvsDrop *drop, int first, int64 *held);

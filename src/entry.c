@@ -228,7 +228,7 @@ mvs_cursor_bytes(MvsCursor *cursor, const MvsEntry *entry)
 	if (should_free)
 		heap_freetuple(tuple);
 	if (!entry->tombstone && VARATT_IS_EXTERNAL(DatumGetPointer(entry->value)))
-		bytes += toast_datum_size(entry->value);
+		bytes += (int64) toast_datum_size(entry->value);
 	return bytes;
 }
 
@@ -304,24 +304,30 @@ next_index_key(MvsScan *scan, bytea **key, int64 *version)
 {
 	IndexScanDesc walk = scan->walk.scan;
 	Datum		datum;
-	bool		isnull;
+	bool		key_isnull;
+	bool		version_isnull;
 
 	if (scan->detoasted)
 	{
 		pfree(scan->detoasted);
 		scan->detoasted = NULL;
 	}
-	if (index_getnext_tid(walk, scan->reverse ? BackwardScanDirection
-						  : ForwardScanDirection) == NULL)
-		return false;
-	datum = index_getattr(walk->xs_itup, INDEX_KEY, walk->xs_itupdesc, &isnull);
-	refuse_null_key(isnull, scan->walk.store);
+	for (;;)
+	{
+		if (index_getnext_tid(walk, scan->reverse ? BackwardScanDirection
+							  : ForwardScanDirection) == NULL)
+			return false;
+		datum = index_getattr(walk->xs_itup, INDEX_KEY, walk->xs_itupdesc, &key_isnull);
+		*version = DatumGetInt64(index_getattr(walk->xs_itup, INDEX_VERSION,
+											   walk->xs_itupdesc, &version_isnull));
+		if (!key_isnull && !version_isnull)
+			break;
+		/* It may be of a row long deleted. */
+		refuse_null_key(index_fetch_heap(walk, scan->walk.slot), scan->walk.store);
+	}
 	*key = DatumGetByteaPP(datum);
 	if ((Pointer) *key != DatumGetPointer(datum))
 		scan->detoasted = *key;
-	*version = DatumGetInt64(index_getattr(walk->xs_itup, INDEX_VERSION,
-										   walk->xs_itupdesc, &isnull));
-	refuse_null_key(isnull, scan->walk.store);
 	return true;
 }
 

@@ -184,8 +184,10 @@ child_of(Oid database)
 	Child	   *child;
 
 	foreach(cell, children)
+	{
 		if (((Child *) lfirst(cell))->database == database)
 			return lfirst(cell);
+	}
 	child = palloc0(sizeof(Child));
 	child->database = database;
 	children = lappend(children, child);

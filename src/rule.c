@@ -61,12 +61,8 @@ mvs_rule_judge(const MvsHistory *history, int first, int64 horizon)
 {
 	MvsVerdict	verdict = {0};
 
-	if (first < history->count && mvs_rule_end(history, first) > horizon)
-	{
-		verdict.held = mvs_rule_end(history, first);
-		while (first < history->count && mvs_rule_end(history, first) > horizon)
-			first++;
-	}
+	while (first < history->count && mvs_rule_end(history, first) > horizon)
+		verdict.held = mvs_rule_end(history, first++);
 	verdict.first = first;
 	if (first < history->count)
 		verdict.floor = mvs_rule_end(history, first);

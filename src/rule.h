@@ -42,7 +42,7 @@ typedef struct MvsVerdict
 {
 	int			first;			/* entries from here on go; count: none */
 	int64		floor;			/* the greatest end of what goes, or 0 */
-	int64		held;			/* the greatest end of what only the horizon keeps, or 0 */
+	int64		held;			/* the lowest end of what only the horizon keeps, or 0 */
 } MvsVerdict;
 
 /* The end of an entry: when the entry after it came, or its key was gone. */

@@ -69,7 +69,8 @@ finish_key(MvsDrop *drop, MvsSweep *sweep)
 		done = mvs_drop_entries(drop,
 								mvs_rule_policy(history, &drop->store.info.policy, drop->now),
 								&held);
-	sweep->held = Max(sweep->held, held);
+	if (held > 0 && (sweep->held == 0 || held < sweep->held))
+		sweep->held = held;
 	mvs_drop_collect_begin(drop);
 	return done;
 }
@@ -80,7 +81,7 @@ sweep_slice(MvsSweep *sweep, MvsDatabase *database)
 {
 	MvsDrop		drop;
 	MvsDropState state = mvs_drop_begin(&drop, database, sweep->store);
-	SweepState result = SWEEP_MORE;
+	SweepState	result = SWEEP_MORE;
 	MvsEntry	entry;
 	MvsKeyBuffer key = {0};
 	int64		seen = 0;
@@ -214,9 +215,17 @@ begin_sweep(Oid store, int64 version, uint64 sequence)
 	ListCell   *cell;
 
 	foreach(cell, mvs_worker.sweeps)
+	{
 		if (((MvsSweep *) lfirst(cell))->store == store)
 			sweep = lfirst(cell);
-	if (sweep && sweep->active)
+	}
+	if (sweep && sweep->active && sweep->wait_for > 0)
+	{
+		/* It waits to begin: then it begins for this, too. */
+		version = Max(version, sweep->version);
+		sequence = Min(sequence, sweep->sequence);
+	}
+	else if (sweep && sweep->active)
 	{
 		sweep->again_version = sweep->again ? Max(sweep->again_version, version) : version;
 		sweep->again_sequence = sweep->again ? Min(sweep->again_sequence, sequence) : sequence;
@@ -253,7 +262,7 @@ mvs_sweep_run(void)
 	int64		horizon = mvs_worker.sweeps == NIL ? 0 : mvs_worker_horizon();
 	MemoryContext old = CurrentMemoryContext;
 	MvsSweep   *volatile sweep = NULL;
-	volatile	SweepState state = SWEEP_LOCKED;
+	volatile SweepState state = SWEEP_LOCKED;
 	ListCell   *cell;
 
 	foreach(cell, mvs_worker.sweeps)
@@ -267,6 +276,8 @@ mvs_sweep_run(void)
 	if (sweep == NULL)
 		return false;
 
+	sweep->wait_for = 0;
+
 	/* Behind the others, so that each gets its turn. */
 	MemoryContextSwitchTo(mvs_worker.context);
 	mvs_worker.sweeps = list_delete_ptr(mvs_worker.sweeps, sweep);
@@ -277,7 +288,6 @@ mvs_sweep_run(void)
 		sweep->active = true;
 		sweep->version = 0;
 		sweep->sequence = PG_UINT64_MAX;
-		sweep->wait_for = 0;
 		begin_pass(sweep);
 	}
 
@@ -317,7 +327,7 @@ forget_sweep(MvsSweep *sweep)
 static void
 after_slice(MvsSweep *sweep, SweepState state)
 {
-	int64		wanted;
+	bool		early;
 
 	if (state == SWEEP_LOCKED)
 	{
@@ -337,21 +347,28 @@ after_slice(MvsSweep *sweep, SweepState state)
 	mvs_worker.database->stats.sweeps++;
 	LWLockRelease(mvs_worker.database->queue_lock);
 
-	/* A pass counts as made if no part of it was too early, and nothing was held. */
-	wanted = Max(sweep->held, sweep->lowest_horizon < sweep->version ? sweep->version : 0);
-	if (wanted > 0)
+	/* A part of the pass that had too low a horizon, or a new mark, asks for another. */
+	early = sweep->lowest_horizon < sweep->version;
+	if (early || sweep->again)
 	{
-		/* Not at once, should the horizon be higher than the pass could know. */
-		sweep->wait_for = wanted;
-		sweep->due_at = mvs_worker_lock_delay(sweep->tries);
+		int64		version = early ? sweep->version : 0;
+		uint64		sequence = early ? sweep->sequence : PG_UINT64_MAX;
+
 		begin_pass(sweep);
-	}
-	else if (sweep->again)
-	{
+		sweep->wait_for = sweep->again ? 0 : version;
+		sweep->version = sweep->again ? Max(version, sweep->again_version) : version;
+		sweep->sequence = sweep->again ? Min(sequence, sweep->again_sequence) : sequence;
 		sweep->again = false;
-		sweep->version = sweep->again_version;
-		sweep->sequence = sweep->again_sequence;
-		sweep->wait_for = 0;
+		/* Not at once, should the horizon be higher than the pass could know. */
+		sweep->due_at = mvs_worker_lock_delay(0);
+	}
+	else if (sweep->held > 0 && sweep->held <= mvs_version_now(mvs_worker.database))
+	{
+		/* What was superseded after the mark; nobody waits for that. */
+		sweep->wait_for = sweep->held;
+		sweep->version = 0;
+		sweep->sequence = PG_UINT64_MAX;
+		sweep->due_at = mvs_worker_lock_delay(0);
 		begin_pass(sweep);
 	}
 	else if (state == SWEEP_TIMED)
@@ -361,7 +378,5 @@ after_slice(MvsSweep *sweep, SweepState state)
 													(int64) mvs_sweep_interval * 1000);
 	}
 	else
-	{
 		forget_sweep(sweep);
-	}
 }

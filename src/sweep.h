@@ -27,14 +27,14 @@ typedef struct MvsSweep
 	int64		again_version;
 	uint64		again_sequence;
 	TimestampTz due_at;			/* not before */
-	int64		wait_for;		/* not before the horizon is here */
+	int64		wait_for;		/* no pass before the horizon is here */
 	int			tries;			/* that failed, or met a lock, in a row */
 
 	/* The pass under way. */
 	MvsKeyBuffer next;			/* where it goes on, if key_done */
 	bool		key_done;
 	int64		lowest_horizon; /* of its slices */
-	int64		held;			/* greatest end left because of the horizon */
+	int64		held;			/* lowest end left because of the horizon, or 0 */
 } MvsSweep;
 
 /* Takes the marks of the database over. */

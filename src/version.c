@@ -324,9 +324,8 @@ mvs_version_is_stable(MvsDatabase *database, Snapshot snapshot, int64 version)
 	}			last;
 
 	/*
-	 * Snapshots of one process with the same bounds and as many transactions
-	 * between them see the same as ended; and for the same snapshot, what was
-	 * stable stays so.
+	 * Snapshots of one process with the same bounds and as many transactions between them see the
+	 * same as ended; and for the same snapshot, what was stable stays so.
 	 */
 	if (version <= last.stable && snapshot->xmin == last.xmin &&
 		snapshot->xmax == last.xmax && snapshot->xcnt == last.xcnt)

@@ -54,7 +54,7 @@
 #define MAX_LOCK_DELAY 2000
 
 /* Milliseconds without work after which the worker ends. */
-#define IDLE_EXIT (5 * 60 * 1000)
+#define IDLE_EXIT 300000
 
 /* Milliseconds without work after which it makes room for one that is wanted elsewhere. */
 #define ROTATE_TIME 1000
@@ -135,7 +135,7 @@ mvs_worker_main(Datum argument)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(argument), InvalidOid, 0);
 
 	mvs_worker.context = AllocSetContextCreate(TopMemoryContext, "mvstore worker",
-										   ALLOCSET_DEFAULT_SIZES);
+											   ALLOCSET_DEFAULT_SIZES);
 	loop_context = AllocSetContextCreate(TopMemoryContext, "mvstore worker loop",
 										 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(loop_context);
@@ -428,7 +428,6 @@ time_of_next_try(void)
 {
 	TimestampTz wake_at = DT_NOEND;
 	int64		horizon;
-	int64		clock;
 	ListCell   *cell;
 
 	if (mvs_worker.pending == NIL && mvs_worker.sweeps == NIL)
@@ -438,7 +437,6 @@ time_of_next_try(void)
 	if (mvs_worker.database->held_count > 0)
 		mvs_version_watch_writers(mvs_worker.database);
 	horizon = mvs_worker_horizon();
-	clock = mvs_version_now(mvs_worker.database);
 	foreach(cell, mvs_worker.pending)
 	{
 		MvsPending *item = lfirst(cell);
@@ -453,8 +451,6 @@ time_of_next_try(void)
 
 		if (!sweep->active || sweep->wait_for <= horizon)
 			wake_at = Min(wake_at, sweep->due_at);
-		else if (sweep->wait_for > clock)
-			wake_at = Min(wake_at, mvs_version_to_time(sweep->wait_for));
 	}
 	return wake_at;
 }

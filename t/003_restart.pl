@@ -89,7 +89,7 @@ sub crash
 		die "$what: no restart" if time() > $deadline;
 		Time::HiRes::usleep(20_000);
 	}
-	ok($node->poll_query_until('postgres', 'SELECT true'), "$what: the server comes back");
+	ok($node->poll_query_until('postgres', undef, ''), "$what: the server comes back");
 	return;
 }
 

@@ -20,7 +20,7 @@ $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
-$primary->wait_for_catchup($standby);
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 
 # Reads.
 is($standby->safe_psql('postgres', q{SELECT mvstore_get('s', 'a'), mvstore_get('s', 'a', as_of := 25), mvstore_contains('s', 'x')}),
@@ -33,7 +33,7 @@ is($state, '55000', 'it does not know the future');
 # Drops arrive, and with them the knowledge of what is gone.
 $primary->safe_psql('postgres', q{SELECT mvstore_drop('s', 'a')});
 is($primary->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'the primary drops');
-$primary->wait_for_catchup($standby);
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 is(entries_of($standby, 'postgres', 's'), 5, 'what was dropped is gone from the standby');
 ($state) = sqlstate_of($standby, 'postgres', q{SELECT mvstore_get('s', 'a', as_of := 25);});
 is($state, '72000', 'which says so');
@@ -41,7 +41,7 @@ is($standby->safe_psql('postgres', q{SELECT mvstore_get('s', 'b', as_of := 25), 
 # Versions of today become readable as they settle.
 my $version = $primary->safe_psql('postgres', q{SELECT mvstore_put('s', 'today', 'v')});
 $primary->safe_psql('postgres', q{SELECT mvstore_put('s', 'today', 'w')});
-$primary->wait_for_catchup($standby);
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 is($standby->safe_psql('postgres', q{SELECT mvstore_get('s', 'today')}), 'w', 'the newest is the newest that has arrived');
 ok( $standby->poll_query_until('postgres', "SELECT mvstore_get('s', 'today', as_of := $version) = 'v'"),
 	'a version of today can be read as of, once it has settled');
@@ -65,7 +65,7 @@ $primary->safe_psql('postgres', q{SELECT mvstore_put('p', 'k' || k, 'v1') FROM g
 $version = $primary->safe_psql('postgres', q{SELECT max(mvstore_put('p', 'k' || k, 'v2')) FROM generate_series(1, 20) k});
 $primary->safe_psql('postgres', q{SELECT mvstore_drop('s', 'b', keep := 2)});
 $primary->safe_psql('postgres', q{SELECT mvstore_put('s', 'last', 'v')});
-$primary->wait_for_catchup($standby);
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 is(entries_of($standby, 'postgres', 'p'), 40, 'the standby waits, as the primary does');
 $primary->stop('immediate');
 $standby->promote;

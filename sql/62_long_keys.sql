@@ -1,0 +1,33 @@
+--
+-- Keys longer than mvstore takes, which plain SQL can put in (the index
+-- compresses them), are read and dropped like any others; nobody crashes.
+--
+\pset null '(null)'
+-- A new store with a policy is swept: here with such keys in it already.
+BEGIN;
+SELECT mvstore_create('s', keep_versions := 1);
+INSERT INTO s (key, version, value)
+  SELECT convert_to(repeat(k, length), 'UTF8'), v, convert_to(k || v, 'UTF8')
+    FROM unnest('{a,b,z}'::text[]) k, unnest('{10,2001,200000}'::int[]) length, generate_series(1, 3) v;
+COMMIT;
+SELECT mvstore_flush();
+-- The sweep has met them, and what they superseded is gone.
+SELECT left(key, 1) AS key, length(key), value FROM mvstore_scan('s');
+SELECT count(*) FROM s;
+SELECT left(key, 1) AS key, length(key), value FROM mvstore_scan('s', reverse := true, max_rows := 4);
+SELECT left(key, 1) AS key, length(key), value FROM mvstore_scan_prefix('s', 'bb');
+SELECT length(key), value FROM mvstore_scan_bytea('s', from_key := 'zz'::bytea);
+-- One page after another, from the last key's immediate successor.
+SELECT convert_from(key, 'UTF8') || chr(1) AS next FROM s WHERE length(key) = 10 AND key < 'b'::bytea \gset
+SELECT left(key, 1) AS key, length(key) FROM mvstore_scan('s', from_key := :'next', max_rows := 1);
+-- As arguments they are refused.
+\set VERBOSITY sqlstate
+SELECT mvstore_get('s', repeat('a', 2001));
+SELECT mvstore_put('s', repeat('a', 2001), 'v');
+SELECT mvstore_drop('s', repeat('a', 2001));
+\set VERBOSITY default
+-- Their neighbours are served.
+SELECT mvstore_put('s', repeat('a', 10), 'new') > 0 AS put;
+SELECT mvstore_flush();
+SELECT value FROM mvstore_history('s', repeat('a', 10));
+DROP TABLE s;

@@ -1,0 +1,70 @@
+# A worker that was told to end does end, whatever lock it was waiting for: or a
+# shutdown of the server would never end, nor could a database be dropped.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use MvstoreTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = mvstore_node('signals', conf => "mvstore.sweep_interval = '1 h'");
+
+$node->safe_psql('postgres', q{CREATE DATABASE d});
+$node->safe_psql('d', q{CREATE EXTENSION mvstore; SELECT mvstore_create('s', keep_versions := 1); SELECT mvstore_put('s', 'k', 'v')});
+
+# Have the worker wait for a lock on the clock, which a session holds.
+my $pid;
+my $session = $node->background_psql('d');
+
+sub wait_in_lock
+{
+	# A reader who meets the durable mark, which is some way ahead, has it raised.
+	$node->safe_psql('d', q{SELECT mvstore_flush()});
+	$pid = worker_pid($node, 'd');
+	$node->poll_query_until('d', q{SELECT last_value < extract(epoch FROM clock_timestamp()) * 1000000 FROM mvstore_clock})
+	  or die 'the mark stays ahead';
+	$session->query_safe('BEGIN; ALTER SEQUENCE mvstore_clock CYCLE');
+	my ($state) = sqlstate_of($node, 'd',
+		q{SELECT mvstore_get('s', 'k', as_of := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)});
+	is($state, '55000', 'a reader has met the mark');
+	return wait_until($node, 'd', "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $pid",
+		'the worker waits for a lock');
+}
+
+# SIGTERM, of which the postmaster sends one.
+wait_in_lock();
+is($node->safe_psql('d', "SELECT pg_terminate_backend($pid)"), 't', 'it is told to end');
+$session->query_safe('ROLLBACK');
+wait_until($node, 'd', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid", 'with the lock gone it ends');
+wait_until($node, 'd', "SELECT worker_pid <> $pid FROM mvstore_stats WHERE database = 'd'", 'and another one begins');
+$node->safe_psql('d', q{SELECT mvstore_put('s', 'k', 'w')});
+is($node->safe_psql('d', 'SELECT mvstore_flush()'), 't', 'which works');
+
+# A reload is heard of, too.
+wait_in_lock();
+$node->append_conf('postgresql.conf', "mvstore.flush_interval = '1 ms'\nlog_min_messages = debug2");
+$node->reload;
+$session->query_safe('ROLLBACK');
+$session->quit;
+$node->safe_psql('d', q{SELECT mvstore_put('s', 'k', 'x')});
+is($node->safe_psql('d', 'SELECT mvstore_flush()'), 't', 'a worker that was told to reload goes on');
+
+# DROP DATABASE has the worker go, which waits for a lock of somebody who waits no longer.
+$session = $node->background_psql('d');
+wait_in_lock();
+my $dropper = $node->background_psql('postgres');
+$dropper->query_until(qr/begun/, "\\echo begun\nDROP DATABASE d;\n\\echo ended\n");
+$node->poll_query_until('postgres', q{SELECT wait_event = 'MvstoreStopWorker' OR wait_event_type = 'Extension' FROM pg_stat_activity WHERE query = 'DROP DATABASE d;'})
+  or die 'DROP DATABASE does not wait for the worker';
+$session->query_safe('ROLLBACK');
+$session->quit;
+$dropper->query_until(qr/ended/, '');
+$dropper->quit;
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_database WHERE datname = 'd'}), 0, 'DROP DATABASE is not held up by a worker that waited for a lock');
+
+$node->stop('fast');
+done_testing();

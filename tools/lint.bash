@@ -1,0 +1,274 @@
+# shellcheck shell=bash
+#
+# ./dev lint: what is told from the tree without running it. Sourced by ./dev,
+# whose functions and variables this uses.
+#
+# Each check prints what it finds; one that prints nothing has passed.
+
+# shellcheck disable=SC2154 # set in ./dev
+: "$root" "$work" "$pg_config"
+
+# PostgreSQL's own layout, as its pgindent has it, but up to 100 columns.
+readonly INDENT_OPTIONS="-bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l100
+	-lp -lpl -nip -npro -sac -tpg -ts4"
+
+readonly MAX_COLUMNS=100
+readonly MAX_LINES=1000		# of a file of src
+
+# ---- Set-up ---------------------------------------------------------------
+
+# pg_bsd_indent: a package of its own, or beside a server's headers since 17.
+find_indent() {
+	local candidate
+	for candidate in pg_bsd_indent "$("$pg_config" --bindir)/pg_bsd_indent" /usr/lib/postgresql/*/bin/pg_bsd_indent; do
+		if indent=$(command -v "$candidate"); then
+			return
+		fi
+	done
+	return 1
+}
+
+install_linters() {
+	# shellcheck disable=SC2034 # of ./dev
+	missing=() reasons=()
+	find_indent || need pg-bsd-indent "PostgreSQL's formatter"
+	command -v clang-tidy >/dev/null || need clang-tidy "looks for bugs in C"
+	command -v scan-build >/dev/null || need clang-tools "analyses C along its paths"
+	command -v shellcheck >/dev/null || need shellcheck "looks for bugs in shell scripts"
+	command -v objdump >/dev/null || need binutils "tells which types there are"
+	[[ ${#missing[@]} -eq 0 ]] || install_missing
+	find_indent || die "pg_bsd_indent is not to be found"
+}
+
+# What the compiler is called with.
+compiler_flags() {
+	make_ -n -B MVSTORE_FAULTS=1 src/mvstore.o |
+		sed -n 's/ -c .*src\/mvstore\.c.*//; s/^[^ ]* \(.*-I.*\)/\1/p' | head -n 1
+}
+
+# ---- The layout of src ----------------------------------------------------
+
+c_files() { (cd "$1" && printf '%s\n' src/*.c src/*.h); }
+
+# lay_out FILE: print it as pgindent lays it out. What is done before and after
+# pg_bsd_indent is pgindent's, but for the last: a blank before a designator.
+lay_out() {
+	# shellcheck disable=SC2016,SC2086 # Perl's variables; options are words
+	perl -0pe 's!^([ \t]*)//(.*)$!$1/* $2 */!gm; s!/\* +---!/*---X_X!g' "$1" |
+		"$indent" $INDENT_OPTIONS -U"$work/typedefs" 2>"$work/indent.err" |
+		perl -0pe 's!/\*---X_X!/* ---!g; s!\*/(/\*.*\*/)$!*/\t$1!gm;
+			s!^([A-Za-z_]\S*)[ \t]+\*$!$1 *!gm; s!,\.(?=[a-z_]+ = )!, .!g'
+	[[ ! -s $work/indent.err ]] || { sed "s|^|$1: |" "$work/indent.err"; return 1; }
+}
+
+read_typedefs() { sed '/^#/d' "$1/tools/typedefs.list" >"$work/typedefs"; }
+
+check_layout() {
+	local file
+	read_typedefs "$work/src"
+	for file in $(c_files "$work/src"); do
+		lay_out "$work/src/$file" >"$work/laid-out" || true
+		diff -u --label "$file" --label "$file, laid out" "$work/src/$file" "$work/laid-out" || true
+	done >"$work/layout.diff"
+	[[ ! -s $work/layout.diff ]] || { cat "$work/layout.diff"; echo "./dev lint --fix lays it out"; }
+}
+
+# pg_bsd_indent takes foreach for a function: what is in it needs braces, unless
+# it is a plain statement.
+check_foreach() {
+	(cd "$work/src" && for file in $(c_files .); do
+		# shellcheck disable=SC2016 # for Perl
+		perl -0ne 'while (/^[ \t]*foreach\w*\(.*\)\n\s*(if|for|foreach\w*|while|switch|do)\b/gm) {
+			my $line = 2 + (substr($_, 0, $-[0]) =~ tr/\n//);
+			print "$ARGV:$line: $1 in a foreach without braces\n" }' "$file"
+	done)
+}
+
+# Lines may be longer only for a text that is not broken up, so that it can be searched for.
+check_columns() {
+	(cd "$work/src" && for file in $(c_files .); do
+		expand -t 4 "$file" | awk -v file="$file" -v max=$MAX_COLUMNS \
+			'length > max && !/"[^"]*"[);,]*( \\)?$/ { print file ":" NR ": " length " columns" }'
+	done)
+}
+
+# What the layout must know for a type. PostgreSQL's packages bring no list, so
+# ours is of the types that src has to do with: its own, and the server's, as
+# the debugging information of the objects tells.
+find_typedefs() {
+	# shellcheck disable=SC2016 # for Perl
+	local own='while (/\btypedef\s+(?:(?:struct|union|enum)\b[^{;]*\{(?:[^{}]|\{[^{}]*\})*\}\s*(\w+)|[^{};]*?\b(\w+)|[^{};]*?\(\*(\w+)\)[^;]*)\s*;/g) { print $1 // $2 // $3, "\n" }'
+	local bare='s!/\*.*?\*/! !gs; s!"(\\.|[^"\\\n])*"!""!g;'
+	echo bool
+	cat "$work/src"/src/*.[ch] | perl -0ne "$bare $own"
+	comm -12 <(objdump -Wi "$work/src"/src/*.o |
+		awk '/DW_TAG_/ { found = /DW_TAG_typedef/ } found && /DW_AT_name/ { print $NF; found = 0 }' |
+		LC_ALL=C sort -u) \
+		<(cat "$work/src"/src/*.[ch] | perl -0pe "$bare" | grep -oE '[A-Za-z_][A-Za-z0-9_]*' | LC_ALL=C sort -u)
+}
+
+# Less those that are names of variables, too: pgindent leaves these out.
+typedefs() {
+	find_typedefs | LC_ALL=C sort -u |
+		grep -vxE 'ANY|FD_SET|LookupSet|U|abs|allocfunc|boolean|date|digit|duration|ilist|interval|iterator|other|pointer|printfunc|reference|rep|string|timestamp|type|wrap'
+}
+
+# A type of another major's alone is not known here: only what src does not name is too much.
+check_typedefs() {
+	(
+		cd "$work/src" || return
+		typedefs | comm -23 - <(sed '/^#/d' tools/typedefs.list | LC_ALL=C sort) |
+			sed 's/$/ is not in tools\/typedefs.list/'
+		sed '/^#/d' tools/typedefs.list | while read -r name; do
+			grep -qw -- "$name" src/*.c src/*.h || echo "$name is in tools/typedefs.list, but not in src/"
+		done
+		sed '/^#/d' tools/typedefs.list | LC_ALL=C sort -cu 2>&1 || true
+	)
+}
+
+fix_layout() {
+	local file
+	say "Compiling, for the list of types"
+	make_ MVSTORE_FAULTS=1 >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; die "the build failed"; }
+	{
+		sed -n '/^#/p' "$root/tools/typedefs.list"
+		typedefs
+	} >"$work/typedefs.list"
+	keep_if_new "$work/typedefs.list" tools/typedefs.list
+	read_typedefs "$root"
+	for file in $(c_files "$root"); do
+		lay_out "$root/$file" >"$work/laid-out" || die "$(cat "$work/laid-out")"
+		[[ -s $work/laid-out ]] || die "$file: the formatter left nothing of it"
+		keep_if_new "$work/laid-out" "$file"
+	done
+}
+
+keep_if_new() {
+	if ! cmp -s "$1" "$root/$2"; then
+		cat "$1" >"$root/$2"
+		say "$2"
+	fi
+}
+
+# ---- Analysers ------------------------------------------------------------
+
+# The path-sensitive checks of clang, on all of it, with the fault points.
+check_scan_build() {
+	# Its ccc-analyzer compiles with CCC_CC: the objects serve for the list of types.
+	as_server env CCC_CC="$("$pg_config" --cc)" TMPDIR="$work/tmp" \
+		scan-build --status-bugs -o "$work/scan" \
+		make -s -j 2 -C "$work/src" PG_CONFIG="$pg_config" with_llvm=no MVSTORE_FAULTS=1 \
+		</dev/null >"$work/scan.log" 2>&1 || cat "$work/scan.log"
+}
+
+# The suppressions, with their reasons, are in .clang-tidy. One is not to be had
+# there: that the server's macros for sizes of memory contexts multiply integers.
+check_clang_tidy() {
+	local flags
+	read -r -a flags < <(compiler_flags)
+	[[ ${#flags[@]} -gt 0 ]] || { echo "no compiler flags found"; return; }
+	# shellcheck disable=SC2016 # for the shell that runs it
+	cd "$work/src" &&
+	printf '%s\0' src/*.c | xargs -0 -n 4 -P 2 bash -c '
+		count=$1; shift
+		clang-tidy --quiet "${@:$((count + 1))}" -- "${@:1:$count}" -Wno-everything 2>"$0.$$" ||
+			cat "$0.$$"' "$work/tidy" ${#flags[@]} "${flags[@]}" |
+		perl -0ne '
+			my $server = "'"$("$pg_config" --includedir-server)"'";
+			for (split(/^(?=\S+:\d+:\d+: (?:warning|error):)/m)) {
+				next if /\[bugprone-implicit-widening/ &&
+					/^\Q$server\E\S+: note: expanded from macro .ALLOCSET_/m;
+				s/^\d+ warnings generated\.\n//gm;
+				print }'
+	cd "$work" || return
+}
+
+# shellcheck disable=SC2046 # names without blanks
+check_shellcheck() {
+	(cd "$work/src" && shellcheck -x --severity=info dev tools/*.bash .ci/run) || true
+}
+
+check_perl() {
+	local file
+	for file in "$work/src"/tools/*.pl; do
+		perl -wc "$file" 2>&1 | grep -v ' syntax OK$' || true
+	done
+}
+
+# ---- Rules of this tree ---------------------------------------------------
+
+check_sql() { (cd "$work/src" && perl tools/lint-sql.pl "$1" 2>&1) || true; }
+
+in_tree_grep() { (cd "$work/src" && grep -rnIE "$@") || true; }
+
+check_versions() {
+	(cd "$work/src" && grep -nE '\bPG_(VERSION_NUM|MAJORVERSION)' src/*.c src/*.h | grep -v '^src/compat.h:') || true
+}
+
+check_lengths() {
+	(cd "$work/src" && wc -l src/*.c src/*.h) | awk -v max=$MAX_LINES '$2 != "total" && $1 > max { print $2 ": " $1 " lines" }'
+}
+
+check_marks() { in_tree_grep '\b(TOD[O]|FIXM[E]|XX[X])\b' .; }
+
+# A specification that META.json must name is the only one.
+check_hosts() {
+	in_tree_grep '\b(https?|ftp|git|ssh)://|\blocalhost\b|\b[0-9]{1,3}(\.[0-9]{1,3}){3}\b|[a-z0-9-]\.(com|org|net|io|de|dev|local|internal)\b' . |
+		grep -vE '^\./META\.json:[0-9]+: *"url": "https:/[/]pgxn[.]org/meta/spec[.]txt"$' || true
+}
+
+# ---- ./dev lint -----------------------------------------------------------
+
+# check WHAT COMMAND ...: one line, and what the command finds, if anything.
+check() {
+	local what=$1 start
+	shift
+	start=$(date +%s%N)
+	"$@" >"$work/findings" 2>&1 || echo "$1 ended with status $?" >>"$work/findings"
+	if [[ -s $work/findings ]]; then
+		failed=$((failed + 1))
+		printf 'lint %-60s ... %-6s %6d ms\n' "$what" FAILED $((($(date +%s%N) - start) / 1000000))
+		head -n 200 "$work/findings" | sed 's/^/    /'
+	else
+		passed=$((passed + 1))
+		printf 'lint %-60s ... %-6s %6d ms\n' "$what" ok $((($(date +%s%N) - start) / 1000000))
+	fi
+}
+
+lint() {
+	local fix=""
+	if [[ ${1:-} == --fix ]]; then
+		fix=1
+		shift
+	fi
+	[[ $# -eq 0 ]] || misuse "lint: it takes --fix only"
+	setup lint
+	install_linters
+	copy_tree
+	as_server mkdir -p "$work/tmp"
+	if [[ -n $fix ]]; then
+		fix_layout
+		return
+	fi
+	check "scan-build has no findings" check_scan_build
+	check "clang-tidy has no findings" check_clang_tidy
+	check "shellcheck has no findings in dev, tools/, .ci/" check_shellcheck
+	check "Perl compiles tools/ without a warning" check_perl
+	check "src/ is laid out as pgindent does it" check_layout
+	check "src/: what is nested in a foreach has braces" check_foreach
+	check "src/: lines of $MAX_COLUMNS columns, texts aside" check_columns
+	check "tools/typedefs.list knows the types of src/" check_typedefs
+	check "src/: PG_VERSION_NUM in compat.h only" check_versions
+	check "src/: no file over $MAX_LINES lines" check_lengths
+	check "SQL scripts: no OR REPLACE, no IF NOT EXISTS" check_sql plain
+	check "SQL scripts and SPI: operators and functions are qualified" check_sql names
+	check "SQL scripts: rights are granted or revoked on purpose" check_sql rights
+	check "SQL scripts: every function and view has a COMMENT" check_sql comments
+	check "every function and view is in doc/reference.md" check_sql reference
+	check "every function is called in a test" check_sql tests
+	check "every setting is in doc/" check_sql settings
+	check "no marks of unfinished work" check_marks
+	check "no mention of hosts" check_hosts
+	say "$passed passed, $failed failed"
+	[[ $passed -gt 0 && $failed -eq 0 ]]
+}
