@@ -11,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = mvstore_node('signals', conf => "mvstore.sweep_interval = '1 h'");
+my $node = mvstore_node('signals', conf => "mvstore.sweep_interval = '1 h'\ndeadlock_timeout = '10 ms'\nlog_lock_waits = on");
 
 $node->safe_psql('postgres', q{CREATE DATABASE d});
 $node->safe_psql('d', q{CREATE EXTENSION mvstore; SELECT mvstore_create('s', keep_versions := 1); SELECT mvstore_put('s', 'k', 'v')});
@@ -27,12 +27,21 @@ sub wait_in_lock
 	$pid = worker_pid($node, 'd');
 	$node->poll_query_until('d', q{SELECT last_value < extract(epoch FROM clock_timestamp()) * 1000000 FROM mvstore_clock})
 	  or die 'the mark stays ahead';
+	my $waits = () = slurp_file($node->logfile) =~ /process $pid still waiting/g;
 	$session->query_safe('BEGIN; ALTER SEQUENCE mvstore_clock CYCLE');
 	my ($state) = sqlstate_of($node, 'd',
 		q{SELECT mvstore_get('s', 'k', as_of := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)});
 	is($state, '55000', 'a reader has met the mark');
-	return wait_until($node, 'd', "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $pid",
-		'the worker waits for a lock');
+
+	# Past deadlock_timeout, after which no timer wakes it by chance.
+	my $deadline = time() + $PostgreSQL::Test::Utils::timeout_default;
+	my $now = $waits;
+	while ($now == $waits && time() < $deadline)
+	{
+		$now = () = slurp_file($node->logfile) =~ /process $pid still waiting/g;
+		Time::HiRes::usleep(20_000);
+	}
+	return cmp_ok($now, '>', $waits, 'the worker waits for a lock');
 }
 
 # SIGTERM, of which the postmaster sends one.
