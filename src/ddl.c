@@ -99,8 +99,8 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 	PG_END_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(database));
 
 	/*
-	 * DROP DATABASE runs in no transaction block: the database is gone for
-	 * good, and its slot goes before anybody may start a worker again.
+	 * DROP DATABASE runs in no transaction block: the database is gone for good, and its slot goes
+	 * before anybody may start a worker again.
 	 */
 	if (IsA(statement->utilityStmt, DropdbStmt))
 	{

@@ -50,7 +50,7 @@ $writer->query_safe(q{BEGIN; SELECT mvstore_put('other', 'x', 'x')});
 for my $value (4 .. 6)
 {
 	$node->safe_psql('postgres',
-		join("\n", map { "SELECT mvstore_put('s', 'k$_', 'v$value'); SELECT mvstore_drop('s', 'k$_');" } 1 .. 100));
+		join("\n", map { "SELECT mvstore_put('s', 'k$_', 'v$value'); SELECT mvstore_drop('s', 'k$_'); SELECT mvstore_put('p', 'k$_', 'v$value');" } 1 .. 100));
 }
 is($node->safe_psql('postgres', q{SELECT count(*) FROM s WHERE key IN (SELECT convert_to('k' || k, 'UTF8') FROM generate_series(1, 100) k)}),
 	400, 'nobody has waited for the worker, which drops nothing that an older writer may need');
@@ -59,6 +59,7 @@ $writer->query_safe('COMMIT');
 $writer->quit;
 is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'when the older writer has ended, it is worked off');
 is(entries_of($node, 'postgres', 's'), 1000, 'and nothing was lost');
+is(entries_of($node, 'postgres', 'p'), 550, 'also of what a policy asks for');
 
 # Long keys fill the queue by bytes.
 $node->safe_psql('postgres',
