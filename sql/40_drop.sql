@@ -139,6 +139,9 @@ SELECT reltoastrelid::regclass AS toast FROM pg_class WHERE oid = 's'::regclass 
 SELECT count(DISTINCT chunk_id) AS "values out of line" FROM :toast;
 SELECT md5(mvstore_get('s', 'big')) = md5((SELECT string_agg(md5(i::text), '') FROM generate_series(2000, 4000) i)) AS whole;
 
+-- Of requests that are done nothing is left.
+SELECT count(*) FROM mvstore_journal;
+
 -- What is refused. NULL never means "everything".
 \set VERBOSITY sqlstate
 SELECT mvstore_drop(NULL, 'k');

@@ -2,7 +2,7 @@
  *
  * compat.h
  *	  Every difference between the PostgreSQL majors that mvstore supports
- *	  (15 to 18), and nothing else. The newest spelling is the normal one;
+ *	  (15 to 18, and 19 as far as it is known), and nothing else. The newest spelling is the normal one;
  *	  older servers get it here. In alphabetical order.
  *
  * Copyright (c) 2026, mvstore contributors
@@ -15,10 +15,13 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/tableam.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
+#include "storage/shmem.h"
 #include "utils/acl.h"
+#include "utils/hsearch.h"
 #include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 200000
@@ -52,11 +55,13 @@ mvs_compat_init_range_table(EState *estate, RangeTblEntry *entry)
 #endif
 }
 
-/* index_beginscan() takes a place for its instrumentation since 18. */
+/* index_beginscan() takes a place for its instrumentation since 18, and flags since 19. */
 static inline IndexScanDesc
 mvs_compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int nkeys)
 {
-#if PG_VERSION_NUM >= 180000
+#if PG_VERSION_NUM >= 190000
+	return index_beginscan(heap, index, snapshot, NULL, nkeys, 0, 0);
+#elif PG_VERSION_NUM >= 180000
 	return index_beginscan(heap, index, snapshot, NULL, nkeys, 0);
 #else
 	return index_beginscan(heap, index, snapshot, nkeys, 0);
@@ -87,6 +92,37 @@ mvs_compat_database_owned(Oid database, Oid role)
 	return object_ownercheck(DatabaseRelationId, database, role);
 #else
 	return pg_database_ownercheck(database, role);
+#endif
+}
+
+/* A hash in shared memory has one size since 19, where it had an initial one, too. */
+static inline HTAB *
+mvs_compat_shmem_init_hash(const char *name, int64 size, HASHCTL *control, int flags)
+{
+#if PG_VERSION_NUM >= 190000
+	return ShmemInitHash(name, size, control, flags);
+#else
+	return ShmemInitHash(name, size, size, control, flags);
+#endif
+}
+
+/* A signal handler is told who sent the signal since 19. */
+#if PG_VERSION_NUM >= 190000
+#define MVS_COMPAT_DIE() die(postgres_signal_arg, pg_siginfo)
+#else
+#define MVS_COMPAT_DIE() die(postgres_signal_arg)
+#endif
+
+/* Delete a row without waiting for anybody; table_tuple_delete() takes options since 19. */
+static inline TM_Result
+mvs_compat_table_tuple_delete(Relation relation, ItemPointer tid, CommandId command,
+							  Snapshot snapshot, TM_FailureData *failure)
+{
+#if PG_VERSION_NUM >= 190000
+	return table_tuple_delete(relation, tid, command, 0, snapshot, InvalidSnapshot, false, failure);
+#else
+	return table_tuple_delete(relation, tid, command, snapshot, InvalidSnapshot, false, failure,
+							  false);
 #endif
 }
 

@@ -166,7 +166,7 @@ slot_to_clear(Node *command)
 	if (name == NULL || mvs_shared == NULL)
 		return NULL;
 	oid = get_database_oid(name, true);
-	if (!OidIsValid(oid) || oid == MyDatabaseId)
+	if (!OidIsValid(oid) || (oid == MyDatabaseId && !copied))
 		return NULL;
 	allowed = mvs_compat_database_owned(oid, GetUserId());
 	if (!allowed && copied)

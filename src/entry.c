@@ -566,9 +566,8 @@ mvs_entry_delete(MvsStore *store, ItemPointer tid)
 	TM_FailureData failure;
 	TM_Result	result;
 
-	result = table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
-								GetActiveSnapshot(), InvalidSnapshot, false,
-								&failure, false);
+	result = mvs_compat_table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
+										   GetActiveSnapshot(), &failure);
 
 	/* Gone already is as good as deleted; moved or locked is not. */
 	return result == TM_Ok || result == TM_Deleted;

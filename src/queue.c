@@ -239,7 +239,8 @@ mvs_queue_wait(MvsDatabase *database, int64 timeout)
 		done = is_done(database, target);
 		taken = database->taken >= target && !database->journal_wanted &&
 			database->mark_count == 0 && !database->all_marked;
-		only_held = taken && database->retry_count == 0 && database->held_count > 0;
+		only_held = taken && database->retry_count == 0 &&
+			(database->held_count > 0 || database->held_sweeps > 0);
 		failed = database->failed_count;
 		LWLockRelease(database->queue_lock);
 

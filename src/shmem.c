@@ -165,7 +165,8 @@ take_slot(void)
 		database->worker_xid = InvalidTransactionId;
 		database->swept = false;
 		database->unfinished = PG_UINT64_MAX;
-		database->held_count = database->retry_count = database->failed_count = 0;
+		database->held_count = database->held_sweeps = 0;
+		database->retry_count = database->failed_count = 0;
 		database->hold_off = false;
 		memset(&database->stats, 0, sizeof(database->stats));
 		database->stats.since = GetCurrentTimestamp();

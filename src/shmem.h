@@ -154,6 +154,7 @@ typedef struct MvsDatabase
 	bool		swept;			/* since this shared memory was made */
 	uint64		unfinished;		/* lowest sequence taken and not done, or PG_UINT64_MAX */
 	int64		held_count;		/* of these, waiting for the horizon */
+	int64		held_sweeps;	/* likewise */
 	int64		retry_count;	/* waiting for a lock, or for another try */
 	int64		failed_count;	/* set aside */
 	bool		hold_off;		/* DDL on the database: no worker now */

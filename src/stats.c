@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "compat.h"
 #include "mvstore.h"
 #include "shmem.h"
 #include "stats.h"
@@ -58,9 +59,9 @@ mvs_stats_shmem_startup(void)
 		.entrysize = sizeof(MvsStoreStats)
 	};
 
-	store_stats = ShmemInitHash("mvstore store counters", MVS_MAX_COUNTED_STORES,
-								MVS_MAX_COUNTED_STORES, &control,
-								HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+	store_stats = mvs_compat_shmem_init_hash("mvstore store counters", MVS_MAX_COUNTED_STORES,
+											 &control,
+											 HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
 }
 
 /* The counters of a store of this database, with store_lock held. */

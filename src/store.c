@@ -318,7 +318,7 @@ load_info(MvsStoreInfo *info, Relation heap)
 	return true;
 }
 
-/* Find the columns of a store by name and type. */
+/* Find the columns of a store by name and type; the last is 0 where one is missing. */
 static bool
 find_columns(MvsStoreInfo *info, Relation heap)
 {
@@ -328,14 +328,14 @@ find_columns(MvsStoreInfo *info, Relation heap)
 		Form_pg_attribute column;
 
 		if (number <= 0)
-			return false;
+			break;
 		column = TupleDescAttr(RelationGetDescr(heap), number - 1);
 		if (column->atttypid != column_shapes[i].type ||
 			(column_shapes[i].not_null && !column->attnotnull))
-			return false;
+			break;
 		info->columns[i] = number;
 	}
-	return true;
+	return info->columns[MVS_COLUMN_COUNT - 1] != InvalidAttrNumber;
 }
 
 /* The operator family by which a B-tree orders a type unless told otherwise. */
@@ -440,6 +440,12 @@ is_referenced(Relation heap)
 static void
 fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info, LOCKMODE mode)
 {
+	if (info->columns[MVS_COLUMN_COUNT - 1] == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"%s\" does not have the columns of a store",
+						RelationGetRelationName(heap)),
+				 errdetail("A store has key bytea NOT NULL, version bigint NOT NULL, value bytea and expires_at timestamptz.")));
 	if (!OidIsValid(info->index))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

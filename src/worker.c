@@ -91,7 +91,7 @@ handle_sigterm(SIGNAL_ARGS)
 	int			save_errno = errno;
 
 	if (got_sigterm)
-		die(postgres_signal_arg);
+		MVS_COMPAT_DIE();
 	got_sigterm = true;
 	SetLatch(MyLatch);
 	errno = save_errno;
@@ -301,7 +301,8 @@ release_slot(int code, Datum argument)
 	if (mvs_worker.journal_sequence != PG_UINT64_MAX)
 		database->journal_wanted = true;
 	database->unfinished = PG_UINT64_MAX;
-	database->held_count = database->retry_count = database->failed_count = 0;
+	database->held_count = database->held_sweeps = 0;
+	database->retry_count = database->failed_count = 0;
 	database->worker_pid = 0;
 	database->worker_proc = -1;
 	database->worker_state = give_way_until != 0 ? MVS_WORKER_TURN : MVS_WORKER_WANTED;
@@ -377,6 +378,7 @@ mvs_worker_report(void)
 	MvsDatabase *database = mvs_worker.database;
 	uint64		unfinished = mvs_worker.journal_sequence;
 	int64		held = 0;
+	int64		held_sweeps = 0;
 	int64		retry = 0;
 	int64		failed = 0;
 	ListCell   *cell;
@@ -406,7 +408,7 @@ mvs_worker_report(void)
 		if (sweep->again)
 			unfinished = Min(unfinished, sweep->again_sequence);
 		if (sweep->wait_for > 0)
-			held++;
+			held_sweeps++;
 		else if (sweep->sequence != PG_UINT64_MAX)
 			retry++;
 	}
@@ -414,6 +416,7 @@ mvs_worker_report(void)
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	database->unfinished = unfinished;
 	database->held_count = held;
+	database->held_sweeps = held_sweeps;
 	database->retry_count = retry;
 	database->failed_count = failed;
 	LWLockRelease(database->queue_lock);
@@ -434,7 +437,7 @@ time_of_next_try(void)
 		return DT_NOEND;
 
 	/* First the wish, then the look: who ends in between is seen or sets the latch. */
-	if (mvs_worker.database->held_count > 0)
+	if (mvs_worker.database->held_count > 0 || mvs_worker.database->held_sweeps > 0)
 		mvs_version_watch_writers(mvs_worker.database);
 	horizon = mvs_worker_horizon();
 	foreach(cell, mvs_worker.pending)

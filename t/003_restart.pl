@@ -17,6 +17,13 @@ my $node = mvstore_node('restart', conf => "$patient\nrestart_after_crash = on")
 
 # s has what was asked for explicitly, p what its policy asks for.
 $node->safe_psql('postgres', q{SELECT mvstore_create('s'), mvstore_create('p', keep_versions := 1)});
+# o is for a request that is done before any of these ends: it is not done twice,
+# which would now drop more.
+$node->safe_psql('postgres', q{SELECT mvstore_create('o')});
+$node->safe_psql('postgres', qq{SELECT mvstore_put('o', 'once', '$_')}) for (1 .. 4);
+$node->safe_psql('postgres', q{SELECT mvstore_drop('o', 'once', keep := 3)});
+is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'a request is done');
+$node->safe_psql('postgres', qq{SELECT mvstore_put('o', 'once', '$_')}) for (5 .. 6);
 my $round = 0;
 my $greatest = 0;
 
@@ -146,6 +153,8 @@ is_served_again('after kill -9 of the postmaster');
 wait_until($node, 'postgres', done(), 'after kill -9 of the postmaster what had been committed is done');
 
 # Nothing that was not to go is gone.
+is($node->safe_psql('postgres', q{SELECT string_agg(value, ' ') FROM mvstore_history('o', 'once')}), '6 5 4 3 2', 'what was done once was not done again');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_journal'), 0, 'nothing is left of requests that are done');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM mvstore_scan('s') WHERE value = 'v3'}), $round * 30, 'every head is there');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM (SELECT key FROM s GROUP BY key HAVING count(*) = 3) whole}),
 	$round * 10, 'every history that nobody asked to drop is there');

@@ -56,6 +56,7 @@ for my $call (
 	like($message, qr/HINT:.*shared_preload_libraries/, 'with a hint what to set');
 }
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stats'), 0, 'mvstore_stats is empty');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stat_stores()'), 0, 'nothing is counted for stores');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stores'), 2, 'mvstore_stores is not');
 
 # A store can be dropped, and is forgotten.
@@ -69,6 +70,16 @@ $node->restart;
 cmp_ok($node->safe_psql('postgres', q{SELECT mvstore_put('s', 'j', 'v2')}), '>', $version, 'versions rise');
 is($node->safe_psql('postgres', q{SELECT mvstore_get('s', 'j'), mvstore_get('s', 'k')}), 'v2|v40', 'the store goes on');
 is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'a worker is there again');
+
+# As pg_upgrade starts the server it is preloaded, but nothing is connected to a
+# database that may have to go.
+my @server = ('pg_ctl', '-D', $node->data_dir, '-l', $node->logfile, '-w');
+$node->stop;
+system_or_bail(@server, '-o', '-b', 'start');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'mvstore%'}), 0, 'pg_upgrade meets no process of mvstore');
+is($node->safe_psql('postgres', q{SELECT mvstore_get('s', 'j')}), 'v2', 'though the library is there');
+system_or_bail(@server, '-m', 'fast', 'stop');
+$node->start;
 
 # The extension can go without the library, too.
 $node->append_conf('postgresql.conf', "shared_preload_libraries = ''");

@@ -11,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# One slot: the launcher's.
+# One slot, which the server takes for itself: there is no launcher.
 my $node = mvstore_node('slots', conf => 'max_worker_processes = 1');
 
 $node->safe_psql('postgres', q{SELECT mvstore_create('s'), mvstore_create('p', keep_versions := 1)});
@@ -30,6 +30,20 @@ note($node->safe_psql('postgres', q{SELECT worker_state FROM mvstore_stats WHERE
 my $deadline = time() + $PostgreSQL::Test::Utils::timeout_default;
 Time::HiRes::usleep(50_000) until (slurp_file($node->logfile) =~ /HINT:.*max_worker_processes/ || time() > $deadline);
 is(scalar(() = slurp_file($node->logfile) =~ /HINT:.*max_worker_processes/g), 1, 'the log says once what to raise');
+
+# One slot, for the launcher: it says the same of the worker.
+$node->append_conf('postgresql.conf', 'max_logical_replication_workers = 0');
+my $log = -s $node->logfile;
+$node->restart;
+$node->safe_psql('postgres', q{SELECT mvstore_drop('s', 'i')});
+wait_until($node, 'postgres', q{SELECT worker_state = 'no free worker slot' FROM mvstore_stats WHERE database = 'postgres'},
+	'mvstore_stats tells when the launcher finds no slot for a worker');
+($status, $out, $err) = $node->psql('postgres', q{SELECT mvstore_drop('s', 'h'); SELECT mvstore_drop('s', 'g');});
+is($status, 0, 'a drop can be requested then, too');
+is(scalar(() = $err =~ /WARNING.*free worker slot/g), 1, 'with one warning');
+like($err, qr/HINT:.*max_worker_processes/, 'which says what to raise');
+is($node->safe_psql('postgres', q{SELECT mvstore_flush('100 ms')}), 'f', 'mvstore_flush does not say done');
+is(scalar(() = slurp_file($node->logfile, $log) =~ /no free slot for a drop worker/g), 1, 'the log says it once');
 
 $node->append_conf('postgresql.conf', 'max_worker_processes = 8');
 $node->restart;

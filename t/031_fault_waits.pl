@@ -1,0 +1,113 @@
+# What happens while the worker is stopped at some point: only in builds for tests,
+# see src/fault.h.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use MvstoreTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+my $node = mvstore_node('waits', conf => "mvstore.queue_size = 16\nfsync = off\nmax_locks_per_transaction = 256");
+if ($node->psql('postgres', 'SHOW mvstore.fault') != 0)
+{
+	$node->stop;
+	plan skip_all => 'a release build has no fault points';
+}
+my $fired = $node->data_dir . '/mvstore_fault_fired';
+my $release = $node->data_dir . '/mvstore_fault_release';
+
+sub sql { return $node->safe_psql(@_); }
+sub stat_of { return sql('postgres', "SELECT $_[1] FROM mvstore_stats WHERE database = '$_[0]'"); }
+
+# From the next start of the server on, a point acts once.
+sub arm
+{
+	my ($setting) = @_;
+
+	unlink $fired, $release;
+	$node->append_conf('postgresql.conf', "mvstore.fault = '$setting'");
+	$node->restart;
+	return;
+}
+
+sub wait_for_fault
+{
+	my ($name) = @_;
+
+	for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		last if -e $fired;
+		usleep(10_000);
+	}
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return ok(-e $fired, $name);
+}
+
+sub release_it { append_to_file($release, ''); return; }
+
+# The extension goes while the worker is in the midst of a batch, with more waiting
+# in the journal and as marks.
+sql('postgres', 'CREATE DATABASE x');
+sql('x', 'CREATE EXTENSION mvstore');
+sql('x', q{SELECT mvstore_create('s'); SELECT mvstore_put_at('s', 'k', 'v', 1), mvstore_put_at('s', 'k', 'w', 2)});
+arm('batch-taken:wait');
+is(sql('x', 'SELECT mvstore_flush()'), 't', 'another point than the one that is set does nothing');
+sql('x', q{SELECT mvstore_drop('s', 'k')});
+wait_for_fault('the worker is in a batch');
+sql('x', q{SELECT mvstore_create('many' || i, keep_versions := 1) FROM generate_series(1, 70) i});
+sql('x', q{SELECT mvstore_drop('s', 'k' || k) FROM generate_series(1, 100) k});
+sql('x', 'DROP EXTENSION mvstore');
+my $batches = stat_of('x', 'batches');
+release_it();
+$node->poll_query_until('postgres', "SELECT batches > $batches AND worker_state <> 'busy' AND queue_length = 0 FROM mvstore_stats WHERE database = 'x'");
+is(stat_of('x', 'last_error IS NULL'), 't', 'an extension that goes in the midst of a batch is no error');
+is(entries_of($node, 'x', 's'), 2, 'its stores are tables, and untouched');
+sql('x', 'CREATE EXTENSION mvstore');
+sql('x', q{SELECT mvstore_create('t', keep_versions := 1)});
+sql('x', qq{SELECT mvstore_put('t', 'k', '$_')}) for (1, 2);
+is(sql('x', 'SELECT mvstore_flush()'), 't', 'with the extension back, requests are worked off');
+is(entries_of($node, 'x', 't'), 1, 'and done');
+
+# A worker that does not end in time: a command on its database says what is in its
+# way, and the worker works on.
+arm('batch-taken:wait');
+sql('x', qq{SELECT mvstore_put('t', 'k', '$_')}) for (3, 4);
+wait_for_fault('the worker is in a batch');
+my $worker = worker_pid($node, 'x');
+my ($state, $message) = sqlstate_of($node, 'postgres', 'ALTER DATABASE x RENAME TO y;');
+is($state, '55006', 'a database with a worker that is stuck is not renamed');
+is(worker_pid($node, 'x'), $worker, 'the worker is still there');
+
+# Asked to end it would finish its batch; asked again, it ends at once. Nothing is lost.
+my $gone = 0;
+for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	$gone = sql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $worker") eq '';
+	last if $gone;
+	usleep(10_000);
+}
+ok($gone, 'a worker that is asked to end more than once ends at once');
+ok(!-e $release, 'in the midst of its batch');
+is(sql('x', 'SELECT mvstore_flush()'), 't', 'what it was doing is done by the next one');
+is(entries_of($node, 'x', 't'), 1, 'all of it');
+
+# More new stores than there are marks, before a worker has seen to them: the third
+# one, after those of the two databases.
+arm('worker-claimed:wait:3');
+is(sql($_, 'SELECT mvstore_flush()'), 't', "the first worker of database $_ has looked") for ('postgres', 'x');
+$worker = worker_pid($node, 'x');
+sql('postgres', "SELECT pg_terminate_backend($worker)");
+wait_for_fault('another worker begins');
+sql('x', q{SELECT mvstore_create('new' || i, keep_versions := 1) FROM generate_series(1, 70) i});
+is(sql('x', q{SELECT mvstore_flush('50 ms')}), 'f', 'mvstore_flush waits for the sweeps of new stores');
+release_it();
+is(sql('x', 'SELECT mvstore_flush()'), 't', 'which the worker does');
+
+arm('');
+$node->stop;
+done_testing();
