@@ -2,8 +2,9 @@
  *
  * compat.h
  *	  Every difference between the PostgreSQL majors that mvstore supports
- *	  (15 to 18, and 19 as far as it is known), and nothing else. The newest spelling is the normal one;
- *	  older servers get it here. In alphabetical order.
+ *	  (15 to 18, and 19 as far as it is known), and nothing else. The newest
+ *	  spelling is the normal one; older servers get it here. In alphabetical
+ *	  order.
  *
  * Copyright (c) 2026, mvstore contributors
  *
