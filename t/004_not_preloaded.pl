@@ -57,6 +57,7 @@ for my $call (
 }
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stats'), 0, 'mvstore_stats is empty');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stat_stores()'), 0, 'nothing is counted for stores');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stat_databases()'), 0, 'nor does shared memory count any database');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stores'), 2, 'mvstore_stores is not');
 
 # A store can be dropped, and is forgotten.
