@@ -9,6 +9,7 @@ OBJS = \
 	src/batch.o \
 	src/ddl.o \
 	src/drop.o \
+	src/enqueue.o \
 	src/entry.o \
 	src/fault.o \
 	src/function.o \
@@ -20,6 +21,7 @@ OBJS = \
 	src/request.o \
 	src/rule.o \
 	src/shmem.o \
+	src/stable.o \
 	src/stats.o \
 	src/store.o \
 	src/sweep.o \

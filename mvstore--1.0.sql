@@ -42,7 +42,14 @@ CREATE TABLE mvstore_journal (
 -- No version above its value has been handed out: the durable high-water mark.
 CREATE SEQUENCE mvstore_clock;
 
-REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_journal FROM PUBLIC;
+-- One row: whoever sees it sees the ends of all transactions with versions up to
+-- its own. For standbys and old snapshots; of no use after a restore.
+CREATE TABLE mvstore_stable (
+	version			bigint		NOT NULL
+);
+INSERT INTO mvstore_stable VALUES (0);
+
+REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_stable FROM PUBLIC;
 REVOKE ALL ON SEQUENCE mvstore_clock FROM PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('mvstore_policy', '');
@@ -115,6 +122,44 @@ AS 'MODULE_PATHNAME', 'mvstore_put_text_bytea' LANGUAGE C VOLATILE PARALLEL UNSA
 COMMENT ON FUNCTION mvstore_put(regclass, text, bytea, interval) IS
 'write a value under a key; returns the version';
 
+CREATE FUNCTION mvstore_put_if(store regclass, key text, value text, expected bigint,
+								ttl interval DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_if(regclass, text, text, bigint, interval) IS
+'write a value if the live version is the one expected, 0 being none; NULL if it is not';
+
+CREATE FUNCTION mvstore_put_if(store regclass, key bytea, value bytea, expected bigint,
+								ttl interval DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'mvstore_put_if_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_if(regclass, bytea, bytea, bigint, interval) IS
+'write a value if the live version is the one expected, 0 being none; NULL if it is not';
+
+CREATE FUNCTION mvstore_put_if(store regclass, key text, value bytea, expected bigint,
+								ttl interval DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'mvstore_put_if_text_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_if(regclass, text, bytea, bigint, interval) IS
+'write a value if the live version is the one expected, 0 being none; NULL if it is not';
+
+CREATE FUNCTION mvstore_put_many(store regclass, keys text[], "values" text[])
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_many(regclass, text[], text[]) IS
+'write many values at one version, a NULL value being a delete; NULL if nothing was written';
+
+CREATE FUNCTION mvstore_put_many_bytea(store regclass, keys bytea[], "values" bytea[])
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_many_bytea(regclass, bytea[], bytea[]) IS
+'write many values at one version, a NULL value being a delete; NULL if nothing was written';
+
 CREATE FUNCTION mvstore_put_at(store regclass, key text, value text, version bigint)
 RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -150,6 +195,20 @@ AS 'MODULE_PATHNAME', 'mvstore_delete_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE
 COMMENT ON FUNCTION mvstore_delete(regclass, bytea) IS
 'write a tombstone; returns the version, NULL if there was nothing to delete';
 
+CREATE FUNCTION mvstore_delete_if(store regclass, key text, expected bigint)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_delete_if(regclass, text, bigint) IS
+'write a tombstone if the live version is the one expected; NULL if it is not';
+
+CREATE FUNCTION mvstore_delete_if(store regclass, key bytea, expected bigint)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'mvstore_delete_if_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_delete_if(regclass, bytea, bigint) IS
+'write a tombstone if the live version is the one expected; NULL if it is not';
+
 CREATE FUNCTION mvstore_delete_at(store regclass, key text, version bigint)
 RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -163,6 +222,20 @@ AS 'MODULE_PATHNAME', 'mvstore_delete_at_bytea' LANGUAGE C VOLATILE PARALLEL UNS
 
 COMMENT ON FUNCTION mvstore_delete_at(regclass, bytea, bigint) IS
 'write a tombstone into the past, for imports and replays';
+
+CREATE FUNCTION mvstore_lock(store regclass, key text)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_lock(regclass, text) IS
+'keep others from writing a key until the transaction ends';
+
+CREATE FUNCTION mvstore_lock(store regclass, key bytea)
+RETURNS void
+AS 'MODULE_PATHNAME', 'mvstore_lock_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_lock(regclass, bytea) IS
+'keep others from writing a key until the transaction ends';
 
 --
 -- Reads
@@ -209,6 +282,22 @@ AS 'MODULE_PATHNAME', 'mvstore_get_entry_bytea' LANGUAGE C STABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION mvstore_get_entry(regclass, bytea, bigint) IS
 'the live entry under a key, with its own version';
+
+CREATE FUNCTION mvstore_get_many(store regclass, keys text[],
+									as_of bigint DEFAULT 9223372036854775807)
+RETURNS TABLE (key text, version bigint, value text)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+
+COMMENT ON FUNCTION mvstore_get_many(regclass, text[], bigint) IS
+'a row for each of the keys, in their order; version and value are NULL where there is none';
+
+CREATE FUNCTION mvstore_get_many_bytea(store regclass, keys bytea[],
+										as_of bigint DEFAULT 9223372036854775807)
+RETURNS TABLE (key bytea, version bigint, value bytea)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+
+COMMENT ON FUNCTION mvstore_get_many_bytea(regclass, bytea[], bigint) IS
+'a row for each of the keys, in their order; version and value are NULL where there is none';
 
 CREATE FUNCTION mvstore_contains(store regclass, key text,
 								 as_of bigint DEFAULT 9223372036854775807)
@@ -282,6 +371,44 @@ AS 'MODULE_PATHNAME', 'mvstore_scan_prefix_bytea' LANGUAGE C STABLE PARALLEL SAF
 COMMENT ON FUNCTION mvstore_scan_prefix(regclass, bytea, bigint, bigint, boolean) IS
 'the keys that begin with a prefix and have a value, in byte order';
 
+CREATE FUNCTION mvstore_count(store regclass, from_key text DEFAULT NULL,
+								to_key text DEFAULT NULL,
+								as_of bigint DEFAULT 9223372036854775807)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_count(regclass, text, text, bigint) IS
+'how many keys in [from_key, to_key) have a value';
+
+CREATE FUNCTION mvstore_count_bytea(store regclass, from_key bytea DEFAULT NULL,
+									to_key bytea DEFAULT NULL,
+									as_of bigint DEFAULT 9223372036854775807)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_count_bytea(regclass, bytea, bytea, bigint) IS
+'how many keys in [from_key, to_key) have a value';
+
+CREATE FUNCTION mvstore_diff(store regclass, from_version bigint,
+								to_version bigint DEFAULT 9223372036854775807,
+								prefix text DEFAULT NULL)
+RETURNS TABLE (key text, old_version bigint, old_value text, new_version bigint,
+			   new_value text)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+
+COMMENT ON FUNCTION mvstore_diff(regclass, bigint, bigint, text) IS
+'the keys whose live entry is another as of to_version than as of from_version';
+
+CREATE FUNCTION mvstore_diff_bytea(store regclass, from_version bigint,
+									to_version bigint DEFAULT 9223372036854775807,
+									prefix bytea DEFAULT NULL)
+RETURNS TABLE (key bytea, old_version bigint, old_value bytea, new_version bigint,
+			   new_value bytea)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+
+COMMENT ON FUNCTION mvstore_diff_bytea(regclass, bigint, bigint, bytea) IS
+'the keys whose live entry is another as of to_version than as of from_version';
+
 CREATE FUNCTION mvstore_history(store regclass, key text, max_rows bigint DEFAULT NULL)
 RETURNS TABLE (version bigint, value text, expires_at timestamptz)
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
@@ -295,6 +422,38 @@ AS 'MODULE_PATHNAME', 'mvstore_history_bytea' LANGUAGE C STABLE PARALLEL SAFE RO
 
 COMMENT ON FUNCTION mvstore_history(regclass, bytea, bigint) IS
 'every entry of a key, newest first, tombstones included';
+
+--
+-- Versions
+--
+
+CREATE FUNCTION mvstore_stable_version()
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_stable_version() IS
+'the newest version of which a read never changes';
+
+CREATE FUNCTION mvstore_wait_stable(version bigint, timeout interval DEFAULT '30 s')
+RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION mvstore_wait_stable(bigint, interval) IS
+'wait until a version is stable; false on timeout';
+
+CREATE FUNCTION mvstore_version_at("time" timestamptz)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_version_at(timestamptz) IS
+'a time as a version: microseconds since 1970';
+
+CREATE FUNCTION mvstore_time_of(version bigint)
+RETURNS timestamptz
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_time_of(bigint) IS
+'a version as a time';
 
 --
 -- Drops

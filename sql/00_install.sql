@@ -25,7 +25,8 @@ SELECT p.oid::regprocedure AS uncommented
 
 -- The settings, each with its default and the scope in which it may be set.
 SELECT name, boot_val, unit, context
-  FROM pg_settings WHERE name LIKE 'mvstore.%' AND name <> 'mvstore.fault' ORDER BY name COLLATE "C";
+  FROM pg_settings WHERE name LIKE 'mvstore.%' AND name NOT IN ('mvstore.fault', 'mvstore.clock_shift')
+ ORDER BY name COLLATE "C";
 
 -- A new extension has no store.
 SELECT count(*) FROM mvstore_stores;
@@ -41,6 +42,7 @@ SELECT count(*) <= 1 AS "one row a database" FROM mvstore_stats WHERE database =
 SELECT * FROM mvstore_policy;
 SELECT * FROM mvstore_floor;
 SELECT * FROM mvstore_journal;
+SELECT * FROM mvstore_stable;
 SELECT * FROM mvstore_clock;
 SELECT nextval('mvstore_clock');
 INSERT INTO mvstore_policy (store, incarnation) VALUES ('pg_class', 1);

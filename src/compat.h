@@ -76,12 +76,12 @@ mvs_compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int
 
 /* A process is known by its number in the proc array: a field of PGPROC until 16. */
 static inline int
-mvs_compat_proc_number(void)
+mvs_compat_proc_number(PGPROC *proc)
 {
 #if PG_VERSION_NUM >= 170000
-	return MyProcNumber;
+	return GetNumberFromPGProc(proc);
 #else
-	return MyProc->pgprocno;
+	return proc->pgprocno;
 #endif
 }
 

@@ -25,6 +25,7 @@
 
 #include "drop.h"
 #include "fault.h"
+#include "stable.h"
 #include "version.h"
 
 MvsDropState
@@ -160,7 +161,11 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 	{
 		mvs_cursor_close(&drop->cursor);
 		if (drop->floor > 0)
+		{
+			/* Who sees a floor knows a stable version at or above it. */
 			mvs_floor_raise(drop->oid, drop->floor);
+			mvs_stable_write(drop->horizon);
+		}
 		MVS_FAULT("floor-raised");
 		PopActiveSnapshot();
 		mvs_store_close(&drop->store);

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "fault.h"
 
 #ifdef MVSTORE_FAULTS
@@ -26,6 +28,8 @@
 #define FIRED_FILE "mvstore_fault_fired"
 #define RELEASE_FILE "mvstore_fault_release"
 
+int			mvs_clock_shift = 0;
+
 static char *fault_setting = NULL;
 
 static bool parse_setting(char *point, char *action, int *count);
@@ -40,6 +44,11 @@ mvs_fault_init(void)
 							   "point:action[:n]",
 							   &fault_setting, "",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.clock_shift",
+							"Sets by how much the clock of versions goes wrong, in builds for tests.",
+							NULL,
+							&mvs_clock_shift, 0, INT_MIN, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 
 static bool

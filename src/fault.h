@@ -16,6 +16,8 @@
  * holding the name of the point, and nothing fires while it is there: so a
  * crash happens once, and not at every restart.
  *
+ * The setting mvstore.clock_shift shifts the clock that versions come from.
+ *
  * Copyright (c) 2026, mvstore contributors
  *
  *-------------------------------------------------------------------------
@@ -33,10 +35,15 @@ extern void mvs_fault_init(void);
 /* A point is met. Use the macros. */
 extern void mvs_fault_meet(const char *point, bool may_fail);
 
+/* Milliseconds that the setting mvstore.clock_shift puts on the clock of versions. */
+extern int	mvs_clock_shift;
+
+#define MVS_CLOCK_SHIFT() ((int64) mvs_clock_shift * 1000)
 #define MVS_FAULT_INIT() mvs_fault_init()
 #define MVS_FAULT(point) mvs_fault_meet(point, true)
 #define MVS_FAULT_NO_ERROR(point) mvs_fault_meet(point, false)
 #else
+#define MVS_CLOCK_SHIFT() INT64CONST(0)
 #define MVS_FAULT_INIT() ((void) 0)
 #define MVS_FAULT(point) ((void) 0)
 #define MVS_FAULT_NO_ERROR(point) ((void) 0)

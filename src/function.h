@@ -28,8 +28,14 @@ extern bytea *mvs_get_key(FunctionCallInfo fcinfo, int argument, MvsType type,
 extern bytea *mvs_get_bound(FunctionCallInfo fcinfo, int argument, MvsType type,
 							const char *name);	/* a key's neighbour: of any length */
 extern bytea *mvs_get_value(FunctionCallInfo fcinfo, int argument, MvsType type);
+extern int	mvs_get_keys(FunctionCallInfo fcinfo, int argument, MvsType type,
+						 bytea ***keys);	/* the number of them; 2202E: dimensions */
+extern int	mvs_get_values(FunctionCallInfo fcinfo, int argument, MvsType type,
+						   bytea ***values);	/* likewise; elements may be NULL */
 extern int64 mvs_get_version(FunctionCallInfo fcinfo, int argument,
 							 const char *name); /* 22023: negative */
+extern int64 mvs_get_limit(FunctionCallInfo fcinfo, int argument);	/* NULL: none */
+extern int64 mvs_get_timeout(FunctionCallInfo fcinfo, int argument);	/* milliseconds */
 extern bool mvs_get_flag(FunctionCallInfo fcinfo, int argument, const char *name);
 
 /* Bytes as a result; 22021 where they are to be text and are not. */

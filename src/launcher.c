@@ -106,7 +106,7 @@ mvs_launcher_main(Datum argument)
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
 	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);
-	mvs_shared->launcher_proc = mvs_compat_proc_number();
+	mvs_shared->launcher_proc = mvs_compat_proc_number(MyProc);
 	mvs_shared->workers_wanted = false;
 	LWLockRelease(mvs_shared->lock);
 

@@ -29,6 +29,7 @@
 #include "function.h"
 #include "mvstore.h"
 #include "shmem.h"
+#include "stable.h"
 #include "store.h"
 #include "version.h"
 
@@ -54,10 +55,16 @@ PG_FUNCTION_INFO_V1(mvstore_contains);
 PG_FUNCTION_INFO_V1(mvstore_contains_bytea);
 PG_FUNCTION_INFO_V1(mvstore_previous);
 PG_FUNCTION_INFO_V1(mvstore_previous_bytea);
+PG_FUNCTION_INFO_V1(mvstore_get_many);
+PG_FUNCTION_INFO_V1(mvstore_get_many_bytea);
 PG_FUNCTION_INFO_V1(mvstore_scan);
 PG_FUNCTION_INFO_V1(mvstore_scan_bytea);
 PG_FUNCTION_INFO_V1(mvstore_scan_prefix);
 PG_FUNCTION_INFO_V1(mvstore_scan_prefix_bytea);
+PG_FUNCTION_INFO_V1(mvstore_count);
+PG_FUNCTION_INFO_V1(mvstore_count_bytea);
+PG_FUNCTION_INFO_V1(mvstore_diff);
+PG_FUNCTION_INFO_V1(mvstore_diff_bytea);
 PG_FUNCTION_INFO_V1(mvstore_history);
 PG_FUNCTION_INFO_V1(mvstore_history_bytea);
 
@@ -66,15 +73,20 @@ static int64 read_floor(MvsRead *read);
 static void refuse_future(MvsRead *read);
 static void refuse_below_floor(MvsRead *read);
 static bool has_expired(MvsRead *read, const MvsEntry *entry);
+static bool is_live(MvsRead *read, const MvsEntry *entry);
 static bool find_entry(MvsRead *read, MvsCursor *cursor, const bytea *key, MvsEntry *entry);
-static int64 row_limit(FunctionCallInfo fcinfo, int argument);
 static Datum get_value(FunctionCallInfo fcinfo, MvsType key_type, MvsType value_type);
 static Datum get_row(FunctionCallInfo fcinfo, MvsType type, bool previous);
 static Datum contains(FunctionCallInfo fcinfo, MvsType type);
+static Datum get_many(FunctionCallInfo fcinfo, MvsType type);
+static void get_range(FunctionCallInfo fcinfo, MvsType type, const bytea **from, const bytea **to);
 static Datum scan_range(FunctionCallInfo fcinfo, MvsType type);
 static Datum scan_prefix(FunctionCallInfo fcinfo, MvsType type);
 static void scan_keys(FunctionCallInfo fcinfo, MvsRead *read, MvsType type,
 					  const bytea *from, const bytea *to, int64 limit, bool reverse);
+static Datum count_keys(FunctionCallInfo fcinfo, MvsType type);
+static void put_entry(MvsEntry *entry, bool live, MvsType type, Datum *values, bool *nulls);
+static Datum diff(FunctionCallInfo fcinfo, MvsType type);
 static Datum history(FunctionCallInfo fcinfo, MvsType type);
 
 /* ------------------------------------------------------------------------
@@ -112,24 +124,17 @@ read_floor(MvsRead *read)
 static void
 refuse_future(MvsRead *read)
 {
-	MvsDatabase *database;
+	MvsDatabase *database = mvs_shared ? mvs_database_find(MyDatabaseId) : NULL;
 	MvsWriter	oldest = {.version = MVS_NEWEST};
 	int64		stable;
 
-	if (!mvs_strict_history)
+	if (!mvs_strict_history || mvs_is_stable(read->snapshot, read->as_of))
 		return;
-	database = RecoveryInProgress() ? NULL : mvs_database_if_any();
-	if (database)
-	{
-		if (mvs_version_is_stable(database, read->snapshot, read->as_of))
-			return;
-		stable = mvs_version_stable(database, read->snapshot);
-		oldest = mvs_version_oldest_writer(database);
-	}
-	else
-		stable = mvs_version_mark();
+	stable = mvs_stable(read->snapshot);
 	if (read->as_of <= stable)
 		return;
+	if (database)
+		oldest = mvs_version_oldest_writer(database);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("version " INT64_FORMAT " of store \"%s\" is not stable yet",
@@ -173,6 +178,12 @@ has_expired(MvsRead *read, const MvsEntry *entry)
 		expires <= read_floor(read);
 }
 
+static bool
+is_live(MvsRead *read, const MvsEntry *entry)
+{
+	return !entry->tombstone && !has_expired(read, entry);
+}
+
 /* The live entry of a key; false where it is absent, deleted or expired. */
 static bool
 find_entry(MvsRead *read, MvsCursor *cursor, const bytea *key, MvsEntry *entry)
@@ -182,20 +193,7 @@ find_entry(MvsRead *read, MvsCursor *cursor, const bytea *key, MvsEntry *entry)
 		refuse_below_floor(read);
 		return false;
 	}
-	return !entry->tombstone && !has_expired(read, entry);
-}
-
-/* A number of rows, NULL being no limit. */
-static int64
-row_limit(FunctionCallInfo fcinfo, int argument)
-{
-	if (PG_ARGISNULL(argument))
-		return PG_INT64_MAX;
-	if (PG_GETARG_INT64(argument) < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_rows must not be negative")));
-	return PG_GETARG_INT64(argument);
+	return is_live(read, entry);
 }
 
 /* ------------------------------------------------------------------------
@@ -368,6 +366,60 @@ mvstore_contains_bytea(PG_FUNCTION_ARGS)
  * Many keys
  * ------------------------------------------------------------------------ */
 
+static Datum
+get_many(FunctionCallInfo fcinfo, MvsType type)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MvsRead		read;
+	MvsCursor	cursor;
+	MemoryContext row_context;
+	MemoryContext old;
+	bytea	  **keys;
+	int			count;
+
+	(void) mvs_get_store(fcinfo, 0);
+	count = mvs_get_keys(fcinfo, 1, type, &keys);
+	begin_read(&read, fcinfo, 2);
+	InitMaterializedSRF(fcinfo, 0);
+	row_context = AllocSetContextCreate(CurrentMemoryContext, "mvstore get_many row",
+										ALLOCSET_DEFAULT_SIZES);
+	mvs_cursor_open(&cursor, &read.store, read.snapshot);
+	for (int i = 0; i < count; i++)
+	{
+		MvsEntry	entry;
+		Datum		values[3];
+		bool		nulls[3] = {false};
+		bool		live;
+
+		CHECK_FOR_INTERRUPTS();
+		live = find_entry(&read, &cursor, keys[i], &entry);
+		old = MemoryContextSwitchTo(row_context);
+		values[0] = mvs_return_bytes(keys[i], type);
+		put_entry(&entry, live, type, &values[1], &nulls[1]);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(row_context);
+	}
+	mvs_cursor_close(&cursor);
+	MemoryContextDelete(row_context);
+	mvs_store_close(&read.store);
+	return (Datum) 0;
+}
+
+/* mvstore_get_many(store, keys text[], as_of): a row for each of the keys, in their order. */
+Datum
+mvstore_get_many(PG_FUNCTION_ARGS)
+{
+	return get_many(fcinfo, MVS_TEXT);
+}
+
+/* mvstore_get_many_bytea(store, keys bytea[], as_of) */
+Datum
+mvstore_get_many_bytea(PG_FUNCTION_ARGS)
+{
+	return get_many(fcinfo, MVS_BYTES);
+}
+
 /* Return the live keys of a range, (key, version, value) each. */
 static void
 scan_keys(FunctionCallInfo fcinfo, MvsRead *read, MvsType type,
@@ -389,7 +441,7 @@ scan_keys(FunctionCallInfo fcinfo, MvsRead *read, MvsType type,
 		Datum		values[3];
 		bool		nulls[3] = {false};
 
-		if (entry.tombstone || has_expired(read, &entry))
+		if (!is_live(read, &entry))
 			continue;
 		old = MemoryContextSwitchTo(row_context);
 		values[0] = mvs_return_bytes(scan.key.key, type);
@@ -404,20 +456,29 @@ scan_keys(FunctionCallInfo fcinfo, MvsRead *read, MvsType type,
 	MemoryContextDelete(row_context);
 }
 
-static Datum
-scan_range(FunctionCallInfo fcinfo, MvsType type)
+/* The bounds in arguments 1 and 2, NULL being open. */
+static void
+get_range(FunctionCallInfo fcinfo, MvsType type, const bytea **from, const bytea **to)
 {
-	MvsRead		read;
-	bytea	   *from = PG_ARGISNULL(1) ? NULL : mvs_get_bound(fcinfo, 1, type, "from_key");
-	bytea	   *to = PG_ARGISNULL(2) ? NULL : mvs_get_bound(fcinfo, 2, type, "to_key");
-	int64		limit = row_limit(fcinfo, 4);
-	bool		reverse = mvs_get_flag(fcinfo, 5, "reverse");
-
-	if (from && to && mvs_key_compare(from, to) > 0)
+	*from = PG_ARGISNULL(1) ? NULL : mvs_get_bound(fcinfo, 1, type, "from_key");
+	*to = PG_ARGISNULL(2) ? NULL : mvs_get_bound(fcinfo, 2, type, "to_key");
+	if (*from && *to && mvs_key_compare(*from, *to) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("from_key must not be greater than to_key"),
 				 errhint("To scan downwards, set reverse; the bounds stay as they are.")));
+}
+
+static Datum
+scan_range(FunctionCallInfo fcinfo, MvsType type)
+{
+	MvsRead		read;
+	const bytea *from;
+	const bytea *to;
+	int64		limit = mvs_get_limit(fcinfo, 4);
+	bool		reverse = mvs_get_flag(fcinfo, 5, "reverse");
+
+	get_range(fcinfo, type, &from, &to);
 	begin_read(&read, fcinfo, 3);
 	scan_keys(fcinfo, &read, type, from, to, limit, reverse);
 	mvs_store_close(&read.store);
@@ -443,7 +504,7 @@ scan_prefix(FunctionCallInfo fcinfo, MvsType type)
 {
 	MvsRead		read;
 	bytea	   *prefix = mvs_get_bound(fcinfo, 1, type, "prefix");
-	int64		limit = row_limit(fcinfo, 3);
+	int64		limit = mvs_get_limit(fcinfo, 3);
 	bool		reverse = mvs_get_flag(fcinfo, 4, "reverse");
 
 	begin_read(&read, fcinfo, 2);
@@ -466,13 +527,148 @@ mvstore_scan_prefix_bytea(PG_FUNCTION_ARGS)
 	return scan_prefix(fcinfo, MVS_BYTES);
 }
 
+static Datum
+count_keys(FunctionCallInfo fcinfo, MvsType type)
+{
+	MvsRead		read;
+	MvsScan		scan;
+	MvsEntry	entry;
+	const bytea *from;
+	const bytea *to;
+	int64		count = 0;
+
+	get_range(fcinfo, type, &from, &to);
+	begin_read(&read, fcinfo, 3);
+	refuse_below_floor(&read);
+	mvs_scan_open(&scan, &read.store, read.snapshot, from, to, read.as_of, false);
+	while (mvs_scan_next(&scan, &entry))
+		if (is_live(&read, &entry))
+			count++;
+	mvs_scan_close(&scan);
+	mvs_store_close(&read.store);
+	PG_RETURN_INT64(count);
+}
+
+/* mvstore_count(store, from_key, to_key, as_of): how many keys have a value. */
+Datum
+mvstore_count(PG_FUNCTION_ARGS)
+{
+	return count_keys(fcinfo, MVS_TEXT);
+}
+
+/* mvstore_count_bytea(...): the same for bytes */
+Datum
+mvstore_count_bytea(PG_FUNCTION_ARGS)
+{
+	return count_keys(fcinfo, MVS_BYTES);
+}
+
+/* Version and value of an entry as two columns; NULL where there is no live one. */
+static void
+put_entry(MvsEntry *entry, bool live, MvsType type, Datum *values, bool *nulls)
+{
+	nulls[0] = nulls[1] = !live;
+	if (!live)
+		return;
+	values[0] = Int64GetDatum(entry->version);
+	values[1] = mvs_return_bytes(mvs_entry_value(entry), type);
+}
+
+/*
+ * Return the keys whose live entry is another as of one version than as of a
+ * later one, (key, old_version, old_value, new_version, new_value) each.
+ */
+static Datum
+diff(FunctionCallInfo fcinfo, MvsType type)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	int64		from = mvs_get_version(fcinfo, 1, "from_version");
+	int64		to = mvs_get_version(fcinfo, 2, "to_version");
+	bytea	   *prefix = PG_ARGISNULL(3) ? NULL : mvs_get_bound(fcinfo, 3, type, "prefix");
+	MvsRead		after;
+	MvsRead		before;
+	MvsScan		scan;
+	MvsCursor	point;
+	MvsEntry	new;
+	MemoryContext row_context;
+	MemoryContext old_context;
+
+	if (from > to)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("from_version must not be greater than to_version")));
+	begin_read(&after, fcinfo, 2);
+	before = after;
+	before.as_of = from;
+	if (from != MVS_NEWEST)
+		refuse_future(&before);
+	refuse_below_floor(&before);
+
+	InitMaterializedSRF(fcinfo, 0);
+	row_context = AllocSetContextCreate(CurrentMemoryContext, "mvstore diff row",
+										ALLOCSET_DEFAULT_SIZES);
+	mvs_cursor_open(&point, &after.store, after.snapshot);
+	mvs_scan_open(&scan, &after.store, after.snapshot, prefix,
+				  prefix ? mvs_key_prefix_end(prefix) : NULL, to, false);
+	while (mvs_scan_next(&scan, &new))
+	{
+		MvsEntry	old = new;
+		Datum		values[5];
+		bool		nulls[5] = {false};
+		bool		is_new = is_live(&after, &new);
+		bool		was_old;
+
+		/* An entry that was there before can only have expired since. */
+		if (new.version <= from)
+		{
+			was_old = is_live(&before, &old);
+			if (was_old == is_new)
+				continue;
+		}
+		else
+		{
+			was_old = mvs_cursor_find(&point, scan.key.key, from, &old) &&
+				is_live(&before, &old);
+			if (!was_old && !is_new)
+				continue;
+		}
+
+		old_context = MemoryContextSwitchTo(row_context);
+		values[0] = mvs_return_bytes(scan.key.key, type);
+		put_entry(&old, was_old, type, &values[1], &nulls[1]);
+		put_entry(&new, is_new, type, &values[3], &nulls[3]);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		MemoryContextSwitchTo(old_context);
+		MemoryContextReset(row_context);
+	}
+	mvs_scan_close(&scan);
+	mvs_cursor_close(&point);
+	MemoryContextDelete(row_context);
+	mvs_store_close(&after.store);
+	return (Datum) 0;
+}
+
+/* mvstore_diff(store, from_version, to_version, prefix): what changed between two versions. */
+Datum
+mvstore_diff(PG_FUNCTION_ARGS)
+{
+	return diff(fcinfo, MVS_TEXT);
+}
+
+/* mvstore_diff_bytea(...): the same for bytes */
+Datum
+mvstore_diff_bytea(PG_FUNCTION_ARGS)
+{
+	return diff(fcinfo, MVS_BYTES);
+}
+
 /* Return every entry of a key, newest first, (version, value, expires_at) each. */
 static Datum
 history(FunctionCallInfo fcinfo, MvsType type)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	bytea	   *key = mvs_get_key(fcinfo, 1, type, "key");
-	int64		limit = row_limit(fcinfo, 2);
+	int64		limit = mvs_get_limit(fcinfo, 2);
 	MvsRead		read;
 	MvsCursor	cursor;
 	MvsEntry	entry;

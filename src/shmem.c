@@ -30,7 +30,9 @@ static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
 static Size header_size(void);
+static Size told_size(void);
 static Size writers_size(void);
+static Size arrays_size(void);
 static void request_shmem(void);
 static void startup_shmem(void);
 static MvsDatabase *take_slot(void);
@@ -53,11 +55,25 @@ header_size(void)
 							 mul_size(mvs_max_databases, sizeof(MvsDatabase))));
 }
 
+static Size
+told_size(void)
+{
+	return MAXALIGN(mul_size(MaxBackends, sizeof(MvsTold)));
+}
+
 /* Every backend may be a writer in the same database. */
 static Size
 writers_size(void)
 {
 	return MAXALIGN(mul_size(MaxBackends, sizeof(MvsWriter)));
+}
+
+/* The arrays behind the header: what each backend was told, and per database writers and queue. */
+static Size
+arrays_size(void)
+{
+	return add_size(told_size(), mul_size(mvs_max_databases,
+										  add_size(writers_size(), mvs_queue_bytes())));
 }
 
 uint64
@@ -74,8 +90,7 @@ request_shmem(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 
-	size = add_size(size, mul_size(mvs_max_databases,
-								   add_size(writers_size(), mvs_queue_bytes())));
+	size = add_size(size, arrays_size());
 	size = add_size(size, mvs_stats_shmem_size());
 	RequestAddinShmemSpace(size);
 	RequestNamedLWLockTranche("mvstore", 2 + 2 * mvs_max_databases);
@@ -92,9 +107,7 @@ startup_shmem(void)
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	mvs_shared = ShmemInitStruct("mvstore", header_size(), &found);
-	memory = ShmemInitStruct("mvstore queues",
-							 mul_size(mvs_max_databases,
-									  add_size(writers_size(), mvs_queue_bytes())), &found);
+	memory = ShmemInitStruct("mvstore queues", arrays_size(), &found);
 	if (!found)
 	{
 		LWLockPadded *locks = GetNamedLWLockTranche("mvstore");
@@ -104,6 +117,9 @@ startup_shmem(void)
 		mvs_shared->store_lock = &(locks++)->lock;
 		mvs_shared->launcher_proc = -1;
 		mvs_shared->database_count = mvs_max_databases;
+		mvs_shared->told = (MvsTold *) memory;
+		memset(memory, 0, told_size());
+		memory += told_size();
 		for (int i = 0; i < mvs_max_databases; i++)
 		{
 			MvsDatabase *database = &mvs_shared->databases[i];
@@ -115,6 +131,7 @@ startup_shmem(void)
 			database->queue = memory;
 			memory += mvs_queue_bytes();
 			ConditionVariableInit(&database->progress);
+			ConditionVariableInit(&database->settled);
 		}
 	}
 	mvs_stats_shmem_startup();
@@ -147,8 +164,7 @@ take_slot(void)
 		database->last = database->mark = database->last_truncate = 0;
 		database->horizon_wanted = database->mark_wanted = false;
 		database->writer_count = database->ring_next = database->ring_count = 0;
-		database->checkpoint_count = 0;
-		database->checkpoint_at = 0;
+		database->stable_due = true;
 		memset(database->segment_next, 0, sizeof(database->segment_next));
 		database->ring_lost = InvalidFullTransactionId;
 		database->queue_head = database->queue_tail = 0;

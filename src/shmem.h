@@ -38,9 +38,6 @@
 #define MVS_RING_SEGMENTS 16
 #define MVS_WRITER_RING (MVS_RING_SEGMENT * MVS_RING_SEGMENTS)
 
-/* Points in time of which is known what was stable then. */
-#define MVS_CHECKPOINTS 64
-
 /* Stores, over all databases, that have counters of their own. */
 #define MVS_MAX_COUNTED_STORES 4096
 
@@ -57,12 +54,15 @@ typedef struct MvsWriter
 	int			pid;
 } MvsWriter;
 
-/* Every transaction with a version up to "stable" ended before xid "next" was assigned. */
-typedef struct MvsCheckpoint
+/* What a backend or its parallel workers were told to be stable for a snapshot. */
+typedef struct MvsTold
 {
-	FullTransactionId next;
+	int			pid;			/* of the backend */
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32		xcnt;
 	int64		stable;
-} MvsCheckpoint;
+} MvsTold;
 
 /* A store of which only a sweep can tell what is to be dropped. */
 typedef struct MvsMark
@@ -116,15 +116,14 @@ typedef struct MvsDatabase
 	int64		last_truncate;	/* the greatest floor that a TRUNCATE set */
 	bool		horizon_wanted; /* the worker waits for the oldest writer to end */
 	bool		mark_wanted;	/* a reader met the mark */
+	bool		stable_due;		/* transactions have ended since mvstore_stable was written */
+	ConditionVariable settled;	/* broadcast when more may have got stable */
 	int			writer_count;
 	int			ring_next;
 	int			ring_count;
 	MvsWriter	ring[MVS_WRITER_RING];
 	FullTransactionId segment_next[MVS_RING_SEGMENTS];	/* next xid when a segment was full */
 	FullTransactionId ring_lost;	/* that of the newest segment that was overwritten */
-	int			checkpoint_count;
-	TimestampTz checkpoint_at;	/* when the newest was made */
-	MvsCheckpoint checkpoints[MVS_CHECKPOINTS]; /* oldest first */
 	MvsWriter  *writers;		/* writer_count used of one per backend */
 
 	/* The queue: see queue.c. */
@@ -188,6 +187,7 @@ typedef struct MvsShared
 	LWLock	   *store_lock;
 	int			launcher_proc;	/* -1: none */
 	bool		workers_wanted; /* more than may run: the idle are to end */
+	MvsTold    *told;			/* one per backend, behind its database's version_lock */
 	int			database_count;
 #ifdef MVSTORE_FAULTS
 	pg_atomic_uint32 fault_hits;	/* times that the point of mvstore.fault was met */

@@ -77,6 +77,7 @@ static const char *const catalog_names[MVS_CATALOG_COUNT] = {
 	[MVS_FLOOR_KEY] = "mvstore_floor_pkey",
 	[MVS_JOURNAL] = "mvstore_journal",
 	[MVS_JOURNAL_KEY] = "mvstore_journal_pkey",
+	[MVS_STABLE] = "mvstore_stable",
 	[MVS_CLOCK] = "mvstore_clock",
 };
 
@@ -112,7 +113,6 @@ static Oid	find_index(MvsStoreInfo *info, Relation heap);
 static bool has_index_shape(MvsStoreInfo *info, Oid index);
 static bool is_plain(MvsStoreInfo *info, Relation heap);
 static bool is_referenced(Relation heap);
-static bool lock_catalog(void);
 static void fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info, LOCKMODE mode);
 static const char *only_index(Oid table);
 static void insert_policy(Oid store, FunctionCallInfo fcinfo);
@@ -502,11 +502,10 @@ mvs_store_open(MvsStore *store, Oid relation, LOCKMODE mode, AclMode rights)
 	fill_store(store, heap, info, mode);
 }
 
-/* Lock what the worker writes of the catalog, without waiting; without the extension, nothing. */
-static bool
-lock_catalog(void)
+bool
+mvs_catalog_lock(void)
 {
-	static const MvsCatalog tables[] = {MVS_POLICY, MVS_FLOOR, MVS_JOURNAL};
+	static const MvsCatalog tables[] = {MVS_POLICY, MVS_FLOOR, MVS_JOURNAL, MVS_STABLE};
 
 	for (int i = 0; i < lengthof(tables); i++)
 	{
@@ -525,7 +524,7 @@ mvs_store_try_open(MvsStore *store, Oid relation, bool *locked)
 	MvsStoreInfo *info;
 
 	*locked = true;
-	if (!lock_catalog() || !ConditionalLockRelationOid(relation, RowExclusiveLock))
+	if (!mvs_catalog_lock() || !ConditionalLockRelationOid(relation, RowExclusiveLock))
 		return false;
 	*locked = false;
 	heap = try_relation_open(relation, NoLock);

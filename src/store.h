@@ -32,6 +32,7 @@ typedef enum MvsCatalog
 	MVS_FLOOR_KEY,
 	MVS_JOURNAL,
 	MVS_JOURNAL_KEY,
+	MVS_STABLE,
 	MVS_CLOCK
 } MvsCatalog;
 
@@ -87,6 +88,12 @@ extern void mvs_store_open(MvsStore *store, Oid relation, LOCKMODE mode, AclMode
  * locked false means that there is no such store.
  */
 extern bool mvs_store_try_open(MvsStore *store, Oid relation, bool *locked);
+
+/*
+ * Locks what the worker writes of the catalog, without waiting, to the end of
+ * the transaction; false where that cannot be had. Without the extension, nothing.
+ */
+extern bool mvs_catalog_lock(void);
 
 /* Closes it, keeping the lock. */
 extern void mvs_store_close(MvsStore *store);

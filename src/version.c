@@ -13,7 +13,9 @@
  * not yet assigned when an entry was withdrawn, a snapshot in which N has ended
  * was taken after that, and sees the entry's transaction as ended. So N, the
  * next xid, is noted whenever a segment of the ring is full. For a snapshot too
- * old for the ring, checkpoints tell what was stable at some time before it.
+ * old for the ring, the row of mvstore_stable tells what was stable before it,
+ * and what was told for it stays true: for that a backend and the parallel
+ * workers that it leads have one place together.
  *
  * The durable mark is the sequence mvstore_clock: no version above its value is
  * ever handed out. It is moved in steps, ahead of what is needed, and its WAL
@@ -45,12 +47,11 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "fault.h"
+#include "stable.h"
 #include "store.h"
 #include "version.h"
-
-/* Time between checkpoints, in microseconds, before thinning. */
-#define CHECKPOINT_STEP INT64CONST(100000)
 
 /* How far ahead of the clock the durable mark is put, in microseconds. */
 #define MARK_STEP INT64CONST(1000000)
@@ -69,9 +70,11 @@ static struct
 
 static void raise_mark(MvsDatabase *database, int64 needed);
 static int64 read_clock_sequence(Oid sequence);
+static int64 clock_version(void);
+static bool want_stable(MvsDatabase *database);
+static int64 keep_told(Snapshot snapshot, int64 stable);
 static void withdraw(bool committed);
 static void add_to_ring(MvsDatabase *database);
-static void add_checkpoint(MvsDatabase *database, FullTransactionId next);
 
 int64
 mvs_version_of_time(TimestampTz time)
@@ -83,6 +86,13 @@ TimestampTz
 mvs_version_to_time(int64 version)
 {
 	return version - EPOCH_SHIFT;
+}
+
+/* The wall clock. */
+static int64
+clock_version(void)
+{
+	return mvs_version_of_time(GetCurrentTimestamp()) + MVS_CLOCK_SHIFT();
 }
 
 void
@@ -128,7 +138,7 @@ read_clock_sequence(Oid sequence)
 int64
 mvs_version_now(MvsDatabase *database)
 {
-	return Max(mvs_version_of_time(GetCurrentTimestamp()), mvs_version_last(database));
+	return Max(clock_version(), mvs_version_last(database));
 }
 
 int64
@@ -159,7 +169,7 @@ mvs_version_take(MvsDatabase *database, int64 above)
 	xid = GetTopFullTransactionId();
 	for (;;)
 	{
-		int64		version = mvs_version_of_time(GetCurrentTimestamp());
+		int64		version = clock_version();
 
 		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 		version = Max(version, Max(database->last, above) + 1);
@@ -188,7 +198,7 @@ mvs_version_tick(MvsDatabase *database)
 {
 	for (;;)
 	{
-		int64		tick = mvs_version_of_time(GetCurrentTimestamp());
+		int64		tick = clock_version();
 		bool		taken;
 
 		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
@@ -233,11 +243,29 @@ mvs_version_is_overtaken(MvsDatabase *database)
 void
 mvs_version_raise(MvsDatabase *database, int64 version)
 {
+	bool		wake = false;
+
 	if (version > database->mark)
 		raise_mark(database, version);
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	database->last = Max(database->last, version);
+	if (version > database->last)
+	{
+		database->last = version;
+		wake = want_stable(database);
+	}
 	LWLockRelease(database->version_lock);
+	if (wake)
+		mvs_wake_worker(database);
+}
+
+/* Have mvstore_stable written: whether the worker is to be told. With version_lock held. */
+static bool
+want_stable(MvsDatabase *database)
+{
+	bool		wake = !database->stable_due;
+
+	database->stable_due = true;
+	return wake;
 }
 
 /* Move the durable mark to at least "needed", and some way ahead of the clock. */
@@ -256,8 +284,9 @@ raise_mark(MvsDatabase *database, int64 needed)
 		Oid			sequence = mvs_catalog_oid(MVS_CLOCK, false);
 		Oid			role;
 		int			context;
+		bool		wake;
 
-		mark = Max(needed, mvs_version_of_time(GetCurrentTimestamp())) + MARK_STEP;
+		mark = Max(needed, clock_version()) + MARK_STEP;
 		mark = Max(mark, read_clock_sequence(sequence));
 
 		GetUserIdAndSecContext(&role, &context);
@@ -270,7 +299,11 @@ raise_mark(MvsDatabase *database, int64 needed)
 		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 		database->mark = Max(database->mark, mark);
 		database->mark_wanted = false;
+		wake = want_stable(database);
 		LWLockRelease(database->version_lock);
+		if (wake)
+			mvs_wake_worker(database);
+		ConditionVariableBroadcast(&database->settled);
 	}
 	LockRelease(&tag, ExclusiveLock, false);
 }
@@ -311,31 +344,29 @@ widen_xid(FullTransactionId next, TransactionId xid)
 	return FullTransactionIdFromU64(U64FromFullTransactionId(next) - age);
 }
 
-bool
-mvs_version_is_stable(MvsDatabase *database, Snapshot snapshot, int64 version)
+/*
+ * The later of a stable version and what was told for the same snapshot before,
+ * by this process or by another one of its parallel group. Snapshots with the
+ * same bounds and as many transactions between them see the same as ended. With
+ * version_lock held.
+ */
+static int64
+keep_told(Snapshot snapshot, int64 stable)
 {
-	/* The last answer, and for which snapshot. */
-	static struct
+	PGPROC	   *leader = MyProc->lockGroupLeader ? MyProc->lockGroupLeader : MyProc;
+	MvsTold    *told = &mvs_shared->told[mvs_compat_proc_number(leader)];
+
+	if (told->pid != leader->pid || told->xmin != snapshot->xmin ||
+		told->xmax != snapshot->xmax || told->xcnt != snapshot->xcnt)
 	{
-		TransactionId xmin;
-		TransactionId xmax;
-		uint32		xcnt;
-		int64		stable;
-	}			last;
-
-	/*
-	 * Snapshots of one process with the same bounds and as many transactions between them see the
-	 * same as ended; and for the same snapshot, what was stable stays so.
-	 */
-	if (version <= last.stable && snapshot->xmin == last.xmin &&
-		snapshot->xmax == last.xmax && snapshot->xcnt == last.xcnt)
-		return true;
-
-	last.stable = mvs_version_stable(database, snapshot);
-	last.xmin = snapshot->xmin;
-	last.xmax = snapshot->xmax;
-	last.xcnt = snapshot->xcnt;
-	return version <= last.stable;
+		told->pid = leader->pid;
+		told->xmin = snapshot->xmin;
+		told->xmax = snapshot->xmax;
+		told->xcnt = snapshot->xcnt;
+		told->stable = 0;
+	}
+	told->stable = Max(told->stable, stable);
+	return told->stable;
 }
 
 int64
@@ -345,9 +376,10 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
 	FullTransactionId xmin = widen_xid(next, snapshot->xmin);
 	FullTransactionId xmax = widen_xid(next, snapshot->xmax);
 	TransactionId own = GetTopTransactionIdIfAny();
-	int64		now = mvs_version_of_time(GetCurrentTimestamp());
+	int64		now = clock_version();
 	int64		lowest = MVS_NEWEST;
 	int64		stable;
+	bool		lost;
 	bool		wake = false;
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
@@ -374,17 +406,9 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
 			lowest = Min(lowest, writer->version);
 	}
 
-	if (FullTransactionIdFollowsOrEquals(database->ring_lost, xmax))
-	{
-		/* A writer that runs in the snapshot may have left the ring. */
-		stable = 0;
-		for (int i = 0; i < database->checkpoint_count; i++)
-			if (FullTransactionIdPrecedes(database->checkpoints[i].next, xmax))
-				stable = Max(stable, database->checkpoints[i].stable);
-	}
-	else
-		stable = Max(now, database->last);
-	stable = Min(stable, lowest - 1);
+	/* Where a writer that runs in the snapshot may have left the ring, we know nothing. */
+	lost = FullTransactionIdFollowsOrEquals(database->ring_lost, xmax);
+	stable = lost ? 0 : Min(Max(now, database->last), lowest - 1);
 	if (stable > database->mark)
 	{
 		stable = database->mark;
@@ -392,10 +416,20 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
 		database->mark_wanted = true;
 	}
 	database->last = Max(database->last, stable);
+	stable = keep_told(snapshot, stable);
 	LWLockRelease(database->version_lock);
 
 	if (wake)
 		mvs_wake_worker(database);
+	if (lost)
+	{
+		/* As the row was made, versions up to its own had been handed out. */
+		int64		row = mvs_stable_read(snapshot);
+
+		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+		stable = keep_told(snapshot, row);
+		LWLockRelease(database->version_lock);
+	}
 	return stable;
 }
 
@@ -428,6 +462,14 @@ mvs_version_watch_writers(MvsDatabase *database)
 	LWLockRelease(database->version_lock);
 }
 
+void
+mvs_version_stable_served(MvsDatabase *database)
+{
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	database->stable_due = false;
+	LWLockRelease(database->version_lock);
+}
+
 /* Take this backend's version out of the writers; one that ended goes to the ring. */
 static void
 withdraw(bool committed)
@@ -449,15 +491,18 @@ withdraw(bool committed)
 	if (committed)
 		add_to_ring(database);
 
-	/* The horizon rises with the oldest writer only. */
+	/* The horizon rises with the oldest writer only; the row is behind any. */
 	wake = oldest && database->horizon_wanted;
-	if (wake)
+	if (oldest)
 		database->horizon_wanted = false;
+	if (committed)
+		wake |= want_stable(database);
 	LWLockRelease(database->version_lock);
 
 	mine.version = 0;
 	if (wake)
 		mvs_wake_worker(database);
+	ConditionVariableBroadcast(&database->settled);
 }
 
 /* Put our version into the ring. With version_lock held. */
@@ -476,40 +521,7 @@ add_to_ring(MvsDatabase *database)
 	database->ring_next = (place + 1) % MVS_WRITER_RING;
 
 	if ((place + 1) % MVS_RING_SEGMENT == 0)
-	{
-		FullTransactionId next = ReadNextFullTransactionId();
-		TimestampTz now = GetCurrentTimestamp();
-
-		database->segment_next[segment] = next;
-		if (now - database->checkpoint_at >= CHECKPOINT_STEP)
-		{
-			database->checkpoint_at = now;
-			add_checkpoint(database, next);
-		}
-	}
-}
-
-/*
- * Remember what is stable now. Where there is no room, every second of the
- * older checkpoints goes. With version_lock held.
- */
-static void
-add_checkpoint(MvsDatabase *database, FullTransactionId next)
-{
-	int			count = database->checkpoint_count;
-	int64		stable = database->last;
-
-	for (int i = 0; i < database->writer_count; i++)
-		stable = Min(stable, database->writers[i].version - 1);
-	if (count == MVS_CHECKPOINTS)
-	{
-		for (int i = 0; i < count / 2; i++)
-			database->checkpoints[i] = database->checkpoints[2 * i + 1];
-		count /= 2;
-	}
-	database->checkpoints[count].next = next;
-	database->checkpoints[count].stable = stable;
-	database->checkpoint_count = count + 1;
+		database->segment_next[segment] = ReadNextFullTransactionId();
 }
 
 void

@@ -67,15 +67,11 @@ extern void mvs_version_raise(MvsDatabase *database, int64 version);
  */
 extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot);
 
-/* Whether a version is at or below that; cheaper when asked again. */
-extern bool mvs_version_is_stable(MvsDatabase *database, Snapshot snapshot, int64 version);
-
-/*
- * The stable version where no writer is known, on a standby or without our
- * shared memory: the durable mark. A standby may still replay transactions
- * with versions below it.
- */
+/* The durable mark: no version above it has been handed out. */
 extern int64 mvs_version_mark(void);
+
+/* From now on ends of transactions ask anew for the row of mvstore_stable. */
+extern void mvs_version_stable_served(MvsDatabase *database);
 
 /* The running transaction with the lowest version; version MVS_NEWEST: none. */
 extern MvsWriter mvs_version_oldest_writer(MvsDatabase *database);

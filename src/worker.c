@@ -42,6 +42,7 @@
 #include "mvstore.h"
 #include "queue.h"
 #include "shmem.h"
+#include "stable.h"
 #include "store.h"
 #include "sweep.h"
 #include "version.h"
@@ -67,6 +68,7 @@ MvsWorker	mvs_worker = {.journal_sequence = PG_UINT64_MAX};
 static MemoryContext loop_context;
 static TimestampTz idle_since;
 static TimestampTz give_way_until = 0;	/* set: ends to make room, with nothing due before */
+static TimestampTz stable_due_at;	/* when mvstore_stable is to be written; DT_NOEND: not */
 static volatile sig_atomic_t got_sigterm = false;
 static uint32 wait_event_main = 0;
 
@@ -182,6 +184,9 @@ mvs_worker_main(Datum argument)
 			CommitTransactionCommand();
 			MemoryContextSwitchTo(loop_context);
 		}
+		if (mvs_stable_serve(mvs_worker.database, &stable_due_at))
+			idle_since = GetCurrentTimestamp();
+		MemoryContextSwitchTo(loop_context);
 		mvs_sweep_take_marks();
 		if (mvs_batch_journal_is_due())
 			mvs_batch_run_journal();
@@ -214,6 +219,7 @@ extension_is_here(void)
 	here = OidIsValid(get_extension_oid("mvstore", true)) &&
 		OidIsValid(mvs_catalog_oid(MVS_POLICY, true)) &&
 		OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)) &&
+		OidIsValid(mvs_catalog_oid(MVS_STABLE, true)) &&
 		OidIsValid(mvs_catalog_oid(MVS_CLOCK, true));
 	/* The slot's clock is loaded in a transaction. */
 	if (here)
@@ -241,6 +247,7 @@ forget_requests(void)
 		slot->all_marked = false;
 		slot->journal_wanted = false;
 		slot->mark_wanted = false;
+		slot->stable_due = false;
 		slot->worker_state = MVS_WORKER_NONE;
 	}
 	LWLockRelease(slot->queue_lock);
@@ -258,7 +265,7 @@ claim_slot(void)
 	if (slot->worker_pid == 0)
 	{
 		slot->worker_pid = MyProcPid;
-		slot->worker_proc = mvs_compat_proc_number();
+		slot->worker_proc = mvs_compat_proc_number(MyProc);
 		slot->worker_state = MVS_WORKER_BUSY;
 		slot->queue_wake_at = PG_INT64_MAX;
 		claimed = true;
@@ -485,6 +492,7 @@ sleep_until_needed(void)
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	leave = !keeps && database->queue_count == 0 && database->mark_count == 0 &&
 		!database->all_marked && !database->journal_wanted && !database->mark_wanted &&
+		!database->stable_due &&
 		(mvs_launcher_wants_slots() ||
 		 TimestampDifferenceExceeds(idle_since, now, IDLE_EXIT));
 	if (leave)
@@ -510,6 +518,7 @@ sleep_until_needed(void)
 		}
 		else if (!keeps)
 			wake_at = Min(wake_at, TimestampTzPlusMilliseconds(idle_since, IDLE_EXIT));
+		wake_at = Min(wake_at, stable_due_at);
 		database->queue_wake_at = waiting ? mvs_batch_size :
 			mvs_batch_is_full() ? PG_INT64_MAX : 1;
 
@@ -517,7 +526,8 @@ sleep_until_needed(void)
 		if (mvs_worker_is_stopping() || ConfigReloadPending || database->mark_wanted ||
 			database->queue_count >= database->queue_wake_at ||
 			database->mark_count > 0 || database->all_marked ||
-			mvs_batch_journal_is_due())
+			mvs_batch_journal_is_due() ||
+			(database->stable_due && stable_due_at == DT_NOEND))
 			wake_at = now;
 		database->worker_state = MVS_WORKER_IDLE;
 	}

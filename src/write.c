@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * write.c
- *	  The SQL functions that write to stores, and those that ask for drops.
+ *	  The SQL functions that write to stores.
  *
  * Writers of one key queue up. A write takes the key lock, a heavyweight lock
  * on a hash of (store, key), and looks at the head of the key, uncommitted
@@ -24,6 +24,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -39,6 +40,9 @@
 
 #define ERRCODE_HISTORY_GONE MAKE_SQLSTATE('7', '2', '0', '0', '0')
 
+/* For a conditional write's expected version: there is no condition. */
+#define MVS_ANY (-1)
+
 /* A write under way. */
 typedef struct MvsWrite
 {
@@ -53,22 +57,33 @@ PG_FUNCTION_INFO_V1(mvstore_put_bytea);
 PG_FUNCTION_INFO_V1(mvstore_put_text_bytea);
 PG_FUNCTION_INFO_V1(mvstore_delete);
 PG_FUNCTION_INFO_V1(mvstore_delete_bytea);
+PG_FUNCTION_INFO_V1(mvstore_put_if);
+PG_FUNCTION_INFO_V1(mvstore_put_if_bytea);
+PG_FUNCTION_INFO_V1(mvstore_put_if_text_bytea);
+PG_FUNCTION_INFO_V1(mvstore_put_many);
+PG_FUNCTION_INFO_V1(mvstore_put_many_bytea);
+PG_FUNCTION_INFO_V1(mvstore_delete_if);
+PG_FUNCTION_INFO_V1(mvstore_delete_if_bytea);
+PG_FUNCTION_INFO_V1(mvstore_lock);
+PG_FUNCTION_INFO_V1(mvstore_lock_bytea);
 PG_FUNCTION_INFO_V1(mvstore_put_at);
 PG_FUNCTION_INFO_V1(mvstore_put_at_bytea);
 PG_FUNCTION_INFO_V1(mvstore_put_at_text_bytea);
 PG_FUNCTION_INFO_V1(mvstore_delete_at);
 PG_FUNCTION_INFO_V1(mvstore_delete_at_bytea);
-PG_FUNCTION_INFO_V1(mvstore_drop);
-PG_FUNCTION_INFO_V1(mvstore_drop_bytea);
-PG_FUNCTION_INFO_V1(mvstore_flush);
 
+static void open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+					   AclMode rights);
+static void choose_key(MvsWrite *write, bytea *key);
 static void begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
 						MvsType key_type, AclMode rights);
 static void hold_key(MvsWrite *write, int64 version, MvsHead *head);
-static bool is_present(MvsWrite *write, const MvsEntry *entry, bool found);
+static int64 live_version(MvsWrite *write, const MvsEntry *entry, bool found);
+static bool is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea *value,
+					  int64 expected);
 static bool look_with_snapshot(MvsWrite *write, MvsEntry *entry);
 static int64 place_version(MvsWrite *write, const MvsHead *head);
-static int64 write_head(MvsWrite *write, bytea *value, int64 ttl);
+static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected);
 static void write_past(MvsWrite *write, bytea *value, int64 version);
 static void count_write(MvsWrite *write, bytea *value, int64 before, bool superseding);
 
@@ -76,22 +91,39 @@ static void count_write(MvsWrite *write, bytea *value, int64 before, bool supers
  * What every write does
  * ------------------------------------------------------------------------ */
 
-/* Open the store in argument 0 for writing the key in argument 1. */
+/* Open the store in argument 0 for writing. */
 static void
-begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
-			MvsType key_type, AclMode rights)
+open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function, AclMode rights)
 {
 	Oid			relation = mvs_get_store(fcinfo, 0);
 
-	write->key = mvs_get_key(fcinfo, 1, key_type, "key");
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
 	write->database = mvs_database();
 	mvs_store_open(&write->store, relation, RowExclusiveLock, rights);
-	mvs_lock_tag(&write->lock, MVS_LOCK_KEY, relation,
-				 hash_bytes((const unsigned char *) VARDATA_ANY(write->key),
-							VARSIZE_ANY_EXHDR(write->key)));
+}
+
+/* The key that the write is of. */
+static void
+choose_key(MvsWrite *write, bytea *key)
+{
+	write->key = key;
+	mvs_lock_tag(&write->lock, MVS_LOCK_KEY, RelationGetRelid(write->store.heap),
+				 hash_bytes((const unsigned char *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)));
+}
+
+/* Open the store in argument 0 for writing the key in argument 1. */
+static void
+begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+			MvsType key_type, AclMode rights)
+{
+	bytea	   *key;
+
+	(void) mvs_get_store(fcinfo, 0);
+	key = mvs_get_key(fcinfo, 1, key_type, "key");
+	open_write(write, fcinfo, function, rights);
+	choose_key(write, key);
 }
 
 /*
@@ -122,14 +154,33 @@ hold_key(MvsWrite *write, int64 version, MvsHead *head)
 	}
 }
 
-/* Whether a head is a value that has not expired, for a writer. */
-static bool
-is_present(MvsWrite *write, const MvsEntry *entry, bool found)
+/* The version of a head that is a value and has not expired, for a writer; else 0. */
+static int64
+live_version(MvsWrite *write, const MvsEntry *entry, bool found)
 {
 	if (!found || entry->tombstone)
-		return false;
-	return !entry->expires || TIMESTAMP_IS_NOEND(entry->expires_at) ||
-		entry->expires_at > GetCurrentStatementStartTimestamp();
+		return 0;
+	if (entry->expires && !TIMESTAMP_IS_NOEND(entry->expires_at))
+	{
+		/* The clock may step back, but what a sweep took as expired stays so. */
+		if (entry->expires_at <= GetCurrentStatementStartTimestamp() ||
+			mvs_version_of_time(entry->expires_at) <=
+			mvs_floor_read(RelationGetRelid(write->store.heap), NULL))
+			return 0;
+	}
+	return entry->version;
+}
+
+/* Whether a head is such that the write is to be made. */
+static bool
+is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea *value, int64 expected)
+{
+	int64		live;
+
+	if (expected == MVS_ANY && value != NULL)
+		return true;
+	live = live_version(write, entry, found);
+	return (expected == MVS_ANY || live == expected) && (value != NULL || live != 0);
 }
 
 /* The head as the transaction's own snapshot sees it; read for predicate locks, too. */
@@ -194,15 +245,15 @@ count_write(MvsWrite *write, bytea *value, int64 before, bool superseding)
 
 /*
  * Write a new head: a value, or a tombstone where it is NULL. The version; or
- * 0, and nothing written, for a tombstone where there is nothing to delete.
+ * 0, and nothing written, where the live version is not the one expected, and
+ * for a tombstone where there is nothing to delete.
  */
 static int64
-write_head(MvsWrite *write, bytea *value, int64 ttl)
+write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 {
 	MvsHead		head;
 	int64		version;
 	TimestampTz expires_at = DT_NOEND;
-	bool		deletes = (value == NULL);
 
 	hold_key(write, MVS_NEWEST, &head);
 	if (IsolationUsesXactSnapshot())
@@ -210,7 +261,7 @@ write_head(MvsWrite *write, bytea *value, int64 ttl)
 		MvsEntry	seen;
 		bool		found = look_with_snapshot(write, &seen);
 
-		if (deletes && !is_present(write, &seen, found))
+		if (!is_wanted(write, &seen, found, value, expected))
 		{
 			LockRelease(&write->lock, ExclusiveLock, false);
 			return 0;
@@ -223,7 +274,7 @@ write_head(MvsWrite *write, bytea *value, int64 ttl)
 					 errmsg("could not serialize access due to concurrent update"),
 					 errhint("The transaction might succeed if retried.")));
 	}
-	else if (deletes && !is_present(write, &head.entry, head.found))
+	else if (!is_wanted(write, &head.entry, head.found, value, expected))
 	{
 		LockRelease(&write->lock, ExclusiveLock, false);
 		return 0;
@@ -296,77 +347,246 @@ write_past(MvsWrite *write, bytea *value, int64 version)
  * Writes
  * ------------------------------------------------------------------------ */
 
+/* The version that was written, NULL where nothing was. */
+#define RETURN_VERSION(version) \
+	do { \
+		if ((version) == 0) \
+			PG_RETURN_NULL(); \
+		PG_RETURN_INT64(version); \
+	} while (0)
+
+/* A time to live in microseconds; NULL: -1, which is the store's own. */
+static int64
+get_ttl(FunctionCallInfo fcinfo, int argument)
+{
+	int64		ttl;
+
+	if (PG_ARGISNULL(argument))
+		return -1;
+	ttl = mvs_interval_usecs("ttl", PG_GETARG_INTERVAL_P(argument));
+	if (ttl == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ttl must be greater than zero")));
+	return ttl;
+}
+
+/* put, and put_if, which has one argument more. */
 static Datum
-put(FunctionCallInfo fcinfo, MvsType key_type, MvsType value_type)
+put(FunctionCallInfo fcinfo, MvsType key_type, MvsType value_type, bool conditional)
 {
 	MvsWrite	write;
 	bytea	   *value = mvs_get_value(fcinfo, 2, value_type);
-	int64		ttl = -1;
+	int64		expected = conditional ? mvs_get_version(fcinfo, 3, "expected") : MVS_ANY;
+	int64		ttl = get_ttl(fcinfo, conditional ? 4 : 3);
 	int64		version;
 
-	if (!PG_ARGISNULL(3))
-	{
-		ttl = mvs_interval_usecs("ttl", PG_GETARG_INTERVAL_P(3));
-		if (ttl == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("ttl must be greater than zero")));
-	}
-	begin_write(&write, fcinfo, "mvstore_put()", key_type, ACL_INSERT);
-	if (PG_ARGISNULL(3))
-		ttl = write.store.info.ttl;
-	version = write_head(&write, value, ttl);
+	begin_write(&write, fcinfo, conditional ? "mvstore_put_if()" : "mvstore_put()", key_type,
+				conditional ? ACL_INSERT | ACL_SELECT : ACL_INSERT);
+	version = write_head(&write, value, ttl >= 0 ? ttl : write.store.info.ttl, expected);
 	mvs_store_close(&write.store);
-	PG_RETURN_INT64(version);
+	RETURN_VERSION(version);
 }
 
 /* mvstore_put(store, key text, value text, ttl): write a value; the version. */
 Datum
 mvstore_put(PG_FUNCTION_ARGS)
 {
-	return put(fcinfo, MVS_TEXT, MVS_TEXT);
+	return put(fcinfo, MVS_TEXT, MVS_TEXT, false);
 }
 
 /* mvstore_put(store, key bytea, value bytea, ttl) */
 Datum
 mvstore_put_bytea(PG_FUNCTION_ARGS)
 {
-	return put(fcinfo, MVS_BYTES, MVS_BYTES);
+	return put(fcinfo, MVS_BYTES, MVS_BYTES, false);
 }
 
 /* mvstore_put(store, key text, value bytea, ttl) */
 Datum
 mvstore_put_text_bytea(PG_FUNCTION_ARGS)
 {
-	return put(fcinfo, MVS_TEXT, MVS_BYTES);
+	return put(fcinfo, MVS_TEXT, MVS_BYTES, false);
+}
+
+/* mvstore_put_if(store, key text, value text, expected, ttl): NULL where another is live. */
+Datum
+mvstore_put_if(PG_FUNCTION_ARGS)
+{
+	return put(fcinfo, MVS_TEXT, MVS_TEXT, true);
+}
+
+/* mvstore_put_if(store, key bytea, value bytea, expected, ttl) */
+Datum
+mvstore_put_if_bytea(PG_FUNCTION_ARGS)
+{
+	return put(fcinfo, MVS_BYTES, MVS_BYTES, true);
+}
+
+/* mvstore_put_if(store, key text, value bytea, expected, ttl) */
+Datum
+mvstore_put_if_text_bytea(PG_FUNCTION_ARGS)
+{
+	return put(fcinfo, MVS_TEXT, MVS_BYTES, true);
+}
+
+/* An element of put_many. */
+typedef struct Pair
+{
+	bytea	   *key;
+	bytea	   *value;			/* NULL: delete */
+	int			place;
+} Pair;
+
+/* By key, and of equal keys the last of the array first. */
+static int
+compare_pairs(const void *left, const void *right)
+{
+	const Pair *a = left;
+	const Pair *b = right;
+	int			order = mvs_key_compare(a->key, b->key);
+
+	return order != 0 ? order : b->place - a->place;
 }
 
 static Datum
-delete(FunctionCallInfo fcinfo, MvsType key_type)
+put_many(FunctionCallInfo fcinfo, MvsType type)
 {
 	MvsWrite	write;
+	bytea	  **keys;
+	bytea	  **values;
+	Pair	   *pairs;
+	int			count;
+	AclMode		rights = ACL_INSERT;
+	int64		version = 0;
+	MemoryContext pair_context;
+	MemoryContext old;
+
+	(void) mvs_get_store(fcinfo, 0);
+	count = mvs_get_keys(fcinfo, 1, type, &keys);
+	if (mvs_get_values(fcinfo, 2, type, &values) != count)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("keys and values must have as many elements")));
+
+	/* Writers that take keys in one order do not wait for each other in a circle. */
+	pairs = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Pair) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		pairs[i].key = keys[i];
+		pairs[i].value = values[i];
+		pairs[i].place = i;
+		if (values[i] == NULL)
+			rights |= ACL_SELECT;	/* what it returns tells of the key */
+	}
+	qsort(pairs, count, sizeof(Pair), compare_pairs);
+
+	open_write(&write, fcinfo, "mvstore_put_many()", rights);
+	pair_context = AllocSetContextCreate(CurrentMemoryContext, "mvstore put_many",
+										 ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(pair_context);
+	for (int i = 0; i < count; i++)
+	{
+		int64		written;
+
+		CHECK_FOR_INTERRUPTS();
+		if (i > 0 && mvs_key_compare(pairs[i].key, pairs[i - 1].key) == 0)
+			continue;
+		choose_key(&write, pairs[i].key);
+		written = write_head(&write, pairs[i].value,
+							 pairs[i].value ? write.store.info.ttl : -1, MVS_ANY);
+		if (written != 0)
+			version = written;
+		MemoryContextReset(pair_context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(pair_context);
+	mvs_store_close(&write.store);
+	RETURN_VERSION(version);
+}
+
+/* mvstore_put_many(store, keys text[], values text[]): one version; NULL values delete. */
+Datum
+mvstore_put_many(PG_FUNCTION_ARGS)
+{
+	return put_many(fcinfo, MVS_TEXT);
+}
+
+/* mvstore_put_many_bytea(store, keys bytea[], values bytea[]) */
+Datum
+mvstore_put_many_bytea(PG_FUNCTION_ARGS)
+{
+	return put_many(fcinfo, MVS_BYTES);
+}
+
+/* delete, and delete_if, which has one argument more. */
+static Datum
+delete(FunctionCallInfo fcinfo, MvsType key_type, bool conditional)
+{
+	MvsWrite	write;
+	int64		expected = conditional ? mvs_get_version(fcinfo, 2, "expected") : MVS_ANY;
 	int64		version;
 
-	begin_write(&write, fcinfo, "mvstore_delete()", key_type, ACL_INSERT | ACL_SELECT);
-	version = write_head(&write, NULL, -1);
+	begin_write(&write, fcinfo, conditional ? "mvstore_delete_if()" : "mvstore_delete()",
+				key_type, ACL_INSERT | ACL_SELECT);
+	version = write_head(&write, NULL, -1, expected);
 	mvs_store_close(&write.store);
-	if (version == 0)
-		PG_RETURN_NULL();
-	PG_RETURN_INT64(version);
+	RETURN_VERSION(version);
 }
 
 /* mvstore_delete(store, key text): write a tombstone; NULL if there is nothing to delete. */
 Datum
 mvstore_delete(PG_FUNCTION_ARGS)
 {
-	return delete(fcinfo, MVS_TEXT);
+	return delete(fcinfo, MVS_TEXT, false);
 }
 
 /* mvstore_delete(store, key bytea) */
 Datum
 mvstore_delete_bytea(PG_FUNCTION_ARGS)
 {
-	return delete(fcinfo, MVS_BYTES);
+	return delete(fcinfo, MVS_BYTES, false);
+}
+
+/* mvstore_delete_if(store, key text, expected): NULL where another is live. */
+Datum
+mvstore_delete_if(PG_FUNCTION_ARGS)
+{
+	return delete(fcinfo, MVS_TEXT, true);
+}
+
+/* mvstore_delete_if(store, key bytea, expected) */
+Datum
+mvstore_delete_if_bytea(PG_FUNCTION_ARGS)
+{
+	return delete(fcinfo, MVS_BYTES, true);
+}
+
+/* Holds the key's lock, which the end of the transaction releases. */
+static Datum
+lock(FunctionCallInfo fcinfo, MvsType key_type)
+{
+	MvsWrite	write;
+	MvsHead		head;
+
+	begin_write(&write, fcinfo, "mvstore_lock()", key_type, ACL_INSERT);
+	hold_key(&write, MVS_NEWEST, &head);
+	mvs_store_close(&write.store);
+	PG_RETURN_VOID();
+}
+
+/* mvstore_lock(store, key text): nobody else writes the key until the transaction ends. */
+Datum
+mvstore_lock(PG_FUNCTION_ARGS)
+{
+	return lock(fcinfo, MVS_TEXT);
+}
+
+/* mvstore_lock(store, key bytea) */
+Datum
+mvstore_lock_bytea(PG_FUNCTION_ARGS)
+{
+	return lock(fcinfo, MVS_BYTES);
 }
 
 static Datum
@@ -427,73 +647,4 @@ Datum
 mvstore_delete_at_bytea(PG_FUNCTION_ARGS)
 {
 	return delete_at(fcinfo, MVS_BYTES);
-}
-
-/* ------------------------------------------------------------------------
- * Drops
- * ------------------------------------------------------------------------ */
-
-static Datum
-drop(FunctionCallInfo fcinfo, MvsType key_type)
-{
-	MvsStore	store;
-	MvsDatabase *database;
-	Oid			relation = mvs_get_store(fcinfo, 0);
-	bytea	   *key = mvs_get_key(fcinfo, 1, key_type, "key");
-	int64		before = mvs_get_version(fcinfo, 3, "before");
-
-	if (PG_ARGISNULL(2))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("keep must not be null")));
-	if (PG_GETARG_INT32(2) < 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("keep must be at least 1"),
-				 errhint("mvstore_delete() deletes a key.")));
-	PreventCommandIfReadOnly("mvstore_drop()");
-	PreventCommandIfParallelMode("mvstore_drop()");
-	PreventCommandDuringRecovery("mvstore_drop()");
-	database = mvs_database();
-	mvs_store_open(&store, relation, AccessShareLock, ACL_DELETE);
-	if (store.info.referenced)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot drop from store \"%s\" because a foreign key refers to it",
-						RelationGetRelationName(store.heap))));
-
-	/* What is superseded after the call is not covered by it. */
-	mvs_request_drop(&store, key, PG_GETARG_INT32(2),
-					 Min(before, mvs_version_last(database)));
-	mvs_store_close(&store);
-	PG_RETURN_VOID();
-}
-
-/* mvstore_drop(store, key text, keep, before): enqueue a drop of superseded entries. */
-Datum
-mvstore_drop(PG_FUNCTION_ARGS)
-{
-	return drop(fcinfo, MVS_TEXT);
-}
-
-/* mvstore_drop(store, key bytea, keep, before) */
-Datum
-mvstore_drop_bytea(PG_FUNCTION_ARGS)
-{
-	return drop(fcinfo, MVS_BYTES);
-}
-
-/* mvstore_flush(timeout): wait until every drop requested by now is done. */
-Datum
-mvstore_flush(PG_FUNCTION_ARGS)
-{
-	int64		timeout;
-
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("timeout must not be null")));
-	timeout = mvs_interval_usecs("timeout", PG_GETARG_INTERVAL_P(0)) / 1000;
-	PreventCommandDuringRecovery("mvstore_flush()");
-	PG_RETURN_BOOL(mvs_queue_wait(mvs_database(), timeout));
 }

@@ -20,7 +20,16 @@ $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
-$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+
+# Have the standby replay what the primary has written. The worker does not wait
+# for its commits to be flushed, so a commit that is flushed comes behind them.
+sub catch_up
+{
+	$primary->safe_psql('postgres', q{SELECT pg_logical_emit_message(true, '', '')});
+	return $primary->wait_for_catchup($standby, 'replay', $primary->lsn('flush'));
+}
+
+catch_up();
 
 # Reads.
 is($standby->safe_psql('postgres', q{SELECT mvstore_get('s', 'a'), mvstore_get('s', 'a', as_of := 25), mvstore_contains('s', 'x')}),
@@ -33,7 +42,7 @@ is($state, '55000', 'it does not know the future');
 # Drops arrive, and with them the knowledge of what is gone.
 $primary->safe_psql('postgres', q{SELECT mvstore_drop('s', 'a')});
 is($primary->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'the primary drops');
-$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+catch_up();
 is(entries_of($standby, 'postgres', 's'), 5, 'what was dropped is gone from the standby');
 ($state) = sqlstate_of($standby, 'postgres', q{SELECT mvstore_get('s', 'a', as_of := 25);});
 is($state, '72000', 'which says so');
@@ -41,7 +50,7 @@ is($standby->safe_psql('postgres', q{SELECT mvstore_get('s', 'b', as_of := 25), 
 # Versions of today become readable as they settle.
 my $version = $primary->safe_psql('postgres', q{SELECT mvstore_put('s', 'today', 'v')});
 $primary->safe_psql('postgres', q{SELECT mvstore_put('s', 'today', 'w')});
-$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+catch_up();
 is($standby->safe_psql('postgres', q{SELECT mvstore_get('s', 'today')}), 'w', 'the newest is the newest that has arrived');
 ok( $standby->poll_query_until('postgres', "SELECT mvstore_get('s', 'today', as_of := $version) = 'v'"),
 	'a version of today can be read as of, once it has settled');
@@ -65,7 +74,7 @@ $primary->safe_psql('postgres', q{SELECT mvstore_put('p', 'k' || k, 'v1') FROM g
 $version = $primary->safe_psql('postgres', q{SELECT max(mvstore_put('p', 'k' || k, 'v2')) FROM generate_series(1, 20) k});
 $primary->safe_psql('postgres', q{SELECT mvstore_drop('s', 'b', keep := 2)});
 $primary->safe_psql('postgres', q{SELECT mvstore_put('s', 'last', 'v')});
-$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+catch_up();
 is(entries_of($standby, 'postgres', 'p'), 40, 'the standby waits, as the primary does');
 $primary->stop('immediate');
 $standby->promote;

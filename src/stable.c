@@ -1,0 +1,302 @@
+/*-------------------------------------------------------------------------
+ *
+ * stable.c
+ *	  The stable version: who knows it where, and waiting for it.
+ *
+ * Whoever sees a row of mvstore_stable sees the ends of all transactions with
+ * versions up to the row's: they had ended before the worker's transaction took
+ * its snapshot, and the worker's commit comes after theirs in the WAL. No
+ * transaction gets such a version later, since version.c never hands out what
+ * it has called stable.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/indexing.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "storage/latch.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "fault.h"
+#include "function.h"
+#include "mvstore.h"
+#include "shmem.h"
+#include "stable.h"
+#include "store.h"
+#include "version.h"
+
+/* Columns of mvstore_stable. */
+#define Anum_stable_version 1
+#define Natts_stable 1
+
+/* Milliseconds: the row is written no oftener; a standby looks at it as often. */
+#define SHORTEST_INTERVAL 10
+
+PG_FUNCTION_INFO_V1(mvstore_stable_version);
+PG_FUNCTION_INFO_V1(mvstore_wait_stable);
+PG_FUNCTION_INFO_V1(mvstore_version_at);
+PG_FUNCTION_INFO_V1(mvstore_time_of);
+
+static uint32 wait_event_stable = 0;
+
+static HeapTuple find_stable_row(Relation catalog, Snapshot snapshot);
+static bool wait_for(MvsDatabase *database, int64 version, int64 timeout);
+
+/* ------------------------------------------------------------------------
+ * Asking
+ * ------------------------------------------------------------------------ */
+
+int64
+mvs_stable(Snapshot snapshot)
+{
+	MvsDatabase *database;
+
+	if (RecoveryInProgress())
+		return mvs_stable_read(snapshot);
+	database = mvs_database_if_any();
+	return database ? mvs_version_stable(database, snapshot) : mvs_version_mark();
+}
+
+bool
+mvs_is_stable(Snapshot snapshot, int64 version)
+{
+	/* The last answer, and for which snapshot. */
+	static struct
+	{
+		TransactionId xmin;
+		TransactionId xmax;
+		uint32		xcnt;
+		int32		subxcnt;
+		int64		stable;
+	}			last;
+
+	/*
+	 * Snapshots of one process with the same bounds and as many transactions between them see the
+	 * same as ended; and for the same snapshot, what was stable stays so.
+	 */
+	if (version <= last.stable && snapshot->xmin == last.xmin && snapshot->xmax == last.xmax &&
+		snapshot->xcnt == last.xcnt && snapshot->subxcnt == last.subxcnt)
+		return true;
+
+	last.stable = mvs_stable(snapshot);
+	last.xmin = snapshot->xmin;
+	last.xmax = snapshot->xmax;
+	last.xcnt = snapshot->xcnt;
+	last.subxcnt = snapshot->subxcnt;
+	return version <= last.stable;
+}
+
+/* mvstore_stable_version(): the newest version of which a read never changes. */
+Datum
+mvstore_stable_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(mvs_stable(GetActiveSnapshot()));
+}
+
+/* Wait until a version is stable for new snapshots; false at the timeout. */
+static bool
+wait_for(MvsDatabase *database, int64 version, int64 timeout)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	bool		stable;
+
+	if (database)
+		ConditionVariablePrepareToSleep(&database->settled);
+	for (;;)
+	{
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+		int64		left;
+		uint32		wait_event = mvs_compat_wait_event(&wait_event_stable, "MvstoreWaitStable");
+
+		stable = mvs_is_stable(snapshot, version);
+		UnregisterSnapshot(snapshot);
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		if (stable || left <= 0)
+			break;
+
+		/* A standby must look; on a primary, who may settle the version says so, but the clock. */
+		if (database == NULL)
+		{
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 Min(left, SHORTEST_INTERVAL), wait_event);
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+		}
+		else
+		{
+			int64		ahead = version - mvs_version_now(database);
+
+			if (ahead > 0)
+				left = Min(left, ahead / 1000 + 1);
+			(void) ConditionVariableTimedSleep(&database->settled, left, wait_event);
+		}
+	}
+	if (database)
+		ConditionVariableCancelSleep();
+	return stable;
+}
+
+/* mvstore_wait_stable(version, timeout): wait until it is stable; false if it does not get so. */
+Datum
+mvstore_wait_stable(PG_FUNCTION_ARGS)
+{
+	int64		version = mvs_get_version(fcinfo, 0, "version");
+	int64		timeout = mvs_get_timeout(fcinfo, 1);
+	bool		standby = RecoveryInProgress();
+	MvsDatabase *database = standby ? NULL : mvs_database_if_any();
+
+	/* A snapshot of the whole transaction's sees no later end, and no transaction its own. */
+	if (IsolationUsesXactSnapshot())
+		PG_RETURN_BOOL(mvs_is_stable(GetActiveSnapshot(), version));
+	if (mvs_version_mine() != 0 && mvs_version_mine() <= version)
+		PG_RETURN_BOOL(false);
+	if (!standby && database == NULL)
+		timeout = 0;			/* nobody writes who could settle it */
+	PG_RETURN_BOOL(wait_for(database, version, timeout));
+}
+
+/* ------------------------------------------------------------------------
+ * The row
+ * ------------------------------------------------------------------------ */
+
+/* A copy of the only row, or NULL. */
+static HeapTuple
+find_stable_row(Relation catalog, Snapshot snapshot)
+{
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, snapshot, 0, NULL);
+	HeapTuple	tuple = systable_getnext(scan);
+
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
+int64
+mvs_stable_read(Snapshot snapshot)
+{
+	Oid			table = mvs_catalog_oid(MVS_STABLE, true);
+	Relation	catalog;
+	HeapTuple	tuple;
+	int64		version = 0;
+
+	if (!OidIsValid(table))
+		return 0;
+	catalog = table_open(table, AccessShareLock);
+	tuple = find_stable_row(catalog, snapshot);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+
+		version = DatumGetInt64(heap_getattr(tuple, Anum_stable_version,
+											 RelationGetDescr(catalog), &isnull));
+		heap_freetuple(tuple);
+	}
+	table_close(catalog, AccessShareLock);
+	return version;
+}
+
+BlockNumber
+mvs_stable_write(int64 version)
+{
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_STABLE, false), RowExclusiveLock);
+	HeapTuple	old = find_stable_row(catalog, NULL);
+	Datum		values[Natts_stable] = {Int64GetDatum(version)};
+	bool		nulls[Natts_stable] = {false};
+	HeapTuple	new = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
+	BlockNumber blocks;
+	bool		isnull;
+
+	if (!HeapTupleIsValid(old))
+		CatalogTupleInsert(catalog, new);
+	else if (DatumGetInt64(heap_getattr(old, Anum_stable_version,
+										RelationGetDescr(catalog), &isnull)) < version)
+		CatalogTupleUpdate(catalog, &old->t_self, new);
+	blocks = RelationGetNumberOfBlocks(catalog);
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+	return blocks;
+}
+
+bool
+mvs_stable_serve(MvsDatabase *database, TimestampTz *due_at)
+{
+	static TimestampTz next_at = 0;
+	Oid			table;
+	BlockNumber blocks = 1;
+
+	*due_at = DT_NOEND;
+	if (!database->stable_due)
+		return false;
+	*due_at = next_at;
+	if (GetCurrentTimestamp() < next_at)
+		return false;
+
+	/* First the flag, then the snapshot: who ends in between sets the flag again. */
+	mvs_version_stable_served(database);
+	StartTransactionCommand();
+	table = mvs_catalog_oid(MVS_STABLE, true);
+	if (OidIsValid(table) && mvs_catalog_lock())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		blocks = mvs_stable_write(mvs_version_stable(database, GetActiveSnapshot()));
+		PopActiveSnapshot();
+	}
+	CommitTransactionCommand();
+	MVS_FAULT("stable-written");
+
+	/* Where an old snapshot keeps the dead rows, there are to be fewer of them. */
+	next_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+										  (int64) Max(mvs_flush_interval, SHORTEST_INTERVAL) *
+										  Max(blocks, 1));
+	*due_at = database->stable_due ? next_at : DT_NOEND;
+	return true;
+}
+
+/* ------------------------------------------------------------------------
+ * Versions as times
+ * ------------------------------------------------------------------------ */
+
+/* mvstore_version_at(timestamptz): the version that a transaction would have had then. */
+Datum
+mvstore_version_at(PG_FUNCTION_ARGS)
+{
+	TimestampTz time = PG_GETARG_TIMESTAMPTZ(0);
+
+	if (TIMESTAMP_IS_NOEND(time))
+		PG_RETURN_INT64(MVS_NEWEST);
+	if (TIMESTAMP_IS_NOBEGIN(time))
+		PG_RETURN_INT64(0);
+	PG_RETURN_INT64(Max(mvs_version_of_time(time), 0));
+}
+
+/* mvstore_time_of(version): when it was. */
+Datum
+mvstore_time_of(PG_FUNCTION_ARGS)
+{
+	int64		version = mvs_get_version(fcinfo, 0, "version");
+	TimestampTz time;
+
+	if (version == MVS_NEWEST)
+		PG_RETURN_TIMESTAMPTZ(DT_NOEND);
+	time = mvs_version_to_time(version);
+	if (!IS_VALID_TIMESTAMP(time))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("version " INT64_FORMAT " is beyond the range of timestamps", version)));
+	PG_RETURN_TIMESTAMPTZ(time);
+}

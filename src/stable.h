@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * stable.h
+ *	  The stable version: who knows it where, and waiting for it.
+ *
+ * On a primary shared memory tells (version.c). The row of mvstore_stable holds
+ * what was stable some time ago: for standbys, and for snapshots too old for
+ * shared memory. The worker writes it.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_STABLE_H
+#define MVSTORE_STABLE_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "storage/block.h"
+#include "utils/snapshot.h"
+
+#include "shmem.h"
+
+/*
+ * The newest version at and below which every transaction has ended as the
+ * snapshot sees it, here: on a primary, on a standby, or without our shared
+ * memory, where nobody writes.
+ */
+extern int64 mvs_stable(Snapshot snapshot);
+
+/* Whether a version is at or below it; cheaper when asked again. */
+extern bool mvs_is_stable(Snapshot snapshot, int64 version);
+
+/* The row's version as a snapshot sees it; 0 without the extension. */
+extern int64 mvs_stable_read(Snapshot snapshot);
+
+/*
+ * Raises the row to a version that is stable for the active snapshot, in the
+ * worker's transaction, which has locked the catalog (mvs_catalog_lock()). The
+ * size of the table, which grows while an old snapshot keeps its dead rows.
+ */
+extern BlockNumber mvs_stable_write(int64 version);
+
+/*
+ * For the worker: writes the row if versions have moved since, and it is time
+ * to; returns whether it did. In due_at is told when it is time, DT_NOEND if
+ * versions have not moved.
+ */
+extern bool mvs_stable_serve(MvsDatabase *database, TimestampTz *due_at);
+
+#endif							/* MVSTORE_STABLE_H */
