@@ -7,6 +7,7 @@ DATA = mvstore--1.0.sql
 
 OBJS = \
 	src/batch.o \
+	src/control.o \
 	src/ddl.o \
 	src/drop.o \
 	src/enqueue.o \
@@ -14,8 +15,10 @@ OBJS = \
 	src/fault.o \
 	src/function.o \
 	src/journal.o \
+	src/keep.o \
 	src/launcher.o \
 	src/mvstore.o \
+	src/plan.o \
 	src/queue.o \
 	src/read.o \
 	src/request.o \

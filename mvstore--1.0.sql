@@ -26,7 +26,8 @@ CREATE TABLE mvstore_floor (
 
 -- Drop requests that a committed transaction has made and the worker has not
 -- yet worked off. system and database say where a row was made, so that rows
--- that arrive by a restore are told from the worker's own.
+-- that arrive by a restore are told from the worker's own. A policy's own
+-- request (keep 0) has a row only when it has failed for good.
 CREATE TABLE mvstore_journal (
 	id				bigint		NOT NULL,
 	system			bigint		NOT NULL,
@@ -36,7 +37,17 @@ CREATE TABLE mvstore_journal (
 	key				bytea		NOT NULL,
 	keep			integer		NOT NULL,
 	before			bigint		NOT NULL,
+	spilled			boolean		NOT NULL,	-- there was no room in the queue
+	attempts		integer		NOT NULL,	-- that failed
+	error			text,					-- of the last of them
 	PRIMARY KEY (id, system, database)
+);
+
+-- A row while the worker is to drop nothing.
+CREATE TABLE mvstore_paused (
+	paused			boolean		NOT NULL PRIMARY KEY CHECK (paused),
+	since			timestamptz	NOT NULL,
+	role			name		NOT NULL
 );
 
 -- No version above its value has been handed out: the durable high-water mark.
@@ -49,7 +60,8 @@ CREATE TABLE mvstore_stable (
 );
 INSERT INTO mvstore_stable VALUES (0);
 
-REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_stable FROM PUBLIC;
+REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_paused, mvstore_stable
+  FROM PUBLIC;
 REVOKE ALL ON SEQUENCE mvstore_clock FROM PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('mvstore_policy', '');
@@ -241,6 +253,13 @@ COMMENT ON FUNCTION mvstore_lock(regclass, bytea) IS
 -- Reads
 --
 
+CREATE FUNCTION mvstore_support(internal) RETURNS internal
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION mvstore_support(internal) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_support(internal) IS
+'planner support: how many rows the functions return that return many';
+
 CREATE FUNCTION mvstore_get(store regclass, key text, as_of bigint DEFAULT 9223372036854775807)
 RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
@@ -286,7 +305,8 @@ COMMENT ON FUNCTION mvstore_get_entry(regclass, bytea, bigint) IS
 CREATE FUNCTION mvstore_get_many(store regclass, keys text[],
 									as_of bigint DEFAULT 9223372036854775807)
 RETURNS TABLE (key text, version bigint, value text)
-AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
+SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_get_many(regclass, text[], bigint) IS
 'a row for each of the keys, in their order; version and value are NULL where there is none';
@@ -294,7 +314,8 @@ COMMENT ON FUNCTION mvstore_get_many(regclass, text[], bigint) IS
 CREATE FUNCTION mvstore_get_many_bytea(store regclass, keys bytea[],
 										as_of bigint DEFAULT 9223372036854775807)
 RETURNS TABLE (key bytea, version bigint, value bytea)
-AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
+SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_get_many_bytea(regclass, bytea[], bigint) IS
 'a row for each of the keys, in their order; version and value are NULL where there is none';
@@ -338,7 +359,8 @@ CREATE FUNCTION mvstore_scan(store regclass, from_key text DEFAULT NULL,
 							 to_key text DEFAULT NULL, as_of bigint DEFAULT 9223372036854775807,
 							 max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
 RETURNS TABLE (key text, version bigint, value text)
-AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 1000;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 1000
+SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_scan(regclass, text, text, bigint, bigint, boolean) IS
 'the keys in [from_key, to_key) that have a value, in byte order';
@@ -348,7 +370,8 @@ CREATE FUNCTION mvstore_scan_bytea(store regclass, from_key bytea DEFAULT NULL,
 								   as_of bigint DEFAULT 9223372036854775807,
 								   max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
 RETURNS TABLE (key bytea, version bigint, value bytea)
-AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 1000;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 1000
+SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_scan_bytea(regclass, bytea, bytea, bigint, bigint, boolean) IS
 'the keys in [from_key, to_key) that have a value, in byte order';
@@ -357,7 +380,8 @@ CREATE FUNCTION mvstore_scan_prefix(store regclass, prefix text,
 									as_of bigint DEFAULT 9223372036854775807,
 									max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
 RETURNS TABLE (key text, version bigint, value text)
-AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
+SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_scan_prefix(regclass, text, bigint, bigint, boolean) IS
 'the keys that begin with a prefix and have a value, in byte order';
@@ -366,7 +390,8 @@ CREATE FUNCTION mvstore_scan_prefix(store regclass, prefix bytea,
 									as_of bigint DEFAULT 9223372036854775807,
 									max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
 RETURNS TABLE (key bytea, version bigint, value bytea)
-AS 'MODULE_PATHNAME', 'mvstore_scan_prefix_bytea' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+AS 'MODULE_PATHNAME', 'mvstore_scan_prefix_bytea' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
+SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_scan_prefix(regclass, bytea, bigint, bigint, boolean) IS
 'the keys that begin with a prefix and have a value, in byte order';
@@ -394,7 +419,8 @@ CREATE FUNCTION mvstore_diff(store regclass, from_version bigint,
 								prefix text DEFAULT NULL)
 RETURNS TABLE (key text, old_version bigint, old_value text, new_version bigint,
 			   new_value text)
-AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
+SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_diff(regclass, bigint, bigint, text) IS
 'the keys whose live entry is another as of to_version than as of from_version';
@@ -404,21 +430,24 @@ CREATE FUNCTION mvstore_diff_bytea(store regclass, from_version bigint,
 									prefix bytea DEFAULT NULL)
 RETURNS TABLE (key bytea, old_version bigint, old_value bytea, new_version bigint,
 			   new_value bytea)
-AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
+SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_diff_bytea(regclass, bigint, bigint, bytea) IS
 'the keys whose live entry is another as of to_version than as of from_version';
 
 CREATE FUNCTION mvstore_history(store regclass, key text, max_rows bigint DEFAULT NULL)
 RETURNS TABLE (version bigint, value text, expires_at timestamptz)
-AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_history(regclass, text, bigint) IS
 'every entry of a key, newest first, tombstones included';
 
 CREATE FUNCTION mvstore_history(store regclass, key bytea, max_rows bigint DEFAULT NULL)
 RETURNS TABLE (version bigint, value bytea, expires_at timestamptz)
-AS 'MODULE_PATHNAME', 'mvstore_history_bytea' LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+AS 'MODULE_PATHNAME', 'mvstore_history_bytea' LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_history(regclass, bytea, bigint) IS
 'every entry of a key, newest first, tombstones included';
@@ -441,7 +470,7 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION mvstore_wait_stable(bigint, interval) IS
 'wait until a version is stable; false on timeout';
 
-CREATE FUNCTION mvstore_version_at("time" timestamptz)
+CREATE FUNCTION mvstore_version_at(at timestamptz)
 RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
@@ -481,6 +510,78 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION mvstore_flush(interval) IS
 'wait until every drop requested by now is done; false on timeout';
+
+--
+-- Operation
+--
+
+CREATE FUNCTION mvstore_pause()
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_pause() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mvstore_pause() TO pg_signal_backend;
+
+COMMENT ON FUNCTION mvstore_pause() IS
+'have the drop worker of this database drop nothing until mvstore_resume()';
+
+CREATE FUNCTION mvstore_resume()
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_resume() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mvstore_resume() TO pg_signal_backend;
+
+COMMENT ON FUNCTION mvstore_resume() IS
+'have the drop worker go on, also with requests that a restore has brought';
+
+CREATE FUNCTION mvstore_retry_failed(store regclass)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_retry_failed(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mvstore_retry_failed(regclass) TO pg_signal_backend;
+
+COMMENT ON FUNCTION mvstore_retry_failed(regclass) IS
+'try the failed drop requests of a store again; returns how many there are';
+
+CREATE FUNCTION mvstore_cancel_request(id bigint)
+RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_cancel_request(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mvstore_cancel_request(bigint) TO pg_signal_backend;
+
+COMMENT ON FUNCTION mvstore_cancel_request(bigint) IS
+'void a drop request of mvstore_requests; false if there is none with that id';
+
+CREATE FUNCTION mvstore_request_state(system bigint, database oid, before bigint, spilled boolean,
+									  attempts integer)
+RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_request_state(bigint, oid, bigint, boolean, integer) IS
+'what a row of the journal waits for; read it through mvstore_requests';
+
+CREATE FUNCTION mvstore_queued_requests(OUT store regclass, OUT key bytea, OUT keep integer,
+										OUT before bigint, OUT requested_at timestamptz,
+										OUT state text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 100;
+
+COMMENT ON FUNCTION mvstore_queued_requests() IS
+'requests in the queue that have no row in the journal; read it through mvstore_requests';
+
+CREATE VIEW mvstore_requests AS
+SELECT j.id, j.store,
+	   CASE WHEN pg_catalog.has_table_privilege(j.store, 'SELECT') THEN j.key END AS key,
+	   NULLIF(j.keep, 0) AS keep, j.before, mvstore_time_of(j.id) AS requested_at,
+	   j.attempts, j.error AS last_error,
+	   mvstore_request_state(j.system, j.database, j.before, j.spilled, j.attempts) AS state
+  FROM mvstore_journal j
+UNION ALL
+SELECT NULL, q.store, q.key, q.keep, q.before, q.requested_at, 0, NULL, q.state
+  FROM mvstore_queued_requests() q;
+GRANT SELECT ON mvstore_requests TO PUBLIC;
+
+COMMENT ON VIEW mvstore_requests IS
+'the drop requests of this database that are not yet done; a policy''s own have no id and no keep';
 
 --
 -- Stats
@@ -542,3 +643,77 @@ GRANT SELECT ON mvstore_store_stats TO PUBLIC;
 
 COMMENT ON VIEW mvstore_store_stats IS
 'what was written to and dropped from each store of this database';
+
+CREATE FUNCTION mvstore_stat_writers(OUT pid integer, OUT version bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
+
+COMMENT ON FUNCTION mvstore_stat_writers() IS
+'the transactions that are writing to stores of this database; read it through mvstore_blockers';
+
+CREATE FUNCTION mvstore_stat_troubles(OUT kind text, OUT store oid, OUT since timestamptz,
+									  OUT requests bigint, OUT message text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
+
+COMMENT ON FUNCTION mvstore_stat_troubles() IS
+'the stores that the drop worker cannot get at; read it through mvstore_blockers';
+
+-- Everything that keeps old versions, or their dead rows, from going.
+CREATE VIEW mvstore_blockers AS
+SELECT 'writer' AS kind, w.pid, a.usename AS name, mvstore_time_of(w.version) AS since,
+	   NULL::regclass AS store,
+	   'what was superseded since: ' OPERATOR(pg_catalog.||)
+	   coalesce(d.requests_held, 0)::text OPERATOR(pg_catalog.||) ' requests held' AS holds_back
+  FROM mvstore_stat_writers() w
+  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) w.pid
+  LEFT JOIN mvstore_stats d ON d.database OPERATOR(pg_catalog.=) pg_catalog.current_database()
+UNION ALL
+SELECT 'put_at', l.pid, a.usename, a.xact_start, l.classid::regclass,
+	   'all drops from the store'
+  FROM pg_catalog.pg_locks l
+  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
+ WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
+   AND l.database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database
+										   WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+   AND l.objsubid OPERATOR(pg_catalog.=) 19714	-- MVS_LOCK_DROP
+   AND l.mode OPERATOR(pg_catalog.=) 'ShareLock' AND l.granted
+UNION ALL
+SELECT t.kind, NULL, NULL, t.since, t.store::regclass,
+	   coalesce(t.message, t.requests::text OPERATOR(pg_catalog.||) ' requests')
+  FROM mvstore_stat_troubles() t
+UNION ALL
+SELECT 'error', NULL, NULL, min(mvstore_time_of(j.id)), j.store,
+	   count(*)::text OPERATOR(pg_catalog.||) ' requests failed, see mvstore_requests'
+  FROM mvstore_journal j
+ WHERE j.attempts OPERATOR(pg_catalog.>=) 5
+ GROUP BY j.store
+UNION ALL
+SELECT 'paused', NULL, p.role, p.since, NULL, 'all drops of the database'
+  FROM mvstore_paused p
+UNION ALL
+SELECT 'slot', NULL, NULL, NULL, NULL, 'all drops of the database, for lack of a worker slot'
+  FROM mvstore_stats d
+ WHERE d.database OPERATOR(pg_catalog.=) pg_catalog.current_database()
+   AND d.worker_state OPERATOR(pg_catalog.=) 'no free worker slot'
+UNION ALL
+SELECT 'snapshot', a.pid, a.usename, a.xact_start, NULL,
+	   'the space of what went in the last ' OPERATOR(pg_catalog.||)
+	   pg_catalog.age(a.backend_xmin)::text OPERATOR(pg_catalog.||) ' transactions'
+  FROM pg_catalog.pg_stat_activity a
+ WHERE a.backend_xmin IS NOT NULL AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
+UNION ALL
+SELECT 'snapshot', s.active_pid, s.slot_name, NULL, NULL,
+	   'the space of what went in the last ' OPERATOR(pg_catalog.||)
+	   pg_catalog.age(s.xmin)::text OPERATOR(pg_catalog.||) ' transactions'
+  FROM pg_catalog.pg_replication_slots s
+ WHERE s.xmin IS NOT NULL
+UNION ALL
+SELECT 'snapshot', NULL, x.gid, x.prepared, NULL,
+	   'the space of what went in the last ' OPERATOR(pg_catalog.||)
+	   pg_catalog.age(x.transaction)::text OPERATOR(pg_catalog.||) ' transactions'
+  FROM pg_catalog.pg_prepared_xacts x;
+GRANT SELECT ON mvstore_blockers TO PUBLIC;
+
+COMMENT ON VIEW mvstore_blockers IS
+'what keeps old versions, or the space of dropped ones, from going';

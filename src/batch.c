@@ -30,17 +30,14 @@
 #include "store.h"
 #include "worker.h"
 
-/* Tries of a request that fails alone, before it is set aside. */
-#define MAX_TRIES 5
-
 /* Requests that a pass over the journal reads at a time, in batches. */
 #define JOURNAL_BATCHES 10
 
 /* A pass over the journal has stopped behind this row, to go on there. */
 static bool journal_paused = false;
 static int64 journal_after;
+static int64 journal_failed;	/* rows set aside that it has met */
 
-static int64 kept_count(void);
 static bool queue_is_due(bool force);
 static bool is_due(MvsPending *item, TimestampTz now, int64 horizon);
 static int64 *list_known(int *count);
@@ -53,18 +50,13 @@ static void work_group_in_transaction(MvsPending **group, int count);
 static void find_journal_row(MvsPending *item);
 static void work_key(MvsDrop *drop, MvsPending **group, int count);
 static int	compare_requests(const void *a, const void *b);
-
-/* Requests in pending that are not set aside. */
-static int64
-kept_count(void)
-{
-	return list_length(mvs_worker.pending) - mvs_worker.database->failed_count;
-}
+static void note_failures(void);
+static bool note_failure(MvsPending *item);
 
 bool
 mvs_batch_is_full(void)
 {
-	return kept_count() >= mvs_queue_size;
+	return list_length(mvs_worker.pending) >= mvs_queue_size;
 }
 
 /* Whether the queue is to be worked off now. */
@@ -89,11 +81,30 @@ queue_is_due(bool force)
 static bool
 is_due(MvsPending *item, TimestampTz now, int64 horizon)
 {
-	if (item->failed)
-		return false;
 	if (item->outcome == MVS_OUTCOME_HELD && item->request->before > horizon)
 		return false;
 	return item->retry_at <= now;
+}
+
+void
+mvs_batch_recheck(void)
+{
+	ListCell   *cell;
+
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_worker.database->recheck = false;
+	LWLockRelease(mvs_worker.database->queue_lock);
+	foreach(cell, mvs_worker.pending)
+	{
+		MvsPending *item = lfirst(cell);
+
+		/* As one that has never been tried. */
+		if (item->request->journal != 0)
+		{
+			item->outcome = MVS_OUTCOME_MORE;
+			item->retry_at = 0;
+		}
+	}
 }
 
 bool
@@ -177,7 +188,7 @@ mvs_batch_journal_is_due(void)
 {
 	/* A pass that had to stop goes on when there is room for more than a little. */
 	if (journal_paused)
-		return kept_count() <= mvs_queue_size / 2;
+		return list_length(mvs_worker.pending) <= mvs_queue_size / 2;
 	return mvs_worker.database->journal_wanted && !mvs_batch_is_full();
 }
 
@@ -188,7 +199,7 @@ mvs_batch_run_journal(void)
 	MvsPending **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
 	int			known_count;
 	int64	   *known = list_known(&known_count);
-	int			read;
+	bool		more;
 
 	if (!journal_paused)
 	{
@@ -198,6 +209,7 @@ mvs_batch_run_journal(void)
 		mvs_worker.database->unfinished = 0;
 		LWLockRelease(mvs_worker.database->queue_lock);
 		journal_after = 0;
+		journal_failed = 0;
 	}
 
 	/* Whatever ends the pass early: journal_sequence tells that it is not finished. */
@@ -207,22 +219,21 @@ mvs_batch_run_journal(void)
 		MemoryContext old = CurrentMemoryContext;
 		List	   *requests;
 		ListCell   *cell;
+		int64		last;
 		int			count = 0;
 
 		CHECK_FOR_INTERRUPTS();
 		StartTransactionCommand();
 		MemoryContextSwitchTo(old);
-		requests = mvs_journal_read(journal_after, limit);
+		more = mvs_journal_read(journal_after, limit, &requests, &last, &journal_failed);
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(old);
-		read = list_length(requests);
 		MVS_FAULT("journal-read");
 
 		foreach(cell, requests)
 		{
 			MvsRequest *request = lfirst(cell);
 
-			journal_after = request->journal;
 			if (bsearch(&request->journal, known, known_count, sizeof(int64),
 						compare_ids) == NULL)
 				batch[count++] = take_over(request);
@@ -235,14 +246,18 @@ mvs_batch_run_journal(void)
 			}
 		}
 		list_free(requests);
+		journal_after = last;
 		ConditionVariableBroadcast(&mvs_worker.database->progress);
 		mvs_worker_report();
-		if (mvs_worker_is_stopping() || mvs_batch_is_full())
+		if (mvs_worker_is_stopping() || mvs_worker.database->paused || mvs_batch_is_full())
 			return;
-	} while (read == limit);
+	} while (more);
 
 	journal_paused = false;
 	mvs_worker.journal_sequence = PG_UINT64_MAX;
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_worker.database->failed_count = journal_failed;
+	LWLockRelease(mvs_worker.database->queue_lock);
 	mvs_worker_report();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
 }
@@ -333,6 +348,8 @@ work_group(MvsPending **group, int count)
 	{
 		MemoryContextSwitchTo(old);
 		mvs_worker_note_error(count == 1 && group[0]->tries == 0);
+		if (count == 1)
+			strlcpy(group[0]->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
 		failed = true;
 	}
 	PG_END_TRY();
@@ -362,7 +379,9 @@ work_group_in_transaction(MvsPending **group, int count)
 	for (int start = 0; start < count; start = end)
 	{
 		end = start + 1;
-		if (state == MVS_DROP_READY)
+		if (state == MVS_DROP_READY && mvs_drop_is_full(&drop))
+			group[start]->outcome = MVS_OUTCOME_MORE;
+		else if (state == MVS_DROP_READY)
 		{
 			while (end < count && compare_requests(&group[start], &group[end]) == 0)
 				end++;
@@ -375,7 +394,7 @@ work_group_in_transaction(MvsPending **group, int count)
 			/* A store that is gone has nothing to drop. */
 			PushActiveSnapshot(GetTransactionSnapshot());
 			find_journal_row(group[start]);
-			if (group[start]->found)
+			if (group[start]->outcome == MVS_OUTCOME_DONE && group[start]->found)
 				mvs_journal_delete(&group[start]->journal_tid);
 			PopActiveSnapshot();
 		}
@@ -383,14 +402,20 @@ work_group_in_transaction(MvsPending **group, int count)
 	mvs_drop_commit(&drop, state);
 }
 
-/* Find the row of an explicit request; without one, the request is done already. */
+/* Find the row of a request that has one; without it, the request is done already. */
 static void
 find_journal_row(MvsPending *item)
 {
-	item->found = item->request->journal != 0 &&
-		mvs_journal_find(item->request->journal, &item->journal_tid);
-	item->outcome = item->request->journal == 0 || item->found ?
-		MVS_OUTCOME_DONE : MVS_OUTCOME_ALREADY_DONE;
+	MvsJournalRow row;
+
+	item->found = false;
+	item->outcome = MVS_OUTCOME_DONE;
+	if (item->request->journal == 0)
+		return;
+	row = mvs_journal_find(item->request->journal, &item->journal_tid);
+	item->found = (row == MVS_ROW_FOUND);
+	if (row != MVS_ROW_FOUND)
+		item->outcome = row == MVS_ROW_GONE ? MVS_OUTCOME_ALREADY_DONE : MVS_OUTCOME_LOCKED;
 }
 
 /* Work off all requests of one key together. */
@@ -398,8 +423,10 @@ static void
 work_key(MvsDrop *drop, MvsPending **group, int count)
 {
 	int			wanted = 0;		/* requests that can be worked off now */
+	int			keep = drop->store.info.policy.keep_versions;
 	int			first;
 	int64		held;
+	MvsOutcome	unfinished = MVS_OUTCOME_DONE;
 	bytea	   *key;
 
 	for (int i = 0; i < count; i++)
@@ -417,10 +444,11 @@ work_key(MvsDrop *drop, MvsPending **group, int count)
 				group[i]->found = false;
 			}
 		}
-		if (group[i]->outcome == MVS_OUTCOME_ALREADY_DONE)
+		if (group[i]->outcome != MVS_OUTCOME_DONE)
 			continue;
 		if (request->incarnation != drop->store.info.incarnation)
 			continue;			/* of an earlier life */
+		keep = Max(keep, request->keep);
 		if (request->before > drop->horizon)
 			group[i]->outcome = MVS_OUTCOME_HELD;
 		else if (!drop->store.info.referenced)
@@ -437,7 +465,7 @@ work_key(MvsDrop *drop, MvsPending **group, int count)
 		key = palloc(VARHDRSZ + group[0]->request->key_length);
 		SET_VARSIZE(key, VARHDRSZ + group[0]->request->key_length);
 		memcpy(VARDATA(key), group[0]->request->key, group[0]->request->key_length);
-		mvs_drop_collect(drop, key);
+		mvs_drop_collect(drop, key, keep);
 		first = drop->entries.history.count;
 		drop->merged += wanted - 1;
 		for (int i = 0; i < count; i++)
@@ -454,9 +482,12 @@ work_key(MvsDrop *drop, MvsPending **group, int count)
 						mvs_rule_request(&drop->entries.history, &rule));
 		}
 		if (!mvs_drop_entries(drop, first, &held))
-			for (int i = 0; i < count; i++)
-				if (group[i]->outcome == MVS_OUTCOME_DONE)
-					group[i]->outcome = MVS_OUTCOME_LOCKED;
+			unfinished = MVS_OUTCOME_LOCKED;
+		else if (!drop->entries.whole && first < drop->entries.history.count)
+			unfinished = MVS_OUTCOME_MORE;
+		for (int i = 0; i < count && unfinished != MVS_OUTCOME_DONE; i++)
+			if (group[i]->outcome == MVS_OUTCOME_DONE)
+				group[i]->outcome = unfinished;
 	}
 
 	for (int i = 0; i < count; i++)
@@ -474,6 +505,7 @@ settle(MvsPending **batch, int count)
 	int64		done = 0;
 	int64		lag_total = 0;
 	int64		lag_max = 0;
+	bool		failures = false;
 	MvsDropStats *stats = &mvs_worker.database->stats;
 
 	/* Nothing may end the process while a request is in nobody's hands. */
@@ -494,6 +526,9 @@ settle(MvsPending **batch, int count)
 				break;
 			case MVS_OUTCOME_ALREADY_DONE:
 				break;
+			case MVS_OUTCOME_MORE:
+				item->retry_at = 0; /* in the next batch, behind what waits now */
+				break;
 			case MVS_OUTCOME_HELD:
 				/* Perhaps by a snapshot that knew less than is known now: then soon again. */
 			case MVS_OUTCOME_LOCKED:
@@ -501,15 +536,7 @@ settle(MvsPending **batch, int count)
 				break;
 			case MVS_OUTCOME_ERROR:
 				item->retry_at = mvs_worker_error_delay(item->tries++);
-				if (item->tries >= MAX_TRIES)
-				{
-					item->failed = true;
-					ereport(LOG,
-							(errmsg("a drop request for store with OID %u was set aside after %d tries",
-									item->request->store, item->tries),
-							 errdetail("The last error was: %s",
-									   mvs_worker.database->stats.last_error)));
-				}
+				failures = true;
 				break;
 		}
 		if (item->outcome == MVS_OUTCOME_DONE || item->outcome == MVS_OUTCOME_ALREADY_DONE)
@@ -529,4 +556,74 @@ settle(MvsPending **batch, int count)
 	stats->lag_total_usecs += lag_total;
 	stats->lag_max_usecs = Max(stats->lag_max_usecs, lag_max);
 	LWLockRelease(mvs_worker.database->queue_lock);
+	if (failures)
+		note_failures();
+}
+
+/*
+ * Note the failures of what is in pending in the journal. A request that has
+ * failed too often is then there alone, set aside; where that cannot be noted,
+ * it goes on being tried.
+ */
+static void
+note_failures(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+	List	   *all = list_copy(mvs_worker.pending);
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		MvsPending *item = lfirst(cell);
+		bool		last_try = item->tries >= MVS_MAX_ATTEMPTS;
+		bool		noted;
+
+		/* A policy's own request needs no row as long as it is in our hands. */
+		if (item->outcome != MVS_OUTCOME_ERROR || item->tries == item->noted_tries ||
+			(item->request->journal == 0 && !last_try))
+			continue;
+		noted = note_failure(item);
+		MemoryContextSwitchTo(old);
+		if (!noted || !last_try)
+			continue;
+
+		ereport(LOG,
+				(errmsg("a drop request for store with OID %u was set aside after %d attempts",
+						item->request->store, item->tries),
+				 errdetail("The last error was: %s", item->error)));
+		mvs_worker.pending = list_delete_ptr(mvs_worker.pending, item);
+		pfree(item->request);
+		pfree(item);
+		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+		mvs_worker.database->failed_count++;
+		LWLockRelease(mvs_worker.database->queue_lock);
+	}
+}
+
+/* In a transaction of its own; whether it could be done. */
+static bool
+note_failure(MvsPending *item)
+{
+	volatile bool noted = false;
+	int64		journal = item->request->journal;
+
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		if (mvs_catalog_lock())
+			noted = mvs_journal_note(mvs_worker.database, item->request, item->tries,
+									 item->error);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		item->noted_tries = item->tries;
+	}
+	PG_CATCH();
+	{
+		noted = false;
+		item->request->journal = journal;
+		mvs_worker_note_error(false);
+	}
+	PG_END_TRY();
+	return noted;
 }

@@ -22,6 +22,7 @@ typedef enum MvsOutcome
 {
 	MVS_OUTCOME_DONE,
 	MVS_OUTCOME_ALREADY_DONE,	/* through its row in the journal, or another's work on it */
+	MVS_OUTCOME_MORE,			/* there is more to do than one transaction does */
 	MVS_OUTCOME_HELD,			/* by the horizon */
 	MVS_OUTCOME_LOCKED,			/* by somebody's lock */
 	MVS_OUTCOME_ERROR
@@ -36,7 +37,8 @@ typedef struct MvsPending
 	int			tries;			/* with that outcome, in a row */
 	bool		in_batch;		/* the one under way */
 	TimestampTz retry_at;
-	bool		failed;			/* set aside */
+	int			noted_tries;	/* of these, those that its row tells of */
+	char		error[MVS_ERROR_LENGTH];	/* of the last try */
 	bool		found;			/* journal_tid is its row, in the current transaction */
 	ItemPointerData journal_tid;
 } MvsPending;
@@ -51,6 +53,9 @@ extern bool mvs_batch_run(bool force);
  */
 extern void mvs_batch_run_journal(void);
 extern bool mvs_batch_journal_is_due(void);
+
+/* Has the explicit requests that are kept here tried again: rows may be gone. */
+extern void mvs_batch_recheck(void);
 
 /* Whether so much is kept that the queue must wait, and may overflow. */
 extern bool mvs_batch_is_full(void);

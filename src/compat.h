@@ -19,10 +19,12 @@
 #include "access/tableam.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/acl.h"
 #include "utils/hsearch.h"
+#include "utils/selfuncs.h"
 #include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 200000
@@ -34,6 +36,17 @@
 #include "parser/parse_relation.h"
 #include "varatt.h"
 #endif
+
+/* estimate_array_length() returns a fraction, and looks at statistics, since 17. */
+static inline double
+mvs_compat_array_length(PlannerInfo *root, Node *array)
+{
+#if PG_VERSION_NUM >= 170000
+	return estimate_array_length(root, array);
+#else
+	return estimate_array_length(array);
+#endif
+}
 
 /*
  * ExecInitRangeTable() takes the permissions apart since 16, and the relations
@@ -66,6 +79,17 @@ mvs_compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int
 	return index_beginscan(heap, index, snapshot, NULL, nkeys, 0);
 #else
 	return index_beginscan(heap, index, snapshot, nkeys, 0);
+#endif
+}
+
+/* LockHeldByMe() can look for stronger locks, too, since 17. */
+static inline bool
+mvs_compat_lock_held(const LOCKTAG *tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 170000
+	return LockHeldByMe(tag, mode, false);
+#else
+	return LockHeldByMe(tag, mode);
 #endif
 }
 

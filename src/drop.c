@@ -28,6 +28,10 @@
 #include "stable.h"
 #include "version.h"
 
+static void add_entry(MvsDrop *drop, const MvsEntry *entry);
+static void describe_head(MvsKeyEntries *entries, const MvsEntry *entry);
+static void swap_entries(MvsKeyEntries *entries, int i, int j);
+
 MvsDropState
 mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 {
@@ -58,29 +62,56 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 }
 
 void
-mvs_drop_collect(MvsDrop *drop, const bytea *key)
+mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 {
+	MvsKeyEntries *entries = &drop->entries;
+	int64		limit = (int64) keep + MVS_DROP_LIMIT;
 	MvsEntry	entry;
 	bool		found;
 
 	mvs_drop_collect_begin(drop);
-	for (found = mvs_cursor_find(&drop->cursor, key, MVS_NEWEST, &entry);
-		 found;
-		 found = mvs_cursor_next(&drop->cursor, &entry))
+	for (found = mvs_cursor_find_oldest(&drop->cursor, key, &entry);
+		 found && entries->history.count < limit;
+		 found = mvs_cursor_next_newer(&drop->cursor, &entry))
 	{
 		CHECK_FOR_INTERRUPTS();
-		mvs_drop_collect_entry(drop, &entry);
+		add_entry(drop, &entry);
+		describe_head(entries, &entry);
 	}
+	if (found && mvs_cursor_find(&drop->cursor, key, MVS_NEWEST, &entry))
+	{
+		entries->whole = false;
+		add_entry(drop, &entry);
+		describe_head(entries, &entry);
+	}
+	for (int i = 0, j = entries->history.count - 1; i < j; i++, j--)
+		swap_entries(entries, i, j);
 }
 
 void
 mvs_drop_collect_begin(MvsDrop *drop)
 {
 	drop->entries.history.count = 0;
+	drop->entries.whole = true;
 }
 
 void
 mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry)
+{
+	if (drop->entries.history.count == 0)
+		describe_head(&drop->entries, entry);
+	add_entry(drop, entry);
+}
+
+bool
+mvs_drop_is_full(const MvsDrop *drop)
+{
+	return drop->tally.entries >= MVS_DROP_LIMIT;
+}
+
+/* Add an entry behind the others. */
+static void
+add_entry(MvsDrop *drop, const MvsEntry *entry)
 {
 	MvsKeyEntries *entries = &drop->entries;
 	int			i = entries->history.count;
@@ -104,26 +135,49 @@ mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry)
 		entries->space = space;
 		entries->history.versions = entries->versions;
 	}
-	if (i == 0)
-	{
-		entries->history.tombstone = entry->tombstone;
-		entries->history.expires =
-			!entry->expires || TIMESTAMP_IS_NOEND(entry->expires_at) ? MVS_NEWEST :
-			TIMESTAMP_IS_NOBEGIN(entry->expires_at) ? 0 :
-			mvs_version_of_time(entry->expires_at);
-	}
 	entries->versions[i] = entry->version;
 	entries->tids[i] = entry->tid;
 	entries->bytes[i] = mvs_cursor_bytes(&drop->cursor, entry);
 	entries->history.count++;
 }
 
+/* Note what the rules want to know of the head. */
+static void
+describe_head(MvsKeyEntries *entries, const MvsEntry *entry)
+{
+	entries->history.tombstone = entry->tombstone;
+	entries->history.expires =
+		!entry->expires || TIMESTAMP_IS_NOEND(entry->expires_at) ? MVS_NEWEST :
+		TIMESTAMP_IS_NOBEGIN(entry->expires_at) ? 0 :
+		mvs_version_of_time(entry->expires_at);
+}
+
+static void
+swap_entries(MvsKeyEntries *entries, int i, int j)
+{
+	int64		version = entries->versions[i];
+	ItemPointerData tid = entries->tids[i];
+	int64		bytes = entries->bytes[i];
+
+	entries->versions[i] = entries->versions[j];
+	entries->tids[i] = entries->tids[j];
+	entries->bytes[i] = entries->bytes[j];
+	entries->versions[j] = version;
+	entries->tids[j] = tid;
+	entries->bytes[j] = bytes;
+}
+
 bool
 mvs_drop_entries(MvsDrop *drop, int first, int64 *held)
 {
 	MvsKeyEntries *entries = &drop->entries;
-	MvsVerdict	verdict = mvs_rule_judge(&entries->history, first, drop->horizon);
+	MvsVerdict	verdict;
 	int			left = entries->history.count;
+
+	/* A head goes last, and not before what was not collected. */
+	if (!entries->whole)
+		first = Max(first, 1);
+	verdict = mvs_rule_judge(&entries->history, first, drop->horizon);
 
 	*held = verdict.held;
 	if (verdict.first == entries->history.count)
@@ -145,7 +199,7 @@ mvs_drop_entries(MvsDrop *drop, int first, int64 *held)
 	}
 	if (left < entries->history.count)
 		drop->floor = Max(drop->floor, mvs_rule_end(&entries->history, left));
-	if (left == 0)
+	if (left == 0)				/* then it was the whole key */
 	{
 		drop->tally.purged++;
 		if (!entries->history.tombstone)

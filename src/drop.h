@@ -18,10 +18,17 @@
 #include "stats.h"
 #include "store.h"
 
-/* All entries of one key that a snapshot sees, newest first. */
+/*
+ * Entries that a transaction drops, more or less, so that none lasts for long.
+ * Some 10 ms worth of deletes.
+ */
+#define MVS_DROP_LIMIT 5000
+
+/* The entries of one key that a snapshot sees, newest first: all, or the head and the oldest. */
 typedef struct MvsKeyEntries
 {
 	MvsHistory	history;
+	bool		whole;			/* all of them */
 	int			space;
 	int64	   *versions;
 	ItemPointerData *tids;
@@ -56,12 +63,20 @@ typedef enum MvsDropState
  */
 extern MvsDropState mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store);
 
-/* Collects the entries of a key. */
-extern void mvs_drop_collect(MvsDrop *drop, const bytea *key);
+/*
+ * Collects the entries of a key; if they are very many, only the head and so
+ * many of the oldest that MVS_DROP_LIMIT of these are not among the newest
+ * "keep". The rules hold for them too: in what is left out nothing goes that
+ * these keep.
+ */
+extern void mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep);
 
-/* The same, entry by entry. */
+/* Collects them one by one, newest first. */
 extern void mvs_drop_collect_begin(MvsDrop *drop);
 extern void mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry);
+
+/* Whether the transaction has done enough. */
+extern bool mvs_drop_is_full(const MvsDrop *drop);
 
 /*
  * Drops from entry "first" of what was collected on, as far as the horizon

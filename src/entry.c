@@ -169,13 +169,37 @@ mvs_cursor_walk(MvsCursor *cursor, const bytea *from)
 	restart_scan(cursor->scan, &key, from ? 1 : 0);
 }
 
-bool
-mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry)
+/* Step to the next entry of the scan in a direction. */
+static bool
+step(MvsCursor *cursor, ScanDirection direction, MvsEntry *entry)
 {
-	if (!index_getnext_slot(cursor->scan, ForwardScanDirection, cursor->slot))
+	if (!index_getnext_slot(cursor->scan, direction, cursor->slot))
 		return false;
 	fill_entry(cursor, entry);
 	return true;
+}
+
+bool
+mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry)
+{
+	return step(cursor, ForwardScanDirection, entry);
+}
+
+bool
+mvs_cursor_find_oldest(MvsCursor *cursor, const bytea *key, MvsEntry *entry)
+{
+	ScanKeyData scan_key;
+
+	ScanKeyInit(&scan_key, INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+				PointerGetDatum(key));
+	restart_scan(cursor->scan, &scan_key, 1);
+	return mvs_cursor_next_newer(cursor, entry);
+}
+
+bool
+mvs_cursor_next_newer(MvsCursor *cursor, MvsEntry *entry)
+{
+	return step(cursor, BackwardScanDirection, entry);
 }
 
 /* Key and version are declared NOT NULL, but old rows may have been let in before that. */

@@ -61,6 +61,10 @@ extern void mvs_cursor_walk(MvsCursor *cursor, const bytea *from);
 /* The next entry of what find or walk began. */
 extern bool mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry);
 
+/* The oldest entry of a key; then, from one to the next newer. */
+extern bool mvs_cursor_find_oldest(MvsCursor *cursor, const bytea *key, MvsEntry *entry);
+extern bool mvs_cursor_next_newer(MvsCursor *cursor, MvsEntry *entry);
+
 /* The key of the entry under the cursor, in the slot's memory. */
 extern bytea *mvs_cursor_key(MvsCursor *cursor);
 

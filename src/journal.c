@@ -14,15 +14,21 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/heapam.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "entry.h"
 #include "journal.h"
 #include "queue.h"
@@ -37,43 +43,64 @@
 #define Anum_journal_key 6
 #define Anum_journal_keep 7
 #define Anum_journal_before 8
-#define Natts_journal 8
+#define Anum_journal_spilled 9
+#define Anum_journal_attempts 10
+#define Anum_journal_error 11
+#define Natts_journal 11
 
 static bool is_own(const Datum *values);
+static HeapTuple form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
+						  bool spilled, int attempts, const char *error);
+static MvsRequest *read_row(Relation journal, HeapTuple tuple, int64 *failed);
+
+/* A new row for a request, with a new id, which the request is told. */
+static HeapTuple
+form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
+		 bool spilled, int attempts, const char *error)
+{
+	Datum		values[Natts_journal];
+	bool		nulls[Natts_journal] = {false};
+	HeapTuple	tuple;
+	bytea	   *key;
+
+	key = palloc(VARHDRSZ + request->key_length);
+	SET_VARSIZE(key, VARHDRSZ + request->key_length);
+	memcpy(VARDATA(key), request->key, request->key_length);
+	request->journal = mvs_version_tick(database);
+	values[Anum_journal_id - 1] = Int64GetDatum(request->journal);
+	values[Anum_journal_system - 1] = Int64GetDatum(GetSystemIdentifier());
+	values[Anum_journal_database - 1] = ObjectIdGetDatum(MyDatabaseId);
+	values[Anum_journal_store - 1] = ObjectIdGetDatum(request->store);
+	values[Anum_journal_incarnation - 1] = Int64GetDatum(request->incarnation);
+	values[Anum_journal_key - 1] = PointerGetDatum(key);
+	values[Anum_journal_keep - 1] = Int32GetDatum(request->keep);
+	values[Anum_journal_before - 1] = Int64GetDatum(request->before);
+	values[Anum_journal_spilled - 1] = BoolGetDatum(spilled);
+	values[Anum_journal_attempts - 1] = Int32GetDatum(attempts);
+	nulls[Anum_journal_error - 1] = (error == NULL);
+	values[Anum_journal_error - 1] = error ? CStringGetTextDatum(error) : (Datum) 0;
+	tuple = heap_form_tuple(RelationGetDescr(journal), values, nulls);
+	pfree(key);
+	return tuple;
+}
 
 void
-mvs_journal_write(MvsDatabase *database, char *requests, Size size)
+mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled)
 {
 	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
 	CatalogIndexState indexes = CatalogOpenIndexes(journal);
-	Datum		values[Natts_journal];
-	bool		nulls[Natts_journal] = {false};
 
-	values[Anum_journal_system - 1] = Int64GetDatum(GetSystemIdentifier());
-	values[Anum_journal_database - 1] = ObjectIdGetDatum(MyDatabaseId);
 	for (Size position = 0; position < size;)
 	{
 		MvsRequest *request = (MvsRequest *) (requests + position);
 		HeapTuple	tuple;
-		bytea	   *key;
 
 		position += request->size;
 		if (request->implicit)
 			continue;
-		key = palloc(VARHDRSZ + request->key_length);
-		SET_VARSIZE(key, VARHDRSZ + request->key_length);
-		memcpy(VARDATA(key), request->key, request->key_length);
-		request->journal = mvs_version_tick(database);
-		values[Anum_journal_id - 1] = Int64GetDatum(request->journal);
-		values[Anum_journal_store - 1] = ObjectIdGetDatum(request->store);
-		values[Anum_journal_incarnation - 1] = Int64GetDatum(request->incarnation);
-		values[Anum_journal_key - 1] = PointerGetDatum(key);
-		values[Anum_journal_keep - 1] = Int32GetDatum(request->keep);
-		values[Anum_journal_before - 1] = Int64GetDatum(request->before);
-		tuple = heap_form_tuple(RelationGetDescr(journal), values, nulls);
+		tuple = form_row(journal, database, request, spilled, 0, NULL);
 		CatalogTupleInsertWithInfo(journal, tuple, indexes);
 		heap_freetuple(tuple);
-		pfree(key);
 	}
 	CatalogCloseIndexes(indexes);
 	table_close(journal, RowExclusiveLock);
@@ -87,97 +114,201 @@ is_own(const Datum *values)
 		DatumGetObjectId(values[Anum_journal_database - 1]) == MyDatabaseId;
 }
 
-bool
+MvsJournalRow
 mvs_journal_find(int64 id, ItemPointer tid)
 {
 	Relation	journal;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	bool		found = false;
+	SnapshotData dirty;
+	MvsJournalRow state = MVS_ROW_GONE;
 
 	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
-		return false;			/* gone with the extension */
+		return MVS_ROW_GONE;	/* with the extension */
 	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), AccessShareLock);
 
+	/* With what is uncommitted: who is at a row is not waited for. */
+	InitDirtySnapshot(dirty);
 	ScanKeyInit(&key, Anum_journal_id, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
 	scan = systable_beginscan(journal, mvs_catalog_oid(MVS_JOURNAL_KEY, false), true,
-							  NULL, 1, &key);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+							  &dirty, 1, &key);
+	while (state == MVS_ROW_GONE && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Datum		values[Natts_journal];
 		bool		nulls[Natts_journal];
 
 		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
-		if (is_own(values))
-		{
-			*tid = tuple->t_self;
-			found = true;
-		}
+		if (!is_own(values))
+			continue;
+		*tid = tuple->t_self;
+		state = TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax) ?
+			MVS_ROW_LOCKED : MVS_ROW_FOUND;
 	}
 	systable_endscan(scan);
 	table_close(journal, AccessShareLock);
-	return found;
+	return state;
 }
 
 void
 mvs_journal_delete(ItemPointer tid)
 {
 	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	TM_FailureData failure;
 
-	CatalogTupleDelete(journal, tid);
+	if (mvs_compat_table_tuple_delete(journal, tid, GetCurrentCommandId(true),
+									  GetActiveSnapshot(), &failure) != TM_Ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("a drop request is being changed by another transaction")));
 	table_close(journal, RowExclusiveLock);
 }
 
-List *
-mvs_journal_read(int64 after, int limit)
+bool
+mvs_journal_note(MvsDatabase *database, MvsRequest *request, int attempts, const char *error)
+{
+	Relation	journal;
+	HeapTupleData old;
+	Buffer		buffer;
+	MvsJournalRow state = MVS_ROW_GONE;
+
+	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
+		return true;
+	if (request->journal != 0)
+	{
+		state = mvs_journal_find(request->journal, &old.t_self);
+		if (state != MVS_ROW_FOUND)
+			return state == MVS_ROW_GONE;
+	}
+	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	if (state == MVS_ROW_GONE)
+		CatalogTupleInsert(journal, form_row(journal, database, request, false, attempts, error));
+	else if (heap_fetch(journal, GetActiveSnapshot(), &old, &buffer, false))
+	{
+		Datum		values[Natts_journal];
+		bool		nulls[Natts_journal] = {false};
+		bool		replace[Natts_journal] = {false};
+		HeapTuple	new;
+
+		values[Anum_journal_attempts - 1] = Int32GetDatum(attempts);
+		replace[Anum_journal_attempts - 1] = true;
+		values[Anum_journal_error - 1] = CStringGetTextDatum(error);
+		replace[Anum_journal_error - 1] = true;
+		new = heap_modify_tuple(&old, RelationGetDescr(journal), values, nulls, replace);
+		ReleaseBuffer(buffer);
+		CatalogTupleUpdate(journal, &old.t_self, new);
+	}
+	table_close(journal, RowExclusiveLock);
+	return true;
+}
+
+/* The request of a row; NULL where the row is not ours to work off, or was set aside. */
+static MvsRequest *
+read_row(Relation journal, HeapTuple tuple, int64 *failed)
+{
+	Datum		values[Natts_journal];
+	bool		nulls[Natts_journal];
+	bytea	   *key;
+	MvsRequest *request;
+	int			length;
+
+	heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
+	if (!is_own(values))
+		return NULL;
+	if (DatumGetInt32(values[Anum_journal_attempts - 1]) >= MVS_MAX_ATTEMPTS)
+	{
+		(*failed)++;
+		return NULL;
+	}
+	key = DatumGetByteaPP(values[Anum_journal_key - 1]);
+	length = VARSIZE_ANY_EXHDR(key);
+	if (length > MVS_MAX_KEY)
+		return NULL;			/* no request of ours */
+	request = palloc0(MvsRequestSize(length));
+	request->size = MvsRequestSize(length);
+	request->key_length = length;
+	request->keep = DatumGetInt32(values[Anum_journal_keep - 1]);
+	request->implicit = (request->keep == 0);
+	request->store = DatumGetObjectId(values[Anum_journal_store - 1]);
+	request->incarnation = DatumGetInt64(values[Anum_journal_incarnation - 1]);
+	request->journal = DatumGetInt64(values[Anum_journal_id - 1]);
+	request->before = DatumGetInt64(values[Anum_journal_before - 1]);
+	/* The clock that ids come from tells when it was made. */
+	request->committed_at = mvs_version_to_time(request->journal);
+	memcpy(request->key, VARDATA_ANY(key), length);
+	if ((Pointer) key != DatumGetPointer(values[Anum_journal_key - 1]))
+		pfree(key);
+	return request;
+}
+
+bool
+mvs_journal_read(int64 after, int limit, List **requests, int64 *last, int64 *failed)
 {
 	Relation	journal;
 	Relation	index;
 	ScanKeyData key;
 	SysScanDesc scan;
-	HeapTuple	tuple;
-	List	   *requests = NIL;
+	HeapTuple	tuple = NULL;
+	int			count = 0;
 
+	*requests = NIL;
+	*last = after;
 	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
-		return NIL;
+		return false;
 	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), AccessShareLock);
 	index = index_open(mvs_catalog_oid(MVS_JOURNAL_KEY, false), AccessShareLock);
 	ScanKeyInit(&key, Anum_journal_id, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(after));
 	scan = systable_beginscan_ordered(journal, index, NULL, 1, &key);
-	while (list_length(requests) < limit &&
+	while (count < limit &&
 		   HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
 	{
-		Datum		values[Natts_journal];
-		bool		nulls[Natts_journal];
-		bytea	   *request_key;
-		MvsRequest *request;
-		int			length;
+		MvsRequest *request = read_row(journal, tuple, failed);
+		bool		isnull;
+		int64		id = DatumGetInt64(heap_getattr(tuple, Anum_journal_id,
+													RelationGetDescr(journal), &isnull));
 
-		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
-		if (!is_own(values))
-			continue;
-		request_key = DatumGetByteaPP(values[Anum_journal_key - 1]);
-		length = VARSIZE_ANY_EXHDR(request_key);
-		if (length > MVS_MAX_KEY)
-			continue;			/* no request of ours */
-		request = palloc0(MvsRequestSize(length));
-		request->size = MvsRequestSize(length);
-		request->key_length = length;
-		request->keep = DatumGetInt32(values[Anum_journal_keep - 1]);
-		request->store = DatumGetObjectId(values[Anum_journal_store - 1]);
-		request->incarnation = DatumGetInt64(values[Anum_journal_incarnation - 1]);
-		request->journal = DatumGetInt64(values[Anum_journal_id - 1]);
-		request->before = DatumGetInt64(values[Anum_journal_before - 1]);
-		/* The clock that ids come from tells when it was made. */
-		request->committed_at = mvs_version_to_time(request->journal);
-		memcpy(request->key, VARDATA_ANY(request_key), length);
-		if ((Pointer) request_key != DatumGetPointer(values[Anum_journal_key - 1]))
-			pfree(request_key);
-		requests = lappend(requests, request);
+		/* A row of another system may have the id of one of ours, which then comes next. */
+		count++;
+		*last = Max(*last, request ? id : id - 1);
+		if (request)
+			*requests = lappend(*requests, request);
 	}
 	systable_endscan_ordered(scan);
 	index_close(index, AccessShareLock);
 	table_close(journal, AccessShareLock);
-	return requests;
+	return count == limit;
+}
+
+int64
+mvs_journal_adopt(MvsDatabase *database)
+{
+	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	SysScanDesc scan = systable_beginscan(journal, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+	int64		count = 0;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Natts_journal];
+		bool		nulls[Natts_journal];
+		bool		replace[Natts_journal] = {false};
+
+		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
+		if (is_own(values))
+			continue;
+		values[Anum_journal_id - 1] = Int64GetDatum(mvs_version_tick(database));
+		values[Anum_journal_system - 1] = Int64GetDatum(GetSystemIdentifier());
+		values[Anum_journal_database - 1] = ObjectIdGetDatum(MyDatabaseId);
+		values[Anum_journal_spilled - 1] = BoolGetDatum(true);
+		replace[Anum_journal_id - 1] = replace[Anum_journal_system - 1] =
+			replace[Anum_journal_database - 1] = replace[Anum_journal_spilled - 1] = true;
+		CatalogTupleUpdate(journal, &tuple->t_self,
+						   heap_modify_tuple(tuple, RelationGetDescr(journal),
+											 values, nulls, replace));
+		count++;
+	}
+	systable_endscan(scan);
+	table_close(journal, NoLock);
+	CommandCounterIncrement();
+	return count;
 }

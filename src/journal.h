@@ -17,21 +17,49 @@
 
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
+
+#include "queue.h"
 #include "shmem.h"
 
-/* Writes rows for the explicit ones of requests that lie one behind the other. */
-extern void mvs_journal_write(MvsDatabase *database, char *requests, Size size);
+/* Failed attempts after which a request is set aside. */
+#define MVS_MAX_ATTEMPTS 5
 
-/* Finds a row; false if it is gone. */
-extern bool mvs_journal_find(int64 id, ItemPointer tid);
+/*
+ * Writes rows for the explicit ones of requests that lie one behind the other;
+ * spilled says that the queue has no room for them.
+ */
+extern void mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled);
 
-/* Deletes a row that was found. */
+/* What became of a row. */
+typedef enum MvsJournalRow
+{
+	MVS_ROW_FOUND,
+	MVS_ROW_GONE,
+	MVS_ROW_LOCKED				/* somebody is voiding or changing it */
+} MvsJournalRow;
+
+extern MvsJournalRow mvs_journal_find(int64 id, ItemPointer tid);
+
+/* Deletes a row that was found; 55P03 where somebody has locked it since. */
 extern void mvs_journal_delete(ItemPointer tid);
 
 /*
- * Up to "limit" requests with ids above "after", in order, from rows that this
- * database has made: a list of MvsRequest in the current memory context.
+ * Notes in a request's row how many attempts have failed, and how; makes one for
+ * a request of a policy. False where somebody has locked the row.
  */
-extern List *mvs_journal_read(int64 after, int limit);
+extern bool mvs_journal_note(MvsDatabase *database, MvsRequest *request, int attempts,
+							 const char *error);
+
+/*
+ * Up to "limit" requests with ids above "after", in order, from rows that this
+ * database has made: a list of MvsRequest in the current memory context. Those
+ * that were set aside are counted in failed, and left out. In last is told the
+ * id of the last row read; false where there are no more.
+ */
+extern bool mvs_journal_read(int64 after, int limit, List **requests, int64 *last,
+							 int64 *failed);
+
+/* Takes over the rows that a restore has brought; how many there were. */
+extern int64 mvs_journal_adopt(MvsDatabase *database);
 
 #endif							/* MVSTORE_JOURNAL_H */

@@ -30,6 +30,7 @@
 PG_MODULE_MAGIC_EXT(.name = "mvstore", .version = "1.0");
 
 int			mvs_batch_size;
+bool		mvs_durable_drops;
 int			mvs_flush_interval;
 int			mvs_max_databases;
 int			mvs_max_workers;
@@ -66,6 +67,11 @@ define_settings(void)
 							"A batch is also never larger than this.",
 							&mvs_batch_size, 100, 1, 10000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("mvstore.durable_drops",
+							 "Keeps drop requests on disk until they are done.",
+							 "Off, a crash forgets those that have room in the queue.",
+							 &mvs_durable_drops, true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("mvstore.flush_interval",
 							"Sets how long a due drop request waits for a batch to fill.",
 							NULL,

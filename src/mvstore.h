@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 extern int	mvs_batch_size;		/* due requests that make a batch, and its limit */
+extern bool mvs_durable_drops;	/* drop requests survive a crash */
 extern int	mvs_flush_interval; /* milliseconds that a due request waits at most */
 extern int	mvs_max_databases;	/* databases that can have stores */
 extern int	mvs_max_workers;	/* drop workers at a time */

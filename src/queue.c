@@ -25,12 +25,29 @@
 #include "queue.h"
 #include "version.h"
 
+/* What is left of the requests that somebody waits for. */
+typedef struct Rest
+{
+	bool		done;			/* nothing is left */
+	bool		failed;			/* but what has failed */
+	bool		paused;
+	bool		taken;			/* the worker has seen all of it */
+	int64		held;			/* by the horizon, among all that the worker keeps */
+	int64		retry;			/* by locks and errors */
+	int			trouble_count;
+	MvsTrouble	troubles[MVS_MAX_TROUBLES];
+} Rest;
+
 static uint32 wait_event_flush = 0;
 
 static void ring_write(MvsDatabase *database, uint64 position, const char *data, Size size);
 static void ring_read(MvsDatabase *database, uint64 position, char *data, Size size);
+static bool has_room(MvsDatabase *database, int64 count, Size size);
 static bool put_request(MvsDatabase *database, MvsRequest *request);
 static bool is_done(MvsDatabase *database, uint64 target);
+static bool is_locked_by_caller(Oid store);
+static bool is_held_by_caller(MvsDatabase *database, const Rest *rest);
+static void look_at_rest(MvsDatabase *database, uint64 target, Rest *rest);
 
 static void
 ring_write(MvsDatabase *database, uint64 position, const char *data, Size size)
@@ -54,13 +71,46 @@ ring_read(MvsDatabase *database, uint64 position, char *data, Size size)
 	memcpy(data + first, database->queue, size - first);
 }
 
+/* Whether there is room beside what is reserved. With queue_lock held. */
+static bool
+has_room(MvsDatabase *database, int64 count, Size size)
+{
+	uint64		used = database->queue_tail - database->queue_head;
+
+	return database->queue_count + database->reserved_count + count <= mvs_queue_size &&
+		used + database->reserved_size + size <= mvs_queue_bytes();
+}
+
+bool
+mvs_queue_reserve(MvsDatabase *database, int64 count, Size size)
+{
+	bool		room;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	room = has_room(database, count, size);
+	if (room)
+	{
+		database->reserved_count += count;
+		database->reserved_size += size;
+	}
+	LWLockRelease(database->queue_lock);
+	return room;
+}
+
+void
+mvs_queue_release(MvsDatabase *database, int64 count, Size size)
+{
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->reserved_count -= count;
+	database->reserved_size -= size;
+	LWLockRelease(database->queue_lock);
+}
+
 /* Put one request in; false where there is no room. */
 static bool
 put_request(MvsDatabase *database, MvsRequest *request)
 {
-	uint64		used = database->queue_tail - database->queue_head;
-
-	if (database->queue_count >= mvs_queue_size || used + request->size > mvs_queue_bytes())
+	if (!has_room(database, 1, request->size))
 		return false;
 	if (database->queue_count == 0)
 		database->queue_oldest = request->committed_at;
@@ -69,6 +119,25 @@ put_request(MvsDatabase *database, MvsRequest *request)
 	database->queue_count++;
 	database->queue_high_water = Max(database->queue_high_water, database->queue_count);
 	return true;
+}
+
+bool
+mvs_queue_put_back(MvsDatabase *database, MvsRequest *request)
+{
+	return put_request(database, request);
+}
+
+Size
+mvs_queue_copy(MvsDatabase *database, char **requests)
+{
+	Size		size;
+
+	*requests = palloc(mvs_queue_bytes());
+	LWLockAcquire(database->queue_lock, LW_SHARED);
+	size = database->queue_tail - database->queue_head;
+	ring_read(database, database->queue_head, *requests, size);
+	LWLockRelease(database->queue_lock);
+	return size;
 }
 
 void
@@ -109,26 +178,38 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 	ListCell   *cell;
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->reserved_count -= publication->reserved;
+	database->reserved_size -= publication->reserved_size;
 	for (Size position = 0; position < publication->size;)
 	{
 		MvsRequest *request = (MvsRequest *) (publication->requests + position);
 
 		request->sequence = ++database->published;
 		request->committed_at = now;
-		if (!put_request(database, request))
+		position += request->size;
+		if (!request->implicit && request->journal != 0 && publication->reserved == 0)
+		{
+			/* It stands in the journal as spilled. */
+			overflowed++;
+			database->journal_wanted = true;
+		}
+		else if (!put_request(database, request))
 		{
 			overflowed++;
-			if (request->implicit)
-				mvs_queue_mark(database, request->store, request->before, request->sequence);
-			else
-				database->journal_wanted = true;
+			mvs_queue_mark(database, request->store, request->before, request->sequence);
 		}
-		position += request->size;
 	}
-	if (publication->spilled > 0)
+	if (publication->spilled > 0 || publication->journal)
 	{
 		database->published++;
 		database->journal_wanted = true;
+	}
+	if (publication->recheck)
+		database->recheck = true;
+	if (publication->pause != MVS_PAUSE_AS_IT_IS)
+	{
+		database->paused = (publication->pause == MVS_PAUSE_ON);
+		database->pause_changed = true;
 	}
 	if (publication->marks != NIL)
 		database->published++;
@@ -144,7 +225,8 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 	database->stats.overflowed += overflowed;
 
 	wake = database->queue_count >= database->queue_wake_at ||
-		overflowed > 0 || publication->marks != NIL;
+		overflowed > 0 || publication->marks != NIL || publication->journal ||
+		publication->recheck || publication->pause != MVS_PAUSE_AS_IT_IS;
 	if (wake)
 		database->queue_wake_at = PG_INT64_MAX;
 	LWLockRelease(database->queue_lock);
@@ -212,55 +294,87 @@ is_done(MvsDatabase *database, uint64 target)
 	return true;
 }
 
+/* Whether the caller's transaction has a lock that keeps the worker from a store. */
+static bool
+is_locked_by_caller(Oid store)
+{
+	LOCKTAG		tag;
+
+	mvs_lock_tag(&tag, MVS_LOCK_DROP, store, 0);
+	if (mvs_compat_lock_held(&tag, ShareLock))
+		return true;
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, store);
+	for (LOCKMODE mode = ShareLock; mode <= AccessExclusiveLock; mode++)
+		if (mvs_compat_lock_held(&tag, mode))
+			return true;
+	return false;
+}
+
+/*
+ * Whether all that is left waits for the caller's own transaction, by the
+ * horizon or by a lock: it would wait for itself.
+ */
+static bool
+is_held_by_caller(MvsDatabase *database, const Rest *rest)
+{
+	int64		left = rest->held + rest->retry;
+
+	if (!rest->taken || left == 0)
+		return false;			/* the worker is at it */
+	if (mvs_version_mine() != 0 &&
+		mvs_version_oldest_writer(database).version == mvs_version_mine())
+		left -= rest->held;
+	for (int i = 0; i < rest->trouble_count; i++)
+		if (rest->troubles[i].locked && is_locked_by_caller(rest->troubles[i].store))
+			left -= rest->troubles[i].requests;
+	return left <= 0;
+}
+
+/* See what is left of the requests up to a sequence number. */
+static void
+look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
+{
+	LWLockAcquire(database->queue_lock, LW_SHARED);
+	rest->done = is_done(database, target);
+	rest->failed = database->failed_count > 0;
+	rest->paused = database->paused;
+	rest->taken = database->taken >= target && !database->journal_wanted &&
+		database->mark_count == 0 && !database->all_marked;
+	rest->held = database->held_count + database->held_sweeps;
+	rest->retry = database->retry_count;
+	rest->trouble_count = database->trouble_count;
+	memcpy(rest->troubles, database->troubles, sizeof(rest->troubles));
+	LWLockRelease(database->queue_lock);
+}
+
 bool
 mvs_queue_wait(MvsDatabase *database, int64 timeout)
 {
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
 	uint64		target;
-	bool		done;
+	Rest		rest;
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	target = database->published;
 	database->flush_sequence = Max(database->flush_sequence, target);
-	done = is_done(database, target);
 	LWLockRelease(database->queue_lock);
-	if (!done)
+	look_at_rest(database, target, &rest);
+	if (!rest.done)
 		mvs_wake_worker(database);
 
 	ConditionVariablePrepareToSleep(&database->progress);
 	for (;;)
 	{
-		bool		taken;
-		bool		only_held;
-		int64		failed;
 		int64		left;
 
-		LWLockAcquire(database->queue_lock, LW_SHARED);
-		done = is_done(database, target);
-		taken = database->taken >= target && !database->journal_wanted &&
-			database->mark_count == 0 && !database->all_marked;
-		only_held = taken && database->retry_count == 0 &&
-			(database->held_count > 0 || database->held_sweeps > 0);
-		failed = database->failed_count;
-		LWLockRelease(database->queue_lock);
-
-		if (done)
-		{
-			done = (failed == 0);
-			break;
-		}
-		/* Held by the caller's own transaction? Then it would wait for itself. */
-		if (only_held && mvs_version_mine() != 0 &&
-			mvs_version_oldest_writer(database).version == mvs_version_mine())
-			break;
-
+		look_at_rest(database, target, &rest);
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-		if (left <= 0)
+		if (rest.done || rest.paused || left <= 0 || is_held_by_caller(database, &rest))
 			break;
 		(void) ConditionVariableTimedSleep(&database->progress, left,
 										   mvs_compat_wait_event(&wait_event_flush,
 																 "MvstoreFlush"));
 	}
 	ConditionVariableCancelSleep();
-	return done;
+	return rest.done && !rest.failed;
 }

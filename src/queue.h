@@ -39,6 +39,14 @@ typedef struct MvsRequest
 #define MvsRequestSize(key_length) MAXALIGN(offsetof(MvsRequest, key) + (key_length))
 #define MVS_MAX_REQUEST MvsRequestSize(2000)
 
+/* What a transaction has done to the pause. */
+typedef enum MvsPause
+{
+	MVS_PAUSE_AS_IT_IS,
+	MVS_PAUSE_ON,
+	MVS_PAUSE_OFF
+} MvsPause;
+
 /* What a transaction leaves behind at its commit. */
 typedef struct MvsPublication
 {
@@ -46,11 +54,20 @@ typedef struct MvsPublication
 	Size		size;
 	int64		count;
 	int64		merged;			/* duplicates left out */
+	int64		reserved;		/* of the requests, that have room for sure */
+	Size		reserved_size;
 	int64		spilled;		/* explicit ones that stand in the journal alone */
+	bool		journal;		/* rows of the journal are to be looked at */
+	bool		recheck;		/* what the worker has in hand is to be looked at anew */
+	MvsPause	pause;
 	int64		skipped;		/* implicit ones that a mark stands for */
 	const List *marks;			/* OIDs of stores to be marked */
 	int64		version;		/* of the transaction */
 } MvsPublication;
+
+/* Keeps room for requests that will be published, or are not; false where there is none. */
+extern bool mvs_queue_reserve(MvsDatabase *database, int64 count, Size size);
+extern void mvs_queue_release(MvsDatabase *database, int64 count, Size size);
 
 /* Publishes it and wakes the worker where that is due. From the COMMIT callback. */
 extern void mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication);
@@ -65,13 +82,19 @@ extern int	mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int l
 /* Removes the first "count" requests, of "size" bytes together. */
 extern void mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequence);
 
+/* Puts a request back that was taken out; false where there is no room. With queue_lock held. */
+extern bool mvs_queue_put_back(MvsDatabase *database, MvsRequest *request);
+
+/* All that is in the queue, in the current memory context; the bytes of it. */
+extern Size mvs_queue_copy(MvsDatabase *database, char **requests);
+
 /* Marks a store, or with InvalidOid all of them. With queue_lock held. */
 extern void mvs_queue_mark(MvsDatabase *database, Oid store, int64 version, uint64 sequence);
 
 /*
  * Waits until all that is published by now is done. False at the timeout (in
- * milliseconds), and at once when what is left cannot go while the caller
- * waits, or has failed. Serves interrupts.
+ * milliseconds), and at once when what is left has failed, is paused, or cannot
+ * go while the caller waits. Serves interrupts.
  */
 extern bool mvs_queue_wait(MvsDatabase *database, int64 timeout);
 

@@ -59,9 +59,16 @@ typedef struct Level
 	List	   *marks;			/* OIDs of stores */
 	List	   *forgotten;		/* likewise */
 	List	   *counts;			/* of MvsStoreCount */
+	bool		journal;		/* rows of the journal are to be looked at */
+	bool		recheck;		/* and what the worker has in hand */
+	MvsPause	pause;
 } Level;
 
 static Level *levels = NULL;
+
+/* Room in the queue that this transaction has reserved for its explicit requests. */
+static int64 reserved = 0;
+static Size reserved_size = 0;
 
 static uint32 hash_request(Level *level, Size position);
 static bool same_request(Level *level, Size left, Size right);
@@ -89,6 +96,7 @@ static bool is_marked(Oid store);
 static MvsStoreCount *count_of(Level *level, Oid store);
 static void merge_levels(Level *into, Level *from);
 static void publish(Level *level);
+static void secure_requests(Level *level);
 static void end_transaction(XactEvent event, void *argument);
 static void end_subtransaction(SubXactEvent event, SubTransactionId mine,
 							   SubTransactionId parent, void *argument);
@@ -198,6 +206,15 @@ warn_without_worker(void)
 				(errmsg("drops are not worked off for lack of a free worker slot"),
 				 errdetail("They are kept until there is one."),
 				 errhint("Raise \"max_worker_processes\" and restart the server.")));
+	else if (database->worker_state == MVS_WORKER_MISMATCH)
+		ereport(WARNING,
+				(errmsg("drops are not worked off because library and extension have different versions"),
+				 errdetail("They are kept until then."),
+				 errhint("Run ALTER EXTENSION mvstore UPDATE.")));
+	else if (database->paused)
+		ereport(WARNING,
+				(errmsg("drops are not worked off because they are paused"),
+				 errdetail("They are kept until mvstore_resume() is called.")));
 	else if (mvs_shared->launcher_proc < 0 && database->worker_pid == 0)
 		ereport(WARNING,
 				(errmsg("drops are not worked off because the mvstore launcher is not running"),
@@ -244,7 +261,7 @@ mvs_request_drop(MvsStore *store, const bytea *key, int32 keep, int64 before)
 	level = levels;
 	if (level->explicit_count > mvs_queue_size)
 	{
-		mvs_journal_write(mvs_database(), level->buffer, level->used);
+		mvs_journal_write(mvs_database(), level->buffer, level->used, true);
 		level->spilled += level->explicit_count;
 		drop_collected(level, false);
 	}
@@ -349,6 +366,24 @@ mvs_request_forget(Oid store)
 	MemoryContextSwitchTo(old);
 }
 
+void
+mvs_request_journal(void)
+{
+	current_level()->journal = true;
+}
+
+void
+mvs_request_recheck(void)
+{
+	current_level()->recheck = true;
+}
+
+void
+mvs_request_pause(bool on)
+{
+	current_level()->pause = on ? MVS_PAUSE_ON : MVS_PAUSE_OFF;
+}
+
 static MvsStoreCount *
 count_of(Level *level, Oid store)
 {
@@ -403,6 +438,10 @@ merge_levels(Level *into, Level *from)
 	into->merged += from->merged;
 	into->spilled += from->spilled;
 	into->skipped += from->skipped;
+	into->journal |= from->journal;
+	into->recheck |= from->recheck;
+	if (from->pause != MVS_PAUSE_AS_IT_IS)
+		into->pause = from->pause;
 
 	old = MemoryContextSwitchTo(into->context);
 	into->marks = list_concat_unique_oid(into->marks, from->marks);
@@ -435,13 +474,19 @@ publish(Level *level)
 		mvs_stats_count(lfirst(cell));
 	foreach(cell, level->forgotten)
 		mvs_stats_forget_store(lfirst_oid(cell));
-	if (level->used > 0 || level->spilled > 0 || level->marks != NIL)
+	if (level->used > 0 || level->spilled > 0 || level->marks != NIL || level->journal ||
+		level->recheck || level->pause != MVS_PAUSE_AS_IT_IS)
 	{
 		MvsPublication publication = {
 			.requests = level->buffer,
 			.size = level->used,
 			.count = level->explicit_count + level->implicit_count,
 			.merged = level->merged,
+			.reserved = reserved,
+			.reserved_size = reserved_size,
+			.journal = level->journal,
+			.recheck = level->recheck,
+			.pause = level->pause,
 			.spilled = level->spilled,
 			.skipped = level->skipped,
 			.marks = level->marks,
@@ -449,6 +494,42 @@ publish(Level *level)
 		};
 
 		mvs_queue_publish(database, &publication);
+		reserved = 0;
+		reserved_size = 0;
+	}
+}
+
+/*
+ * Make sure of the explicit requests of a transaction that is about to commit:
+ * room for them in the queue, and rows in the journal, which survive a crash.
+ * Without room they need the rows.
+ */
+static void
+secure_requests(Level *level)
+{
+	MvsDatabase *database = mvs_database();
+	Size		size = 0;
+
+	for (Size position = 0; position < level->used;)
+	{
+		MvsRequest *request = (MvsRequest *) (level->buffer + position);
+
+		position += request->size;
+		if (!request->implicit)
+			size += request->size;
+	}
+	if (mvs_queue_reserve(database, level->explicit_count, size))
+	{
+		reserved = level->explicit_count;
+		reserved_size = size;
+	}
+	if (mvs_durable_drops || reserved == 0)
+	{
+		MVS_FAULT("journal-before");
+		PushActiveSnapshot(GetTransactionSnapshot());
+		mvs_journal_write(database, level->buffer, level->used, reserved == 0);
+		PopActiveSnapshot();
+		MVS_FAULT("journal-written");
 	}
 }
 
@@ -462,13 +543,7 @@ end_transaction(XactEvent event, void *argument)
 			if (levels && !OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
 				levels = NULL;
 			if (levels && levels->explicit_count > 0)
-			{
-				MVS_FAULT("journal-before");
-				PushActiveSnapshot(GetTransactionSnapshot());
-				mvs_journal_write(mvs_database(), levels->buffer, levels->used);
-				PopActiveSnapshot();
-				MVS_FAULT("journal-written");
-			}
+				secure_requests(levels);
 
 			/* So that counting at COMMIT finds its place. */
 			if (levels)
@@ -497,6 +572,12 @@ end_transaction(XactEvent event, void *argument)
 			break;
 		case XACT_EVENT_ABORT:
 			levels = NULL;
+			if (reserved > 0)
+			{
+				mvs_queue_release(mvs_database_find(MyDatabaseId), reserved, reserved_size);
+				reserved = 0;
+				reserved_size = 0;
+			}
 			mvs_version_end(false);
 			break;
 		default:

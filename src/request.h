@@ -29,6 +29,13 @@ extern void mvs_request_policy(MvsStore *store, const bytea *key, int64 before);
 /* A sweep of a store. */
 extern void mvs_request_mark(Oid store);
 
+/* Rows of the journal, or what the worker has in hand, are to be looked at. */
+extern void mvs_request_journal(void);
+extern void mvs_request_recheck(void);
+
+/* The row of mvstore_paused has come, or gone. */
+extern void mvs_request_pause(bool on);
+
 /* The store was dropped: its counters go. */
 extern void mvs_request_forget(Oid store);
 

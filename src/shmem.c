@@ -19,6 +19,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "keep.h"
 #include "mvstore.h"
 #include "shmem.h"
 #include "stats.h"
@@ -35,7 +36,6 @@ static Size writers_size(void);
 static Size arrays_size(void);
 static void request_shmem(void);
 static void startup_shmem(void);
-static MvsDatabase *take_slot(void);
 static bool free_stale_slots(void);
 
 /* Register the hooks that ask for shared memory and set it up. */
@@ -136,11 +136,12 @@ startup_shmem(void)
 	}
 	mvs_stats_shmem_startup();
 	LWLockRelease(AddinShmemInitLock);
+	if (!found)
+		mvs_keep_init();
 }
 
-/* Give the current database a free slot; NULL where all are taken. */
-static MvsDatabase *
-take_slot(void)
+MvsDatabase *
+mvs_database_take(Oid oid, bool *fresh)
 {
 	MvsDatabase *database = NULL;
 
@@ -149,7 +150,7 @@ take_slot(void)
 	{
 		MvsDatabase *slot = &mvs_shared->databases[i];
 
-		if (slot->oid == MyDatabaseId)
+		if (slot->oid == oid)
 		{
 			database = slot;
 			break;
@@ -157,6 +158,8 @@ take_slot(void)
 		if (slot->oid == InvalidOid && database == NULL)
 			database = slot;
 	}
+	if (fresh)
+		*fresh = database && database->oid == InvalidOid;
 	if (database && database->oid == InvalidOid)
 	{
 		/* All but what start-up has set once for all. */
@@ -169,10 +172,15 @@ take_slot(void)
 		database->ring_lost = InvalidFullTransactionId;
 		database->queue_head = database->queue_tail = 0;
 		database->queue_count = database->queue_high_water = 0;
+		database->reserved_count = 0;
+		database->reserved_size = 0;
 		database->queue_wake_at = 1;
 		database->queue_oldest = 0;
 		database->published = database->taken = database->flush_sequence = 0;
-		database->journal_wanted = false;
+		database->journal_wanted = database->recheck = false;
+		database->paused = false;
+		database->pause_changed = true;
+		database->trouble_count = 0;
 		database->mark_count = 0;
 		database->all_marked = false;
 		database->worker_state = MVS_WORKER_NONE;
@@ -186,7 +194,7 @@ take_slot(void)
 		database->hold_off = false;
 		memset(&database->stats, 0, sizeof(database->stats));
 		database->stats.since = GetCurrentTimestamp();
-		database->oid = MyDatabaseId;
+		database->oid = oid;
 	}
 	LWLockRelease(mvs_shared->lock);
 	return database;
@@ -222,13 +230,18 @@ mvs_database_if_any(void)
 		return NULL;
 	if (current == NULL)
 	{
-		MvsDatabase *database = take_slot();
+		bool		fresh;
+		MvsDatabase *database = mvs_database_take(MyDatabaseId, &fresh);
 
 		if (database == NULL && free_stale_slots())
-			database = take_slot();
+			database = mvs_database_take(MyDatabaseId, &fresh);
 		if (database == NULL)
 			return NULL;
 		current = database;		/* for good: no session changes its database */
+
+		/* Stores may have come by a restore, or with a template: a worker is to look. */
+		if (fresh)
+			mvs_wake_worker(database);
 	}
 	mvs_version_load(current);
 	return current;

@@ -46,6 +46,9 @@
 
 #define MVS_ERROR_LENGTH 256
 
+/* Stores of a database that are shown to be in the worker's way. */
+#define MVS_MAX_TROUBLES 16
+
 /* A transaction's version, from its first write until it has ended for others. */
 typedef struct MvsWriter
 {
@@ -72,6 +75,16 @@ typedef struct MvsMark
 	uint64		sequence;		/* of the first request that it stands for */
 } MvsMark;
 
+/* A store that the worker cannot get at. */
+typedef struct MvsTrouble
+{
+	Oid			store;
+	bool		locked;			/* else an error */
+	TimestampTz since;
+	int64		requests;		/* and sweeps that wait for it */
+	char		message[MVS_ERROR_LENGTH];
+} MvsTrouble;
+
 typedef enum MvsWorkerState
 {
 	MVS_WORKER_NONE,			/* nothing to do, nobody started */
@@ -80,7 +93,8 @@ typedef enum MvsWorkerState
 	MVS_WORKER_STARTING,		/* registered with the postmaster */
 	MVS_WORKER_IDLE,
 	MVS_WORKER_BUSY,
-	MVS_WORKER_NO_SLOT			/* wanted, but max_worker_processes is used up */
+	MVS_WORKER_NO_SLOT,			/* wanted, but max_worker_processes is used up */
+	MVS_WORKER_MISMATCH			/* waits for ALTER EXTENSION: library and SQL objects differ */
 } MvsWorkerState;
 
 /* Counters of a database's drops, behind queue_lock. */
@@ -132,6 +146,8 @@ typedef struct MvsDatabase
 	uint64		queue_head;		/* bytes ever taken out */
 	uint64		queue_tail;		/* bytes ever put in */
 	int64		queue_count;
+	int64		reserved_count; /* room kept for requests of transactions that are committing */
+	uint64		reserved_size;
 	int64		queue_high_water;
 	int64		queue_wake_at;	/* length at which the worker wants its latch set */
 	TimestampTz queue_oldest;	/* when the request at the head was published */
@@ -139,6 +155,9 @@ typedef struct MvsDatabase
 	uint64		taken;			/* sequence up to which the worker has taken over */
 	uint64		flush_sequence; /* somebody waits for requests up to here */
 	bool		journal_wanted; /* requests wait in the journal alone */
+	bool		recheck;		/* requests in the worker's hands may be void */
+	bool		paused;			/* nothing is to be dropped */
+	bool		pause_changed;	/* the row of mvstore_paused is to be looked at */
 	int			mark_count;
 	MvsMark		marks[MVS_MAX_MARKS];
 	bool		all_marked;		/* there were more stores to mark than places */
@@ -155,7 +174,9 @@ typedef struct MvsDatabase
 	int64		held_count;		/* of these, waiting for the horizon */
 	int64		held_sweeps;	/* likewise */
 	int64		retry_count;	/* waiting for a lock, or for another try */
-	int64		failed_count;	/* set aside */
+	int64		failed_count;	/* set aside in the journal */
+	int			trouble_count;
+	MvsTrouble	troubles[MVS_MAX_TROUBLES];
 	bool		hold_off;		/* DDL on the database: no worker now */
 	ConditionVariable progress; /* broadcast when the fields above move */
 	MvsDropStats stats;
@@ -208,6 +229,9 @@ extern void mvs_shmem_init(void);
  */
 extern MvsDatabase *mvs_database(void);
 extern MvsDatabase *mvs_database_if_any(void);
+
+/* The slot of a database, a free one if it has none yet; NULL where all are taken. */
+extern MvsDatabase *mvs_database_take(Oid database, bool *fresh);
 
 /* The slot of a database that has one, or NULL. Takes no reference. */
 extern MvsDatabase *mvs_database_find(Oid database);

@@ -27,6 +27,7 @@
 #include "mvstore.h"
 #include "shmem.h"
 #include "stats.h"
+#include "version.h"
 
 static HTAB *store_stats = NULL;
 
@@ -38,10 +39,13 @@ static const char *const worker_states[] = {
 	[MVS_WORKER_IDLE] = "idle",
 	[MVS_WORKER_BUSY] = "busy",
 	[MVS_WORKER_NO_SLOT] = "no free worker slot",
+	[MVS_WORKER_MISMATCH] = "version mismatch",
 };
 
 PG_FUNCTION_INFO_V1(mvstore_stat_databases);
 PG_FUNCTION_INFO_V1(mvstore_stat_stores);
+PG_FUNCTION_INFO_V1(mvstore_stat_troubles);
+PG_FUNCTION_INFO_V1(mvstore_stat_writers);
 
 static MvsStoreStats *find(Oid store, HASHACTION action);
 
@@ -166,6 +170,33 @@ mvs_stats_forget_database(Oid database)
 	LWLockRelease(mvs_shared->store_lock);
 }
 
+int
+mvs_stats_copy(Oid database, MvsStoreStats **copies)
+{
+	HASH_SEQ_STATUS status;
+	MvsStoreStats *stats;
+	int			count = 0;
+
+	/* Copied first: nothing that can fail is done under the lock. */
+	*copies = palloc(sizeof(MvsStoreStats) * MVS_MAX_COUNTED_STORES);
+	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
+	hash_seq_init(&status, store_stats);
+	while ((stats = hash_seq_search(&status)) != NULL)
+		if (!OidIsValid(database) || stats->key.database == database)
+			(*copies)[count++] = *stats;
+	LWLockRelease(mvs_shared->store_lock);
+	return count;
+}
+
+void
+mvs_stats_put(const MvsStoreStats *stats)
+{
+	MvsStoreStats *own = hash_search(store_stats, &stats->key, HASH_ENTER_NULL, NULL);
+
+	if (own)
+		*own = *stats;
+}
+
 /* Microseconds as an interval. */
 static Datum
 interval_of(int64 usecs)
@@ -200,7 +231,8 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 		values[column++] = ObjectIdGetDatum(oid);
 		nulls[column] = (slot->worker_pid == 0);
 		values[column++] = Int32GetDatum(slot->worker_pid);
-		values[column++] = PointerGetDatum(worker_states[slot->worker_state]);
+		values[column++] = PointerGetDatum(slot->paused && slot->worker_state == MVS_WORKER_IDLE ?
+										   "paused" : worker_states[slot->worker_state]);
 		values[column++] = Int64GetDatum(slot->queue_count);
 		values[column++] = Int64GetDatum((int64) (slot->queue_tail - slot->queue_head));
 		values[column++] = Int64GetDatum((int64) mvs_queue_size);
@@ -249,23 +281,12 @@ mvstore_stat_stores(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MvsStoreStats *copies;
-	HASH_SEQ_STATUS status;
-	MvsStoreStats *stats;
-	int			count = 0;
+	int			count;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (mvs_shared == NULL)
 		return (Datum) 0;
-
-	/* Copied first: nothing that can fail is done under the lock. */
-	copies = palloc(sizeof(MvsStoreStats) * MVS_MAX_COUNTED_STORES);
-	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
-	hash_seq_init(&status, store_stats);
-	while ((stats = hash_seq_search(&status)) != NULL)
-		if (stats->key.database == MyDatabaseId)
-			copies[count++] = *stats;
-	LWLockRelease(mvs_shared->store_lock);
-
+	count = mvs_stats_copy(MyDatabaseId, &copies);
 	for (int i = 0; i < count; i++)
 	{
 		MvsStoreStats *copy = &copies[i];
@@ -283,6 +304,64 @@ mvstore_stat_stores(PG_FUNCTION_ARGS)
 		values[7] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->expired));
 		nulls[8] = (last_sweep == 0);
 		values[8] = TimestampTzGetDatum((TimestampTz) last_sweep);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* The stores that the worker of this database cannot get at. */
+Datum
+mvstore_stat_troubles(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MvsDatabase *database = mvs_database_if_any();
+	MvsTrouble	troubles[MVS_MAX_TROUBLES];
+	int			count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (database == NULL)
+		return (Datum) 0;
+	LWLockAcquire(database->queue_lock, LW_SHARED);
+	count = database->trouble_count;
+	memcpy(troubles, database->troubles, sizeof(troubles));
+	LWLockRelease(database->queue_lock);
+
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[5];
+		bool		nulls[5] = {false};
+
+		values[0] = CStringGetTextDatum(troubles[i].locked ? "lock" : "error");
+		values[1] = ObjectIdGetDatum(troubles[i].store);
+		values[2] = TimestampTzGetDatum(troubles[i].since);
+		values[3] = Int64GetDatum(troubles[i].requests);
+		nulls[4] = troubles[i].locked;
+		values[4] = CStringGetTextDatum(troubles[i].message);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* The transactions that are writing to stores of this database. */
+Datum
+mvstore_stat_writers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MvsDatabase *database = mvs_database_if_any();
+	MvsWriter  *writers;
+	int			count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (database == NULL)
+		return (Datum) 0;
+	count = mvs_version_writers(database, &writers);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[2] = {
+			Int32GetDatum(writers[i].pid), Int64GetDatum(writers[i].version)
+		};
+		bool		nulls[2] = {false};
+
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -14,6 +14,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "shmem.h"
+
 /* What a transaction counts for a store. */
 typedef struct MvsStoreCount
 {
@@ -44,6 +46,10 @@ extern void mvs_stats_count(const MvsStoreCount *count);
 extern void mvs_stats_tally(Oid store, const MvsTally *tally);
 extern void mvs_stats_swept(Oid store, TimestampTz at);
 extern void mvs_stats_forget_store(Oid store);
+
+/* Copies of the counters of a database's stores, or of all; and one of them back. */
+extern int	mvs_stats_copy(Oid database, MvsStoreStats **copies);
+extern void mvs_stats_put(const MvsStoreStats *stats);
 extern void mvs_stats_forget_database(Oid database);
 
 #endif							/* MVSTORE_STATS_H */

@@ -39,6 +39,7 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "optimizer/plancat.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -77,6 +78,7 @@ static const char *const catalog_names[MVS_CATALOG_COUNT] = {
 	[MVS_FLOOR_KEY] = "mvstore_floor_pkey",
 	[MVS_JOURNAL] = "mvstore_journal",
 	[MVS_JOURNAL_KEY] = "mvstore_journal_pkey",
+	[MVS_PAUSED] = "mvstore_paused",
 	[MVS_STABLE] = "mvstore_stable",
 	[MVS_CLOCK] = "mvstore_clock",
 };
@@ -100,6 +102,7 @@ PG_FUNCTION_INFO_V1(mvstore_create);
 PG_FUNCTION_INFO_V1(mvstore_truncated);
 PG_FUNCTION_INFO_V1(mvstore_forget);
 
+static bool find_extension(Oid *schema, char **version);
 static Oid	extension_schema(bool missing_ok);
 static void register_invalidation(void);
 static void invalidate(Datum argument, Oid relation);
@@ -122,15 +125,14 @@ static void run_command(const char *command);
  * The extension's objects
  * ------------------------------------------------------------------------ */
 
-/* The schema that CREATE EXTENSION chose. */
-static Oid
-extension_schema(bool missing_ok)
+/* Schema and version of the extension; false without it. */
+static bool
+find_extension(Oid *schema, char **version)
 {
 	Relation	extensions;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	Oid			schema = InvalidOid;
 
 	extensions = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
@@ -138,11 +140,35 @@ extension_schema(bool missing_ok)
 	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
-		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+	{
+		bool		isnull;
+
+		*schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+		if (version)
+			*version = TextDatumGetCString(heap_getattr(tuple, Anum_pg_extension_extversion,
+														RelationGetDescr(extensions), &isnull));
+	}
 	systable_endscan(scan);
 	table_close(extensions, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
 
-	if (!OidIsValid(schema) && !missing_ok)
+char *
+mvs_extension_version(void)
+{
+	Oid			schema;
+	char	   *version;
+
+	return find_extension(&schema, &version) ? version : NULL;
+}
+
+/* The schema that CREATE EXTENSION chose. */
+static Oid
+extension_schema(bool missing_ok)
+{
+	Oid			schema = InvalidOid;
+
+	if (!find_extension(&schema, NULL) && !missing_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("extension \"mvstore\" is not installed in this database"),
@@ -165,7 +191,9 @@ mvs_catalog_oid(MvsCatalog object, bool missing_ok)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("relation \"%s\" of extension \"mvstore\" is missing",
-							catalog_names[object])));
+							catalog_names[object]),
+					 errhint("The library goes with version %s of the extension: run ALTER EXTENSION mvstore UPDATE.",
+							 MVS_SQL_VERSION)));
 		catalog_oids[object] = oid;
 	}
 	return catalog_oids[object];
@@ -547,6 +575,42 @@ mvs_store_try_open(MvsStore *store, Oid relation, bool *locked)
 	}
 	fill_store(store, heap, info, NoLock);
 	return true;
+}
+
+bool
+mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries)
+{
+	bool		missing = false;
+	Relation	heap;
+	MvsStoreInfo *found;
+	BlockNumber pages;
+	double		visible;
+
+	if (get_rel_relkind(relation) != RELKIND_RELATION ||
+		pg_class_aclcheck_ext(relation, GetUserId(), ACL_SELECT, &missing) != ACLCHECK_OK ||
+		missing || !ConditionalLockRelationOid(relation, AccessShareLock))
+		return false;
+	heap = try_relation_open(relation, NoLock);
+	if (heap == NULL)
+	{
+		UnlockRelationOid(relation, AccessShareLock);
+		return false;
+	}
+
+	/* As in mvs_store_open(), without its errors. */
+	found = look_up(heap);
+	if (found && (!OidIsValid(found->index) ||
+				  heap->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT ||
+				  (heap->rd_rel->relrowsecurity &&
+				   check_enable_rls(relation, InvalidOid, true) == RLS_ENABLED)))
+		found = NULL;
+	if (found)
+	{
+		*info = *found;
+		estimate_rel_size(heap, NULL, &pages, entries, &visible);
+	}
+	relation_close(heap, AccessShareLock);
+	return found != NULL;
 }
 
 void

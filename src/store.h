@@ -32,6 +32,7 @@ typedef enum MvsCatalog
 	MVS_FLOOR_KEY,
 	MVS_JOURNAL,
 	MVS_JOURNAL_KEY,
+	MVS_PAUSED,
 	MVS_STABLE,
 	MVS_CLOCK
 } MvsCatalog;
@@ -74,6 +75,12 @@ typedef struct MvsStore
 /* The OID of one of the extension's objects; 55000 (or InvalidOid) without the extension. */
 extern Oid	mvs_catalog_oid(MvsCatalog object, bool missing_ok);
 
+/* The version of the extension's SQL objects that this library goes with. */
+#define MVS_SQL_VERSION "1.0"
+
+/* The version that the database has; NULL without the extension. */
+extern char *mvs_extension_version(void);
+
 /*
  * Opens a store, with a lock on its table that is held to the end of the
  * transaction. Raises 42501 unless the current user has all of "rights",
@@ -94,6 +101,14 @@ extern bool mvs_store_try_open(MvsStore *store, Oid relation, bool *locked);
  * the transaction; false where that cannot be had. Without the extension, nothing.
  */
 extern bool mvs_catalog_lock(void);
+
+/*
+ * What the planner may know of a store: the number of its entries as PostgreSQL
+ * estimates that of a table's rows. False where a read by the current user would
+ * be refused, or the table is locked against it. Nothing is waited for, no lock
+ * stays.
+ */
+extern bool mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries);
 
 /* Closes it, keeping the lock. */
 extern void mvs_store_close(MvsStore *store);

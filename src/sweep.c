@@ -27,9 +27,8 @@
 #include "version.h"
 #include "worker.h"
 
-/* A slice ends at the first key behind so many entries read, or dropped. */
+/* A slice ends at the first key behind so many entries read. */
 #define SLICE_ENTRIES 20000
-#define SLICE_DROPS 5000
 
 /* What a slice ends with. */
 typedef enum SweepState
@@ -43,6 +42,9 @@ typedef enum SweepState
 
 static void begin_pass(MvsSweep *sweep);
 static bool finish_key(MvsDrop *drop, MvsSweep *sweep);
+static bool work_big_key(MvsDrop *drop, MvsSweep *sweep);
+static void go_to(MvsSweep *sweep, const bytea *key, int zeros);
+static SweepState walk_keys(MvsDrop *drop, MvsSweep *sweep);
 static SweepState sweep_slice(MvsSweep *sweep, MvsDatabase *database);
 static void begin_sweep(Oid store, int64 version, uint64 sequence);
 static void forget_sweep(MvsSweep *sweep);
@@ -52,7 +54,7 @@ static void after_slice(MvsSweep *sweep, SweepState state);
 static void
 begin_pass(MvsSweep *sweep)
 {
-	sweep->key_done = false;
+	sweep->key_done = sweep->key_big = false;
 	sweep->lowest_horizon = MVS_NEWEST;
 	sweep->held = 0;
 }
@@ -75,6 +77,89 @@ finish_key(MvsDrop *drop, MvsSweep *sweep)
 	return done;
 }
 
+/* Go from key to key until the slice is full. */
+static SweepState
+walk_keys(MvsDrop *drop, MvsSweep *sweep)
+{
+	MvsEntry	entry;
+	MvsKeyBuffer key = {0};
+	int64		seen = 0;
+	bool		more;
+
+	mvs_drop_collect_begin(drop);
+	mvs_cursor_walk(&drop->cursor, sweep->key_done ? sweep->next.key : NULL);
+	while ((more = mvs_cursor_next(&drop->cursor, &entry)))
+	{
+		bytea	   *next = mvs_cursor_key(&drop->cursor);
+
+		CHECK_FOR_INTERRUPTS();
+		if (drop->entries.history.count > 0 && mvs_key_compare(next, key.key) != 0)
+		{
+			if (!finish_key(drop, sweep))
+				return SWEEP_LOCKED;
+			if (seen >= SLICE_ENTRIES || mvs_drop_is_full(drop))
+				break;
+		}
+		if (drop->entries.history.count == 0)
+			mvs_key_copy(&key, next, 0);
+		mvs_drop_collect_entry(drop, &entry);
+		seen++;
+		if (drop->entries.history.count >= SLICE_ENTRIES)
+		{
+			/* Too many to collect them all: on with this key, from its oldest entry. */
+			go_to(sweep, key.key, 0);
+			sweep->key_big = true;
+			return SWEEP_MORE;
+		}
+	}
+	if (more)
+	{
+		/* On with the immediate successor of the last key done: it and a zero byte. */
+		go_to(sweep, key.key, 1);
+		return SWEEP_MORE;
+	}
+	if (!finish_key(drop, sweep))
+		return SWEEP_LOCKED;
+	if (drop->store.info.policy.keep_for >= 0 || drop->store.info.ttl >= 0)
+		return SWEEP_TIMED;
+	return SWEEP_DONE;
+}
+
+/*
+ * Do part of a key that has very many entries; with key_big still set, there is
+ * more. False where a lock is in the way.
+ */
+static bool
+work_big_key(MvsDrop *drop, MvsSweep *sweep)
+{
+	int64		dropped = drop->tally.entries;
+
+	mvs_drop_collect(drop, sweep->next.key, drop->store.info.policy.keep_versions);
+	sweep->key_big = !drop->entries.whole;
+	if (!finish_key(drop, sweep))
+		return false;
+	if (drop->tally.entries == dropped)
+		sweep->key_big = false; /* where the oldest stay, all stay */
+	if (!sweep->key_big)
+		go_to(sweep, sweep->next.key, 1);
+	return true;
+}
+
+/* Where the pass goes on: at a key with so many zero bytes behind it. */
+static void
+go_to(MvsSweep *sweep, const bytea *key, int zeros)
+{
+	MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
+	MvsKeyBuffer next = {0};
+
+	mvs_key_copy(&next, key, zeros);
+	if (sweep->next.key)
+		pfree(sweep->next.key);
+	sweep->next = next;
+	sweep->key_done = true;
+	MemoryContextSwitchTo(old);
+}
+
 /* Do one slice of a pass, in a transaction of its own. */
 static SweepState
 sweep_slice(MvsSweep *sweep, MvsDatabase *database)
@@ -82,10 +167,6 @@ sweep_slice(MvsSweep *sweep, MvsDatabase *database)
 	MvsDrop		drop;
 	MvsDropState state = mvs_drop_begin(&drop, database, sweep->store);
 	SweepState	result = SWEEP_MORE;
-	MvsEntry	entry;
-	MvsKeyBuffer key = {0};
-	int64		seen = 0;
-	bool		more;
 
 	if (state != MVS_DROP_READY)
 	{
@@ -94,46 +175,13 @@ sweep_slice(MvsSweep *sweep, MvsDatabase *database)
 	}
 	sweep->lowest_horizon = Min(sweep->lowest_horizon, drop.horizon);
 
-	mvs_drop_collect_begin(&drop);
-	mvs_cursor_walk(&drop.cursor, sweep->key_done ? sweep->next.key : NULL);
-	while ((more = mvs_cursor_next(&drop.cursor, &entry)))
+	if (sweep->key_big)
 	{
-		bytea	   *next = mvs_cursor_key(&drop.cursor);
-
-		CHECK_FOR_INTERRUPTS();
-		if (drop.entries.history.count > 0 && mvs_key_compare(next, key.key) != 0)
-		{
-			if (!finish_key(&drop, sweep))
-			{
-				result = SWEEP_LOCKED;
-				break;
-			}
-			if (seen >= SLICE_ENTRIES || drop.tally.entries >= SLICE_DROPS)
-				break;
-		}
-		if (drop.entries.history.count == 0)
-			mvs_key_copy(&key, next, 0);
-		mvs_drop_collect_entry(&drop, &entry);
-		seen++;
-	}
-	/* On with the immediate successor of the last key done: it and a zero byte. */
-	if (more && result == SWEEP_MORE)
-	{
-		MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
-
-		mvs_key_copy(&sweep->next, key.key, 1);
-		sweep->key_done = true;
-		MemoryContextSwitchTo(old);
-	}
-	else if (!more)
-	{
-		if (!finish_key(&drop, sweep))
+		if (!work_big_key(&drop, sweep))
 			result = SWEEP_LOCKED;
-		else if (drop.store.info.policy.keep_for >= 0 || drop.store.info.ttl >= 0)
-			result = SWEEP_TIMED;
-		else
-			result = SWEEP_DONE;
 	}
+	else
+		result = walk_keys(&drop, sweep);
 	MVS_FAULT("slice-done");
 	mvs_drop_commit(&drop, state);
 	if (result == SWEEP_DONE || result == SWEEP_TIMED)
@@ -301,6 +349,8 @@ mvs_sweep_run(void)
 		MemoryContextSwitchTo(old);
 		mvs_worker_note_error(sweep->tries == 0);
 		sweep->tries++;
+		sweep->locked = false;
+		strlcpy(sweep->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
 		sweep->due_at = mvs_worker_error_delay(sweep->tries);
 		mvs_worker_report();
 		return true;
@@ -332,6 +382,7 @@ after_slice(MvsSweep *sweep, SweepState state)
 	if (state == SWEEP_LOCKED)
 	{
 		sweep->due_at = mvs_worker_lock_delay(sweep->tries++);
+		sweep->locked = true;
 		return;
 	}
 	sweep->tries = 0;

@@ -29,10 +29,13 @@ typedef struct MvsSweep
 	TimestampTz due_at;			/* not before */
 	int64		wait_for;		/* no pass before the horizon is here */
 	int			tries;			/* that failed, or met a lock, in a row */
+	bool		locked;			/* the last met a lock */
+	char		error[MVS_ERROR_LENGTH];	/* else, why it failed */
 
 	/* The pass under way. */
 	MvsKeyBuffer next;			/* where it goes on, if key_done */
 	bool		key_done;
+	bool		key_big;		/* next has so many entries that it takes slices of its own */
 	int64		lowest_horizon; /* of its slices */
 	int64		held;			/* lowest end left because of the horizon, or 0 */
 } MvsSweep;

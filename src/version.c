@@ -454,6 +454,19 @@ mvs_version_oldest_writer(MvsDatabase *database)
 	return oldest;
 }
 
+int
+mvs_version_writers(MvsDatabase *database, MvsWriter **writers)
+{
+	int			count;
+
+	*writers = palloc(MaxBackends * sizeof(MvsWriter));
+	LWLockAcquire(database->version_lock, LW_SHARED);
+	count = database->writer_count;
+	memcpy(*writers, database->writers, count * sizeof(MvsWriter));
+	LWLockRelease(database->version_lock);
+	return count;
+}
+
 void
 mvs_version_watch_writers(MvsDatabase *database)
 {

@@ -76,6 +76,9 @@ extern void mvs_version_stable_served(MvsDatabase *database);
 /* The running transaction with the lowest version; version MVS_NEWEST: none. */
 extern MvsWriter mvs_version_oldest_writer(MvsDatabase *database);
 
+/* Copies of all running transactions with a version; the number of them. */
+extern int	mvs_version_writers(MvsDatabase *database, MvsWriter **writers);
+
 /* Has the worker's latch set when the oldest writer ends. */
 extern void mvs_version_watch_writers(MvsDatabase *database);
 

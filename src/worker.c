@@ -20,7 +20,6 @@
 #include <limits.h>
 
 #include "access/xact.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -37,6 +36,7 @@
 
 #include "batch.h"
 #include "compat.h"
+#include "control.h"
 #include "fault.h"
 #include "launcher.h"
 #include "mvstore.h"
@@ -77,7 +77,10 @@ static void pin_settings(void);
 static void forget_requests(void);
 static bool claim_slot(void);
 static void release_slot(int code, Datum argument);
-static bool extension_is_here(void);
+static bool extension_is_here(bool *matches);
+static void wait_for_update(void);
+static void add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked,
+						const char *message);
 static TimestampTz time_of_next_try(void);
 static void sleep_until_needed(void);
 static TimestampTz delay_until(int tries, int first, int longest);
@@ -127,6 +130,8 @@ pin_settings(void)
 void
 mvs_worker_main(Datum argument)
 {
+	bool		matches;
+
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, handle_sigterm);
 	BackgroundWorkerUnblockSignals();
@@ -141,7 +146,7 @@ mvs_worker_main(Datum argument)
 	loop_context = AllocSetContextCreate(TopMemoryContext, "mvstore worker loop",
 										 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(loop_context);
-	if (!extension_is_here())
+	if (!extension_is_here(&matches))
 	{
 		forget_requests();
 		proc_exit(0);
@@ -149,15 +154,18 @@ mvs_worker_main(Datum argument)
 	if (!claim_slot())
 		proc_exit(0);
 	MVS_FAULT("worker-claimed");
+	if (!matches)
+		wait_for_update();
 
 	/* Shared memory is new: what it held is in the journal and in the stores. */
 	if (!mvs_worker.database->swept)
 	{
 		mvs_sweep_all(0, 0);
-		mvs_worker.journal_sequence = 0;
-		mvs_worker_report();
+		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+		mvs_worker.database->journal_wanted = true;
 		mvs_worker.database->swept = true;
-		mvs_batch_run_journal();
+		LWLockRelease(mvs_worker.database->queue_lock);
+		mvs_worker_report();
 	}
 
 	idle_since = GetCurrentTimestamp();
@@ -187,11 +195,20 @@ mvs_worker_main(Datum argument)
 		if (mvs_stable_serve(mvs_worker.database, &stable_due_at))
 			idle_since = GetCurrentTimestamp();
 		MemoryContextSwitchTo(loop_context);
+		if (mvs_worker.database->pause_changed)
+			mvs_pause_load(mvs_worker.database);
+		MemoryContextSwitchTo(loop_context);
 		mvs_sweep_take_marks();
-		if (mvs_batch_journal_is_due())
-			mvs_batch_run_journal();
-		busy = mvs_batch_run(false);
-		busy |= mvs_sweep_run();
+		if (mvs_worker.database->recheck)
+			mvs_batch_recheck();
+		busy = false;
+		if (!mvs_worker.database->paused)
+		{
+			if (mvs_batch_journal_is_due())
+				mvs_batch_run_journal();
+			busy = mvs_batch_run(false);
+			busy |= mvs_sweep_run();
+		}
 		if (busy)
 			idle_since = GetCurrentTimestamp();
 		else
@@ -203,30 +220,53 @@ mvs_worker_main(Datum argument)
 	{
 		TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_TIME);
 
-		while (GetCurrentTimestamp() < deadline && mvs_batch_run(true))
+		while (GetCurrentTimestamp() < deadline && !mvs_worker.database->paused &&
+			   mvs_batch_run(true))
 			CHECK_FOR_INTERRUPTS();
 	}
 	proc_exit(0);
 }
 
-/* Whether the database has the extension, and its objects are what we know. */
+/* Whether the database has the extension; in matches is told whether in our version. */
 static bool
-extension_is_here(void)
+extension_is_here(bool *matches)
 {
+	char	   *version;
 	bool		here;
 
 	StartTransactionCommand();
-	here = OidIsValid(get_extension_oid("mvstore", true)) &&
-		OidIsValid(mvs_catalog_oid(MVS_POLICY, true)) &&
-		OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)) &&
-		OidIsValid(mvs_catalog_oid(MVS_STABLE, true)) &&
-		OidIsValid(mvs_catalog_oid(MVS_CLOCK, true));
+	version = mvs_extension_version();
+	*matches = version && strcmp(version, MVS_SQL_VERSION) == 0;
 	/* The slot's clock is loaded in a transaction. */
-	if (here)
-		here = mvs_database_if_any() != NULL;
+	here = version && mvs_database_if_any() != NULL;
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(loop_context);
 	return here;
+}
+
+/* Wait, doing nothing, until the extension's SQL objects are those that we know. */
+static void
+wait_for_update(void)
+{
+	bool		matches = false;
+
+	ereport(LOG,
+			(errmsg("the drop worker of database with OID %u waits: the extension there is not of version %s, as the library is",
+					MyDatabaseId, MVS_SQL_VERSION),
+			 errhint("Run ALTER EXTENSION mvstore UPDATE in the database.")));
+	while (!matches && !mvs_worker_is_stopping())
+	{
+		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+		mvs_worker.database->worker_state = MVS_WORKER_MISMATCH;
+		LWLockRelease(mvs_worker.database->queue_lock);
+		pgstat_report_activity(STATE_IDLE, NULL);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, MAX_DELAY,
+						 mvs_compat_wait_event(&wait_event_main, "MvstoreWorkerMain"));
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (!extension_is_here(&matches))
+			proc_exit(0);
+	}
 }
 
 /* Without the extension, requests that its database still has are void. */
@@ -292,6 +332,8 @@ release_slot(int code, Datum argument)
 
 		if (item->request->journal != 0)
 			database->journal_wanted = true;
+		else if (!item->request->implicit)
+			(void) mvs_queue_put_back(database, item->request);
 		else
 			mvs_queue_mark(database, item->request->store, item->request->before,
 						   item->request->sequence);
@@ -309,7 +351,8 @@ release_slot(int code, Datum argument)
 		database->journal_wanted = true;
 	database->unfinished = PG_UINT64_MAX;
 	database->held_count = database->held_sweeps = 0;
-	database->retry_count = database->failed_count = 0;
+	database->retry_count = 0;
+	database->trouble_count = 0;
 	database->worker_pid = 0;
 	database->worker_proc = -1;
 	database->worker_state = give_way_until != 0 ? MVS_WORKER_TURN : MVS_WORKER_WANTED;
@@ -387,22 +430,21 @@ mvs_worker_report(void)
 	int64		held = 0;
 	int64		held_sweeps = 0;
 	int64		retry = 0;
-	int64		failed = 0;
+	MvsTrouble	troubles[MVS_MAX_TROUBLES];
+	int			trouble_count = 0;
 	ListCell   *cell;
 
 	foreach(cell, mvs_worker.pending)
 	{
 		MvsPending *item = lfirst(cell);
 
-		if (item->failed)
-		{
-			failed++;
-			continue;
-		}
 		if (item->outcome == MVS_OUTCOME_HELD)
 			held++;
 		else
 			retry++;
+		if (item->outcome == MVS_OUTCOME_LOCKED || item->outcome == MVS_OUTCOME_ERROR)
+			add_trouble(troubles, &trouble_count, item->request->store,
+						item->outcome == MVS_OUTCOME_LOCKED, item->error);
 		unfinished = Min(unfinished, item->request->sequence);
 	}
 	foreach(cell, mvs_worker.sweeps)
@@ -411,6 +453,8 @@ mvs_worker_report(void)
 
 		if (!sweep->active)
 			continue;
+		if (sweep->tries > 0)
+			add_trouble(troubles, &trouble_count, sweep->store, sweep->locked, sweep->error);
 		unfinished = Min(unfinished, sweep->sequence);
 		if (sweep->again)
 			unfinished = Min(unfinished, sweep->again_sequence);
@@ -425,8 +469,39 @@ mvs_worker_report(void)
 	database->held_count = held;
 	database->held_sweeps = held_sweeps;
 	database->retry_count = retry;
-	database->failed_count = failed;
+	for (int i = 0; i < trouble_count; i++)
+	{
+		/* It began when it was first told of. */
+		for (int j = 0; j < database->trouble_count; j++)
+			if (database->troubles[j].store == troubles[i].store &&
+				database->troubles[j].locked == troubles[i].locked)
+				troubles[i].since = database->troubles[j].since;
+	}
+	memcpy(database->troubles, troubles, trouble_count * sizeof(MvsTrouble));
+	database->trouble_count = trouble_count;
 	LWLockRelease(database->queue_lock);
+}
+
+/* Count something that waits for a store that we cannot get at. */
+static void
+add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked, const char *message)
+{
+	MvsTrouble *trouble = NULL;
+
+	for (int i = 0; i < *count && !trouble; i++)
+		if (troubles[i].store == store && troubles[i].locked == locked)
+			trouble = &troubles[i];
+	if (!trouble && *count < MVS_MAX_TROUBLES)
+	{
+		trouble = &troubles[(*count)++];
+		trouble->store = store;
+		trouble->locked = locked;
+		trouble->since = GetCurrentTimestamp();
+		trouble->requests = 0;
+		strlcpy(trouble->message, locked ? "" : message, MVS_ERROR_LENGTH);
+	}
+	if (trouble)
+		trouble->requests++;
 }
 
 /*
@@ -440,7 +515,7 @@ time_of_next_try(void)
 	int64		horizon;
 	ListCell   *cell;
 
-	if (mvs_worker.pending == NIL && mvs_worker.sweeps == NIL)
+	if ((mvs_worker.pending == NIL && mvs_worker.sweeps == NIL) || mvs_worker.database->paused)
 		return DT_NOEND;
 
 	/* First the wish, then the look: who ends in between is seen or sets the latch. */
@@ -451,8 +526,7 @@ time_of_next_try(void)
 	{
 		MvsPending *item = lfirst(cell);
 
-		if (!item->failed &&
-			(item->outcome != MVS_OUTCOME_HELD || item->request->before <= horizon))
+		if (item->outcome != MVS_OUTCOME_HELD || item->request->before <= horizon)
 			wake_at = Min(wake_at, item->retry_at);
 	}
 	foreach(cell, mvs_worker.sweeps)
@@ -505,7 +579,9 @@ sleep_until_needed(void)
 	}
 	else
 	{
-		bool		waiting = database->queue_count > 0 && !mvs_batch_is_full();
+		bool		paused = database->paused;
+		bool		full = paused || mvs_batch_is_full();
+		bool		waiting = database->queue_count > 0 && !full;
 
 		if (waiting)
 		{
@@ -520,13 +596,14 @@ sleep_until_needed(void)
 			wake_at = Min(wake_at, TimestampTzPlusMilliseconds(idle_since, IDLE_EXIT));
 		wake_at = Min(wake_at, stable_due_at);
 		database->queue_wake_at = waiting ? mvs_batch_size :
-			mvs_batch_is_full() ? PG_INT64_MAX : 1;
+			full ? PG_INT64_MAX : 1;
 
 		/* A wait for a lock may have used up the latch of something that came in it. */
 		if (mvs_worker_is_stopping() || ConfigReloadPending || database->mark_wanted ||
 			database->queue_count >= database->queue_wake_at ||
 			database->mark_count > 0 || database->all_marked ||
-			mvs_batch_journal_is_due() ||
+			database->pause_changed || database->recheck ||
+			(!paused && mvs_batch_journal_is_due()) ||
 			(database->stable_due && stable_due_at == DT_NOEND))
 			wake_at = now;
 		database->worker_state = MVS_WORKER_IDLE;

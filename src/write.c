@@ -19,8 +19,10 @@
  */
 #include "postgres.h"
 
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "common/hashfn.h"
+#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -82,6 +84,8 @@ static int64 live_version(MvsWrite *write, const MvsEntry *entry, bool found);
 static bool is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea *value,
 					  int64 expected);
 static bool look_with_snapshot(MvsWrite *write, MvsEntry *entry);
+static bool is_same_unread(MvsWrite *write, const MvsHead *head);
+static void refuse_concurrent(void) pg_attribute_noreturn();
 static int64 place_version(MvsWrite *write, const MvsHead *head);
 static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected);
 static void write_past(MvsWrite *write, bytea *value, int64 version);
@@ -196,6 +200,43 @@ look_with_snapshot(MvsWrite *write, MvsEntry *entry)
 	return found;
 }
 
+/*
+ * Whether the head is that of the transaction's own snapshot, or both have none,
+ * without reading the key by the index where that can be helped.
+ */
+static bool
+is_same_unread(MvsWrite *write, const MvsHead *head)
+{
+	Relation	heap = write->store.heap;
+	Snapshot	snapshot = GetTransactionSnapshot();
+	Oid			oid = RelationGetRelid(heap);
+	MvsEntry	seen;
+
+	if (head->found)
+	{
+		/* The newer ones of what is there have not gone before it. */
+		TupleTableSlot *slot = table_slot_create(heap, NULL);
+		ItemPointerData tid = head->entry.tid;
+		bool		visible = table_tuple_fetch_row_version(heap, &tid, snapshot, slot);
+
+		ExecDropSingleTupleTableSlot(slot);
+		return visible;
+	}
+
+	/* Where nothing has gone from the store, it has not gone from the key. */
+	return mvs_floor_read(oid, snapshot) == mvs_floor_read(oid, NULL) ||
+		!look_with_snapshot(write, &seen);
+}
+
+static void
+refuse_concurrent(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent update"),
+			 errhint("The transaction might succeed if retried.")));
+}
+
 /* The version for a write above a head; 40001 where the transaction came too late. */
 static int64
 place_version(MvsWrite *write, const MvsHead *head)
@@ -256,7 +297,13 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 	TimestampTz expires_at = DT_NOEND;
 
 	hold_key(write, MVS_NEWEST, &head);
-	if (IsolationUsesXactSnapshot())
+	if (IsolationIsSerializable() && value != NULL && expected == MVS_ANY)
+	{
+		/* Nothing was read, so there are to be no locks on what was. */
+		if (!head.own && !is_same_unread(write, &head))
+			refuse_concurrent();
+	}
+	else if (IsolationUsesXactSnapshot())
 	{
 		MvsEntry	seen;
 		bool		found = look_with_snapshot(write, &seen);
@@ -269,10 +316,7 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 		if (!head.own &&
 			(head.found != found ||
 			 (found && !ItemPointerEquals(&head.entry.tid, &seen.tid))))
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent update"),
-					 errhint("The transaction might succeed if retried.")));
+			refuse_concurrent();
 	}
 	else if (!is_wanted(write, &head.entry, head.found, value, expected))
 	{

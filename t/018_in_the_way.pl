@@ -229,13 +229,18 @@ is(sql('shut', q{SELECT value FROM mvstore_history('s', 'k')}), '2', 'and works'
 
 # The foreign key: after some tries in vain the requests are set aside, not lost.
 wait_stat('fk', 'requests_failed = 2', 'what fails again and again is set aside');
-like(slurp_file($node->logfile), qr/a drop request for store with OID \d+ was set aside after 5 tries.*DETAIL:.*foreign key/s,
+like(slurp_file($node->logfile), qr/a drop request for store with OID \d+ was set aside after 5 attempts.*DETAIL:.*foreign key/s,
 	'the log says so, and why');
 is(sql('fk', 'SELECT mvstore_flush()'), 'f', 'mvstore_flush tells that not all is done');
 is(entries_of($node, 'fk', 's'), 6, 'nothing has gone');
 sql('fk', 'DROP TABLE citation');
+is( sql('fk', q{SELECT count(*), bool_and(state = 'failed' AND attempts = 5 AND last_error LIKE '%foreign key%') FROM mvstore_requests}),
+	'2|t', 'mvstore_requests shows what was set aside, and why');
+is(sql('fk', q{SELECT holds_back FROM mvstore_blockers WHERE kind = 'error'}), '2 requests failed, see mvstore_requests', 'and mvstore_blockers that it was');
 sql('fk', q{SELECT pg_terminate_backend(} . worker_pid($node, 'fk') . ')');
 wait_stat('fk', "worker_pid <> $fk_worker", 'another worker comes');
+is(sql('fk', 'SELECT mvstore_flush()'), 'f', 'which leaves it aside');
+is(sql('fk', q{SELECT mvstore_retry_failed('s')}), 2, 'until it is asked to try again');
 is(sql('fk', 'SELECT mvstore_flush()'), 't', 'without the foreign key it does what was set aside');
 is(entries_of($node, 'fk', 's'), 2, 'all of it');
 

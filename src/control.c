@@ -1,0 +1,264 @@
+/*-------------------------------------------------------------------------
+ *
+ * control.c
+ *	  What an operator does about drops: pausing them, and looking after
+ *	  requests that are not done.
+ *
+ * All of it is rows: of mvstore_paused and of mvstore_journal. So it is
+ * transactional, and survives a restart. A commit tells the worker to look.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "control.h"
+#include "function.h"
+#include "journal.h"
+#include "queue.h"
+#include "request.h"
+#include "stable.h"
+#include "store.h"
+#include "version.h"
+
+PG_FUNCTION_INFO_V1(mvstore_pause);
+PG_FUNCTION_INFO_V1(mvstore_resume);
+PG_FUNCTION_INFO_V1(mvstore_retry_failed);
+PG_FUNCTION_INFO_V1(mvstore_cancel_request);
+PG_FUNCTION_INFO_V1(mvstore_request_state);
+PG_FUNCTION_INFO_V1(mvstore_queued_requests);
+
+static void check_command(const char *function);
+static uint64 change_rows(MvsCatalog table, const char *format, int count, const Oid *types,
+						  Datum *values);
+
+/* What all of these functions need. */
+static void
+check_command(const char *function)
+{
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+	PreventCommandDuringRecovery(function);
+	(void) mvs_database();
+}
+
+/*
+ * Run a command on a catalog table, whose name stands for %s, past the rights of
+ * the caller; the number of its rows.
+ */
+static uint64
+change_rows(MvsCatalog table, const char *format, int count, const Oid *types, Datum *values)
+{
+	Oid			oid = mvs_catalog_oid(table, false);
+	char	   *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(oid)),
+												  get_rel_name(oid));
+	StringInfoData command;
+	Oid			role;
+	int			context;
+	int			result;
+	uint64		rows;
+
+	initStringInfo(&command);
+	appendStringInfo(&command, format, name);
+	GetUserIdAndSecContext(&role, &context);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+	result = SPI_execute_with_args(command.data, count, (Oid *) types, values, NULL, false, 0);
+	SetUserIdAndSecContext(role, context);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_with_args returned %s", SPI_result_code_string(result));
+	rows = SPI_processed;
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	return rows;
+}
+
+/* ------------------------------------------------------------------------
+ * Pausing
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_pause_load(MvsDatabase *database)
+{
+	Oid			table;
+	bool		paused = false;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->pause_changed = false;
+	LWLockRelease(database->queue_lock);
+
+	StartTransactionCommand();
+	table = mvs_catalog_oid(MVS_PAUSED, true);
+	if (OidIsValid(table))
+	{
+		Relation	catalog = table_open(table, AccessShareLock);
+		SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+
+		paused = HeapTupleIsValid(systable_getnext(scan));
+		systable_endscan(scan);
+		table_close(catalog, AccessShareLock);
+	}
+	CommitTransactionCommand();
+
+	/* Should it change just now, there is another look. */
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->paused = paused;
+	LWLockRelease(database->queue_lock);
+	ConditionVariableBroadcast(&database->progress);
+}
+
+/* mvstore_pause(): the worker of this database drops nothing until mvstore_resume(). */
+Datum
+mvstore_pause(PG_FUNCTION_ARGS)
+{
+	static const Oid types[] = {TIMESTAMPTZOID, NAMEOID};
+	NameData	role;
+	Datum		values[2];
+
+	check_command("mvstore_pause()");
+	namestrcpy(&role, GetUserNameFromId(GetUserId(), false));
+	values[0] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	values[1] = NameGetDatum(&role);
+	(void) change_rows(MVS_PAUSED, "INSERT INTO %s VALUES (true, $1, $2) ON CONFLICT DO NOTHING",
+					   lengthof(types), types, values);
+	mvs_request_pause(true);
+	PG_RETURN_VOID();
+}
+
+/* mvstore_resume(): it goes on, also with the requests that a restore has brought. */
+Datum
+mvstore_resume(PG_FUNCTION_ARGS)
+{
+	check_command("mvstore_resume()");
+	(void) change_rows(MVS_PAUSED, "DELETE FROM %s", 0, NULL, NULL);
+	mvs_request_pause(false);
+	if (mvs_journal_adopt(mvs_database()) > 0)
+		mvs_request_journal();
+	PG_RETURN_VOID();
+}
+
+/* ------------------------------------------------------------------------
+ * Requests
+ * ------------------------------------------------------------------------ */
+
+/* mvstore_retry_failed(store): try what failed again; how many requests there are. */
+Datum
+mvstore_retry_failed(PG_FUNCTION_ARGS)
+{
+	static const Oid types[] = {OIDOID, INT4OID, INT8OID, OIDOID};
+	Datum		values[] = {
+		ObjectIdGetDatum(mvs_get_store(fcinfo, 0)),
+		Int32GetDatum(MVS_MAX_ATTEMPTS),
+		Int64GetDatum(GetSystemIdentifier()),
+		ObjectIdGetDatum(MyDatabaseId)
+	};
+	uint64		count;
+
+	check_command("mvstore_retry_failed()");
+	count = change_rows(MVS_JOURNAL,
+						"UPDATE %s SET attempts = 0, error = NULL"
+						" WHERE store OPERATOR(pg_catalog.=) $1"
+						" AND attempts OPERATOR(pg_catalog.>=) $2"
+						" AND system OPERATOR(pg_catalog.=) $3"
+						" AND database OPERATOR(pg_catalog.=) $4",
+						lengthof(types), types, values);
+	if (count > 0)
+		mvs_request_journal();
+	PG_RETURN_INT64((int64) count);
+}
+
+/* mvstore_cancel_request(id): void a request; false if there is none with that id. */
+Datum
+mvstore_cancel_request(PG_FUNCTION_ARGS)
+{
+	static const Oid types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(mvs_get_version(fcinfo, 0, "id"))};
+	uint64		count;
+
+	check_command("mvstore_cancel_request()");
+	count = change_rows(MVS_JOURNAL, "DELETE FROM %s WHERE id OPERATOR(pg_catalog.=) $1",
+						lengthof(types), types, values);
+	if (count > 0)
+	{
+		/* What is kept in hand finds its row gone; what was set aside is counted anew. */
+		mvs_request_recheck();
+		mvs_request_journal();
+	}
+	PG_RETURN_BOOL(count > 0);
+}
+
+/* What a row of the journal waits for; the arguments are columns of it. */
+Datum
+mvstore_request_state(PG_FUNCTION_ARGS)
+{
+	const char *state = "queued";
+
+	if (PG_GETARG_INT64(0) != (int64) GetSystemIdentifier() || PG_GETARG_OID(1) != MyDatabaseId)
+		state = "restored";
+	else if (PG_GETARG_INT32(4) >= MVS_MAX_ATTEMPTS)
+		state = "failed";
+	else if (!mvs_is_stable(GetActiveSnapshot(), PG_GETARG_INT64(2)))
+		state = "held";
+	else if (PG_GETARG_BOOL(3))
+		state = "spilled";
+	PG_RETURN_TEXT_P(cstring_to_text(state));
+}
+
+/* What is in the queue without a row in the journal. */
+Datum
+mvstore_queued_requests(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MvsDatabase *database = mvs_database_if_any();
+	char	   *requests;
+	Size		size;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (database == NULL)
+		return (Datum) 0;
+	size = mvs_queue_copy(database, &requests);
+	for (Size position = 0; position < size;)
+	{
+		MvsRequest *request = (MvsRequest *) (requests + position);
+		Datum		values[6];
+		bool		nulls[6] = {false};
+
+		position += request->size;
+		if (request->journal != 0)
+			continue;
+		values[0] = ObjectIdGetDatum(request->store);
+		/* Keys are shown to those who may read the store. */
+		nulls[1] = !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(request->store)) ||
+			pg_class_aclcheck(request->store, GetUserId(), ACL_SELECT) != ACLCHECK_OK;
+		values[1] = PointerGetDatum(cstring_to_text_with_len(request->key, request->key_length));
+		nulls[2] = request->implicit;
+		values[2] = Int32GetDatum(request->keep);
+		values[3] = Int64GetDatum(request->before);
+		values[4] = TimestampTzGetDatum(request->committed_at);
+		values[5] = CStringGetTextDatum(mvs_is_stable(GetActiveSnapshot(), request->before) ?
+										"queued" : "held");
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * keep.h
+ *	  What shared memory holds, kept over a clean restart.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_KEEP_H
+#define MVSTORE_KEEP_H
+
+#include "postgres.h"
+
+/*
+ * Fills shared memory that has just been set up, and has it kept when the
+ * postmaster ends. From the shmem_startup_hook, in the postmaster.
+ */
+extern void mvs_keep_init(void);
+
+#endif							/* MVSTORE_KEEP_H */
