@@ -10,9 +10,10 @@ package Bench;
 use strict;
 use warnings;
 use Exporter qw(import);
+use IO::Select ();
 use IPC::Open2 ();
 
-our @EXPORT = qw(KEYS VERSIONS ROUNDS sql seconds laps make_keys rounds report);
+our @EXPORT = qw(KEYS VERSIONS ROUNDS sql seconds laps together make_keys rounds median report);
 
 use constant {
 	KEYS => $ENV{BENCH_KEYS} || 100_000,
@@ -53,10 +54,58 @@ sub laps
 	return map { $times[$_] - $times[ $_ - 1 ] } 1 .. $#times;
 }
 
-# The table "keys": KEYS keys with a value each, in random order.
+# Run pieces of SQL at the same time, each in a session of its own: the seconds
+# from the first one's start to the last one's end. $meanwhile, if there is any,
+# is called twice a second until then.
+sub together
+{
+	my ($meanwhile, @pieces) = @_;
+	my $clock = "\\o\nSELECT extract(epoch FROM clock_timestamp());\n\\o /dev/null\n";
+	my @sessions;
+	my %answer;
+	sql('CHECKPOINT;');
+
+	# All are connected before any of them begins.
+	for my $piece (@pieces)
+	{
+		my $pid = IPC::Open2::open2(my $out, my $in, qw(psql -X -q -A -t -v ON_ERROR_STOP=1 -f -));
+		print $in "SELECT 'here';\n";
+		$in->flush;
+		<$out>;
+		push @sessions, { pid => $pid, in => $in, out => $out };
+	}
+	for my $n (0 .. $#pieces)
+	{
+		print { $sessions[$n]{in} } $clock, $pieces[$n], "\n", $clock;
+		close $sessions[$n]{in};
+	}
+	my $reading = IO::Select->new(map { $_->{out} } @sessions);
+	while ($reading->count)
+	{
+		for my $out ($reading->can_read(0.5))
+		{
+			$reading->remove($out)
+			  if !sysread $out, $answer{$out}, 4096, length($answer{$out} // '');
+		}
+		$meanwhile->() if $meanwhile && $reading->count;
+	}
+	my (@starts, @ends);
+	for my $session (@sessions)
+	{
+		waitpid $session->{pid}, 0;
+		die "bench: the server refused: see above\n" if $?;
+		my ($start, $end) = split /\n/, $answer{ $session->{out} };
+		push @starts, $start;
+		push @ends, $end;
+	}
+	return (sort { $b <=> $a } @ends)[0] - (sort { $a <=> $b } @starts)[0];
+}
+
+# The table "keys": so many keys, or KEYS, with a value each, in random order.
 sub make_keys
 {
-	sql(sprintf <<'SQL', KEYS);
+	my ($count) = @_;
+	sql(sprintf <<'SQL', $count // KEYS);
 SET client_min_messages = error;
 DROP TABLE IF EXISTS keys;
 CREATE EXTENSION IF NOT EXISTS mvstore;

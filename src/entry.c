@@ -43,9 +43,12 @@
 
 /*
  * Entries of one key that a scan steps over before it seeks the next key. A
- * step costs some 30 ns within a page, a seek some 700 ns.
+ * step costs some 30 ns within a page, a seek some 700 ns. ./dev bench threshold
+ * compiles something else in, and compares.
  */
-#define STEPS_BEFORE_SEEK 24
+#ifndef MVSTORE_STEPS_BEFORE_SEEK
+#define MVSTORE_STEPS_BEFORE_SEEK 24
+#endif
 
 static void refuse_null_key(bool isnull, MvsStore *store);
 static void fill_entry(MvsCursor *cursor, MvsEntry *entry);
@@ -381,7 +384,7 @@ mvs_scan_next(MvsScan *scan, MvsEntry *entry)
 				answered = true;
 			}
 		}
-		else if (++scan->steps > STEPS_BEFORE_SEEK)
+		else if (++scan->steps > MVSTORE_STEPS_BEFORE_SEEK)
 		{
 			/* Too many entries of one key to step over. */
 			if (!answered && mvs_cursor_find(&scan->point, scan->key.key, scan->as_of, entry))

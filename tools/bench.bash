@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+#
+# ./dev bench: the benchmarks, each a program of bench/. Sourced by ./dev, whose
+# functions and variables this uses.
+
+# shellcheck disable=SC2030,SC2031 # start_variant has a $work of its own
+
+# shellcheck disable=SC2154 # set in ./dev
+: "$root" "$work" "$server"
+
+readonly BENCH_SETTINGS=('shared_buffers = 512MB' 'max_wal_size = 8GB' 'checkpoint_timeout = 1h'
+	'autovacuum = off' 'jit = off' 'max_parallel_workers_per_gather = 0')
+
+start_bench_server() {
+	start_server "${BENCH_SETTINGS[@]}"
+	as_server "$server/createdb" bench
+}
+
+# ---- Servers of other builds ----------------------------------------------
+
+# start_variant NAME COMMAND ...: a server in $work/NAME, of a copy of the tree
+# that the command has worked on. In a subshell, as all of ./dev goes by $work.
+start_variant() {
+	as_server mkdir "$work/$1"
+	(
+		work=$work/$1
+		make_options=(COPT=-Wno-unused)	# what is left out leaves something unused
+		shift
+		variant=("$@")
+		# shellcheck disable=SC2317 # called by build
+		prepare_server() { "${variant[@]}"; }
+		build
+		start_bench_server
+	)
+}
+
+# change FILE PATTERN REPLACEMENT: each place in a file of the tree where the
+# regular expression matches. What it was written for may have changed since.
+change() {
+	perl -0pi -e 'BEGIN { $pattern = shift; $new = shift; }
+		s/$pattern/$new/g or die "./dev bench: $ARGV has nothing like: $pattern\n"' \
+		"$2" "$3" "$work/src/$1"
+}
+
+# mvstore without the lock that a write holds on its key.
+without_key_lock() {
+	change src/write.c '\(void\) LockAcquire\(&write->lock,[^;]*;' ''
+	change src/write.c 'LockRelease\(&write->lock,[^;]*;' ''
+	change src/write.c 'mvs_lock_tag\(&write->lock,[^;]*;' ''
+}
+
+# mvstore with versions from the clock that are told to nobody.
+without_version() {
+	change src/version.c '(?<=xid = GetTopFullTransactionId\(\);\n)' '
+	mine.version = Max(mvs_version_of_time(GetCurrentTimestamp()), above + 1);
+	mine.nest_level = GetCurrentTransactionNestLevel();
+	return mine.version;
+'
+	change src/version.c 'withdraw\((committed|false)\);' 'mine.version = 0;'
+	change src/version.c 'LWLock(Acquire|Release)\(database->version_lock[^;]*;' ';'
+}
+
+without_both() {
+	without_key_lock
+	without_version
+}
+
+# The threshold as a setting: see bench/threshold.pl.
+threshold_by_setting() {
+	# shellcheck disable=SC2034 # of ./dev
+	make_options=(COPT=-DMVSTORE_STEPS_BEFORE_SEEK=VacuumCostPageHit)
+}
+
+# ---- ./dev bench ----------------------------------------------------------
+
+bench() {
+	local name servers
+	for name in "$@"; do
+		[[ $name =~ ^[a-z]+$ && -f $root/bench/$name.pl ]] ||
+			misuse "no such benchmark: $name (there are: $(cd "$root/bench" && echo *.pl | sed 's/\.pl//g'))"
+	done
+	[[ $# -gt 0 ]] || set -- put get drop scan
+	setup bench
+	build
+	start_bench_server
+	say "On $(nproc) processors, with fsync on, $(printf '%s; ' "${BENCH_SETTINGS[@]}" | sed 's/; $//')"
+	for name in "$@"; do
+		servers=()
+		case $name in
+		parts)
+			start_variant lock without_key_lock
+			start_variant version without_version
+			start_variant both without_both
+			servers=("as it is=$work/s" "without the key lock=$work/lock/s"
+				"without the version=$work/version/s" "without both=$work/both/s")
+			;;
+		threshold)
+			start_variant threshold threshold_by_setting
+			servers=("threshold=$work/threshold/s")
+			;;
+		esac
+		say ""
+		PGDATABASE=bench perl -I "$root/bench" "$root/bench/$name.pl" "${servers[@]}"
+	done
+}
