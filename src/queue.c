@@ -124,7 +124,10 @@ put_request(MvsDatabase *database, MvsRequest *request)
 bool
 mvs_queue_put_back(MvsDatabase *database, MvsRequest *request)
 {
-	return put_request(database, request);
+	if (!put_request(database, request))
+		return false;
+	database->put_back = Min(database->put_back, request->sequence);
+	return true;
 }
 
 Size
@@ -178,8 +181,6 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 	ListCell   *cell;
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->reserved_count -= publication->reserved;
-	database->reserved_size -= publication->reserved_size;
 	for (Size position = 0; position < publication->size;)
 	{
 		MvsRequest *request = (MvsRequest *) (publication->requests + position);
@@ -187,16 +188,25 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 		request->sequence = ++database->published;
 		request->committed_at = now;
 		position += request->size;
-		if (!request->implicit && request->journal != 0 && publication->reserved == 0)
+		if (request->implicit)
+		{
+			if (put_request(database, request))
+				continue;
+			overflowed++;
+			mvs_queue_mark(database, request->store, request->before, request->sequence);
+		}
+		else if (publication->reserved)
+		{
+			/* Its own room, which nobody else has taken. */
+			database->reserved_count--;
+			database->reserved_size -= request->size;
+			(void) put_request(database, request);
+		}
+		else
 		{
 			/* It stands in the journal as spilled. */
 			overflowed++;
 			database->journal_wanted = true;
-		}
-		else if (!put_request(database, request))
-		{
-			overflowed++;
-			mvs_queue_mark(database, request->store, request->before, request->sequence);
 		}
 	}
 	if (publication->spilled > 0 || publication->journal)
@@ -273,7 +283,10 @@ mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequen
 		database->taken = last_sequence;
 	}
 	else
+	{
 		database->taken = database->published;
+		database->put_back = PG_UINT64_MAX;
+	}
 	LWLockRelease(database->queue_lock);
 }
 
@@ -284,7 +297,8 @@ is_done(MvsDatabase *database, uint64 target)
 	/* Until its first worker has looked, nobody knows what an earlier life left. */
 	if (!database->swept)
 		return false;
-	if (database->taken < target || database->unfinished <= target || database->journal_wanted)
+	if (database->taken < target || database->put_back <= target ||
+		database->unfinished <= target || database->journal_wanted)
 		return false;
 	if (database->all_marked && database->all_stores.sequence <= target)
 		return false;
@@ -338,8 +352,8 @@ look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
 	rest->done = is_done(database, target);
 	rest->failed = database->failed_count > 0;
 	rest->paused = database->paused;
-	rest->taken = database->taken >= target && !database->journal_wanted &&
-		database->mark_count == 0 && !database->all_marked;
+	rest->taken = database->taken >= target && database->put_back > target &&
+		!database->journal_wanted && database->mark_count == 0 && !database->all_marked;
 	rest->held = database->held_count + database->held_sweeps;
 	rest->retry = database->retry_count;
 	rest->trouble_count = database->trouble_count;

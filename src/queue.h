@@ -54,8 +54,7 @@ typedef struct MvsPublication
 	Size		size;
 	int64		count;
 	int64		merged;			/* duplicates left out */
-	int64		reserved;		/* of the requests, that have room for sure */
-	Size		reserved_size;
+	bool		reserved;		/* the explicit ones have room for sure */
 	int64		spilled;		/* explicit ones that stand in the journal alone */
 	bool		journal;		/* rows of the journal are to be looked at */
 	bool		recheck;		/* what the worker has in hand is to be looked at anew */

@@ -213,8 +213,9 @@ mvs_stable_read(Snapshot snapshot)
 BlockNumber
 mvs_stable_write(int64 version)
 {
+	static ItemPointerData place;
 	Relation	catalog = table_open(mvs_catalog_oid(MVS_STABLE, false), RowExclusiveLock);
-	HeapTuple	old = find_stable_row(catalog, NULL);
+	HeapTuple	old = mvs_catalog_fetch(catalog, &place);
 	Datum		values[Natts_stable] = {Int64GetDatum(version)};
 	bool		nulls[Natts_stable] = {false};
 	HeapTuple	new = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
@@ -222,10 +223,15 @@ mvs_stable_write(int64 version)
 	bool		isnull;
 
 	if (!HeapTupleIsValid(old))
+		old = find_stable_row(catalog, NULL);
+	if (!HeapTupleIsValid(old))
 		CatalogTupleInsert(catalog, new);
 	else if (DatumGetInt64(heap_getattr(old, Anum_stable_version,
 										RelationGetDescr(catalog), &isnull)) < version)
 		CatalogTupleUpdate(catalog, &old->t_self, new);
+	else
+		new->t_self = old->t_self;
+	place = new->t_self;
 	blocks = RelationGetNumberOfBlocks(catalog);
 	table_close(catalog, RowExclusiveLock);
 	CommandCounterIncrement();

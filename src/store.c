@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/stratnum.h"
@@ -40,6 +41,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -670,28 +672,87 @@ mvs_floor_read(Oid store, Snapshot snapshot)
 	return floor;
 }
 
+/* Where this process has last put the floor of a store. */
+typedef struct FloorPlace
+{
+	Oid			store;			/* hash key */
+	ItemPointerData tid;
+} FloorPlace;
+
+static FloorPlace *
+floor_place(Oid store)
+{
+	static HTAB *places = NULL;
+	FloorPlace *place;
+	bool		found;
+
+	if (places == NULL)
+	{
+		HASHCTL		control = {
+			.keysize = sizeof(Oid),
+			.entrysize = sizeof(FloorPlace)
+		};
+
+		places = hash_create("mvstore floors", 32, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	place = hash_search(places, &store, HASH_ENTER, &found);
+	if (!found)
+		ItemPointerSetInvalid(&place->tid);
+	return place;
+}
+
+HeapTuple
+mvs_catalog_fetch(Relation catalog, ItemPointer tid)
+{
+	Snapshot	snapshot;
+	HeapTupleData tuple;
+	Buffer		buffer;
+	HeapTuple	copy = NULL;
+
+	if (!ItemPointerIsValid(tid) ||
+		ItemPointerGetBlockNumber(tid) >= RelationGetNumberOfBlocks(catalog))
+		return NULL;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	tuple.t_self = *tid;
+	if (heap_fetch(catalog, snapshot, &tuple, &buffer, false))
+	{
+		copy = heap_copytuple(&tuple);
+		ReleaseBuffer(buffer);
+	}
+	UnregisterSnapshot(snapshot);
+	return copy;
+}
+
 void
 mvs_floor_raise(Oid store, int64 floor)
 {
 	Relation	catalog = table_open(mvs_catalog_oid(MVS_FLOOR, false), RowExclusiveLock);
-	HeapTuple	old = find_row(catalog, MVS_FLOOR_KEY, store, NULL);
-	Datum		values[Natts_floor];
+	FloorPlace *place = floor_place(store);
+	HeapTuple	old;
+	Datum		values[Natts_floor] = {ObjectIdGetDatum(store), Int64GetDatum(floor)};
 	bool		nulls[Natts_floor] = {false};
-	HeapTuple	tuple;
+	Datum		old_values[Natts_floor];
+	bool		old_nulls[Natts_floor];
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 
-	values[Anum_floor_store - 1] = ObjectIdGetDatum(store);
-	values[Anum_floor_floor - 1] = Int64GetDatum(floor);
-	tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
-	if (!HeapTupleIsValid(old))
-		CatalogTupleInsert(catalog, tuple);
-	else
+	/* By the index the row is found behind all its dead versions, if a snapshot keeps them. */
+	old = mvs_catalog_fetch(catalog, &place->tid);
+	if (old)
+		heap_deform_tuple(old, RelationGetDescr(catalog), old_values, old_nulls);
+	if (!old || DatumGetObjectId(old_values[Anum_floor_store - 1]) != store)
 	{
-		bool		isnull;
-
-		if (DatumGetInt64(heap_getattr(old, Anum_floor_floor,
-									   RelationGetDescr(catalog), &isnull)) < floor)
-			CatalogTupleUpdate(catalog, &old->t_self, tuple);
+		old = find_row(catalog, MVS_FLOOR_KEY, store, NULL);
+		if (old)
+			heap_deform_tuple(old, RelationGetDescr(catalog), old_values, old_nulls);
 	}
+
+	if (!old)
+		CatalogTupleInsert(catalog, tuple);
+	else if (DatumGetInt64(old_values[Anum_floor_floor - 1]) < floor)
+		CatalogTupleUpdate(catalog, &old->t_self, tuple);
+	else
+		tuple->t_self = old->t_self;
+	place->tid = tuple->t_self;
 	table_close(catalog, RowExclusiveLock);
 	CommandCounterIncrement();
 }

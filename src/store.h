@@ -15,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "access/htup.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/acl.h"
@@ -109,6 +110,9 @@ extern bool mvs_catalog_lock(void);
  * stays.
  */
 extern bool mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries);
+
+/* A copy of a catalog row, if it is where it once was. */
+extern HeapTuple mvs_catalog_fetch(Relation catalog, ItemPointer tid);
 
 /* Closes it, keeping the lock. */
 extern void mvs_store_close(MvsStore *store);

@@ -5,8 +5,8 @@
  *
  * The worker takes requests from the queue in batches (batch.c), and sweeps the
  * stores of which only a sweep can tell (sweep.c). When it ends, however it
- * ends, what it keeps goes back: explicit requests are in the journal, for
- * implicit ones their stores are marked.
+ * ends, what it keeps goes back to the queue; for what has no room there,
+ * explicit requests are in the journal, and the stores of the others are marked.
  *
  * It sleeps on its latch with no transaction open, and with no timeout unless
  * something is to happen at a known time.
@@ -80,7 +80,7 @@ static void release_slot(int code, Datum argument);
 static bool extension_is_here(bool *matches);
 static void wait_for_update(void);
 static void add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked,
-						const char *message);
+						const char *message, int64 requests);
 static TimestampTz time_of_next_try(void);
 static void sleep_until_needed(void);
 static TimestampTz delay_until(int tries, int first, int longest);
@@ -330,11 +330,11 @@ release_slot(int code, Datum argument)
 	{
 		MvsPending *item = lfirst(cell);
 
+		if (mvs_queue_put_back(database, item->request))
+			continue;
 		if (item->request->journal != 0)
 			database->journal_wanted = true;
-		else if (!item->request->implicit)
-			(void) mvs_queue_put_back(database, item->request);
-		else
+		else if (item->request->implicit)
 			mvs_queue_mark(database, item->request->store, item->request->before,
 						   item->request->sequence);
 	}
@@ -444,7 +444,7 @@ mvs_worker_report(void)
 			retry++;
 		if (item->outcome == MVS_OUTCOME_LOCKED || item->outcome == MVS_OUTCOME_ERROR)
 			add_trouble(troubles, &trouble_count, item->request->store,
-						item->outcome == MVS_OUTCOME_LOCKED, item->error);
+						item->outcome == MVS_OUTCOME_LOCKED, item->error, 1);
 		unfinished = Min(unfinished, item->request->sequence);
 	}
 	foreach(cell, mvs_worker.sweeps)
@@ -454,7 +454,8 @@ mvs_worker_report(void)
 		if (!sweep->active)
 			continue;
 		if (sweep->tries > 0)
-			add_trouble(troubles, &trouble_count, sweep->store, sweep->locked, sweep->error);
+			add_trouble(troubles, &trouble_count, sweep->store, sweep->locked, sweep->error,
+						sweep->sequence != PG_UINT64_MAX);
 		unfinished = Min(unfinished, sweep->sequence);
 		if (sweep->again)
 			unfinished = Min(unfinished, sweep->again_sequence);
@@ -482,9 +483,10 @@ mvs_worker_report(void)
 	LWLockRelease(database->queue_lock);
 }
 
-/* Count something that waits for a store that we cannot get at. */
+/* Note a store that we cannot get at, and so many more requests that wait for it. */
 static void
-add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked, const char *message)
+add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked, const char *message,
+			int64 requests)
 {
 	MvsTrouble *trouble = NULL;
 
@@ -501,7 +503,7 @@ add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked, const char
 		strlcpy(trouble->message, locked ? "" : message, MVS_ERROR_LENGTH);
 	}
 	if (trouble)
-		trouble->requests++;
+		trouble->requests += requests;
 }
 
 /*
