@@ -465,7 +465,7 @@ COMMENT ON FUNCTION mvstore_stable_version() IS
 
 CREATE FUNCTION mvstore_wait_stable(version bigint, timeout interval DEFAULT '30 s')
 RETURNS boolean
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION mvstore_wait_stable(bigint, interval) IS
 'wait until a version is stable; false on timeout';

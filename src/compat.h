@@ -82,6 +82,17 @@ mvs_compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int
 #endif
 }
 
+/* The number of a process's transaction: moved within PGPROC in 17. */
+static inline LocalTransactionId
+mvs_compat_local_xid(PGPROC *proc)
+{
+#if PG_VERSION_NUM >= 170000
+	return proc->vxid.lxid;
+#else
+	return proc->lxid;
+#endif
+}
+
 /* LockHeldByMe() can look for stronger locks, too, since 17. */
 static inline bool
 mvs_compat_lock_held(const LOCKTAG *tag, LOCKMODE mode)

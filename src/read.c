@@ -44,6 +44,7 @@ typedef struct MvsRead
 	int64		as_of;
 	int64		floor;			/* valid if known */
 	bool		floor_known;
+	int64		past;			/* a version that it is compared with, or 0 */
 } MvsRead;
 
 PG_FUNCTION_INFO_V1(mvstore_get);
@@ -104,6 +105,7 @@ begin_read(MvsRead *read, FunctionCallInfo fcinfo, int as_of_argument)
 	mvs_store_open(&read->store, relation, AccessShareLock, ACL_SELECT);
 	read->snapshot = GetActiveSnapshot();
 	read->floor_known = false;
+	read->past = 0;
 	if (read->as_of != MVS_NEWEST)
 		refuse_future(read);
 }
@@ -142,7 +144,8 @@ refuse_future(MvsRead *read)
 			 oldest.version <= read->as_of ?
 			 errdetail("The stable version is " INT64_FORMAT ": process %d has been writing since version " INT64_FORMAT ".",
 					   stable, oldest.pid, oldest.version) :
-			 errdetail("The stable version is " INT64_FORMAT ".", stable)));
+			 errdetail("The stable version is " INT64_FORMAT ".", stable),
+			 errhint("mvstore_wait_stable() waits until a version can be read.")));
 }
 
 /* Refuse to say "absent" of a version that drops may have made incomplete. */
@@ -175,7 +178,7 @@ has_expired(MvsRead *read, const MvsEntry *entry)
 
 	/* The clock may step back, but what a sweep took as expired stays so. */
 	return entry->expires_at <= GetCurrentStatementStartTimestamp() ||
-		expires <= read_floor(read);
+		expires <= read->past || expires <= read_floor(read);
 }
 
 static bool
@@ -600,6 +603,7 @@ diff(FunctionCallInfo fcinfo, MvsType type)
 	begin_read(&after, fcinfo, 2);
 	before = after;
 	before.as_of = from;
+	after.past = from == MVS_NEWEST ? 0 : from;
 	if (from != MVS_NEWEST)
 		refuse_future(&before);
 	refuse_below_floor(&before);

@@ -58,7 +58,7 @@ header_size(void)
 static Size
 told_size(void)
 {
-	return MAXALIGN(mul_size(MaxBackends, sizeof(MvsTold)));
+	return MAXALIGN(mul_size(MaxBackends, MVS_TOLD_PLACES * sizeof(MvsTold)));
 }
 
 /* Every backend may be a writer in the same database. */

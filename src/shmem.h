@@ -38,6 +38,9 @@
 #define MVS_RING_SEGMENTS 16
 #define MVS_WRITER_RING (MVS_RING_SEGMENT * MVS_RING_SEGMENTS)
 
+/* Snapshots for which a backend knows what it was told. */
+#define MVS_TOLD_PLACES 8
+
 /* Stores, over all databases, that have counters of their own. */
 #define MVS_MAX_COUNTED_STORES 4096
 
@@ -60,7 +63,9 @@ typedef struct MvsWriter
 /* What a backend or its parallel workers were told to be stable for a snapshot. */
 typedef struct MvsTold
 {
-	int			pid;			/* of the backend */
+	Oid			database;
+	int			pid;			/* of the backend; 0: a free place */
+	LocalTransactionId transaction;
 	TransactionId xmin;
 	TransactionId xmax;
 	uint32		xcnt;
@@ -209,7 +214,7 @@ typedef struct MvsShared
 	LWLock	   *store_lock;
 	int			launcher_proc;	/* -1: none */
 	bool		workers_wanted; /* more than may run: the idle are to end */
-	MvsTold    *told;			/* one per backend, behind its database's version_lock */
+	MvsTold    *told;			/* places per backend, behind its database's version_lock */
 	int			database_count;
 #ifdef MVSTORE_FAULTS
 	pg_atomic_uint32 fault_hits;	/* times that the point of mvstore.fault was met */

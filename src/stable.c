@@ -46,6 +46,9 @@
 /* Milliseconds: the row is written no oftener; a standby looks at it as often. */
 #define SHORTEST_INTERVAL 10
 
+/* Writes of the row without growth after which its table has the size that it has. */
+#define WRITES_AT_REST 200
+
 PG_FUNCTION_INFO_V1(mvstore_stable_version);
 PG_FUNCTION_INFO_V1(mvstore_wait_stable);
 PG_FUNCTION_INFO_V1(mvstore_version_at);
@@ -239,37 +242,55 @@ mvs_stable_write(int64 version)
 }
 
 bool
-mvs_stable_serve(MvsDatabase *database, TimestampTz *due_at)
+mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 {
 	static TimestampTz next_at = 0;
+	static bool owed = false;	/* the flag was cleared, and the row is not written */
+	static BlockNumber base = 0;	/* blocks when the table was last at rest */
+	static BlockNumber last = 0;
+	static int	rest = 0;
+	int64		interval = Max(mvs_flush_interval, SHORTEST_INTERVAL);
+	TimestampTz now = GetCurrentTimestamp();
 	Oid			table;
-	BlockNumber blocks = 1;
+	BlockNumber blocks = last;
 
 	*due_at = DT_NOEND;
-	if (!database->stable_due)
-		return false;
-	*due_at = next_at;
-	if (GetCurrentTimestamp() < next_at)
+	if (!database->stable_due && !owed)
 		return false;
 
+	/* The clock may have stepped back. */
+	if (now < next_at && !at_once &&
+		next_at <= TimestampTzPlusMilliseconds(now, interval * (last - base + 1)))
+	{
+		*due_at = next_at;
+		return false;
+	}
+
 	/* First the flag, then the snapshot: who ends in between sets the flag again. */
+	owed = true;
 	mvs_version_stable_served(database);
 	StartTransactionCommand();
 	table = mvs_catalog_oid(MVS_STABLE, true);
-	if (OidIsValid(table) && mvs_catalog_lock())
+	if (!OidIsValid(table))
+		owed = false;
+	else if (mvs_catalog_lock())
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
 		blocks = mvs_stable_write(mvs_version_stable(database, GetActiveSnapshot()));
 		PopActiveSnapshot();
+		owed = false;
 	}
 	CommitTransactionCommand();
 	MVS_FAULT("stable-written");
 
 	/* Where an old snapshot keeps the dead rows, there are to be fewer of them. */
-	next_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-										  (int64) Max(mvs_flush_interval, SHORTEST_INTERVAL) *
-										  Max(blocks, 1));
-	*due_at = database->stable_due ? next_at : DT_NOEND;
+	rest = blocks > last ? 0 : rest + 1;
+	if (rest >= WRITES_AT_REST || blocks < base)
+		base = blocks;
+	last = blocks;
+	next_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), interval * (last - base + 1));
+	if (owed || database->stable_due)
+		*due_at = next_at;
 	return true;
 }
 

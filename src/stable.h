@@ -44,9 +44,9 @@ extern BlockNumber mvs_stable_write(int64 version);
 
 /*
  * For the worker: writes the row if versions have moved since, and it is time
- * to; returns whether it did. In due_at is told when it is time, DT_NOEND if
- * versions have not moved.
+ * to, or at once; returns whether it tried. In due_at is told when it is time,
+ * DT_NOEND if versions have not moved.
  */
-extern bool mvs_stable_serve(MvsDatabase *database, TimestampTz *due_at);
+extern bool mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at);
 
 #endif							/* MVSTORE_STABLE_H */

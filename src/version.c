@@ -68,7 +68,7 @@ static struct
 	MvsDatabase *database;
 }			mine;
 
-static void raise_mark(MvsDatabase *database, int64 needed);
+static bool raise_mark(MvsDatabase *database, int64 needed, bool wait);
 static int64 read_clock_sequence(Oid sequence);
 static int64 clock_version(void);
 static bool want_stable(MvsDatabase *database);
@@ -108,9 +108,12 @@ mvs_version_load(MvsDatabase *database)
 	mark = read_clock_sequence(sequence);
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	database->last = Max(database->last, mark);
-	database->mark = mark;		/* an extension created anew has a mark anew */
-	database->clock = sequence;
+	if (database->clock != sequence)
+	{
+		database->last = Max(database->last, mark);
+		database->mark = mark;	/* an extension created anew has a mark anew */
+		database->clock = sequence;
+	}
 	LWLockRelease(database->version_lock);
 }
 
@@ -189,7 +192,7 @@ mvs_version_take(MvsDatabase *database, int64 above)
 
 		if (mine.version != 0)
 			return mine.version;
-		raise_mark(database, version);
+		(void) raise_mark(database, version, true);
 	}
 }
 
@@ -210,7 +213,7 @@ mvs_version_tick(MvsDatabase *database)
 
 		if (taken)
 			return tick;
-		raise_mark(database, tick);
+		(void) raise_mark(database, tick, true);
 	}
 }
 
@@ -246,7 +249,7 @@ mvs_version_raise(MvsDatabase *database, int64 version)
 	bool		wake = false;
 
 	if (version > database->mark)
-		raise_mark(database, version);
+		(void) raise_mark(database, version, true);
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 	if (version > database->last)
 	{
@@ -268,27 +271,32 @@ want_stable(MvsDatabase *database)
 	return wake;
 }
 
-/* Move the durable mark to at least "needed", and some way ahead of the clock. */
-static void
-raise_mark(MvsDatabase *database, int64 needed)
+/*
+ * Move the durable mark to at least "needed", and some way ahead of the clock.
+ * Without waiting it may be that a lock cannot be had: false.
+ */
+static bool
+raise_mark(MvsDatabase *database, int64 needed, bool wait)
 {
+	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, false);
 	LOCKTAG		tag;
-	int64		mark;
 
-	mvs_lock_tag(&tag, MVS_LOCK_CLOCK, InvalidOid, 0);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	if (!wait && !ConditionalLockRelationOid(sequence, RowExclusiveLock))
+		return false;
+	mvs_lock_tag(&tag, MVS_LOCK_CLOCK, sequence, 0);
+	if (LockAcquire(&tag, ExclusiveLock, false, !wait) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
 
 	/* Somebody else may have moved it while we waited. */
 	if (database->mark < needed)
 	{
-		Oid			sequence = mvs_catalog_oid(MVS_CLOCK, false);
+		int64		written = read_clock_sequence(sequence);
+		int64		mark = Max(needed, clock_version()) + MARK_STEP;
 		Oid			role;
 		int			context;
 		bool		wake;
 
-		mark = Max(needed, clock_version()) + MARK_STEP;
-		mark = Max(mark, read_clock_sequence(sequence));
-
+		mark = Max(mark, written);
 		GetUserIdAndSecContext(&role, &context);
 		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
 		DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(mark));
@@ -297,6 +305,9 @@ raise_mark(MvsDatabase *database, int64 needed)
 		XLogFlush(XactLastRecEnd);
 
 		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+		/* A mark that is not ours was restored, with versions up to it. */
+		if (written > database->mark)
+			database->last = Max(database->last, written);
 		database->mark = Max(database->mark, mark);
 		database->mark_wanted = false;
 		wake = want_stable(database);
@@ -306,13 +317,27 @@ raise_mark(MvsDatabase *database, int64 needed)
 		ConditionVariableBroadcast(&database->settled);
 	}
 	LockRelease(&tag, ExclusiveLock, false);
+	return true;
 }
 
 void
+mvs_version_reread(MvsDatabase *database)
+{
+	int64		written = read_clock_sequence(mvs_catalog_oid(MVS_CLOCK, false));
+
+	if (written > database->mark)
+		(void) raise_mark(database, written, true);
+}
+
+bool
 mvs_version_serve_mark(MvsDatabase *database)
 {
-	if (database->mark_wanted && OidIsValid(mvs_catalog_oid(MVS_CLOCK, true)))
-		raise_mark(database, database->mark + 1);
+	if (OidIsValid(mvs_catalog_oid(MVS_CLOCK, true)))
+		return raise_mark(database, database->mark + 1, false);
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	database->mark_wanted = false;
+	LWLockRelease(database->version_lock);
+	return true;
 }
 
 /*
@@ -346,27 +371,49 @@ widen_xid(FullTransactionId next, TransactionId xid)
 
 /*
  * The later of a stable version and what was told for the same snapshot before,
- * by this process or by another one of its parallel group. Snapshots with the
- * same bounds and as many transactions between them see the same as ended. With
- * version_lock held.
+ * in this transaction, by this process or by another one of its parallel group.
+ * Snapshots with the same bounds and as many transactions between them see the
+ * same as ended. Where there are more snapshots than places, the oldest keep
+ * theirs: for a new one all is still known. With version_lock held.
  */
 static int64
 keep_told(Snapshot snapshot, int64 stable)
 {
 	PGPROC	   *leader = MyProc->lockGroupLeader ? MyProc->lockGroupLeader : MyProc;
-	MvsTold    *told = &mvs_shared->told[mvs_compat_proc_number(leader)];
+	MvsTold    *places = mvs_shared->told + mvs_compat_proc_number(leader) * MVS_TOLD_PLACES;
+	MvsTold		own = {
+		.database = MyDatabaseId,
+		.pid = leader->pid,
+		.transaction = mvs_compat_local_xid(leader),
+		.xmin = snapshot->xmin,
+		.xmax = snapshot->xmax,
+		.xcnt = snapshot->xcnt
+	};
+	MvsTold    *place = NULL;
 
-	if (told->pid != leader->pid || told->xmin != snapshot->xmin ||
-		told->xmax != snapshot->xmax || told->xcnt != snapshot->xcnt)
+	for (int i = 0; i < MVS_TOLD_PLACES; i++)
 	{
-		told->pid = leader->pid;
-		told->xmin = snapshot->xmin;
-		told->xmax = snapshot->xmax;
-		told->xcnt = snapshot->xcnt;
-		told->stable = 0;
+		MvsTold    *other = &places[i];
+
+		if (other->database != own.database || other->pid != own.pid ||
+			other->transaction != own.transaction)
+		{
+			place = other;		/* of an earlier transaction */
+			place->pid = 0;
+		}
+		else if (other->xmin == own.xmin && other->xmax == own.xmax && other->xcnt == own.xcnt)
+		{
+			other->stable = Max(other->stable, stable);
+			return other->stable;
+		}
+		else if (place == NULL || (place->pid != 0 &&
+								   TransactionIdFollows(other->xmax, place->xmax)))
+			place = other;
 	}
-	told->stable = Max(told->stable, stable);
-	return told->stable;
+	own.stable = stable;
+	if (place->pid == 0 || TransactionIdPrecedes(own.xmax, place->xmax))
+		*place = own;
+	return stable;
 }
 
 int64
@@ -406,8 +453,12 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
 			lowest = Min(lowest, writer->version);
 	}
 
-	/* Where a writer that runs in the snapshot may have left the ring, we know nothing. */
-	lost = FullTransactionIdFollowsOrEquals(database->ring_lost, xmax);
+	/*
+	 * Where a writer that runs in the snapshot may have left the ring, we know nothing; nor of the
+	 * writers of the primary that we have been a standby of.
+	 */
+	lost = snapshot->takenDuringRecovery ||
+		FullTransactionIdFollowsOrEquals(database->ring_lost, xmax);
 	stable = lost ? 0 : Min(Max(now, database->last), lowest - 1);
 	if (stable > database->mark)
 	{
@@ -476,6 +527,14 @@ mvs_version_watch_writers(MvsDatabase *database)
 }
 
 void
+mvs_version_want_stable(MvsDatabase *database)
+{
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	(void) want_stable(database);
+	LWLockRelease(database->version_lock);
+}
+
+void
 mvs_version_stable_served(MvsDatabase *database)
 {
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
@@ -508,8 +567,7 @@ withdraw(bool committed)
 	wake = oldest && database->horizon_wanted;
 	if (oldest)
 		database->horizon_wanted = false;
-	if (committed)
-		wake |= want_stable(database);
+	wake |= want_stable(database);
 	LWLockRelease(database->version_lock);
 
 	mine.version = 0;

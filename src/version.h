@@ -70,7 +70,8 @@ extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot);
 /* The durable mark: no version above it has been handed out. */
 extern int64 mvs_version_mark(void);
 
-/* From now on ends of transactions ask anew for the row of mvstore_stable. */
+/* The row of mvstore_stable is to be written; or is about to be, and may be asked for anew. */
+extern void mvs_version_want_stable(MvsDatabase *database);
 extern void mvs_version_stable_served(MvsDatabase *database);
 
 /* The running transaction with the lowest version; version MVS_NEWEST: none. */
@@ -82,8 +83,14 @@ extern int	mvs_version_writers(MvsDatabase *database, MvsWriter **writers);
 /* Has the worker's latch set when the oldest writer ends. */
 extern void mvs_version_watch_writers(MvsDatabase *database);
 
-/* Raises the durable mark if a reader asked for that. In a transaction. */
-extern void mvs_version_serve_mark(MvsDatabase *database);
+/*
+ * Raises the durable mark, since a reader asked for that. In a transaction of the
+ * worker; false where a lock could not be had at once.
+ */
+extern bool mvs_version_serve_mark(MvsDatabase *database);
+
+/* Looks whether a restore has raised the mark; then later versions are above it. */
+extern void mvs_version_reread(MvsDatabase *database);
 
 /* From the transaction callbacks; these cannot fail. */
 extern void mvs_version_end(bool committed);

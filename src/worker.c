@@ -66,7 +66,10 @@
 MvsWorker	mvs_worker = {.journal_sequence = PG_UINT64_MAX};
 
 static MemoryContext loop_context;
-static TimestampTz idle_since;
+static TimestampTz claimed_at;
+static TimestampTz idle_since;	/* of drops */
+static TimestampTz served_at = 0;	/* when it last did something for readers */
+static TimestampTz mark_due_at = 0; /* the durable mark is not tried before */
 static TimestampTz give_way_until = 0;	/* set: ends to make room, with nothing due before */
 static TimestampTz stable_due_at;	/* when mvstore_stable is to be written; DT_NOEND: not */
 static volatile sig_atomic_t got_sigterm = false;
@@ -78,6 +81,7 @@ static void forget_requests(void);
 static bool claim_slot(void);
 static void release_slot(int code, Datum argument);
 static bool extension_is_here(bool *matches);
+static void serve_mark(void);
 static void wait_for_update(void);
 static void add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked,
 						const char *message, int64 requests);
@@ -168,7 +172,7 @@ mvs_worker_main(Datum argument)
 		mvs_worker_report();
 	}
 
-	idle_since = GetCurrentTimestamp();
+	claimed_at = idle_since = GetCurrentTimestamp();
 	for (;;)
 	{
 		bool		busy;
@@ -185,15 +189,10 @@ mvs_worker_main(Datum argument)
 		if (mvs_worker_is_stopping())
 			break;
 
-		if (mvs_worker.database->mark_wanted)
-		{
-			StartTransactionCommand();
-			mvs_version_serve_mark(mvs_worker.database);
-			CommitTransactionCommand();
-			MemoryContextSwitchTo(loop_context);
-		}
-		if (mvs_stable_serve(mvs_worker.database, &stable_due_at))
-			idle_since = GetCurrentTimestamp();
+		if (mvs_worker.database->mark_wanted && mark_due_at <= GetCurrentTimestamp())
+			serve_mark();
+		if (mvs_stable_serve(mvs_worker.database, false, &stable_due_at))
+			served_at = GetCurrentTimestamp();
 		MemoryContextSwitchTo(loop_context);
 		if (mvs_worker.database->pause_changed)
 			mvs_pause_load(mvs_worker.database);
@@ -223,8 +222,23 @@ mvs_worker_main(Datum argument)
 		while (GetCurrentTimestamp() < deadline && !mvs_worker.database->paused &&
 			   mvs_batch_run(true))
 			CHECK_FOR_INTERRUPTS();
+		(void) mvs_stable_serve(mvs_worker.database, true, &stable_due_at);
 	}
 	proc_exit(0);
+}
+
+/* Raise the durable mark for a reader; where a lock is in the way, later. */
+static void
+serve_mark(void)
+{
+	bool		served;
+
+	StartTransactionCommand();
+	served = mvs_version_serve_mark(mvs_worker.database);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(loop_context);
+	mark_due_at = served ? 0 : mvs_worker_lock_delay(0);
+	served_at = GetCurrentTimestamp();
 }
 
 /* Whether the database has the extension; in matches is told whether in our version. */
@@ -312,7 +326,11 @@ claim_slot(void)
 	}
 	LWLockRelease(slot->queue_lock);
 	if (claimed)
+	{
+		/* The last one may have ended with the row of mvstore_stable unwritten. */
+		mvs_version_want_stable(slot);
 		mvs_worker.database = slot;
+	}
 	return claimed;
 }
 
@@ -553,24 +571,28 @@ sleep_until_needed(void)
 	long		timeout;
 
 	/* Another database waits for our place? What is kept here goes back, and we too. */
-	if (keeps && mvs_launcher_wants_slots())
+	if (mvs_launcher_wants_slots())
 	{
-		TimestampTz until = TimestampTzPlusMilliseconds(idle_since, ROTATE_TIME);
+		TimestampTz until = TimestampTzPlusMilliseconds(keeps ? idle_since : claimed_at,
+														ROTATE_TIME);
 
-		if (until <= now)
+		if (keeps && until <= now)
 		{
 			give_way_until = wake_at;
 			proc_exit(0);
 		}
 		wake_at = Min(wake_at, until);
 	}
+	if (database->mark_wanted)
+		wake_at = Min(wake_at, mark_due_at);
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	leave = !keeps && database->queue_count == 0 && database->mark_count == 0 &&
 		!database->all_marked && !database->journal_wanted && !database->mark_wanted &&
 		!database->stable_due &&
-		(mvs_launcher_wants_slots() ||
-		 TimestampDifferenceExceeds(idle_since, now, IDLE_EXIT));
+		(mvs_launcher_wants_slots() ?
+		 TimestampDifferenceExceeds(claimed_at, now, ROTATE_TIME) :
+		 TimestampDifferenceExceeds(Max(idle_since, served_at), now, IDLE_EXIT));
 	if (leave)
 	{
 		/* Who publishes from now on finds no worker, and wants one. */
@@ -595,13 +617,15 @@ sleep_until_needed(void)
 														  mvs_flush_interval));
 		}
 		else if (!keeps)
-			wake_at = Min(wake_at, TimestampTzPlusMilliseconds(idle_since, IDLE_EXIT));
+			wake_at = Min(wake_at, TimestampTzPlusMilliseconds(Max(idle_since, served_at),
+															   IDLE_EXIT));
 		wake_at = Min(wake_at, stable_due_at);
 		database->queue_wake_at = waiting ? mvs_batch_size :
 			full ? PG_INT64_MAX : 1;
 
 		/* A wait for a lock may have used up the latch of something that came in it. */
-		if (mvs_worker_is_stopping() || ConfigReloadPending || database->mark_wanted ||
+		if (mvs_worker_is_stopping() || ConfigReloadPending ||
+			(database->mark_wanted && mark_due_at == 0) ||
 			database->queue_count >= database->queue_wake_at ||
 			database->mark_count > 0 || database->all_marked ||
 			database->pause_changed || database->recheck ||

@@ -245,7 +245,9 @@ place_version(MvsWrite *write, const MvsHead *head)
 
 	if (mvs_version_mine() == 0)
 	{
-		if (above > 0 && above > mvs_version_now(write->database))
+		if (above > mvs_version_now(write->database))
+			mvs_version_reread(write->database);
+		if (above > mvs_version_now(write->database))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("the newest entry of the key lies in the future"),
