@@ -571,8 +571,8 @@ COMMENT ON FUNCTION mvstore_queued_requests() IS
 CREATE VIEW mvstore_requests AS
 SELECT j.id, j.store,
 	   CASE WHEN pg_catalog.has_table_privilege(j.store, 'SELECT') THEN j.key END AS key,
-	   NULLIF(j.keep, 0) AS keep, j.before, mvstore_time_of(j.id) AS requested_at,
-	   j.attempts, j.error AS last_error,
+	   CASE WHEN j.keep OPERATOR(pg_catalog.>) 0 THEN j.keep END AS keep, j.before, 
+	   mvstore_time_of(j.id) AS requested_at, j.attempts, j.error AS last_error,
 	   mvstore_request_state(j.system, j.database, j.before, j.spilled, j.attempts) AS state
   FROM mvstore_journal j
 UNION ALL
@@ -674,7 +674,7 @@ SELECT 'put_at', l.pid, a.usename, a.xact_start, l.classid::regclass,
   FROM pg_catalog.pg_locks l
   LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
  WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
-   AND l.database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database
+   AND l."database" OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database
 										   WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
    AND l.objsubid OPERATOR(pg_catalog.=) 19714	-- MVS_LOCK_DROP
    AND l.mode OPERATOR(pg_catalog.=) 'ShareLock' AND l.granted
@@ -683,8 +683,8 @@ SELECT t.kind, NULL, NULL, t.since, t.store::regclass,
 	   coalesce(t.message, t.requests::text OPERATOR(pg_catalog.||) ' requests')
   FROM mvstore_stat_troubles() t
 UNION ALL
-SELECT 'error', NULL, NULL, min(mvstore_time_of(j.id)), j.store,
-	   count(*)::text OPERATOR(pg_catalog.||) ' requests failed, see mvstore_requests'
+SELECT 'error', NULL, NULL, pg_catalog.min(mvstore_time_of(j.id)), j.store,
+	   pg_catalog.count(*)::text OPERATOR(pg_catalog.||) ' requests failed, see mvstore_requests'
   FROM mvstore_journal j
  WHERE j.attempts OPERATOR(pg_catalog.>=) 5
  GROUP BY j.store

@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -28,6 +29,7 @@
 #include "journal.h"
 #include "mvstore.h"
 #include "store.h"
+#include "version.h"
 #include "worker.h"
 
 /* Requests that a pass over the journal reads at a time, in batches. */
@@ -38,8 +40,19 @@ static bool journal_paused = false;
 static int64 journal_after;
 static int64 journal_failed;	/* rows set aside that it has met */
 
+/*
+ * Where a pass begins: no row below is left. Behind an old snapshot the index
+ * cannot forget the rows that are gone, and passes would take ever longer.
+ */
+static int64 journal_begin = 0;
+static int64 journal_lowest;	/* row that the pass has met */
+static int64 journal_settled;	/* all rows below it could be seen by the pass */
+static int64 journal_now = 0;	/* no row below is made after xid journal_next */
+static TransactionId journal_next = InvalidTransactionId;
+
 static bool queue_is_due(bool force);
 static bool is_due(MvsPending *item, TimestampTz now, int64 horizon);
+static void begin_journal_pass(void);
 static int64 *list_known(int *count);
 static int	compare_ids(const void *a, const void *b);
 static MvsPending *take_over(const MvsRequest *request);
@@ -208,8 +221,7 @@ mvs_batch_run_journal(void)
 		mvs_worker.journal_sequence = 0;
 		mvs_worker.database->unfinished = 0;
 		LWLockRelease(mvs_worker.database->queue_lock);
-		journal_after = 0;
-		journal_failed = 0;
+		begin_journal_pass();
 	}
 
 	/* Whatever ends the pass early: journal_sequence tells that it is not finished. */
@@ -225,7 +237,8 @@ mvs_batch_run_journal(void)
 		CHECK_FOR_INTERRUPTS();
 		StartTransactionCommand();
 		MemoryContextSwitchTo(old);
-		more = mvs_journal_read(journal_after, limit, &requests, &last, &journal_failed);
+		more = mvs_journal_read(journal_after, limit, &requests, &journal_failed,
+								&journal_lowest, &last);
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(old);
 		MVS_FAULT("journal-read");
@@ -254,12 +267,34 @@ mvs_batch_run_journal(void)
 	} while (more);
 
 	journal_paused = false;
+	journal_begin = Max(journal_begin, Min(journal_lowest, journal_settled));
 	mvs_worker.journal_sequence = PG_UINT64_MAX;
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	mvs_worker.database->failed_count = journal_failed;
 	LWLockRelease(mvs_worker.database->queue_lock);
 	mvs_worker_report();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
+}
+
+/*
+ * Begin a pass at the first row that may be there. A row has its id from a
+ * transaction that has its xid already: when all transactions before an xid have
+ * ended, all rows with ids of before it can be seen.
+ */
+static void
+begin_journal_pass(void)
+{
+	StartTransactionCommand();
+	journal_settled = 0;
+	if (TransactionIdIsValid(journal_next) &&
+		TransactionIdFollowsOrEquals(GetTransactionSnapshot()->xmin, journal_next))
+		journal_settled = journal_now;
+	journal_now = mvs_version_now(mvs_worker.database);
+	journal_next = XidFromFullTransactionId(ReadNextFullTransactionId());
+	CommitTransactionCommand();
+	journal_after = Max(journal_begin - 1, 0);
+	journal_lowest = MVS_NEWEST;
+	journal_failed = 0;
 }
 
 /* The rows of the journal that are in pending already, in order. */

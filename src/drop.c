@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/lmgr.h"
@@ -27,6 +28,39 @@
 #include "fault.h"
 #include "stable.h"
 #include "version.h"
+
+/*
+ * What is known to be gone. Where an old snapshot keeps vacuum, and the index
+ * itself, from forgetting what was dropped, a key that is dropped from again and
+ * again has ever more dead entries before its oldest one. So for a key that had
+ * many of them it is noted where the oldest was found, and the next look begins
+ * there. Notes do not last long: rows that were written by something else than
+ * mvstore may lie below. Keys are known by 64 bits of hash; where two share one,
+ * entries stay until the notes are thrown away.
+ */
+#define NOTE_FROM 32			/* dead entries */
+#define NOTE_LIMIT 100000		/* keys */
+#define NOTE_TIME 60000			/* milliseconds */
+
+typedef struct OldestNote
+{
+	uint64		key;
+	int64		version;
+	char		status;
+} OldestNote;
+
+#define SH_PREFIX notes
+#define SH_ELEMENT_TYPE OldestNote
+#define SH_KEY_TYPE uint64
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) ((uint32) (key))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+static notes_hash *notes = NULL;
 
 static void add_entry(MvsDrop *drop, const MvsEntry *entry);
 static void describe_head(MvsKeyEntries *entries, const MvsEntry *entry);
@@ -61,22 +95,57 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	return MVS_DROP_READY;
 }
 
+/* Throw the notes away when they are old, or many, or the past was written. */
+static void
+check_notes(MvsDrop *drop)
+{
+	static TimestampTz made_at;
+	static uint64 past_writes;
+
+	if (notes && notes->members < NOTE_LIMIT && past_writes == drop->database->past_writes &&
+		!TimestampDifferenceExceeds(made_at, GetCurrentTransactionStartTimestamp(), NOTE_TIME))
+		return;
+	if (notes)
+		notes_destroy(notes);
+	notes = notes_create(TopMemoryContext, 256, NULL);
+	made_at = GetCurrentTransactionStartTimestamp();
+	past_writes = drop->database->past_writes;
+}
+
 void
 mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 {
 	MvsKeyEntries *entries = &drop->entries;
 	int64		limit = (int64) keep + MVS_DROP_LIMIT;
+	uint64		hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(key),
+										   VARSIZE_ANY_EXHDR(key), drop->oid);
+	OldestNote *note;
 	MvsEntry	entry;
 	bool		found;
 
+	check_notes(drop);
+	note = notes_lookup(notes, hash);
 	mvs_drop_collect_begin(drop);
-	for (found = mvs_cursor_find_oldest(&drop->cursor, key, &entry);
-		 found && entries->history.count < limit;
+	found = mvs_cursor_find_oldest(&drop->cursor, key, note ? note->version : 0, &entry);
+	if (found && drop->cursor.skipped >= NOTE_FROM)
+	{
+		bool		known;
+
+		notes_insert(notes, hash, &known)->version = entry.version;
+	}
+	for (; found && entries->history.count < limit;
 		 found = mvs_cursor_next_newer(&drop->cursor, &entry))
 	{
 		CHECK_FOR_INTERRUPTS();
 		add_entry(drop, &entry);
 		describe_head(entries, &entry);
+	}
+	if (note && !found && (entries->history.tombstone || entries->history.expires != MVS_NEWEST))
+	{
+		/* Before a key is purged, all of it is to be known for sure. */
+		(void) notes_delete(notes, hash);
+		mvs_drop_collect(drop, key, keep);
+		return;
 	}
 	if (found && mvs_cursor_find(&drop->cursor, key, MVS_NEWEST, &entry))
 	{

@@ -125,6 +125,7 @@ mvs_cursor_open(MvsCursor *cursor, MvsStore *store, Snapshot snapshot)
 {
 	cursor->store = store;
 	cursor->snapshot = snapshot;
+	cursor->skipped = 0;
 	cursor->slot = table_slot_create(store->heap, NULL);
 	cursor->scan = mvs_compat_index_beginscan(store->heap, store->index, snapshot,
 											  MAX_SCAN_KEYS);
@@ -172,14 +173,22 @@ mvs_cursor_walk(MvsCursor *cursor, const bytea *from)
 	restart_scan(cursor->scan, &key, from ? 1 : 0);
 }
 
-/* Step to the next entry of the scan in a direction. */
+/* Step to the next entry of the scan in a direction, as index_getnext_slot() does, and count. */
 static bool
 step(MvsCursor *cursor, ScanDirection direction, MvsEntry *entry)
 {
-	if (!index_getnext_slot(cursor->scan, direction, cursor->slot))
-		return false;
-	fill_entry(cursor, entry);
-	return true;
+	IndexScanDesc scan = cursor->scan;
+
+	while (scan->xs_heap_continue || index_getnext_tid(scan, direction) != NULL)
+	{
+		if (index_fetch_heap(scan, cursor->slot))
+		{
+			fill_entry(cursor, entry);
+			return true;
+		}
+		cursor->skipped++;
+	}
+	return false;
 }
 
 bool
@@ -189,13 +198,17 @@ mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry)
 }
 
 bool
-mvs_cursor_find_oldest(MvsCursor *cursor, const bytea *key, MvsEntry *entry)
+mvs_cursor_find_oldest(MvsCursor *cursor, const bytea *key, int64 version, MvsEntry *entry)
 {
-	ScanKeyData scan_key;
+	ScanKeyData keys[2];
 
-	ScanKeyInit(&scan_key, INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+	/* The index has versions in descending order, so what is greater comes first. */
+	ScanKeyInit(&keys[0], INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
 				PointerGetDatum(key));
-	restart_scan(cursor->scan, &scan_key, 1);
+	ScanKeyInit(&keys[1], INDEX_VERSION, BTGreaterEqualStrategyNumber, F_INT8GE,
+				Int64GetDatum(version));
+	restart_scan(cursor->scan, keys, version > 0 ? 2 : 1);
+	cursor->skipped = 0;
 	return mvs_cursor_next_newer(cursor, entry);
 }
 

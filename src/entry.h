@@ -47,6 +47,7 @@ typedef struct MvsCursor
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
 	Snapshot	snapshot;
+	int64		skipped;		/* index entries of rows that the snapshot does not see */
 } MvsCursor;
 
 extern void mvs_cursor_open(MvsCursor *cursor, MvsStore *store, Snapshot snapshot);
@@ -61,8 +62,9 @@ extern void mvs_cursor_walk(MvsCursor *cursor, const bytea *from);
 /* The next entry of what find or walk began. */
 extern bool mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry);
 
-/* The oldest entry of a key; then, from one to the next newer. */
-extern bool mvs_cursor_find_oldest(MvsCursor *cursor, const bytea *key, MvsEntry *entry);
+/* The oldest entry of a key at or above a version; then, from one to the next newer. */
+extern bool mvs_cursor_find_oldest(MvsCursor *cursor, const bytea *key, int64 version,
+								   MvsEntry *entry);
 extern bool mvs_cursor_next_newer(MvsCursor *cursor, MvsEntry *entry);
 
 /* The key of the entry under the cursor, in the slot's memory. */

@@ -18,6 +18,9 @@
 #include "store.h"
 #include "text.h"
 
+/* Milliseconds: 100 years, so that a deadline is a timestamp. */
+#define LONGEST_TIMEOUT (INT64CONST(36525) * 24 * 3600 * 1000)
+
 /* Refuse a NULL: a missing value never means "everything". */
 static void
 refuse_null(FunctionCallInfo fcinfo, int argument, const char *name)
@@ -152,7 +155,8 @@ int64
 mvs_get_timeout(FunctionCallInfo fcinfo, int argument)
 {
 	refuse_null(fcinfo, argument, "timeout");
-	return mvs_interval_usecs("timeout", PG_GETARG_INTERVAL_P(argument)) / 1000;
+	return Min(mvs_interval_usecs("timeout", PG_GETARG_INTERVAL_P(argument)) / 1000,
+			   LONGEST_TIMEOUT);
 }
 
 bool

@@ -90,6 +90,8 @@ mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled
 	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
 	CatalogIndexState indexes = CatalogOpenIndexes(journal);
 
+	/* The xid before the ids: see begin_journal_pass(). */
+	(void) GetCurrentTransactionId();
 	for (Size position = 0; position < size;)
 	{
 		MvsRequest *request = (MvsRequest *) (requests + position);
@@ -242,7 +244,8 @@ read_row(Relation journal, HeapTuple tuple, int64 *failed)
 }
 
 bool
-mvs_journal_read(int64 after, int limit, List **requests, int64 *last, int64 *failed)
+mvs_journal_read(int64 after, int limit, List **requests, int64 *failed, int64 *lowest,
+				 int64 *last)
 {
 	Relation	journal;
 	Relation	index;
@@ -262,6 +265,7 @@ mvs_journal_read(int64 after, int limit, List **requests, int64 *last, int64 *fa
 	while (count < limit &&
 		   HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
 	{
+		int64		failed_before = *failed;
 		MvsRequest *request = read_row(journal, tuple, failed);
 		bool		isnull;
 		int64		id = DatumGetInt64(heap_getattr(tuple, Anum_journal_id,
@@ -270,6 +274,8 @@ mvs_journal_read(int64 after, int limit, List **requests, int64 *last, int64 *fa
 		/* A row of another system may have the id of one of ours, which then comes next. */
 		count++;
 		*last = Max(*last, request ? id : id - 1);
+		if (request || *failed > failed_before)
+			*lowest = Min(*lowest, id);
 		if (request)
 			*requests = lappend(*requests, request);
 	}

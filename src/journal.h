@@ -53,11 +53,12 @@ extern bool mvs_journal_note(MvsDatabase *database, MvsRequest *request, int att
 /*
  * Up to "limit" requests with ids above "after", in order, from rows that this
  * database has made: a list of MvsRequest in the current memory context. Those
- * that were set aside are counted in failed, and left out. In last is told the
- * id of the last row read; false where there are no more.
+ * that were set aside are counted in failed, and left out. In lowest is told the
+ * lowest id of both, if it is lower than what stands there, in last that of the
+ * last row read. False where there are no more.
  */
-extern bool mvs_journal_read(int64 after, int limit, List **requests, int64 *last,
-							 int64 *failed);
+extern bool mvs_journal_read(int64 after, int limit, List **requests, int64 *failed,
+							 int64 *lowest, int64 *last);
 
 /* Takes over the rows that a restore has brought; how many there were. */
 extern int64 mvs_journal_adopt(MvsDatabase *database);

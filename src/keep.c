@@ -247,9 +247,9 @@ check_image(KeptImage *image, KeptHeader *header)
 	FIN_CRC32C(crc);
 	if (!EQ_CRC32C(crc, written) || !get(image, header, sizeof(KeptHeader)))
 		return false;
-	expected.databases = header->databases;
-	expected.stores = header->stores;
-	return memcmp(header, &expected, sizeof(expected)) == 0;
+	return header->magic == expected.magic && header->database_size == expected.database_size &&
+		header->system == expected.system && header->checkpoint == expected.checkpoint &&
+		header->timeline == expected.timeline;
 }
 
 /* Fill a free slot; a database for which there is no room is left out, and swept later. */

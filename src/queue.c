@@ -16,6 +16,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
 #include "utils/timestamp.h"
@@ -385,7 +387,7 @@ mvs_queue_wait(MvsDatabase *database, int64 timeout)
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		if (rest.done || rest.paused || left <= 0 || is_held_by_caller(database, &rest))
 			break;
-		(void) ConditionVariableTimedSleep(&database->progress, left,
+		(void) ConditionVariableTimedSleep(&database->progress, Min(left, INT_MAX),
 										   mvs_compat_wait_event(&wait_event_flush,
 																 "MvstoreFlush"));
 	}

@@ -133,6 +133,7 @@ typedef struct MvsDatabase
 	int64		last;			/* the newest version handed out or answered for */
 	int64		mark;			/* none above it is handed out before it is durably raised */
 	int64		last_truncate;	/* the greatest floor that a TRUNCATE set */
+	uint64		past_writes;	/* how often the past was written */
 	bool		horizon_wanted; /* the worker waits for the oldest writer to end */
 	bool		mark_wanted;	/* a reader met the mark */
 	bool		stable_due;		/* transactions have ended since mvstore_stable was written */

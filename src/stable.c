@@ -15,6 +15,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -145,7 +147,7 @@ wait_for(MvsDatabase *database, int64 version, int64 timeout)
 
 			if (ahead > 0)
 				left = Min(left, ahead / 1000 + 1);
-			(void) ConditionVariableTimedSleep(&database->settled, left, wait_event);
+			(void) ConditionVariableTimedSleep(&database->settled, Min(left, INT_MAX), wait_event);
 		}
 	}
 	if (database)
@@ -316,14 +318,9 @@ Datum
 mvstore_time_of(PG_FUNCTION_ARGS)
 {
 	int64		version = mvs_get_version(fcinfo, 0, "version");
-	TimestampTz time;
 
+	/* All others lie within the range of timestamps, which ends later. */
 	if (version == MVS_NEWEST)
 		PG_RETURN_TIMESTAMPTZ(DT_NOEND);
-	time = mvs_version_to_time(version);
-	if (!IS_VALID_TIMESTAMP(time))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("version " INT64_FORMAT " is beyond the range of timestamps", version)));
-	PG_RETURN_TIMESTAMPTZ(time);
+	PG_RETURN_TIMESTAMPTZ(mvs_version_to_time(version));
 }

@@ -244,13 +244,14 @@ mvs_version_is_overtaken(MvsDatabase *database)
 }
 
 void
-mvs_version_raise(MvsDatabase *database, int64 version)
+mvs_version_past(MvsDatabase *database, int64 version)
 {
 	bool		wake = false;
 
 	if (version > database->mark)
 		(void) raise_mark(database, version, true);
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	database->past_writes++;
 	if (version > database->last)
 	{
 		database->last = version;
@@ -380,7 +381,7 @@ static int64
 keep_told(Snapshot snapshot, int64 stable)
 {
 	PGPROC	   *leader = MyProc->lockGroupLeader ? MyProc->lockGroupLeader : MyProc;
-	MvsTold    *places = mvs_shared->told + mvs_compat_proc_number(leader) * MVS_TOLD_PLACES;
+	MvsTold    *places = &mvs_shared->told[(Size) mvs_compat_proc_number(leader) * MVS_TOLD_PLACES];
 	MvsTold		own = {
 		.database = MyDatabaseId,
 		.pid = leader->pid,

@@ -58,8 +58,8 @@ extern int64 mvs_version_truncate(MvsDatabase *database);
 /* Whether a floor may lie above the transaction's version; only a TRUNCATE's can. */
 extern bool mvs_version_is_overtaken(MvsDatabase *database);
 
-/* Sees to it that later versions are above the one given. */
-extern void mvs_version_raise(MvsDatabase *database, int64 version);
+/* An entry will be written at a version: later versions are above it. */
+extern void mvs_version_past(MvsDatabase *database, int64 version);
 
 /*
  * The newest version at and below which every transaction has ended as the

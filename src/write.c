@@ -380,7 +380,7 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 						RelationGetRelationName(write->store.heap), version),
 				 errdetail("Entries can be added at version " INT64_FORMAT " or later.", floor)));
 
-	mvs_version_raise(write->database, version);
+	mvs_version_past(write->database, version);
 	hold_key(write, version, &head);
 	mvs_entry_insert(&write->store, write->key, version, value, DT_NOEND);
 	LockRelease(&write->lock, ExclusiveLock, false);

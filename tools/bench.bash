@@ -79,7 +79,7 @@ bench() {
 		[[ $name =~ ^[a-z]+$ && -f $root/bench/$name.pl ]] ||
 			misuse "no such benchmark: $name (there are: $(cd "$root/bench" && echo *.pl | sed 's/\.pl//g'))"
 	done
-	[[ $# -gt 0 ]] || set -- put get drop scan
+	[[ $# -gt 0 ]] || set -- put get drop scan queue
 	setup bench
 	build
 	start_bench_server

@@ -74,7 +74,7 @@ sub input_types
 		next if $_ eq '' || /^OUT /i;
 		s/ (?:DEFAULT|=) .*//i;
 		s/^(?:IN|INOUT|VARIADIC) //i;
-		s/^\w+ (?=\w)//;
+		s/^(?:\w+|"[^"]*") (?=\w)//;
 		push @types, lc;
 	}
 	return join(', ', @types);
