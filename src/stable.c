@@ -246,12 +246,12 @@ mvs_stable_write(int64 version)
 bool
 mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 {
-	static TimestampTz next_at = 0;
+	static TimestampTz served_at = 0;
 	static bool owed = false;	/* the flag was cleared, and the row is not written */
 	static BlockNumber base = 0;	/* blocks when the table was last at rest */
 	static BlockNumber last = 0;
 	static int	rest = 0;
-	int64		interval = Max(mvs_flush_interval, SHORTEST_INTERVAL);
+	int64		interval;
 	TimestampTz now = GetCurrentTimestamp();
 	Oid			table;
 	BlockNumber blocks = last;
@@ -260,13 +260,11 @@ mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 	if (!database->stable_due && !owed)
 		return false;
 
-	/* The clock may have stepped back. */
-	if (now < next_at && !at_once &&
-		next_at <= TimestampTzPlusMilliseconds(now, interval * (last - base + 1)))
-	{
-		*due_at = next_at;
+	/* Where an old snapshot keeps the dead rows, there are to be fewer of them. */
+	interval = (int64) Max(mvs_flush_interval, SHORTEST_INTERVAL) * (last - base + 1);
+	*due_at = TimestampTzPlusMilliseconds(served_at, interval);
+	if (now < *due_at && now >= served_at && !at_once)	/* the clock may have stepped back */
 		return false;
-	}
 
 	/* First the flag, then the snapshot: who ends in between sets the flag again. */
 	owed = true;
@@ -285,14 +283,14 @@ mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 	CommitTransactionCommand();
 	MVS_FAULT("stable-written");
 
-	/* Where an old snapshot keeps the dead rows, there are to be fewer of them. */
 	rest = blocks > last ? 0 : rest + 1;
-	if (rest >= WRITES_AT_REST || blocks < base)
+	if (rest >= WRITES_AT_REST || blocks < base || base == 0)
 		base = blocks;
 	last = blocks;
-	next_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), interval * (last - base + 1));
-	if (owed || database->stable_due)
-		*due_at = next_at;
+	served_at = GetCurrentTimestamp();
+	*due_at = owed || database->stable_due ?
+		TimestampTzPlusMilliseconds(served_at, Max(mvs_flush_interval, SHORTEST_INTERVAL)) :
+		DT_NOEND;
 	return true;
 }
 

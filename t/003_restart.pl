@@ -26,6 +26,7 @@ is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'a request is do
 $node->safe_psql('postgres', qq{SELECT mvstore_put('o', 'once', '$_')}) for (5 .. 6);
 my $round = 0;
 my $greatest = 0;
+my $stable = 0;
 
 # Write some, request some, in transactions that have all committed.
 sub fill
@@ -55,6 +56,7 @@ sub done
 
 sub is_waiting
 {
+	$stable = $node->safe_psql('postgres', 'SELECT mvstore_stable_version()');
 	return is($node->safe_psql('postgres', q{SELECT queue_length > 0 FROM mvstore_stats WHERE database = 'postgres'}),
 		't', "round $round: requests are waiting");
 }
@@ -63,8 +65,9 @@ sub is_served_again
 {
 	my ($what) = @_;
 
+	cmp_ok($node->safe_psql('postgres', 'SELECT mvstore_stable_version()'), '>=', $stable, "$what: the stable version is not taken back");
 	worker_pid($node, 'postgres');
-	$node->safe_psql('postgres', q{SELECT mvstore_put('s', 'again', 'v1')});
+	cmp_ok($node->safe_psql('postgres', q{SELECT mvstore_put('s', 'again', 'v1')}), '>', $stable, "$what: nor written below");
 	$node->safe_psql('postgres', q{SELECT mvstore_put('s', 'again', 'v2')});
 	$node->safe_psql('postgres', q{SELECT mvstore_drop('s', 'again')});
 	is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', "$what: new requests are worked off");

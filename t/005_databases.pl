@@ -46,6 +46,10 @@ is($node->safe_psql('a', 'SELECT count(*) FROM mvstore_store_stats'), 1, 'mvstor
 my $writer = $node->background_psql('a');
 $writer->query_safe(q{BEGIN; SELECT mvstore_put('s', 'x', 'x')});
 works_in('b', 'while a writer is busy in the other database');
+my $version = $node->safe_psql('b', q{SELECT mvstore_put('s', 'x', 'x')});
+is($node->safe_psql('b', "SELECT mvstore_wait_stable($version)"), 't', 'its versions get stable');
+is($node->safe_psql('b', "SELECT mvstore_get('s', 'x', as_of := $version)"), 'x', 'and can be read as of');
+is($node->safe_psql('a', "SELECT mvstore_wait_stable($version, '10 ms')"), 'f', 'which the other database must wait for');
 $node->safe_psql('a', qq{SELECT mvstore_put('s', 'k', '$_')}) for (3, 4);
 is($node->safe_psql('a', q{SELECT mvstore_flush('100 ms')}), 'f', 'requests of its own database wait');
 my ($not_yet, $why) = sqlstate_of($node, 'a', q{SELECT mvstore_get('s', 'k', as_of := (SELECT version FROM mvstore_get_entry('s', 'k')));});

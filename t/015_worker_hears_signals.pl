@@ -11,27 +11,25 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = mvstore_node('signals', conf => "mvstore.sweep_interval = '1 h'\ndeadlock_timeout = '10 ms'\nlog_lock_waits = on");
+my $node = mvstore_node('signals', conf => "mvstore.sweep_interval = '1 h'\nmvstore.queue_size = 1\ndeadlock_timeout = '10 ms'\nlog_lock_waits = on");
 
 $node->safe_psql('postgres', q{CREATE DATABASE d});
 $node->safe_psql('d', q{CREATE EXTENSION mvstore; SELECT mvstore_create('s', keep_versions := 1); SELECT mvstore_put('s', 'k', 'v')});
 
-# Have the worker wait for a lock on the clock, which a session holds.
+# Have the worker wait for a lock on the journal, which a session holds.
 my $pid;
 my $session = $node->background_psql('d');
 
 sub wait_in_lock
 {
-	# A reader who meets the durable mark, which is some way ahead, has it raised.
+	# What is in the journal alone is read by a pass over it, which waits for the table.
 	$node->safe_psql('d', q{SELECT mvstore_flush()});
 	$pid = worker_pid($node, 'd');
-	$node->poll_query_until('d', q{SELECT last_value < extract(epoch FROM clock_timestamp()) * 1000000 FROM mvstore_clock})
-	  or die 'the mark stays ahead';
 	my $waits = () = slurp_file($node->logfile) =~ /process $pid still waiting/g;
-	$session->query_safe('BEGIN; ALTER SEQUENCE mvstore_clock CYCLE');
-	my ($state) = sqlstate_of($node, 'd',
-		q{SELECT mvstore_get('s', 'k', as_of := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)});
-	is($state, '55000', 'a reader has met the mark');
+	kill 'STOP', $pid;
+	$node->safe_psql('d', q{SELECT mvstore_drop('s', 'a'), mvstore_drop('s', 'b')});
+	$session->query_safe('BEGIN; LOCK TABLE mvstore_journal IN ACCESS EXCLUSIVE MODE');
+	kill 'CONT', $pid;
 
 	# Past deadlock_timeout, after which no timer wakes it by chance.
 	my $deadline = time() + $PostgreSQL::Test::Utils::timeout_default;

@@ -1,0 +1,176 @@
+# shellcheck shell=bash
+#
+# ./dev mutants: what the code would be like if it were naive at one place, and
+# which tests tell. Sourced by ./dev, whose functions and variables this uses.
+#
+# A mutant is an edit of a copy of this tree, and the tests that must fail for it,
+# each of them; they run on a build with fault points. First the same tests run
+# with no edit at all, when they must pass.
+
+# shellcheck disable=SC2154 # set in ./dev
+: "$root" "$work"
+
+mutants=()
+declare -A tests_of edits_of
+
+# mutant NAME 'TEST ...' FILE EDIT [FILE EDIT]: an edit is Perl's s~~~ on the whole file.
+mutant() {
+	local name=$1
+	mutants+=("$name")
+	tests_of[$name]=$2
+	shift 2
+	while [[ $# -gt 0 ]]; do
+		edits_of[$name]+="$1 $2"$'\n'
+		shift 2
+	done
+}
+
+# ---- The mutants ----------------------------------------------------------
+
+# The stable version is the newest one handed out, whoever is still writing.
+mutant stable_is_newest 'specs/unsettled_versions_are_not_read.spec t/023_stable_version.pl t/024_stable_never_changes.pl' \
+	src/version.c 's~for \(int i = 0; i < database->(writer|ring)_count; i\+\+\)\n\t\{\n\t\tMvsWriter  \*writer = ~for (int i = 0; i < 0; i++)\n\t{\n\t\tMvsWriter  *writer = ~g'
+
+# It is judged by who writes now, not by who writes in the snapshot.
+mutant stable_by_running_writers 'specs/stable_between_snapshot_and_call.spec t/023_stable_version.pl' \
+	src/version.c 's~i < database->ring_count~i < 0 * database->ring_count~'
+
+# What is no longer in the ring is taken for ended.
+mutant ring_forgets 't/023_stable_version.pl' \
+	src/version.c 's~lost = snapshot->takenDuringRecovery \|\|\n\t\tFullTransactionIdFollowsOrEquals\(database->ring_lost, xmax\)~lost = snapshot->takenDuringRecovery~'
+
+# What was told for a snapshot before is not remembered.
+mutant told_is_forgotten 't/023_stable_version.pl' \
+	src/version.c 's~return other->stable;~return stable;~'
+
+# Who sees a floor does not see a stable version above it.
+mutant floor_without_row 't/023_stable_version.pl' \
+	src/drop.c 's~\t\t\tmvs_stable_write\(drop->horizon\);\n~~'
+
+# What the standby is told is the newest version, whoever is still writing.
+mutant row_ignores_writers 't/025_standby_reads_settled.pl' \
+	src/stable.c 's~mvs_version_stable\(database, GetActiveSnapshot\(\)\)~mvs_version_now(database)~'
+
+# A put in the same microsecond gets a version that was said to be stable.
+mutant answer_is_not_last 't/024_stable_never_changes.pl' \
+	src/version.c 's~\tdatabase->last = Max\(database->last, stable\);\n~~'
+
+# The version is handed out in one critical section, and published in another.
+mutant published_late 't/024_stable_never_changes.pl' \
+	src/version.c 's~\t\t\tdatabase->last = version;\n\K(?=\t\t\tdatabase->writers)~\t\t\tLWLockRelease(database->version_lock);\n\t\t\tpg_usleep(200);\n\t\t\tLWLockAcquire(database->version_lock, LW_EXCLUSIVE);\n~'
+
+# A writer is withdrawn before its transaction has ended for others.
+mutant withdrawn_early 't/023_stable_version.pl' \
+	src/request.c 's~case XACT_EVENT_PRE_COMMIT:\n~case XACT_EVENT_PRE_COMMIT:\n\t\t\tif (levels == NULL || levels->explicit_count == 0)\n\t\t\t\tmvs_version_end(true);\n~' \
+	src/request.c 's~case XACT_EVENT_COMMIT:\n~case XACT_EVENT_COMMIT:\n\t\t\tif (mvs_database_find(MyDatabaseId))\n\t\t\t\tConditionVariableBroadcast(&mvs_database_find(MyDatabaseId)->settled);\n~'
+
+# The durable mark is raised in memory alone.
+mutant mark_in_memory 't/032_clock.pl' \
+	src/version.c 's~\t\tDirectFunctionCall2\(setval_oid[^;]*;\n~~'
+
+# The durable mark is written, but perhaps not yet on disk when it is used.
+mutant mark_not_flushed 't/032_clock.pl' \
+	src/version.c 's~\t\tXLogFlush\(XactLastRecEnd\);\n~~'
+
+# The stable version follows the clock beyond the durable mark.
+mutant stable_beyond_mark 't/032_clock.pl' \
+	src/version.c 's~if \(stable > database->mark\)~if (stable > database->mark && stable < 0)~'
+
+# After a start versions begin with the clock, not above the mark.
+mutant starts_with_the_clock 't/032_clock.pl' \
+	src/version.c 's~database->last = Max\(database->last, mark\);~database->last = Max(database->last, 0);~'
+
+# A first write takes its version without a look at the head.
+mutant first_write_below_head 't/024_stable_never_changes.pl' \
+	src/version.c 's~Max\(database->last, above\) \+ 1~database->last + 1 + 0 * above~'
+
+# A later write goes below a newer head.
+mutant late_writes_pass 'specs/late_writers_are_told.spec t/012_concurrent.pl' \
+	src/write.c 's~if \(!head->own && above >= mvs_version_mine\(\)\)~if (!head->own && above < 0)~'
+
+# REPEATABLE READ writes over what its snapshot does not see.
+mutant repeatable_read_overwrites 'specs/late_writers_are_told.spec' \
+	src/write.c 's~if \(!head\.own &&\n~if (false && !head.own &&\n~'
+
+# Two writers may look at a key at the same time.
+mutant no_key_lock 't/024_stable_never_changes.pl' \
+	src/write.c 's~\t\t\(void\) LockAcquire\(&write->lock, ExclusiveLock, false, false\);\n~~' \
+	src/write.c 's~LockRelease\(&write->lock, ExclusiveLock, false\);~(void) write->lock;~g'
+
+# A conditional write is judged while another writer of the key may still commit.
+mutant condition_judged_early 'specs/conditions_are_judged_by_the_newest.spec' \
+	src/write.c 's~\n\thold_key\(write, MVS_NEWEST, &head\);\n(?=\tif \(IsolationIsSerializable\(\))~\n\tif (expected != MVS_ANY && !IsolationUsesXactSnapshot())\n\t{\n\t\tMvsEntry\tearly;\n\t\tbool\t\tfound = look_with_snapshot(write, &early);\n\n\t\tif (!is_wanted(write, &early, found, value, expected))\n\t\t\treturn 0;\n\t\texpected = MVS_ANY;\n\t}\n\thold_key(write, MVS_NEWEST, &head);\n~'
+
+# Under SERIALIZABLE a condition that fails is no read.
+mutant no_predicate_locks 'specs/conditions_are_reads.spec' \
+	src/write.c 's~mvs_cursor_open\(&cursor, &write->store, GetTransactionSnapshot\(\)\);~SnapshotData plain = *GetTransactionSnapshot();\n\n\tplain.snapshot_type = SNAPSHOT_SELF;\n\tmvs_cursor_open(&cursor, &write->store, &plain);~'
+
+# ---- ./dev mutants --------------------------------------------------------
+
+# Edit the copy; a text that is not there is an error.
+edit() {
+	perl -0we 'my ($file, $expression) = @ARGV;
+		open(my $in, "<", $file) or die "$file: $!\n"; local $_ = <$in>; close($in);
+		my $count = eval $expression; die $@ if $@;
+		$count or die "$file: the text to edit is not there\n";
+		open(my $out, ">", $file) or die "$file: $!\n"; print $out $_; close($out) or die "$file: $!\n"' "$@"
+}
+
+# make_mutant NAME: a copy of the tree with its edits; none: without any.
+make_mutant() {
+	local file expression
+	rm -rf "$work/tree"
+	cp -r "$work/src" "$work/tree"
+	[[ $1 != none ]] || return 0
+	while read -r file expression; do
+		edit "$work/tree/$file" "$expression" || die "mutant $1 does not fit the sources any more"
+	done <<<"${edits_of[$1]%$'\n'}"
+}
+
+# try_mutant NAME RESULT TEST ...: run tests on the copy; the last line must be the
+# result. What a mutant keeps from happening is not waited for as long as usual.
+try_mutant() {
+	local name=$1 wanted=$2 line verdict start=$SECONDS
+	shift 2
+	make_mutant "$name"
+	MVSTORE_FAULTS=1 PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-30} \
+		"$work/tree/dev" test "$@" >"$work/$name.out" 2>&1 </dev/null || true
+	line=$(tail -n 1 "$work/$name.out")
+	if [[ $line == "$wanted" ]]; then
+		passed=$((passed + 1))
+		verdict=$([[ $name == none ]] && echo passes || echo killed)
+	else
+		failed=$((failed + 1))
+		verdict=survived
+		[[ $name != none && $line =~ ^[0-9]+\ passed ]] || verdict=broken
+		keep_logs "$work/$name.out"
+	fi
+	printf 'mutant %-28s ... %-8s %6d s\n' "$name" "$verdict" $((SECONDS - start))
+	[[ $verdict != survived && $verdict != broken ]] ||
+		grep -E '^(test|ok|not ok) |^\./dev: ' "$work/$name.out" | sed 's/^/    /' || true
+}
+
+mutants() {
+	local name tests all=()
+	[[ $# -gt 0 ]] || set -- "${mutants[@]}"
+	for name in "$@"; do
+		[[ -n ${tests_of[$name]:-} ]] || misuse "no such mutant: $name (there are: ${mutants[*]})"
+		read -r -a tests <<<"${tests_of[$name]}"
+		all+=("${tests[@]}")
+	done
+	unique all
+	setup test
+	copy_tree
+	for name in "$@"; do
+		make_mutant "$name"
+	done
+	say "Without a mutant, and with each of $#"
+	try_mutant none "${#all[@]} passed, 0 failed" "${all[@]}"
+	for name in "$@"; do
+		read -r -a tests <<<"${tests_of[$name]}"
+		try_mutant "$name" "0 passed, ${#tests[@]} failed" "${tests[@]}"
+	done
+	[[ -z $logs ]] || say "The logs are kept in $logs"
+	say "$passed passed, $failed failed"
+	[[ $failed -eq 0 ]]
+}
