@@ -106,6 +106,7 @@ mvs_version_load(MvsDatabase *database)
 	if (sequence == database->clock || !OidIsValid(sequence) || RecoveryInProgress())
 		return;
 	mark = read_clock_sequence(sequence);
+	MVS_FAULT("clock-read");
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 	if (database->clock != sequence)

@@ -389,18 +389,24 @@ release_slot(int code, Datum argument)
 void
 mvs_worker_note_error(bool log)
 {
+	MvsDropStats *stats = &mvs_worker.database->stats;
 	ErrorData  *error;
+	const char *message;
 
 	HOLD_INTERRUPTS();
 	error = CopyErrorData();
-	if (log)
+	message = error->message ? error->message : "unknown error";
+
+	/* What comes again and again, as from a full disk, is one line now and then. */
+	if (log && (strncmp(stats->last_error, message, MVS_ERROR_LENGTH - 1) != 0 ||
+				TimestampDifferenceExceeds(stats->last_error_at, GetCurrentTimestamp(),
+										   MAX_DELAY)))
 		EmitErrorReport();
 	FlushErrorState();
 	AbortOutOfAnyTransaction();
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-	strlcpy(mvs_worker.database->stats.last_error, error->message ? error->message : "unknown error",
-			MVS_ERROR_LENGTH);
-	mvs_worker.database->stats.last_error_at = GetCurrentTimestamp();
+	strlcpy(stats->last_error, message, MVS_ERROR_LENGTH);
+	stats->last_error_at = GetCurrentTimestamp();
 	LWLockRelease(mvs_worker.database->queue_lock);
 	FreeErrorData(error);
 	RESUME_INTERRUPTS();
@@ -576,9 +582,9 @@ sleep_until_needed(void)
 		TimestampTz until = TimestampTzPlusMilliseconds(keeps ? idle_since : claimed_at,
 														ROTATE_TIME);
 
-		if (keeps && until <= now)
+		if ((keeps || database->stable_due) && until <= now)
 		{
-			give_way_until = wake_at;
+			give_way_until = Min(wake_at, stable_due_at);
 			proc_exit(0);
 		}
 		wake_at = Min(wake_at, until);

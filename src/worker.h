@@ -44,7 +44,10 @@ extern int64 mvs_worker_horizon(void);
 extern TimestampTz mvs_worker_error_delay(int tries);
 extern TimestampTz mvs_worker_lock_delay(int tries);
 
-/* In a PG_CATCH block: ends the transaction, and keeps the error where the view shows it. */
+/*
+ * In a PG_CATCH block: ends the transaction, and keeps the error where the view
+ * shows it; where it is another than the last, or that was long ago, in the log, too.
+ */
 extern void mvs_worker_note_error(bool log);
 
 /* Tells those who wait for requests what is still kept here. */

@@ -108,6 +108,46 @@ is(sql('x', q{SELECT mvstore_flush('50 ms')}), 'f', 'mvstore_flush waits for the
 release_it();
 is(sql('x', 'SELECT mvstore_flush()'), 't', 'which the worker does');
 
+# Two processes look up the mark of a database at once: the one that read it first,
+# and comes last, takes nothing back of what the other has done since. (It may be
+# the worker of either database.)
+arm('clock-read:wait');
+wait_for_fault('a worker has read the mark');
+my @sessions;
+for my $database ('postgres', 'x')
+{
+	my $session = $node->background_psql($database);
+	my $mark = sql($database, 'SELECT last_value FROM mvstore_clock');
+
+	sql($database, q{SELECT mvstore_create('later')});
+	$node->poll_query_until($database,
+		"SELECT mvstore_put('later', 'k', 'v') > $mark AND (SELECT last_value FROM mvstore_clock) > $mark");
+	$session->query_until(qr/begun/, <<'SQL');
+\echo begun
+DO $$
+DECLARE
+  start timestamptz := clock_timestamp();
+  newest bigint := 0;
+  falls boolean := false;
+BEGIN
+  WHILE clock_timestamp() < start + interval '1 s' LOOP
+    falls := falls OR mvstore_stable_version() < newest;
+    newest := greatest(newest, mvstore_stable_version());
+    PERFORM pg_current_xact_id();
+    COMMIT;
+  END LOOP;
+  PERFORM set_config('test.falls', falls::text, false);
+END $$;
+SQL
+	push @sessions, $session;
+}
+release_it();
+for my $session (@sessions)
+{
+	is($session->query_safe(q{SELECT current_setting('test.falls')}), 'false', 'the stable version does not fall');
+	$session->quit;
+}
+
 arm('');
 $node->stop;
 done_testing();
