@@ -447,7 +447,7 @@ find_journal_row(MvsPending *item)
 	item->outcome = MVS_OUTCOME_DONE;
 	if (item->request->journal == 0)
 		return;
-	row = mvs_journal_find(item->request->journal, &item->journal_tid);
+	row = mvs_journal_find(item->request->journal, item->request->store, &item->journal_tid);
 	item->found = (row == MVS_ROW_FOUND);
 	if (row != MVS_ROW_FOUND)
 		item->outcome = row == MVS_ROW_GONE ? MVS_OUTCOME_ALREADY_DONE : MVS_OUTCOME_LOCKED;

@@ -146,15 +146,19 @@ mvstore_pause(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* mvstore_resume(): it goes on, also with the requests that a restore has brought. */
+/* mvstore_resume(): it goes on, also with all that a restore has brought. */
 Datum
 mvstore_resume(PG_FUNCTION_ARGS)
 {
 	check_command("mvstore_resume()");
 	(void) change_rows(MVS_PAUSED, "DELETE FROM %s", 0, NULL, NULL);
 	mvs_request_pause(false);
-	if (mvs_journal_adopt(mvs_database()) > 0)
-		mvs_request_journal();
+	(void) mvs_journal_adopt(mvs_database());
+	mvs_version_restored(mvs_database());
+
+	/* Of what a restore has brought into a database in use nobody else tells. */
+	mvs_request_journal();
+	mvs_request_mark(InvalidOid);
 	PG_RETURN_VOID();
 }
 

@@ -117,7 +117,7 @@ is_own(const Datum *values)
 }
 
 MvsJournalRow
-mvs_journal_find(int64 id, ItemPointer tid)
+mvs_journal_find(int64 id, Oid store, ItemPointer tid)
 {
 	Relation	journal;
 	ScanKeyData key;
@@ -141,7 +141,7 @@ mvs_journal_find(int64 id, ItemPointer tid)
 		bool		nulls[Natts_journal];
 
 		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
-		if (!is_own(values))
+		if (!is_own(values) || DatumGetObjectId(values[Anum_journal_store - 1]) != store)
 			continue;
 		*tid = tuple->t_self;
 		state = TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax) ?
@@ -178,7 +178,7 @@ mvs_journal_note(MvsDatabase *database, MvsRequest *request, int attempts, const
 		return true;
 	if (request->journal != 0)
 	{
-		state = mvs_journal_find(request->journal, &old.t_self);
+		state = mvs_journal_find(request->journal, request->store, &old.t_self);
 		if (state != MVS_ROW_FOUND)
 			return state == MVS_ROW_GONE;
 	}
@@ -283,6 +283,30 @@ mvs_journal_read(int64 after, int limit, List **requests, int64 *failed, int64 *
 	index_close(index, AccessShareLock);
 	table_close(journal, AccessShareLock);
 	return count == limit;
+}
+
+void
+mvs_journal_forget(Oid store)
+{
+	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	SysScanDesc scan = systable_beginscan(journal, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		TM_FailureData failure;
+		bool		isnull;
+
+		if (DatumGetObjectId(heap_getattr(tuple, Anum_journal_store, RelationGetDescr(journal),
+										  &isnull)) == store)
+			(void) mvs_compat_table_tuple_delete(journal, &tuple->t_self,
+												 GetCurrentCommandId(true),
+												 GetActiveSnapshot(), &failure);
+	}
+	PopActiveSnapshot();
+	systable_endscan(scan);
+	table_close(journal, NoLock);
 }
 
 int64

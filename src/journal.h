@@ -38,7 +38,8 @@ typedef enum MvsJournalRow
 	MVS_ROW_LOCKED				/* somebody is voiding or changing it */
 } MvsJournalRow;
 
-extern MvsJournalRow mvs_journal_find(int64 id, ItemPointer tid);
+/* By its id, and by its store: a restore may have put another row in its place. */
+extern MvsJournalRow mvs_journal_find(int64 id, Oid store, ItemPointer tid);
 
 /* Deletes a row that was found; 55P03 where somebody has locked it since. */
 extern void mvs_journal_delete(ItemPointer tid);
@@ -59,6 +60,9 @@ extern bool mvs_journal_note(MvsDatabase *database, MvsRequest *request, int att
  */
 extern bool mvs_journal_read(int64 after, int limit, List **requests, int64 *failed,
 							 int64 *lowest, int64 *last);
+
+/* Deletes the rows of a store that is dropped, but those that somebody is at. */
+extern void mvs_journal_forget(Oid store);
 
 /* Takes over the rows that a restore has brought; how many there were. */
 extern int64 mvs_journal_adopt(MvsDatabase *database);

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/xlog.h"
 #include "catalog/pg_control.h"
 #include "common/controldata_utils.h"
 #include "miscadmin.h"
@@ -85,6 +86,7 @@ typedef struct KeptImage
 
 static void put(KeptFile *kept, const void *data, Size size);
 static bool get(KeptImage *image, void *data, Size size);
+static bool will_recover(void);
 static bool make_header(KeptHeader *header);
 static void write_database(KeptFile *kept, MvsDatabase *database);
 static void write_file(int code, Datum argument);
@@ -110,6 +112,17 @@ get(KeptImage *image, void *data, Size size)
 	image->at += size;
 	image->left -= size;
 	return true;
+}
+
+/*
+ * Whether this start replays WAL of others first, as a standby does: then the file
+ * tells what was to be done as it was written, and not what came since.
+ */
+static bool
+will_recover(void)
+{
+	return access(STANDBY_SIGNAL_FILE, F_OK) == 0 || access(RECOVERY_SIGNAL_FILE, F_OK) == 0 ||
+		access(BACKUP_LABEL_FILE, F_OK) == 0;
 }
 
 /* The header of a file that belongs to the state of the data directory; false where none does. */
@@ -238,7 +251,8 @@ check_image(KeptImage *image, KeptHeader *header)
 	pg_crc32c	crc;
 	pg_crc32c	written;
 
-	if (!make_header(&expected) || image->left < sizeof(KeptHeader) + sizeof(crc))
+	if (will_recover() || !make_header(&expected) ||
+		image->left < sizeof(KeptHeader) + sizeof(crc))
 		return false;
 	image->left -= sizeof(crc);
 	memcpy(&written, image->at + image->left, sizeof(crc));

@@ -26,7 +26,7 @@ extern void mvs_request_drop(MvsStore *store, const bytea *key, int32 keep, int6
 /* A drop by the store's policy, of what was superseded up to a version. */
 extern void mvs_request_policy(MvsStore *store, const bytea *key, int64 before);
 
-/* A sweep of a store. */
+/* A sweep of a store; with InvalidOid, of all that have a policy. */
 extern void mvs_request_mark(Oid store);
 
 /* Rows of the journal, or what the worker has in hand, are to be looked at. */

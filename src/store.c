@@ -57,6 +57,7 @@
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
+#include "journal.h"
 #include "request.h"
 #include "store.h"
 #include "version.h"
@@ -970,6 +971,7 @@ mvstore_forget(PG_FUNCTION_ARGS)
 		if (!delete_row(MVS_POLICY, MVS_POLICY_KEY, store))
 			continue;
 		(void) delete_row(MVS_FLOOR, MVS_FLOOR_KEY, store);
+		mvs_journal_forget(store);
 		mvs_request_forget(store);
 	}
 	CommandCounterIncrement();

@@ -92,6 +92,9 @@ extern bool mvs_version_serve_mark(MvsDatabase *database);
 /* Looks whether a restore has raised the mark; then later versions are above it. */
 extern void mvs_version_reread(MvsDatabase *database);
 
+/* A restore may have set the mark, up or down: the greater is taken. */
+extern void mvs_version_restored(MvsDatabase *database);
+
 /* From the transaction callbacks; these cannot fail. */
 extern void mvs_version_end(bool committed);
 extern void mvs_version_end_subtransaction(bool committed, int nest_level);

@@ -582,9 +582,13 @@ sleep_until_needed(void)
 		TimestampTz until = TimestampTzPlusMilliseconds(keeps ? idle_since : claimed_at,
 														ROTATE_TIME);
 
-		if ((keeps || database->stable_due) && until <= now)
+		if ((keeps || database->stable_due || database->queue_count > 0) && until <= now)
 		{
 			give_way_until = Min(wake_at, stable_due_at);
+			if (database->queue_count > 0)
+				give_way_until = Min(give_way_until,
+									 TimestampTzPlusMilliseconds(database->queue_oldest,
+																 mvs_flush_interval));
 			proc_exit(0);
 		}
 		wake_at = Min(wake_at, until);

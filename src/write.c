@@ -85,7 +85,7 @@ static bool is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea 
 					  int64 expected);
 static bool look_with_snapshot(MvsWrite *write, MvsEntry *entry);
 static bool is_same_unread(MvsWrite *write, const MvsHead *head);
-static void refuse_concurrent(void) pg_attribute_noreturn();
+static void refuse_concurrent(void);
 static int64 place_version(MvsWrite *write, const MvsHead *head);
 static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected);
 static void write_past(MvsWrite *write, bytea *value, int64 version);

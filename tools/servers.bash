@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 #
 # The whole suite on other servers than the machine's own: ./dev matrix, assert
-# and sanitize. Sourced by ./dev, whose functions and variables this uses.
+# and sanitize; what ./dev upgrade needs, too. Sourced by ./dev, whose functions and variables this uses.
 #
 # What takes long to make is kept in $XDG_CACHE_HOME/mvstore and made anew when
 # it is older than two weeks: root trees of other Debian suites, and a server
@@ -109,11 +109,11 @@ suite_of() {
 	esac
 }
 
-# make_tree MAJOR: a root tree with that PostgreSQL and what ./dev test needs,
-# in the cache, unless it is there and not too old.
+# make_tree MAJOR [OLDER]: a root tree with that PostgreSQL and what ./dev test needs,
+# in the cache, unless it is there and not too old; with the older one beside it.
 make_tree() {
-	local major=$1 name=root-$1 release archive security option start=$SECONDS
-	local sources=() options=()
+	local major=$1 older=${2:-} name=root-$1${2:+-$2} release archive security option start=$SECONDS
+	local sources=() options=() packages="postgresql-$1,postgresql-server-dev-$1"
 	release=$(suite_of "$major")
 	open_cache "$name"
 	if fresh "$name"; then
@@ -133,6 +133,11 @@ make_tree() {
 		[[ -n $security ]] || warn "the apt sources of this machine name no security updates: going on without them"
 		[[ -z $security ]] || sources+=("deb $security $release-security main")
 	fi
+	if [[ -n $older ]]; then
+		sources+=("deb $archive $(suite_of "$older") main")
+		[[ -z $security ]] || sources+=("deb $security $(suite_of "$older")-security main")
+		packages+=",postgresql-$older,postgresql-server-dev-$older"
+	fi
 	if [[ $major -eq 19 ]]; then
 		sources+=("deb $archive experimental main")
 		# shellcheck disable=SC2016 # for the shell of the hook
@@ -142,7 +147,7 @@ make_tree() {
 	while IFS= read -r option; do
 		options+=(--aptopt="$option")
 	done < <(apt-config dump --format '%f "%v";%n' Acquire::http::Proxy Acquire::https::Proxy 2>/dev/null | grep -v ' "";$')
-	say "Making a root tree of Debian $release with PostgreSQL $major in $cache/$name: a minute or two, 1.4 GB"
+	say "Making a root tree of Debian $release with PostgreSQL $major${older:+ and $older} in $cache/$name: a minute or two, 1.4 GB"
 	if ! remove_cached "$name.new"; then
 		close_cache
 		return 1
@@ -152,7 +157,7 @@ make_tree() {
 		--aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Check-Valid-Until "false"' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		--include="postgresql-$major,postgresql-server-dev-$major,gcc,libc6-dev,make,perl,libipc-run-perl" \
+		--include="$packages,gcc,libc6-dev,make,perl,libipc-run-perl" \
 		"$release" "$cache/$name.new" "${sources[@]}" </dev/null 2>&1 | tee "$work/$name.log" |
 		sed -un 's/^I: /    /p' &&
 		remove_cached "$name" &&
@@ -190,9 +195,10 @@ as_root_in_namespaces() {
 	as_root unshare --mount --propagation private --pid --fork --kill-child "$@"
 }
 
-# in_tree MAJOR: build and run the suite in the root tree.
+# in_tree MAJOR TREE WORD ...: run ./dev WORD ... in the root tree.
 in_tree() {
-	local major=$1 tmp=$work/tree variable environment=()
+	local major=$1 name=$2 tmp=$work/tree variable environment=()
+	shift 2
 	while read -r variable; do
 		environment+=("$variable=${!variable}")
 	done < <(compgen -A export MVSTORE_)
@@ -201,8 +207,8 @@ in_tree() {
 	as_root mkdir -m 1777 "$tmp"
 	as_root mkdir "$tmp/mvstore"
 	as_root cp -r "$work/src/." "$tmp/mvstore/"
-	as_root_in_namespaces bash -c "$IN_TREE" tree "$cache/root-$major" "$tmp" \
-		"PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config" "${environment[@]}" /tmp/mvstore/dev test
+	as_root_in_namespaces bash -c "$IN_TREE" tree "$cache/$name" "$tmp" \
+		"PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config" "${environment[@]}" /tmp/mvstore/dev "$@"
 }
 
 # The logs of failed tests are in the tree's /tmp, and go with it: keep a copy.
@@ -243,9 +249,9 @@ matrix() {
 			untested+=("$major: untested. Debian has no suite with it and its headers.")
 		elif can_make_trees && make_tree "$major"; then
 			if [[ $major -eq 19 ]]; then
-				suite "19, allowed to fail" "Debian experimental" in_tree 19
+				suite "19, allowed to fail" "Debian experimental" in_tree 19 root-19 test
 			else
-				suite "$major" "Debian $(suite_of "$major")" in_tree "$major"
+				suite "$major" "Debian $(suite_of "$major")" in_tree "$major" "root-$major" test
 			fi
 			keep_tree_logs "$major"
 		elif [[ -n $available || $major -eq 19 ]]; then
