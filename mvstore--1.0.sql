@@ -679,9 +679,15 @@ SELECT 'put_at', l.pid, a.usename, a.xact_start, l.classid::regclass,
    AND l.objsubid OPERATOR(pg_catalog.=) 19714	-- MVS_LOCK_DROP
    AND l.mode OPERATOR(pg_catalog.=) 'ShareLock' AND l.granted
 UNION ALL
-SELECT t.kind, NULL, NULL, t.since, t.store::regclass,
+SELECT t.kind, l.pid, a.usename, t.since, t.store::regclass,
 	   coalesce(t.message, t.requests::text OPERATOR(pg_catalog.||) ' requests')
   FROM mvstore_stat_troubles() t
+  LEFT JOIN pg_catalog.pg_locks l
+	ON t.kind OPERATOR(pg_catalog.=) 'lock' AND l.relation OPERATOR(pg_catalog.=) t.store
+   AND l.granted AND l.mode OPERATOR(pg_catalog.=) ANY ('{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}')
+   AND l."database" OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database
+											 WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
 UNION ALL
 SELECT 'error', NULL, NULL, pg_catalog.min(mvstore_time_of(j.id)), j.store,
 	   pg_catalog.count(*)::text OPERATOR(pg_catalog.||) ' requests failed, see mvstore_requests'
@@ -699,9 +705,13 @@ SELECT 'slot', NULL, NULL, NULL, NULL, 'all drops of the database, for lack of a
 UNION ALL
 SELECT 'snapshot', a.pid, a.usename, a.xact_start, NULL,
 	   'the space of what went in the last ' OPERATOR(pg_catalog.||)
-	   pg_catalog.age(a.backend_xmin)::text OPERATOR(pg_catalog.||) ' transactions'
+	   pg_catalog.age(coalesce(a.backend_xmin, a.backend_xid))::text OPERATOR(pg_catalog.||)
+	   ' transactions'
   FROM pg_catalog.pg_stat_activity a
- WHERE a.backend_xmin IS NOT NULL AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
+ WHERE coalesce(a.backend_xmin, a.backend_xid) IS NOT NULL
+   AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
+   -- A standby, told of by its WAL sender, holds back all databases.
+   AND (a.datname IS NULL OR a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
 UNION ALL
 SELECT 'snapshot', s.active_pid, s.slot_name, NULL, NULL,
 	   'the space of what went in the last ' OPERATOR(pg_catalog.||)
@@ -712,7 +722,8 @@ UNION ALL
 SELECT 'snapshot', NULL, x.gid, x.prepared, NULL,
 	   'the space of what went in the last ' OPERATOR(pg_catalog.||)
 	   pg_catalog.age(x.transaction)::text OPERATOR(pg_catalog.||) ' transactions'
-  FROM pg_catalog.pg_prepared_xacts x;
+  FROM pg_catalog.pg_prepared_xacts x
+ WHERE x."database" OPERATOR(pg_catalog.=) pg_catalog.current_database();
 GRANT SELECT ON mvstore_blockers TO PUBLIC;
 
 COMMENT ON VIEW mvstore_blockers IS

@@ -56,6 +56,7 @@ static void begin_journal_pass(void);
 static int64 *list_known(int *count);
 static int	compare_ids(const void *a, const void *b);
 static MvsPending *take_over(const MvsRequest *request);
+static void free_pending(MvsPending *item);
 static void work_off(MvsPending **batch, int count);
 static void settle(MvsPending **batch, int count);
 static void work_group(MvsPending **group, int count);
@@ -337,6 +338,15 @@ take_over(const MvsRequest *request)
 	return item;
 }
 
+static void
+free_pending(MvsPending *item)
+{
+	if (item->keeps_room)
+		mvs_queue_release(mvs_worker.database, 1, item->request->size);
+	pfree(item->request);
+	pfree(item);
+}
+
 /* In index order, store by store. */
 static int
 compare_requests(const void *a, const void *b)
@@ -575,12 +585,17 @@ settle(MvsPending **batch, int count)
 				break;
 		}
 		if (item->outcome == MVS_OUTCOME_DONE || item->outcome == MVS_OUTCOME_ALREADY_DONE)
-		{
-			pfree(item->request);
-			pfree(item);
-		}
+			free_pending(item);
 		else
+		{
+			/* Its place in the queue is still its own, or room is kept already. */
+			if (item->request->journal == 0 && !item->request->implicit && !item->keeps_room)
+			{
+				mvs_queue_keep_room(mvs_worker.database, item->request);
+				item->keeps_room = true;
+			}
 			mvs_worker.pending = lappend(mvs_worker.pending, item);
+		}
 	}
 	RESUME_INTERRUPTS();
 	MemoryContextSwitchTo(old);
@@ -627,8 +642,7 @@ note_failures(void)
 						item->request->store, item->tries),
 				 errdetail("The last error was: %s", item->error)));
 		mvs_worker.pending = list_delete_ptr(mvs_worker.pending, item);
-		pfree(item->request);
-		pfree(item);
+		free_pending(item);
 		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 		mvs_worker.database->failed_count++;
 		LWLockRelease(mvs_worker.database->queue_lock);

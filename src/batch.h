@@ -36,6 +36,7 @@ typedef struct MvsPending
 	MvsOutcome	last_outcome;
 	int			tries;			/* with that outcome, in a row */
 	bool		in_batch;		/* the one under way */
+	bool		keeps_room;		/* in the queue, as it has no row */
 	TimestampTz retry_at;
 	int			noted_tries;	/* of these, those that its row tells of */
 	char		error[MVS_ERROR_LENGTH];	/* of the last try */

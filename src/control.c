@@ -150,15 +150,18 @@ mvstore_pause(PG_FUNCTION_ARGS)
 Datum
 mvstore_resume(PG_FUNCTION_ARGS)
 {
+	bool		restored;
+
 	check_command("mvstore_resume()");
 	(void) change_rows(MVS_PAUSED, "DELETE FROM %s", 0, NULL, NULL);
 	mvs_request_pause(false);
-	(void) mvs_journal_adopt(mvs_database());
-	mvs_version_restored(mvs_database());
+	restored = mvs_journal_adopt(mvs_database()) > 0;
+	restored |= mvs_version_restored(mvs_database());
 
 	/* Of what a restore has brought into a database in use nobody else tells. */
 	mvs_request_journal();
-	mvs_request_mark(InvalidOid);
+	if (restored)
+		mvs_request_mark(InvalidOid);
 	PG_RETURN_VOID();
 }
 

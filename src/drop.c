@@ -116,7 +116,7 @@ void
 mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 {
 	MvsKeyEntries *entries = &drop->entries;
-	int64		limit = (int64) keep + MVS_DROP_LIMIT;
+	int64		limit = (int64) keep + MVS_DROP_LIMIT + 1;
 	uint64		hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(key),
 										   VARSIZE_ANY_EXHDR(key), drop->oid);
 	OldestNote *note;
@@ -243,9 +243,9 @@ mvs_drop_entries(MvsDrop *drop, int first, int64 *held)
 	MvsVerdict	verdict;
 	int			left = entries->history.count;
 
-	/* A head goes last, and not before what was not collected. */
+	/* Not the head before what was not collected, nor what has its successor there. */
 	if (!entries->whole)
-		first = Max(first, 1);
+		first = Max(first, 2);
 	verdict = mvs_rule_judge(&entries->history, first, drop->horizon);
 
 	*held = verdict.held;

@@ -151,8 +151,9 @@ static void
 write_database(KeptFile *kept, MvsDatabase *database)
 {
 	KeptDatabase image;
-	char	   *requests;
-	Size		size = mvs_queue_copy(database, &requests);
+	Size		size = database->queue_tail - database->queue_head;
+	Size		offset = database->queue_head % mvs_queue_bytes();
+	Size		first = Min(size, mvs_queue_bytes() - offset);
 
 	memset(&image, 0, sizeof(image));
 	image.oid = database->oid;
@@ -169,8 +170,8 @@ write_database(KeptFile *kept, MvsDatabase *database)
 	image.failed_count = database->failed_count;
 	image.stats = database->stats;
 	put(kept, &image, sizeof(image));
-	put(kept, requests, size);
-	pfree(requests);
+	put(kept, database->queue + offset, first);
+	put(kept, database->queue, size - first);
 }
 
 /* The postmaster's last act, when all its children have ended. */

@@ -123,9 +123,23 @@ put_request(MvsDatabase *database, MvsRequest *request)
 	return true;
 }
 
-bool
-mvs_queue_put_back(MvsDatabase *database, MvsRequest *request)
+void
+mvs_queue_keep_room(MvsDatabase *database, const MvsRequest *request)
 {
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->reserved_count++;
+	database->reserved_size += request->size;
+	LWLockRelease(database->queue_lock);
+}
+
+bool
+mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool kept)
+{
+	if (kept)
+	{
+		database->reserved_count--;
+		database->reserved_size -= request->size;
+	}
 	if (!put_request(database, request))
 		return false;
 	database->put_back = Min(database->put_back, request->sequence);
@@ -137,7 +151,7 @@ mvs_queue_copy(MvsDatabase *database, char **requests)
 {
 	Size		size;
 
-	*requests = palloc(mvs_queue_bytes());
+	*requests = palloc_extended(mvs_queue_bytes(), MCXT_ALLOC_HUGE);
 	LWLockAcquire(database->queue_lock, LW_SHARED);
 	size = database->queue_tail - database->queue_head;
 	ring_read(database, database->queue_head, *requests, size);

@@ -81,8 +81,17 @@ extern int	mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int l
 /* Removes the first "count" requests, of "size" bytes together. */
 extern void mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequence);
 
-/* Puts a request back that was taken out; false where there is no room. With queue_lock held. */
-extern bool mvs_queue_put_back(MvsDatabase *database, MvsRequest *request);
+/*
+ * Keeps the room of a request that is being taken out and stands nowhere else, so
+ * that it can be put back; mvs_queue_release() gives it up.
+ */
+extern void mvs_queue_keep_room(MvsDatabase *database, const MvsRequest *request);
+
+/*
+ * Puts a request back that was taken out, into the room that was kept for it, if
+ * so; false where there is none. With queue_lock held.
+ */
+extern bool mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool kept);
 
 /* All that is in the queue, in the current memory context; the bytes of it. */
 extern Size mvs_queue_copy(MvsDatabase *database, char **requests);

@@ -936,6 +936,14 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 						   heap_modify_tuple(old, RelationGetDescr(catalog),
 											 values, nulls, replace));
 		CacheInvalidateRelcacheByRelid(store);
+
+		/* A snapshot that does not see the row to be updated would go on seeing an older one. */
+		if (IsolationUsesXactSnapshot() &&
+			mvs_floor_read(store, GetTransactionSnapshot()) != mvs_floor_read(store, NULL))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent drops"),
+					 errhint("The transaction might succeed if retried.")));
 		mvs_floor_raise(store, mvs_version_truncate(mvs_database()));
 	}
 	table_close(catalog, RowExclusiveLock);

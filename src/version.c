@@ -331,14 +331,17 @@ mvs_version_reread(MvsDatabase *database)
 		(void) raise_mark(database, written, true);
 }
 
-void
+bool
 mvs_version_restored(MvsDatabase *database)
 {
 	int64		written = read_clock_sequence(mvs_catalog_oid(MVS_CLOCK, false));
 
+	if (written == database->mark)
+		return false;
+
 	/* Raised, it goes on from the greater of both. */
-	if (written != database->mark)
-		(void) raise_mark(database, Max(written, database->mark) + 1, true);
+	(void) raise_mark(database, Max(written, database->mark) + 1, true);
+	return true;
 }
 
 bool

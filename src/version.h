@@ -92,8 +92,8 @@ extern bool mvs_version_serve_mark(MvsDatabase *database);
 /* Looks whether a restore has raised the mark; then later versions are above it. */
 extern void mvs_version_reread(MvsDatabase *database);
 
-/* A restore may have set the mark, up or down: the greater is taken. */
-extern void mvs_version_restored(MvsDatabase *database);
+/* Whether a restore has set the mark, up or down; then the greater is taken. */
+extern bool mvs_version_restored(MvsDatabase *database);
 
 /* From the transaction callbacks; these cannot fail. */
 extern void mvs_version_end(bool committed);

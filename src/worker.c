@@ -160,6 +160,10 @@ mvs_worker_main(Datum argument)
 	MVS_FAULT("worker-claimed");
 	if (!matches)
 		wait_for_update();
+	if (mvs_worker_is_stopping())
+		proc_exit(0);
+	mvs_pause_load(mvs_worker.database);
+	MemoryContextSwitchTo(loop_context);
 
 	/* Shared memory is new: what it held is in the journal and in the stores. */
 	if (!mvs_worker.database->swept)
@@ -348,7 +352,7 @@ release_slot(int code, Datum argument)
 	{
 		MvsPending *item = lfirst(cell);
 
-		if (mvs_queue_put_back(database, item->request))
+		if (mvs_queue_put_back(database, item->request, item->keeps_room))
 			continue;
 		if (item->request->journal != 0)
 			database->journal_wanted = true;
@@ -389,24 +393,30 @@ release_slot(int code, Datum argument)
 void
 mvs_worker_note_error(bool log)
 {
+	static char logged[MVS_ERROR_LENGTH];
+	static TimestampTz logged_at = 0;
 	MvsDropStats *stats = &mvs_worker.database->stats;
+	TimestampTz now = GetCurrentTimestamp();
 	ErrorData  *error;
-	const char *message;
+	char		message[MVS_ERROR_LENGTH];
 
 	HOLD_INTERRUPTS();
 	error = CopyErrorData();
-	message = error->message ? error->message : "unknown error";
+	strlcpy(message, error->message ? error->message : "unknown error", MVS_ERROR_LENGTH);
 
 	/* What comes again and again, as from a full disk, is one line now and then. */
-	if (log && (strncmp(stats->last_error, message, MVS_ERROR_LENGTH - 1) != 0 ||
-				TimestampDifferenceExceeds(stats->last_error_at, GetCurrentTimestamp(),
-										   MAX_DELAY)))
+	if (log && (strcmp(logged, message) != 0 ||
+				TimestampDifferenceExceeds(logged_at, now, MAX_DELAY)))
+	{
+		strlcpy(logged, message, MVS_ERROR_LENGTH);
+		logged_at = now;
 		EmitErrorReport();
+	}
 	FlushErrorState();
 	AbortOutOfAnyTransaction();
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	strlcpy(stats->last_error, message, MVS_ERROR_LENGTH);
-	stats->last_error_at = GetCurrentTimestamp();
+	stats->last_error_at = now;
 	LWLockRelease(mvs_worker.database->queue_lock);
 	FreeErrorData(error);
 	RESUME_INTERRUPTS();

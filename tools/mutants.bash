@@ -105,6 +105,35 @@ mutant condition_judged_early 'specs/conditions_are_judged_by_the_newest.spec' \
 mutant no_predicate_locks 'specs/conditions_are_reads.spec' \
 	src/write.c 's~mvs_cursor_open\(&cursor, &write->store, GetTransactionSnapshot\(\)\);~SnapshotData plain = *GetTransactionSnapshot();\n\n\tplain.snapshot_type = SNAPSHOT_SELF;\n\tmvs_cursor_open(&cursor, &write->store, &plain);~'
 
+# After a crash nobody looks for what the policies want.
+mutant no_sweep_after_crash 't/040_kills.pl' \
+	src/worker.c 's~\t\tmvs_sweep_all\(0, 0\);\n~~'
+
+# After a crash nobody reads the journal.
+# shellcheck disable=SC2016 # Perl's
+mutant journal_unread_after_crash 't/040_kills.pl' \
+	src/worker.c 's~(mvs_sweep_all\(0, 0\);\n.*\n\t\tmvs_worker\.database->journal_wanted = )true~$1false~'
+
+# Requests leave the journal in a transaction before the one that does the work.
+# shellcheck disable=SC2016 # Perl's
+mutant journal_emptied_first 't/040_kills.pl' \
+	src/batch.h 's~\tbool\t\tin_batch~\tbool\t\tpredeleted;\n\tbool\t\tin_batch~' \
+	src/batch.c 's~if \(item->request->journal == 0\)\n\t\treturn;\n(?=\trow =)~if (item->request->journal == 0 || item->predeleted)\n\t\treturn;\n~' \
+	src/batch.c 's~(MvsDropState state) = (mvs_drop_begin\([^;]*;)\n(\tint\t\t\tend;\n)~$1;\n$3\n\tStartTransactionCommand();\n\tPushActiveSnapshot(GetTransactionSnapshot());\n\tfor (int i = 0; i < count; i++)\n\t{\n\t\tif (group[i]->predeleted)\n\t\t\tcontinue;\n\t\tfind_journal_row(group[i]);\n\t\tif (group[i]->outcome == MVS_OUTCOME_DONE && group[i]->found)\n\t\t{\n\t\t\tmvs_journal_delete(&group[i]->journal_tid);\n\t\t\tCommandCounterIncrement();\n\t\t\tgroup[i]->predeleted = true;\n\t\t}\n\t}\n\tPopActiveSnapshot();\n\tCommitTransactionCommand();\n\tstate = $2\n~'
+
+# Drops do not heed the horizon.
+mutant beyond_the_horizon 't/040_kills.pl' \
+	src/drop.c 's~drop->horizon = mvs_version_stable\(database, GetActiveSnapshot\(\)\);~drop->horizon = mvs_version_now(database);~'
+
+# A drop does not raise the floor.
+mutant floor_not_raised 't/040_kills.pl' \
+	src/drop.c 's~\t\t\tmvs_floor_raise\(drop->oid, drop->floor\);\n~~'
+
+# A subtransaction that rolls back leaves its requests.
+# shellcheck disable=SC2016 # Perl's
+mutant rolled_back_requests 't/040_kills.pl' \
+	src/request.c 's~(\t\tmerge_levels\(level->parent, level\);\n\t\}\n)(?=\tlevels = )~$1\telse if (level->parent)\n\t\tmerge_levels(level->parent, level);\n~'
+
 # ---- ./dev mutants --------------------------------------------------------
 
 # Edit the copy; a text that is not there is an error.

@@ -1,0 +1,327 @@
+# After each strike of the kill loop: what the server has is compared with the model,
+# by the invariants of the design. Nobody writes meanwhile but the check itself.
+
+package ChaosCheck;
+
+use strict;
+use warnings;
+
+use ChaosLoad;
+use ChaosModel;
+use ChaosServer;
+use Exporter 'import';
+use PostgreSQL::Test::Utils;
+
+our @EXPORT = qw(set_up check);
+
+sub set_up
+{
+	my ($node) = @_;
+	my $sql = '';
+
+	for my $name (sort keys %STORES)
+	{
+		my ($keep, $keep_for) = @{ $STORES{$name} }{qw(keep keep_for)};
+		$sql .= sprintf "SELECT mvstore_create('%s', keep_versions := %s, keep_for := %s);\n",
+		  $name, $keep // 'NULL', $keep_for ? "'$keep_for us'" : 'NULL';
+	}
+	$node->safe_psql('postgres', $sql . <<'SQL');
+CREATE TABLE marker (id bigint PRIMARY KEY);
+CREATE FUNCTION chaos_get(store regclass, key text, as_of bigint) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN mvstore_get(store, key, as_of);
+EXCEPTION WHEN SQLSTATE '72000' THEN RETURN 'gone';
+  WHEN object_not_in_prerequisite_state THEN RETURN 'future';
+END $$;
+CREATE FUNCTION chaos_scan(store regclass, as_of bigint) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN coalesce((SELECT string_agg(s.key || '=' || s.version || '=' || s.value, ',' ORDER BY s.key COLLATE "C")
+                     FROM mvstore_scan(store, as_of := chaos_scan.as_of) s), '');
+EXCEPTION WHEN SQLSTATE '72000' THEN RETURN 'gone';
+  WHEN object_not_in_prerequisite_state THEN RETURN 'future';
+END $$;
+SQL
+	my ($status) = $node->psql('postgres', 'CREATE EXTENSION amcheck');
+	return $status == 0;
+}
+
+# check($server, $load, $model, forgets => 0|1, sweeps => 0|1, amcheck => 0|1): the
+# problems. Counts what it did in $model->{counts}.
+sub check
+{
+	my ($server, $load, $model, %how) = @_;
+	my $node = $server->{node};
+	my @problems = (splice(@{ $load->{problems} }), resolve($node, $load, $model));
+
+	# A request of now is done now, whatever waited before; the last put comes behind the
+	# flush, so that what the worker has done is durable, and counted from there.
+	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'first')", store => 'a', values => { probe => 'first' } ]);
+	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'second')", store => 'a', values => { probe => 'second' } ],
+		[ 'drop', "SELECT mvstore_drop('a', 'probe')", store => 'a', key => 'probe', keep => 1 ]);
+	return (@problems, "mvstore_flush() gave up:\n" . diagnosis($node)) if $node->safe_psql('postgres', q{SELECT mvstore_flush('60 s')}) ne 't';
+	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'third')", store => 'a', values => { probe => 'third' } ]);
+	push @problems, judge_requests($model, later_versions($load), $how{forgets});
+	push @problems, judge_looks($load, $model);
+
+	my $swept = $how{sweeps} ? wait_for_sweeps($node, $load) : undef;
+	push @problems, 'the sweeps do not meet the policy by age' if defined $swept && !$swept;
+	push @problems, compare_all($server, $load, $model, $swept);
+	push @problems, check_standby($server, $load, $model) if $server->{standby};
+	push @problems, check_indexes($node) if $how{amcheck};
+	push @problems, complaints($server);
+
+	# Durable from here on: what was seen to be gone, and that it was.
+	$node->safe_psql('postgres', 'DELETE FROM marker');
+	$load->{transactions} = [];
+	$load->{versions} = {};
+	return @problems;
+}
+
+sub commit_one
+{
+	my ($load, $model, $problems, @statements) = @_;
+	my $transaction = run_one($load, @statements);
+
+	push @$problems, splice(@{ $load->{problems} });
+	push @$problems, outcome($transaction) eq 'yes' ? commit($model, $transaction) : "could not write: $statements[0][1]";
+}
+
+# ---- What became of the transactions ----------------------------------------
+
+# Hand every committed transaction to the model. What the server forgot of those whose
+# COMMIT it answered is a problem, and so is what it kept of the others.
+sub resolve
+{
+	my ($node, $load, $model) = @_;
+	my $counts = $model->{counts};
+	my %kept = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', 'SELECT id FROM marker');
+	my @problems;
+
+	for my $transaction (@{ $load->{transactions} })
+	{
+		my $outcome = outcome($transaction);
+		my $kept = delete $kept{ $transaction->{id} };
+
+		push @problems, "transaction $transaction->{id} was committed, and is lost" if $outcome eq 'yes' && !$kept;
+		push @problems, "transaction $transaction->{id} was not committed, and is there" if $outcome eq 'no' && $kept;
+		$counts->{ { yes => 'committed', no => 'rolled back', unknown => 'in doubt' }->{$outcome} }++;
+		$counts->{'in doubt, committed'}++ if $outcome eq 'unknown' && $kept;
+		push @problems, commit($model, $transaction) if $kept;
+	}
+	return @problems;
+}
+
+# A function: a version that was handed out after a moment.
+sub later_versions
+{
+	my ($load) = @_;
+	my @sent = grep { $_->{version} } @{ $load->{transactions} };	# in the order of "sent"
+	my @lowest = map { $_->{version} } @sent;
+
+	for (my $i = $#lowest - 1; $i >= 0; $i--)
+	{
+		$lowest[$i] = $lowest[ $i + 1 ] if $lowest[ $i + 1 ] < $lowest[$i];
+	}
+	return sub {
+		my ($moment) = @_;
+		my ($low, $high) = (0, scalar @sent);
+		while ($low < $high)
+		{
+			my $middle = int(($low + $high) / 2);
+			if ($sent[$middle]{sent} <= $moment) { $low = $middle + 1 }
+			else                                 { $high = $middle }
+		}
+		return $lowest[$low];
+	};
+}
+
+# What sessions read while everybody wrote, as of what was stable for them.
+sub judge_looks
+{
+	my ($load, $model) = @_;
+	my @problems;
+
+	for my $look (grep { $_->{op} eq 'look' && ($_->{state} // '') eq '00000' } map { @{ $_->{statements} } } @{ $load->{transactions} })
+	{
+		my ($version, $value) = split /=/, $look->{raw}, 2;
+		my $expected = answer($model, $look->{store}, $look->{key}, $version) // '~';
+
+		$model->{counts}{'reads under load'}++;
+		push @problems, "$look->{store} $look->{key} as of $version was read as " . show($value) . ', not ' . show($expected) if $value ne $expected;
+	}
+	return @problems;
+}
+
+# ---- What is there ----------------------------------------------------------
+
+sub rows { return map { [ split /\|/, $_, -1 ] } split /\n/, $_[0] }
+
+# Wait until the sweeps have met the policy by age; the moment that it held for, or 0.
+sub wait_for_sweeps
+{
+	my ($node, $load) = @_;
+	my ($store) = grep { $STORES{$_}{keep_for} } keys %STORES;
+	my $keep = $STORES{$store}{keep};
+
+	$node->poll_query_until('postgres', <<"SQL") or return 0;
+SELECT coalesce(bool_and(n <= $keep AND NOT deleted), true)
+  FROM (SELECT count(*) AS n, (array_agg(value IS NULL ORDER BY version DESC))[1] AS deleted FROM $store GROUP BY key) t
+SQL
+	return $load->{newest};
+}
+
+# Questions about the past: [store, key, version], and [store, version] of scans.
+sub some_questions
+{
+	my ($server, $load, $model, $floors) = @_;
+	my $dice = $server->{dice};
+	my (@gets, @scans);
+
+	for my $name (sort keys %STORES)
+	{
+		for my $key (@{ $load->{keys} })
+		{
+			my @versions = some_versions($model, $name, $key, $dice);
+			push @versions, $floors->{$name} - $dice->(2) if $floors->{$name} > 1 && $dice->(4) == 0;
+			push @gets, map { [ $name, $key, $_ ] } @versions;
+			push @scans, [ $name, $versions[0] ] if @versions && $dice->(12) == 0;
+		}
+		push @scans, [ $name, $floors->{$name} ], [ $name, $floors->{$name} - 1 ] if $floors->{$name} > 1;
+	}
+	return (\@gets, \@scans);
+}
+
+# Ask them, by one snapshot. $floors: the floors of that snapshot; a standby may not yet
+# know of what is newest.
+sub ask
+{
+	my ($node, $model, $gets, $scans, $is_standby) = @_;
+	my @problems;
+	my $list = sub { my ($of, $column) = @_; return "'{" . join(',', map { $_->[$column] } @$of) . "}'" };
+	my @lists = ((map { $list->($gets, $_) } 0 .. 2), map { $list->($scans, $_) } 0, 1);
+	my %floors;
+
+	my $answers = $node->safe_psql('postgres', sprintf <<'SQL', @lists);
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT 'floor', store, coalesce(floor, 0) FROM mvstore_store_stats;
+SELECT 'get', n, coalesce(chaos_get(s::regclass, k, v), '~') FROM unnest(%s::text[], %s::text[], %s::bigint[]) WITH ORDINALITY q (s, k, v, n);
+SELECT 'scan', n, chaos_scan(s::regclass, v) FROM unnest(%s::text[], %s::bigint[]) WITH ORDINALITY q (s, v, n);
+COMMIT;
+SQL
+	for my $row (rows($answers))
+	{
+		my ($what, $n, $answer) = @$row;
+		if ($what eq 'floor') { $floors{$n} = $answer; next }
+		my $question = ($what eq 'get' ? $gets : $scans)->[ $n - 1 ];
+		my ($name, $version) = @{$question}[ 0, -1 ];
+		my $expected = ($what eq 'get' ? answer($model, @$question) : scan_answer($model, $name, $version)) // '~';
+
+		$model->{counts}{'reads of the past'}++;
+		if ($answer eq 'gone')
+		{
+			push @problems, "$what @$question: gone, and the floor is $floors{$name}" if $version >= $floors{$name};
+		}
+		elsif ($answer eq 'future') { push @problems, "$what @$question: not stable" unless $is_standby }
+		elsif ($answer ne $expected)
+		{
+			push @problems, "$what @$question: " . show($answer) . ', not ' . show($expected);
+		}
+		elsif ($what eq 'scan' && $version < $floors{$name})
+		{
+			push @problems, "$what @$question: answered, and the floor is $floors{$name}";
+		}
+	}
+	return @problems;
+}
+
+sub compare_all
+{
+	my ($server, $load, $model, $swept) = @_;
+	my $node = $server->{node};
+	my @problems;
+	my (%there, %heads, %floors, $now);
+
+	my $sql = join '', map { <<"SQL" } sort keys %STORES;
+SELECT 'entry', '$_', convert_from(key, 'UTF8'), version, coalesce(convert_from(value, 'UTF8'), '~') FROM $_ ORDER BY key, version DESC;
+SELECT 'head', '$_', key, version, value FROM mvstore_scan('$_');
+SQL
+	my $state = $node->safe_psql('postgres', <<"SQL");
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT 'floor', store, coalesce(floor, 0), mvstore_stable_version() FROM mvstore_store_stats;
+SELECT 'journal', store, convert_from(key, 'UTF8'), keep, state FROM mvstore_requests;
+SELECT 'error', last_error FROM mvstore_stats WHERE last_error IS NOT NULL;
+$sql
+SELECT 'now', mvstore_version_at(clock_timestamp());
+COMMIT;
+SQL
+	for my $row (rows($state))
+	{
+		my ($what, $name, @rest) = @$row;
+		if ($what eq 'entry')   { push @{ $there{$name}{ $rest[0] } }, [ $rest[1], $rest[2] eq '~' ? undef : $rest[2] ] }
+		elsif ($what eq 'head') { $heads{$name}{ $rest[0] } = "$rest[1]=$rest[2]" }
+		elsif ($what eq 'now')  { $now = $name }
+		elsif ($what eq 'floor')
+		{
+			$floors{$name} = $rest[0];
+			push @problems, "$name: the floor $rest[0] is above the stable version $rest[1]" if $rest[0] > $rest[1];
+		}
+		else { push @problems, 'left after the flush: ' . join(' ', @$row) }
+	}
+	$now = $load->{newest} if $load->{newest} > $now;
+	for my $name (sort keys %STORES)
+	{
+		my $store = $model->{stores}{$name};
+		my @found = compare($model, $name, $there{$name} // {}, $now, $swept);
+		my $heads = join ',', map { "$_=$heads{$name}{$_}" } sort keys %{ $heads{$name} };
+
+		push @problems, @found;
+		push @problems, "$name: the newest of all is not what was written last" if $heads ne scan_answer($model, $name, 9e18);
+		push @problems, "$name: the floor is $floors{$name}, not from $store->{floor}[0] to $store->{floor}[1]"
+		  if !@found && ($floors{$name} < $store->{floor}[0] || $floors{$name} > $store->{floor}[1]);
+		$model->{counts}{'entries compared'} += map { @$_ } values %{ $there{$name} };
+	}
+	my ($gets, $scans) = some_questions($server, $load, $model, \%floors);
+	return (@problems, ask($node, $model, $gets, $scans, 0));
+}
+
+# The standby answers like its primary, or not yet.
+sub check_standby
+{
+	my ($server, $load, $model) = @_;
+	my ($node, $standby) = @{$server}{qw(node standby)};
+	my %floors = map { @$_ } rows($node->safe_psql('postgres', 'SELECT store, coalesce(floor, 0) FROM mvstore_store_stats'));
+	my ($gets, $scans) = some_questions($server, $load, $model, \%floors);
+
+	$node->wait_for_catchup($standby, 'replay', $node->lsn('flush'));
+	return map { "on the standby: $_" } ask($standby, $model, $gets, $scans, 1);
+}
+
+# Every index of the stores and of the catalog has exactly what its table has.
+sub check_indexes
+{
+	my ($node) = @_;
+	my $tables = join ',', map { "'$_'" } sort(keys %STORES), qw(mvstore_journal mvstore_floor mvstore_policy);
+	my ($status, $out, $err) = $node->psql('postgres', <<"SQL");
+SELECT bt_index_check(indexrelid, heapallindexed := true) FROM pg_index
+ WHERE indrelid = ANY (ARRAY[$tables]::regclass[]);
+SELECT t, v.* FROM unnest(ARRAY[$tables]::regclass[]) t, verify_heapam(t) v;
+SQL
+	$out =~ s/^\n*//;
+	return $status == 0 && $out eq '' ? () : "amcheck: $out $err";
+}
+
+# Why a flush does not come to its end.
+sub diagnosis
+{
+	my ($node) = @_;
+
+	return $node->safe_psql('postgres', <<'SQL');
+\x on
+SELECT * FROM mvstore_stats;
+SELECT id, store, keep, before, attempts, last_error, state FROM mvstore_requests LIMIT 5;
+SELECT * FROM mvstore_blockers;
+SELECT pid, state, backend_type, wait_event, query FROM pg_stat_activity WHERE state IS NOT NULL;
+SQL
+}
+
+1;

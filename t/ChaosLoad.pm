@@ -1,0 +1,389 @@
+# The load of the kill loop: sessions, each a psql that is sent one random transaction
+# after the other. A transaction's last statement before its COMMIT writes a row of an
+# ordinary table, so that what became of a COMMIT without an answer can be looked up.
+#
+# A transaction is { id, session, sent (a moment), sent_after (the newest version known
+# then), durable, statements, end }; a statement { op, sql, state, raw, at (the moment of
+# its answer) } and, as its op wants, store, key, keep, before, values, version, name.
+# Moments are numbers that rise with everything that is sent and answered.
+
+package ChaosLoad;
+
+use strict;
+use warnings;
+
+use ChaosModel;
+use Exporter 'import';
+use IO::Select;
+use IPC::Open3 ();
+use Symbol ();
+use Time::HiRes 'time';
+
+our @EXPORT = qw(new_load make_dice run_load drain line_up let_go run_one outcome reconnect hang_up);
+
+# How long nobody may say anything, in seconds, before something hangs.
+use constant PATIENCE => 60;
+
+# What a statement may fail with: told to retry, a deadlock, and what follows from either.
+my %EXPECTED = map { $_ => 1 } qw(00000 40001 40P01 25P02 3B001);
+
+# A sequence of numbers from 0 to $sides - 1.
+sub make_dice
+{
+	my ($state) = @_;
+
+	return sub {
+		use integer;
+		$state = $state * 6364136223846793005 + 1442695040888963407;
+		return (($state >> 33) & 0x7fffffff) % $_[0];
+	};
+}
+
+sub new_load
+{
+	my ($seed, $sessions, $keys) = @_;
+	my $load = {
+		keys => [ map { sprintf 'k%02d', $_ } 1 .. $keys ],
+		moment => 0, newest => 0, serial => 0, transactions => [], problems => [], versions => {} };
+
+	for my $id (1 .. $sessions)
+	{
+		my $dice = make_dice($seed * 1000 + $id);
+		$dice->(2) for 1 .. 10;
+		push @{ $load->{sessions} }, { id => $id, dice => $dice };
+	}
+	return $load;
+}
+
+# ---- Sessions ---------------------------------------------------------------
+
+# Have every session that has lost its connection make another one.
+sub reconnect
+{
+	my ($load, $connection) = @_;
+
+	for my $session (grep { !$_->{pid} } @{ $load->{sessions} })
+	{
+		open(my $nowhere, '>', '/dev/null') or die "/dev/null: $!";
+		@{$session}{qw(buffer waiting)} = ('', []);
+		$session->{pid} = IPC::Open3::open3($session->{in} = Symbol::gensym(), $session->{out} = Symbol::gensym(),
+			'>&' . fileno($nowhere), qw(psql -X -q -A -t -P null=~ -d), $connection);
+		$session->{in}->autoflush(1);
+		my $hello = { op => 'hello', sql => 'SET log_min_messages = fatal; SELECT pg_backend_pid()' };
+		say_to($session, $hello);
+		converse($load);
+		$session->{backend} = $hello->{raw} or die "chaos: session $session->{id} cannot connect\n";
+	}
+}
+
+sub say_to
+{
+	my ($session, @statements) = @_;
+	local $SIG{PIPE} = 'IGNORE';
+
+	push @{ $session->{waiting} }, @statements;
+	print { $session->{in} } map { "$_->{sql};\n\\echo = :SQLSTATE :LAST_ERROR_MESSAGE\n" } @statements;
+}
+
+# Send a transaction; if it is to be held, all of it but its COMMIT.
+sub send_transaction
+{
+	my ($load, $session, $transaction, $is_held) = @_;
+	my @statements = @{ $transaction->{statements} };
+
+	$transaction->{id} = ++$load->{serial};
+	$transaction->{session} = $session->{id};
+	$transaction->{sent} = ++$load->{moment};
+	$transaction->{sent_after} = $load->{newest};
+	$_->{transaction} = $transaction for @{ $transaction->{statements} };
+	$transaction->{statements}[-2]{sql} = "INSERT INTO marker VALUES ($transaction->{id})";
+	push @{ $load->{transactions} }, $transaction;
+	$session->{held} = $is_held ? pop @statements : undef;
+	say_to($session, @statements);
+}
+
+# Take answers until everybody has had all; or, for the load, until $end, and send
+# another transaction meanwhile to whoever has had all of the last one.
+sub converse
+{
+	my ($load, $end) = @_;
+	my $progress = time();
+
+	for (;;)
+	{
+		my @sessions = grep { $_->{pid} } @{ $load->{sessions} };
+
+		return if $end && time() > $end;
+		for my $session ($end ? grep { !@{ $_->{waiting} } } @sessions : ())
+		{
+			send_transaction($load, $session, make_transaction($load, $session->{dice}));
+		}
+		return unless grep { @{ $_->{waiting} } } @sessions;
+		my @ready = IO::Select->new(map { $_->{out} } grep { @{ $_->{waiting} } } @sessions)->can_read(0.1);
+		$progress = time() if @ready;
+		die 'chaos: nobody says anything any more; waiting for: ' .
+		  join(', ', map { "$_->{waiting}[0]{sql} in backend " . ($_->{backend} // '') } grep { @{ $_->{waiting} } } @sessions) . "\n"
+		  if time() - $progress > PATIENCE;
+		for my $session (@sessions)
+		{
+			take_answers($load, $session) if grep { $_ == $session->{out} } @ready;
+		}
+	}
+}
+
+# Run the load until some time; transactions are under way after it.
+sub run_load { return converse(@_) }
+
+# Wait until every session has had all answers, or has lost its connection.
+sub drain { return converse($_[0]) }
+
+# Have every session write and request something, each in keys of its own, and stop
+# short of its COMMIT.
+sub line_up
+{
+	my ($load) = @_;
+
+	drain($load);
+	for my $session (grep { $_->{pid} } @{ $load->{sessions} })
+	{
+		my $transaction = new_transaction('READ COMMITTED');
+		my $key = "own$session->{id}";
+
+		for my $store ('a', 'c')
+		{
+			my $value = some_value($load, $session->{dice});
+			add($transaction, 'write', "SELECT mvstore_put('$store', '$key', '$value')", store => $store, values => { $key => $value });
+		}
+		add($transaction, 'drop', "SELECT mvstore_drop('a', '$key', keep := 2)", store => 'a', key => $key, keep => 2);
+		send_transaction($load, $session, finish($transaction, 'commit'), 1);
+	}
+	drain($load);
+}
+
+# Send the COMMITs.
+sub let_go { say_to($_, $_->{held}) for grep { $_->{pid} && $_->{held} } @{ $_[0]{sessions} } }
+
+sub take_answers
+{
+	my ($load, $session) = @_;
+	my $count = sysread($session->{out}, $session->{buffer}, 65536, length $session->{buffer});
+
+	while ($session->{buffer} =~ s/\A([^\n]*)\n//)
+	{
+		my $line = $1;
+		my $statement = $session->{waiting}[0] or die "chaos: session $session->{id} says $line\n";
+		if ($line !~ /^= (\w{5}) ?(.*)/)
+		{
+			$statement->{raw} = $line;
+			next;
+		}
+		shift @{ $session->{waiting} };
+		$statement->{state} = $1;
+		$statement->{at} = ++$load->{moment};
+		take_answer($load, $statement, $2);
+	}
+	forget($session) unless $count;	# the connection is gone, and psql with it
+}
+
+# Take leave of a psql.
+sub forget
+{
+	my ($session) = @_;
+
+	close $session->{in};
+	close $session->{out};
+	waitpid $session->{pid}, 0;
+	@{$session}{qw(pid waiting)} = (undef, []);
+}
+
+# Have no session any more, after drain(): psql does not notice by itself that its
+# server has gone.
+sub hang_up { forget($_) for grep { $_->{pid} } @{ $_[0]{sessions} } }
+
+# Look at an answer: its version is newer than all that were known when its
+# transaction was sent, and nobody else's.
+sub take_answer
+{
+	my ($load, $statement, $message) = @_;
+	my $transaction = $statement->{transaction} or return;
+
+	push @{ $load->{problems} }, "$statement->{sql}: $statement->{state} $message" unless $EXPECTED{ $statement->{state} };
+	return unless $statement->{state} eq '00000' && defined $statement->{raw};
+	if ($statement->{op} eq 'floors')
+	{
+		push @{ $load->{problems} }, "a floor is above the stable version: $statement->{raw}" if $statement->{raw} ne '~';
+	}
+	return unless $statement->{op} =~ /^(?:write|truncate)$/ && $statement->{raw} =~ /^\d+$/;
+
+	my $version = $statement->{version} = $statement->{raw};
+	push @{ $load->{problems} }, "version $version was handed out when $transaction->{sent_after} was known already"
+	  if $version <= $transaction->{sent_after};
+	push @{ $load->{problems} }, "version $version was handed out to transactions $transaction->{id} and $load->{versions}{$version}"
+	  if ($load->{versions}{$version} //= $transaction->{id}) != $transaction->{id};
+	$transaction->{version} //= $version;
+	$load->{newest} = $version if $version > $load->{newest};
+}
+
+# Whether a transaction has committed: yes, no, or unknown.
+sub outcome
+{
+	my ($transaction) = @_;
+	my ($marker, $end) = @{ $transaction->{statements} }[ -2, -1 ];
+
+	return 'no' if $end->{op} ne 'commit' || ($marker->{state} // '') ne '00000';
+	return !defined $end->{state} ? 'unknown' : $end->{state} eq '00000' ? 'yes' : 'no';
+}
+
+# ---- Transactions -----------------------------------------------------------
+
+sub new_transaction
+{
+	my ($level) = @_;
+
+	return { durable => 1, statements => [ { op => 'begin', sql => "BEGIN ISOLATION LEVEL $level" } ] };
+}
+
+sub add
+{
+	my ($transaction, $op, $sql, %more) = @_;
+
+	push @{ $transaction->{statements} }, { op => $op, sql => $sql, %more };
+}
+
+sub finish
+{
+	my ($transaction, $op) = @_;
+
+	add($transaction, 'marker', '');
+	add($transaction, $op, uc $op);
+	return $transaction;
+}
+
+# Have the first session run statements, [op, sql, more ...] each, as one transaction,
+# and wait for it.
+sub run_one
+{
+	my ($load, @statements) = @_;
+	my $transaction = new_transaction('READ COMMITTED');
+
+	add($transaction, @$_) for @statements;
+	finish($transaction, 'commit');
+	send_transaction($load, $load->{sessions}[0], $transaction);
+	drain($load);
+	return $transaction;
+}
+
+sub make_transaction
+{
+	my ($load, $dice) = @_;
+	my $transaction = new_transaction($dice->(4) ? 'READ COMMITTED' : 'REPEATABLE READ');
+	my $depth = 0;
+
+	if ($dice->(60) == 0)
+	{
+		my $store = (grep { $STORES{$_}{truncated} } sort keys %STORES)[ $dice->(2) ];
+		add($transaction, 'truncating', "TRUNCATE $store");
+		my $value = some_value($load, $dice);
+		# The version of this put is that of the TRUNCATE.
+		add($transaction, 'truncate', "SELECT mvstore_put('$store', 'truncated', '$value')", store => $store, values => { truncated => $value });
+	}
+	if ($dice->(6) == 0)
+	{
+		$transaction->{durable} = 0;
+		add($transaction, 'set', 'SET LOCAL mvstore.durable_drops = off');
+	}
+	for (0 .. $dice->($dice->(12) ? 6 : 40))
+	{
+		my $what = $dice->(100);
+		if ($what < 60)    { add_write($load, $transaction, $dice) }
+		elsif ($what < 82) { add_drop($load, $transaction, $dice) }
+		elsif ($what < 88) { add_look($load, $transaction, $dice) }
+		elsif ($what < 94) { $depth++; add($transaction, 'savepoint', "SAVEPOINT s$depth", name => "s$depth") }
+		elsif ($depth > 0)
+		{
+			add($transaction, 'rollback_to', "ROLLBACK TO s$depth", name => "s$depth") if $dice->(4);
+			if ($dice->(2)) { add($transaction, 'release', "RELEASE s$depth"); $depth-- }
+		}
+		# Idle in its transaction, so that others are held.
+		add($transaction, 'sleep', sprintf('SELECT FROM pg_sleep(%g)', $dice->(250) / 1000)) if $dice->(80) == 0;
+	}
+	return finish($transaction, $dice->(8) ? 'commit' : 'rollback');
+}
+
+sub some_key { return $_[0]{keys}[ $_[1]->(scalar @{ $_[0]{keys} }) ] }
+
+sub some_store
+{
+	my ($dice, @of) = @_;
+
+	@of = sort keys %STORES unless @of;
+	return $of[ $dice->(scalar @of) ];
+}
+
+# A value that nobody else writes; now and then one that is kept out of line.
+sub some_value
+{
+	my ($load, $dice) = @_;
+	my $value = 'v' . ++$load->{values};
+
+	return $dice->(25) ? $value : join '.', $value, map { $dice->(1_000_000_000) } 1 .. 400;
+}
+
+sub add_write
+{
+	my ($load, $transaction, $dice) = @_;
+	my $store = some_store($dice);
+	my $key = some_key($load, $dice);
+	my $value = some_value($load, $dice);
+	my $what = $dice->(100);
+
+	if ($what < 60)
+	{
+		add($transaction, 'write', "SELECT mvstore_put('$store', '$key', '$value')", store => $store, values => { $key => $value });
+	}
+	elsif ($what < 75)
+	{
+		add($transaction, 'write', "SELECT mvstore_delete('$store', '$key')", store => $store, values => { $key => undef });
+	}
+	elsif ($what < 87)
+	{
+		add($transaction, 'write', "SELECT mvstore_put_if('$store', '$key', '$value', " .
+			"coalesce((SELECT version FROM mvstore_get_entry('$store', '$key')), 0))", store => $store, values => { $key => $value });
+	}
+	else
+	{
+		my %values = map { some_key($load, $dice) => some_value($load, $dice) } 1 .. 4;
+		my @keys = sort keys %values;
+		add($transaction, 'write', sprintf("SELECT mvstore_put_many('%s', '{%s}', '{%s}')", $store, join(',', @keys), join(',', @values{@keys})),
+			store => $store, values => \%values);
+	}
+}
+
+sub add_drop
+{
+	my ($load, $transaction, $dice) = @_;
+	my ($store, $key, $keep) = (some_store($dice), some_key($load, $dice), 1 + $dice->($dice->(3) ? 4 : 12));
+	my $before = $dice->(3) || !$load->{newest} ? undef : $load->{newest} - $dice->(2_000_000);
+
+	add($transaction, 'drop', "SELECT mvstore_drop('$store', '$key', keep := $keep" . (defined $before ? ", before := $before)" : ')'),
+		store => $store, key => $key, keep => $keep, before => $before);
+}
+
+# What is stable can be read, in a store that nobody truncates; and no floor is above it.
+sub add_look
+{
+	my ($load, $transaction, $dice) = @_;
+	my @never = grep { !$STORES{$_}{truncated} } sort keys %STORES;
+
+	if ($dice->(3))
+	{
+		my ($store, $key) = (some_store($dice, @never), some_key($load, $dice));
+		add($transaction, 'look', "SELECT v || '=' || coalesce(mvstore_get('$store', '$key', v), '~') " .
+			'FROM (SELECT mvstore_stable_version() AS v OFFSET 0) t', store => $store, key => $key);
+		return;
+	}
+	add($transaction, 'floors', "SELECT string_agg(store || ' ' || floor || ' > ' || mvstore_stable_version(), ', ') FROM mvstore_store_stats " .
+		"WHERE store::text = ANY ('{" . join(',', @never) . "}') AND floor > mvstore_stable_version()");
+}
+
+1;
