@@ -298,12 +298,14 @@ begin_journal_pass(void)
 	journal_failed = 0;
 }
 
-/* The rows of the journal that are in pending already, in order. */
+/* The rows of the journal that are in pending or in the queue already, in order. */
 static int64 *
 list_known(int *count)
 {
-	Size		size = (list_length(mvs_worker.pending) + 1) * sizeof(int64);
-	int64	   *known = MemoryContextAllocHuge(CurrentMemoryContext, size);
+	char	   *queued;
+	Size		size = mvs_queue_copy(mvs_worker.database, &queued);
+	Size		most = list_length(mvs_worker.pending) + size / MvsRequestSize(0) + 1;
+	int64	   *known = MemoryContextAllocHuge(CurrentMemoryContext, most * sizeof(int64));
 	ListCell   *cell;
 
 	*count = 0;
@@ -314,6 +316,15 @@ list_known(int *count)
 		if (id != 0)
 			known[(*count)++] = id;
 	}
+	for (Size position = 0; position < size;)
+	{
+		MvsRequest *request = (MvsRequest *) (queued + position);
+
+		position += request->size;
+		if (request->journal != 0)
+			known[(*count)++] = request->journal;
+	}
+	pfree(queued);
 	qsort(known, *count, sizeof(int64), compare_ids);
 	return known;
 }
