@@ -570,7 +570,8 @@ COMMENT ON FUNCTION mvstore_queued_requests() IS
 
 CREATE VIEW mvstore_requests AS
 SELECT j.id, j.store,
-	   CASE WHEN pg_catalog.has_table_privilege(j.store, 'SELECT') THEN j.key END AS key,
+	   CASE WHEN pg_catalog.has_table_privilege(j.store, 'SELECT')
+			 AND NOT pg_catalog.row_security_active(j.store) THEN j.key END AS key,
 	   CASE WHEN j.keep OPERATOR(pg_catalog.>) 0 THEN j.keep END AS keep, j.before, 
 	   mvstore_time_of(j.id) AS requested_at, j.attempts, j.error AS last_error,
 	   mvstore_request_state(j.system, j.database, j.before, j.spilled, j.attempts) AS state

@@ -57,6 +57,7 @@ static int64 *list_known(int *count);
 static int	compare_ids(const void *a, const void *b);
 static MvsPending *take_over(const MvsRequest *request);
 static void free_pending(MvsPending *item);
+static void remove_from_queue(int count, Size size, uint64 last_sequence);
 static void work_off(MvsPending **batch, int count);
 static void settle(MvsPending **batch, int count);
 static void work_group(MvsPending **group, int count);
@@ -100,6 +101,36 @@ is_due(MvsPending *item, TimestampTz now, int64 horizon)
 	return item->retry_at <= now;
 }
 
+/* Remove a batch from the queue, but keep the room of what stands nowhere else. */
+static void
+remove_from_queue(int count, Size size, uint64 last_sequence)
+{
+	int64		kept = 0;
+	Size		kept_size = 0;
+	ListCell   *cell;
+
+	foreach(cell, mvs_worker.pending)
+	{
+		MvsPending *item = lfirst(cell);
+
+		if (item->wants_room)
+		{
+			kept++;
+			kept_size += item->request->size;
+		}
+	}
+	HOLD_INTERRUPTS();
+	mvs_queue_remove(mvs_worker.database, count, size, last_sequence, kept, kept_size);
+	foreach(cell, mvs_worker.pending)
+	{
+		MvsPending *item = lfirst(cell);
+
+		item->keeps_room |= item->wants_room;
+		item->wants_room = false;
+	}
+	RESUME_INTERRUPTS();
+}
+
 void
 mvs_batch_recheck(void)
 {
@@ -130,6 +161,7 @@ mvs_batch_run(bool force)
 	MvsPending **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
 	List	   *left = NIL;
 	int			count = 0;
+	int			more = 0;
 	int			from_queue = 0;
 	Size		queue_size = 0;
 	uint64		last_sequence = 0;
@@ -140,9 +172,13 @@ mvs_batch_run(bool force)
 	{
 		MvsPending *item = lfirst(cell);
 
-		item->in_batch = count < mvs_batch_size && is_due(item, now, horizon);
-		if (item->in_batch)
-			batch[count++] = item;
+		/* What takes many batches leaves half of each to others. */
+		item->in_batch = count < mvs_batch_size && is_due(item, now, horizon) &&
+			(item->outcome != MVS_OUTCOME_MORE || more < (mvs_batch_size + 1) / 2);
+		if (!item->in_batch)
+			continue;
+		more += (item->outcome == MVS_OUTCOME_MORE);
+		batch[count++] = item;
 	}
 
 	if (count < mvs_batch_size && queue_is_due(force))
@@ -184,7 +220,7 @@ mvs_batch_run(bool force)
 	MVS_FAULT_NO_ERROR("batch-settled");
 	mvs_worker_report();
 	if (from_queue > 0)
-		mvs_queue_remove(mvs_worker.database, from_queue, queue_size, last_sequence);
+		remove_from_queue(from_queue, queue_size, last_sequence);
 	MVS_FAULT_NO_ERROR("batch-removed");
 
 	end = GetCurrentTimestamp();
@@ -213,6 +249,11 @@ mvs_batch_run_journal(void)
 	MvsPending **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
 	int			known_count;
 	int64	   *known = list_known(&known_count);
+	MemoryContext old = CurrentMemoryContext;
+	List	   *requests;
+	ListCell   *cell;
+	int64		last;
+	int			count = 0;
 	bool		more;
 
 	if (!journal_paused)
@@ -227,45 +268,37 @@ mvs_batch_run_journal(void)
 
 	/* Whatever ends the pass early: journal_sequence tells that it is not finished. */
 	journal_paused = true;
-	do
+	CHECK_FOR_INTERRUPTS();
+	StartTransactionCommand();
+	MemoryContextSwitchTo(old);
+	more = mvs_journal_read(journal_after, limit, &requests, &journal_failed,
+							&journal_lowest, &last);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+	MVS_FAULT("journal-read");
+
+	foreach(cell, requests)
 	{
-		MemoryContext old = CurrentMemoryContext;
-		List	   *requests;
-		ListCell   *cell;
-		int64		last;
-		int			count = 0;
+		MvsRequest *request = lfirst(cell);
 
-		CHECK_FOR_INTERRUPTS();
-		StartTransactionCommand();
-		MemoryContextSwitchTo(old);
-		more = mvs_journal_read(journal_after, limit, &requests, &journal_failed,
-								&journal_lowest, &last);
-		CommitTransactionCommand();
-		MemoryContextSwitchTo(old);
-		MVS_FAULT("journal-read");
-
-		foreach(cell, requests)
+		if (bsearch(&request->journal, known, known_count, sizeof(int64),
+					compare_ids) == NULL)
+			batch[count++] = take_over(request);
+		pfree(request);
+		if (count == mvs_batch_size || (count > 0 && lnext(requests, cell) == NULL))
 		{
-			MvsRequest *request = lfirst(cell);
-
-			if (bsearch(&request->journal, known, known_count, sizeof(int64),
-						compare_ids) == NULL)
-				batch[count++] = take_over(request);
-			pfree(request);
-			if (count == mvs_batch_size || (count > 0 && lnext(requests, cell) == NULL))
-			{
-				work_off(batch, count);
-				settle(batch, count);
-				count = 0;
-			}
+			work_off(batch, count);
+			settle(batch, count);
+			count = 0;
 		}
-		list_free(requests);
-		journal_after = last;
-		ConditionVariableBroadcast(&mvs_worker.database->progress);
-		mvs_worker_report();
-		if (mvs_worker_is_stopping() || mvs_worker.database->paused || mvs_batch_is_full())
-			return;
-	} while (more);
+	}
+	list_free(requests);
+	journal_after = last;
+	ConditionVariableBroadcast(&mvs_worker.database->progress);
+	mvs_worker_report();
+	if (more || mvs_worker_is_stopping() || mvs_worker.database->paused ||
+		mvs_batch_is_full())
+		return;					/* others have their turn */
 
 	journal_paused = false;
 	journal_begin = Max(journal_begin, Min(journal_lowest, journal_settled));
@@ -482,6 +515,7 @@ work_key(MvsDrop *drop, MvsPending **group, int count)
 	int			keep = drop->store.info.policy.keep_versions;
 	int			first;
 	int64		held;
+	int64		dropped = drop->tally.entries;
 	MvsOutcome	unfinished = MVS_OUTCOME_DONE;
 	bytea	   *key;
 
@@ -539,7 +573,7 @@ work_key(MvsDrop *drop, MvsPending **group, int count)
 		}
 		if (!mvs_drop_entries(drop, first, &held))
 			unfinished = MVS_OUTCOME_LOCKED;
-		else if (!drop->entries.whole && first < drop->entries.history.count)
+		else if (!drop->entries.whole && drop->tally.entries > dropped)
 			unfinished = MVS_OUTCOME_MORE;
 		for (int i = 0; i < count && unfinished != MVS_OUTCOME_DONE; i++)
 			if (group[i]->outcome == MVS_OUTCOME_DONE)
@@ -599,12 +633,8 @@ settle(MvsPending **batch, int count)
 			free_pending(item);
 		else
 		{
-			/* Its place in the queue is still its own, or room is kept already. */
-			if (item->request->journal == 0 && !item->request->implicit && !item->keeps_room)
-			{
-				mvs_queue_keep_room(mvs_worker.database, item->request);
-				item->keeps_room = true;
-			}
+			item->wants_room = item->request->journal == 0 && !item->request->implicit &&
+				!item->keeps_room;
 			mvs_worker.pending = lappend(mvs_worker.pending, item);
 		}
 	}
@@ -657,6 +687,7 @@ note_failures(void)
 		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 		mvs_worker.database->failed_count++;
 		LWLockRelease(mvs_worker.database->queue_lock);
+		journal_failed++;		/* a pass that is stopped here has not met it */
 	}
 }
 
@@ -664,6 +695,7 @@ note_failures(void)
 static bool
 note_failure(MvsPending *item)
 {
+	MemoryContext old = CurrentMemoryContext;
 	volatile bool noted = false;
 	int64		journal = item->request->journal;
 
@@ -680,6 +712,7 @@ note_failure(MvsPending *item)
 	}
 	PG_CATCH();
 	{
+		MemoryContextSwitchTo(old);
 		noted = false;
 		item->request->journal = journal;
 		mvs_worker_note_error(false);

@@ -36,7 +36,8 @@ typedef struct MvsPending
 	MvsOutcome	last_outcome;
 	int			tries;			/* with that outcome, in a row */
 	bool		in_batch;		/* the one under way */
-	bool		keeps_room;		/* in the queue, as it has no row */
+	bool		wants_room;		/* in the queue, where it still is, as it has no row */
+	bool		keeps_room;		/* there, where it no longer is */
 	TimestampTz retry_at;
 	int			noted_tries;	/* of these, those that its row tells of */
 	char		error[MVS_ERROR_LENGTH];	/* of the last try */
@@ -48,9 +49,9 @@ typedef struct MvsPending
 extern bool mvs_batch_run(bool force);
 
 /*
- * Works off what stands in the journal, whether or not it also stands in the
- * queue; and whether that is to be done now. A pass stops when too much is kept
- * here, and goes on later.
+ * Works off some of what stands in the journal and not in the queue; and whether
+ * that is to be done now. A pass stops after each part of it, and when too much is
+ * kept here, and goes on later.
  */
 extern void mvs_batch_run_journal(void);
 extern bool mvs_batch_journal_is_due(void);

@@ -27,6 +27,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -257,7 +258,8 @@ mvstore_queued_requests(PG_FUNCTION_ARGS)
 		values[0] = ObjectIdGetDatum(request->store);
 		/* Keys are shown to those who may read the store. */
 		nulls[1] = !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(request->store)) ||
-			pg_class_aclcheck(request->store, GetUserId(), ACL_SELECT) != ACLCHECK_OK;
+			pg_class_aclcheck(request->store, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
+			check_enable_rls(request->store, InvalidOid, true) == RLS_ENABLED;
 		values[1] = PointerGetDatum(cstring_to_text_with_len(request->key, request->key_length));
 		nulls[2] = request->implicit;
 		values[2] = Int32GetDatum(request->keep);

@@ -43,7 +43,9 @@
 typedef struct KeptHeader
 {
 	uint32		magic;
-	uint32		database_size;
+	uint32		database_size;	/* of the structs in it */
+	uint32		store_size;
+	uint32		request_size;
 	uint64		system;
 	XLogRecPtr	checkpoint;
 	TimeLineID	timeline;
@@ -135,6 +137,8 @@ make_header(KeptHeader *header)
 	memset(header, 0, sizeof(KeptHeader));
 	header->magic = KEEP_MAGIC;
 	header->database_size = sizeof(KeptDatabase);
+	header->store_size = sizeof(MvsStoreStats);
+	header->request_size = sizeof(MvsRequest);
 	header->system = control->system_identifier;
 	header->checkpoint = control->checkPoint;
 	header->timeline = control->checkPointCopy.ThisTimeLineID;
@@ -263,6 +267,8 @@ check_image(KeptImage *image, KeptHeader *header)
 	if (!EQ_CRC32C(crc, written) || !get(image, header, sizeof(KeptHeader)))
 		return false;
 	return header->magic == expected.magic && header->database_size == expected.database_size &&
+		header->store_size == expected.store_size &&
+		header->request_size == expected.request_size &&
 		header->system == expected.system && header->checkpoint == expected.checkpoint &&
 		header->timeline == expected.timeline;
 }
@@ -293,7 +299,13 @@ read_database(KeptImage *image)
 		database->queue_tail = kept.queue_bytes;
 		database->queue_high_water = kept.queue_high_water;
 		database->published = kept.published;
-		database->taken = kept.queue_count > 0 ? first->sequence - 1 : kept.published;
+		database->taken = kept.published;
+		if (kept.queue_count > 0)
+		{
+			/* What is in it may be in any order. */
+			database->put_back = 0;
+			database->put_back_end = kept.queue_bytes;
+		}
 		database->queue_oldest = kept.queue_count > 0 ? first->committed_at : 0;
 		database->failed_count = kept.failed_count;
 		database->stats = kept.stats;

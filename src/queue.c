@@ -123,15 +123,6 @@ put_request(MvsDatabase *database, MvsRequest *request)
 	return true;
 }
 
-void
-mvs_queue_keep_room(MvsDatabase *database, const MvsRequest *request)
-{
-	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->reserved_count++;
-	database->reserved_size += request->size;
-	LWLockRelease(database->queue_lock);
-}
-
 bool
 mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool kept)
 {
@@ -143,6 +134,7 @@ mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool kept)
 	if (!put_request(database, request))
 		return false;
 	database->put_back = Min(database->put_back, request->sequence);
+	database->put_back_end = database->queue_tail;
 	return true;
 }
 
@@ -216,7 +208,8 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 			/* Its own room, which nobody else has taken. */
 			database->reserved_count--;
 			database->reserved_size -= request->size;
-			(void) put_request(database, request);
+			if (!put_request(database, request) && request->journal != 0)
+				database->journal_wanted = true;
 		}
 		else
 		{
@@ -285,9 +278,12 @@ mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int limit)
 }
 
 void
-mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequence)
+mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequence,
+				 int64 kept, Size kept_size)
 {
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->reserved_count += kept;
+	database->reserved_size += kept_size;
 	database->queue_head += size;
 	database->queue_count -= count;
 	if (database->queue_count > 0)
@@ -299,10 +295,9 @@ mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequen
 		database->taken = last_sequence;
 	}
 	else
-	{
 		database->taken = database->published;
+	if (database->queue_head >= database->put_back_end)
 		database->put_back = PG_UINT64_MAX;
-	}
 	LWLockRelease(database->queue_lock);
 }
 

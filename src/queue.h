@@ -78,14 +78,12 @@ extern void mvs_queue_publish(MvsDatabase *database, const MvsPublication *publi
  */
 extern int	mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int limit);
 
-/* Removes the first "count" requests, of "size" bytes together. */
-extern void mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequence);
-
 /*
- * Keeps the room of a request that is being taken out and stands nowhere else, so
- * that it can be put back; mvs_queue_release() gives it up.
+ * Removes the first "count" requests, of "size" bytes together, but keeps the room
+ * of so many of them, that they can be put back; mvs_queue_release() gives it up.
  */
-extern void mvs_queue_keep_room(MvsDatabase *database, const MvsRequest *request);
+extern void mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequence,
+							 int64 kept, Size kept_size);
 
 /*
  * Puts a request back that was taken out, into the room that was kept for it, if

@@ -363,6 +363,7 @@ mvs_request_forget(Oid store)
 	level = current_level();
 	old = MemoryContextSwitchTo(level->context);
 	level->forgotten = list_append_unique_oid(level->forgotten, store);
+	level->journal = true;		/* what was set aside is to be counted anew */
 	MemoryContextSwitchTo(old);
 }
 

@@ -179,6 +179,7 @@ mvs_database_take(Oid oid, bool *fresh)
 		database->queue_oldest = 0;
 		database->published = database->taken = database->flush_sequence = 0;
 		database->put_back = PG_UINT64_MAX;
+		database->put_back_end = 0;
 		database->journal_wanted = database->recheck = false;
 		database->paused = false;
 		database->pause_changed = true;

@@ -159,7 +159,8 @@ typedef struct MvsDatabase
 	TimestampTz queue_oldest;	/* when the request at the head was published */
 	uint64		published;		/* sequence of the last request published or overflowed */
 	uint64		taken;			/* sequence up to which the worker has taken over */
-	uint64		put_back;		/* but for this one, and perhaps later ones */
+	uint64		put_back;		/* but for this one, and perhaps later ones, */
+	uint64		put_back_end;	/* until queue_head has come here */
 	uint64		flush_sequence; /* somebody waits for requests up to here */
 	bool		journal_wanted; /* requests wait in the journal alone */
 	bool		recheck;		/* requests in the worker's hands may be void */

@@ -348,6 +348,8 @@ mvs_sweep_run(void)
 	{
 		MemoryContextSwitchTo(old);
 		mvs_worker_note_error(sweep->tries == 0);
+		/* It may have gone on behind what was rolled back. */
+		begin_pass(sweep);
 		sweep->tries++;
 		sweep->locked = false;
 		strlcpy(sweep->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);

@@ -284,6 +284,11 @@ wait_for_update(void)
 		CHECK_FOR_INTERRUPTS();
 		if (!extension_is_here(&matches))
 			proc_exit(0);
+		if (!matches && mvs_launcher_wants_slots())
+		{
+			give_way_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MAX_DELAY);
+			proc_exit(0);
+		}
 	}
 }
 
@@ -306,6 +311,10 @@ forget_requests(void)
 		slot->journal_wanted = false;
 		slot->mark_wanted = false;
 		slot->stable_due = false;
+		slot->paused = false;
+		slot->pause_changed = true;
+		slot->put_back = PG_UINT64_MAX;
+		slot->failed_count = 0;
 		slot->worker_state = MVS_WORKER_NONE;
 	}
 	LWLockRelease(slot->queue_lock);
@@ -352,7 +361,8 @@ release_slot(int code, Datum argument)
 	{
 		MvsPending *item = lfirst(cell);
 
-		if (mvs_queue_put_back(database, item->request, item->keeps_room))
+		if (item->wants_room ||
+			mvs_queue_put_back(database, item->request, item->keeps_room))
 			continue;
 		if (item->request->journal != 0)
 			database->journal_wanted = true;
@@ -583,25 +593,19 @@ sleep_until_needed(void)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz wake_at = time_of_next_try();
 	bool		keeps = mvs_worker.pending != NIL || mvs_worker.sweeps != NIL;
+	bool		crowded = false;
 	bool		leave;
 	long		timeout;
 
-	/* Another database waits for our place? What is kept here goes back, and we too. */
+	/* Another database waits for our place? */
 	if (mvs_launcher_wants_slots())
 	{
 		TimestampTz until = TimestampTzPlusMilliseconds(keeps ? idle_since : claimed_at,
 														ROTATE_TIME);
 
-		if ((keeps || database->stable_due || database->queue_count > 0) && until <= now)
-		{
-			give_way_until = Min(wake_at, stable_due_at);
-			if (database->queue_count > 0)
-				give_way_until = Min(give_way_until,
-									 TimestampTzPlusMilliseconds(database->queue_oldest,
-																 mvs_flush_interval));
-			proc_exit(0);
-		}
-		wake_at = Min(wake_at, until);
+		crowded = until <= now;
+		if (!crowded)
+			wake_at = Min(wake_at, until);
 	}
 	if (database->mark_wanted)
 		wake_at = Min(wake_at, mark_due_at);
@@ -609,10 +613,20 @@ sleep_until_needed(void)
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	leave = !keeps && database->queue_count == 0 && database->mark_count == 0 &&
 		!database->all_marked && !database->journal_wanted && !database->mark_wanted &&
-		!database->stable_due &&
-		(mvs_launcher_wants_slots() ?
-		 TimestampDifferenceExceeds(claimed_at, now, ROTATE_TIME) :
-		 TimestampDifferenceExceeds(Max(idle_since, served_at), now, IDLE_EXIT));
+		!database->stable_due && mvs_worker.journal_sequence == PG_UINT64_MAX &&
+		(crowded || TimestampDifferenceExceeds(Max(idle_since, served_at), now, IDLE_EXIT));
+	if (crowded && !leave)
+	{
+		/* What is kept here goes back, and we too, until something of it is due. */
+		give_way_until = Min(wake_at, stable_due_at);
+		if (database->queue_count > 0 && !database->paused)
+			give_way_until = Min(give_way_until,
+								 TimestampTzPlusMilliseconds(database->queue_oldest,
+															 mvs_flush_interval));
+		give_way_until = Min(give_way_until, TimestampTzPlusMilliseconds(now, MAX_DELAY));
+		LWLockRelease(database->queue_lock);
+		proc_exit(0);
+	}
 	if (leave)
 	{
 		/* Who publishes from now on finds no worker, and wants one. */
