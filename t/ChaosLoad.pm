@@ -121,6 +121,11 @@ sub converse
 		return unless grep { @{ $_->{waiting} } } @sessions;
 		my @ready = IO::Select->new(map { $_->{out} } grep { @{ $_->{waiting} } } @sessions)->can_read(0.1);
 		$progress = time() if @ready;
+		if (time() - $progress > PATIENCE / 2)
+		{
+			# Whose backend is gone will hear nothing any more, should psql not have noticed.
+			kill 'KILL', map { $_->{pid} } grep { @{ $_->{waiting} } && $_->{backend} && !kill 0, $_->{backend} } @sessions;
+		}
 		die 'chaos: nobody says anything any more; waiting for: ' .
 		  join(', ', map { "$_->{waiting}[0]{sql} in backend " . ($_->{backend} // '') } grep { @{ $_->{waiting} } } @sessions) . "\n"
 		  if time() - $progress > PATIENCE;
