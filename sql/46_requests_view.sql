@@ -81,6 +81,13 @@ GRANT SELECT ON s TO regress_mvstore_stranger;
 SET ROLE regress_mvstore_stranger;
 SELECT store, convert_from(key, 'UTF8') AS key, keep, state FROM mvstore_requests ORDER BY store, keep, key;
 RESET ROLE;
+-- Nor for those of a store whose rows a policy of PostgreSQL may hide, by whatever way.
+ALTER TABLE s ENABLE ROW LEVEL SECURITY;
+SET ROLE regress_mvstore_stranger;
+SELECT store, count(key) AS keys, count(*) > 0 AS some FROM mvstore_requests GROUP BY store ORDER BY store;
+SELECT store, count(key) AS keys, count(*) > 0 AS some FROM mvstore_queued_requests() GROUP BY store ORDER BY store;
+RESET ROLE;
+ALTER TABLE s DISABLE ROW LEVEL SECURITY;
 
 -- The state of a row, as it would be for a request of this transaction or of others.
 SELECT system_identifier AS system FROM pg_control_system() \gset
@@ -96,6 +103,7 @@ SELECT mvstore_request_state(:system, :database, :version, false, 0) AS "as new 
        mvstore_request_state(:system, 1, 1, false, 5) AS "other database",
        mvstore_request_state(NULL, :database, 1, false, 0) AS "NULL";
 -- The writer itself is told of as one who holds something back.
+SELECT pid = pg_backend_pid() AS me, version = :version AS mine FROM mvstore_stat_writers();
 SELECT kind, pid = pg_backend_pid() AS me, mine, since, store, holds_back FROM blockers WHERE kind = 'writer';
 ROLLBACK;
 BEGIN;
