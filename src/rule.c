@@ -56,6 +56,31 @@ mvs_rule_policy(const MvsHistory *history, const MvsPolicy *policy, int64 now)
 	return mvs_rule_request(history, &rule);
 }
 
+int
+mvs_rule_compact(const MvsHistory *history, int64 before)
+{
+	bool		dies = history->tombstone || history->expires != PG_INT64_MAX;
+	int			first = dies ? 0 : 1;
+
+	while (first < history->count && mvs_rule_end(history, first) > before)
+		first++;
+	return Min(first, history->count);
+}
+
+int
+mvs_rule_pending(const MvsHistory *history, const MvsPolicy *policy, int64 now)
+{
+	int			pending = 0;
+
+	/* Without an age, only what has not yet expired has its end to come. */
+	if (policy->keep_for < 0)
+		return history->count > 0 && !history->tombstone && history->expires > now ? 1 : 0;
+	while (pending < history->count &&
+		   mvs_rule_end(history, pending) > now - policy->keep_for)
+		pending++;
+	return pending;
+}
+
 MvsVerdict
 mvs_rule_judge(const MvsHistory *history, int first, int64 horizon)
 {

@@ -57,6 +57,16 @@ extern int	mvs_rule_request(const MvsHistory *history, const MvsRule *rule);
  */
 extern int	mvs_rule_policy(const MvsHistory *history, const MvsPolicy *policy, int64 now);
 
+/* The first entry that a compaction makes droppable; 0 says that the key is purged. */
+extern int	mvs_rule_compact(const MvsHistory *history, int64 before);
+
+/*
+ * Entries, from the newest on, whose ends are not yet as long ago as the policy
+ * wants at a time: each is to be looked at when its end is. The end of a head that
+ * stays for good is MVS_NEWEST.
+ */
+extern int	mvs_rule_pending(const MvsHistory *history, const MvsPolicy *policy, int64 now);
+
 /* From the first droppable entry on, what the horizon lets go. */
 extern MvsVerdict mvs_rule_judge(const MvsHistory *history, int first, int64 horizon);
 
