@@ -7,18 +7,25 @@ DATA = mvstore--1.0.sql
 
 OBJS = \
 	src/batch.o \
+	src/calendar.o \
+	src/catalog.o \
 	src/control.o \
 	src/ddl.o \
 	src/drop.o \
 	src/enqueue.o \
 	src/entry.o \
+	src/erase.o \
 	src/fault.o \
+	src/floor.o \
 	src/function.o \
 	src/journal.o \
 	src/keep.o \
 	src/launcher.o \
+	src/maintain.o \
 	src/mvstore.o \
+	src/pin.o \
 	src/plan.o \
+	src/policy.o \
 	src/queue.o \
 	src/read.o \
 	src/request.o \
@@ -30,6 +37,7 @@ OBJS = \
 	src/sweep.o \
 	src/text.o \
 	src/version.o \
+	src/walk.o \
 	src/worker.o \
 	src/write.o
 

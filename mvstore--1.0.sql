@@ -27,20 +27,44 @@ CREATE TABLE mvstore_floor (
 -- Drop requests that a committed transaction has made and the worker has not
 -- yet worked off. system and database say where a row was made, so that rows
 -- that arrive by a restore are told from the worker's own. A policy's own
--- request (keep 0) has a row only when it has failed for good.
+-- request has a row only when it has failed for good.
 CREATE TABLE mvstore_journal (
 	id				bigint		NOT NULL,
 	system			bigint		NOT NULL,
 	database		oid			NOT NULL,
 	store			regclass	NOT NULL,
 	incarnation		bigint		NOT NULL,
-	key				bytea		NOT NULL,
+	kind			text		NOT NULL,	-- drop, range, compact, policy
+	key				bytea		NOT NULL,	-- of a range: from this one on
+	to_key			bytea,					-- and up to this one; NULL: all
 	keep			integer		NOT NULL,
 	before			bigint		NOT NULL,
 	spilled			boolean		NOT NULL,	-- there was no room in the queue
 	attempts		integer		NOT NULL,	-- that failed
 	error			text,					-- of the last of them
 	PRIMARY KEY (id, system, database)
+);
+
+-- Keys to be looked at when "ends" is as long ago as the policy of the store wants,
+-- or past. Each key stands behind four bytes, its length. Of no use after a restore.
+CREATE TABLE mvstore_calendar (
+	store			regclass	NOT NULL,
+	ends			bigint		NOT NULL,
+	keys			bytea		NOT NULL
+);
+CREATE INDEX mvstore_calendar_ends ON mvstore_calendar (store, ends);
+
+-- Pins: reads of the store as of the version stay complete until then.
+CREATE TABLE mvstore_pin (
+	name			name		NOT NULL,
+	system			bigint		NOT NULL,
+	database		oid			NOT NULL,
+	owner			name		NOT NULL,
+	store			regclass,				-- NULL: all stores
+	version			bigint		NOT NULL,
+	created			timestamptz	NOT NULL,
+	expires			timestamptz	NOT NULL,
+	PRIMARY KEY (name, system, database)
 );
 
 -- A row while the worker is to drop nothing.
@@ -60,13 +84,14 @@ CREATE TABLE mvstore_stable (
 );
 INSERT INTO mvstore_stable VALUES (0);
 
-REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_paused, mvstore_stable
-  FROM PUBLIC;
+REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_calendar, mvstore_pin,
+  mvstore_paused, mvstore_stable FROM PUBLIC;
 REVOKE ALL ON SEQUENCE mvstore_clock FROM PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('mvstore_policy', '');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_floor', '');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_journal', '');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_pin', '');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_clock', '');
 
 --
@@ -80,6 +105,37 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION mvstore_create(text, integer, interval, interval) IS
 'create a store: a table of every version of a key';
+
+CREATE FUNCTION mvstore_set_policy(store regclass, keep_versions integer DEFAULT NULL,
+								   keep_for interval DEFAULT NULL, ttl interval DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_set_policy(regclass, integer, interval, interval) IS
+'give a store another policy, as a whole; what is there is judged by it';
+
+CREATE FUNCTION mvstore_attach(store regclass, keep_versions integer DEFAULT NULL,
+							   keep_for interval DEFAULT NULL, ttl interval DEFAULT NULL,
+							   floor bigint DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_attach(regclass, integer, interval, interval, bigint) IS
+'make a store of a table that has the shape of one; its history is complete as of floor or later';
+
+CREATE FUNCTION mvstore_detach(store regclass)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_detach(regclass) IS
+'make a store a plain table';
+
+CREATE FUNCTION mvstore_clear(store regclass)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_clear(regclass) IS
+'remove every entry of a store at once, as TRUNCATE does';
 
 CREATE FUNCTION mvstore_truncated() RETURNS trigger
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -504,12 +560,115 @@ AS 'MODULE_PATHNAME', 'mvstore_drop_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_drop(regclass, bytea, integer, bigint) IS
 'enqueue a drop of the superseded entries of a key beyond the newest keep';
 
+CREATE FUNCTION mvstore_drop_prefix(store regclass, prefix text, keep integer DEFAULT 1,
+									before bigint DEFAULT 9223372036854775807)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_drop_prefix(regclass, text, integer, bigint) IS
+'enqueue one drop for all keys that begin with a prefix';
+
+CREATE FUNCTION mvstore_drop_prefix_bytea(store regclass, prefix bytea, keep integer DEFAULT 1,
+									before bigint DEFAULT 9223372036854775807)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_drop_prefix_bytea(regclass, bytea, integer, bigint) IS
+'enqueue one drop for all keys that begin with a prefix';
+
+CREATE FUNCTION mvstore_drop_range(store regclass, from_key text, to_key text,
+								   keep integer DEFAULT 1, before bigint DEFAULT 9223372036854775807)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_drop_range(regclass, text, text, integer, bigint) IS
+'enqueue one drop for all keys in [from_key, to_key)';
+
+CREATE FUNCTION mvstore_drop_range_bytea(store regclass, from_key bytea, to_key bytea,
+								   keep integer DEFAULT 1, before bigint DEFAULT 9223372036854775807)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_drop_range_bytea(regclass, bytea, bytea, integer, bigint) IS
+'enqueue one drop for all keys in [from_key, to_key)';
+
+CREATE FUNCTION mvstore_compact(store regclass, before bigint)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_compact(regclass, bigint) IS
+'enqueue a drop of all that reads as of a version, or later, do not need';
+
+CREATE FUNCTION mvstore_erase(store regclass, key text)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_erase(regclass, text) IS
+'remove a key as if it had never been, in this transaction; returns how many entries went';
+
+CREATE FUNCTION mvstore_erase(store regclass, key bytea)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'mvstore_erase_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_erase(regclass, bytea) IS
+'remove a key as if it had never been, in this transaction; returns how many entries went';
+
+CREATE FUNCTION mvstore_erase_prefix(store regclass, prefix text)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_erase_prefix(regclass, text) IS
+'remove all keys that begin with a prefix as if they had never been; returns how many entries went';
+
+CREATE FUNCTION mvstore_erase_prefix(store regclass, prefix bytea)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'mvstore_erase_prefix_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_erase_prefix(regclass, bytea) IS
+'remove all keys that begin with a prefix as if they had never been; returns how many entries went';
+
+CREATE FUNCTION mvstore_sweep(store regclass)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_sweep(regclass) IS
+'ask for a full pass of the policy over a store';
+
 CREATE FUNCTION mvstore_flush(timeout interval DEFAULT '30 s')
 RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION mvstore_flush(interval) IS
 'wait until every drop requested by now is done; false on timeout';
+
+--
+-- Pins
+--
+
+CREATE FUNCTION mvstore_pin(name text, version bigint DEFAULT NULL,
+							ttl interval DEFAULT '1 hour', store regclass DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_pin(text, bigint, interval, regclass) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_pin(text, bigint, interval, regclass) IS
+'have reads as of a version stay complete for a time; returns the version';
+
+CREATE FUNCTION mvstore_unpin(name text)
+RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_unpin(text) IS
+'give a pin up; false if there is none of that name';
+
+CREATE VIEW mvstore_pins AS
+SELECT p.name, p.owner, p.store, p.version, p.created, p.expires
+  FROM mvstore_pin p
+ WHERE p.expires OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp();
+GRANT SELECT ON mvstore_pins TO PUBLIC;
+
+COMMENT ON VIEW mvstore_pins IS
+'the pins of this database that live; store NULL: on all stores';
 
 --
 -- Operation
@@ -552,16 +711,16 @@ COMMENT ON FUNCTION mvstore_cancel_request(bigint) IS
 'void a drop request of mvstore_requests; false if there is none with that id';
 
 CREATE FUNCTION mvstore_request_state(system bigint, database oid, before bigint, spilled boolean,
-									  attempts integer)
+									  attempts integer, store regclass)
 RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 
-COMMENT ON FUNCTION mvstore_request_state(bigint, oid, bigint, boolean, integer) IS
+COMMENT ON FUNCTION mvstore_request_state(bigint, oid, bigint, boolean, integer, regclass) IS
 'what a row of the journal waits for; read it through mvstore_requests';
 
-CREATE FUNCTION mvstore_queued_requests(OUT store regclass, OUT key bytea, OUT keep integer,
-										OUT before bigint, OUT requested_at timestamptz,
-										OUT state text)
+CREATE FUNCTION mvstore_queued_requests(OUT store regclass, OUT kind text, OUT key bytea,
+										OUT to_key bytea, OUT keep integer, OUT before bigint,
+										OUT requested_at timestamptz, OUT state text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 100;
 
@@ -569,15 +728,18 @@ COMMENT ON FUNCTION mvstore_queued_requests() IS
 'requests in the queue that have no row in the journal; read it through mvstore_requests';
 
 CREATE VIEW mvstore_requests AS
-SELECT j.id, j.store,
-	   CASE WHEN pg_catalog.has_table_privilege(j.store, 'SELECT')
-			 AND NOT pg_catalog.row_security_active(j.store) THEN j.key END AS key,
-	   CASE WHEN j.keep OPERATOR(pg_catalog.>) 0 THEN j.keep END AS keep, j.before, 
+SELECT j.id, j.store, j.kind,
+	   CASE WHEN v.visible THEN j.key END AS key,
+	   CASE WHEN v.visible THEN j.to_key END AS to_key,
+	   CASE WHEN j.keep OPERATOR(pg_catalog.>) 0 THEN j.keep END AS keep, j.before,
 	   mvstore_time_of(j.id) AS requested_at, j.attempts, j.error AS last_error,
-	   mvstore_request_state(j.system, j.database, j.before, j.spilled, j.attempts) AS state
-  FROM mvstore_journal j
+	   mvstore_request_state(j.system, j.database, j.before, j.spilled, j.attempts,
+							 j.store) AS state
+  FROM mvstore_journal j,
+	   LATERAL (SELECT pg_catalog.has_table_privilege(j.store, 'SELECT')
+				   AND NOT pg_catalog.row_security_active(j.store) AS visible) v
 UNION ALL
-SELECT NULL, q.store, q.key, q.keep, q.before, q.requested_at, 0, NULL, q.state
+SELECT NULL, q.store, q.kind, q.key, q.to_key, q.keep, q.before, q.requested_at, 0, NULL, q.state
   FROM mvstore_queued_requests() q;
 GRANT SELECT ON mvstore_requests TO PUBLIC;
 
@@ -595,8 +757,10 @@ CREATE FUNCTION mvstore_stat_databases(OUT database oid, OUT worker_pid integer,
 	OUT requests_processed bigint, OUT requests_held bigint, OUT requests_failed bigint,
 	OUT entries_dropped bigint, OUT bytes_dropped bigint, OUT batches bigint,
 	OUT last_batch_at timestamptz, OUT last_batch_duration interval,
-	OUT lag_mean interval, OUT lag_max interval, OUT sweeps bigint,
-	OUT last_error text, OUT last_error_at timestamptz, OUT stats_since timestamptz)
+	OUT lag_mean interval, OUT lag_max interval, OUT sweeps bigint, OUT keys_due bigint,
+	OUT maintenance_runs bigint, OUT last_maintenance_at timestamptz,
+	OUT last_error text, OUT last_error_at timestamptz, OUT stats_since timestamptz,
+	OUT throttled_since timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 8;
 
@@ -610,7 +774,8 @@ SELECT d.datname AS database, s.worker_pid, s.worker_state,
 	   s.requests_enqueued, s.requests_merged, s.requests_overflowed,
 	   s.requests_processed, s.requests_held, s.requests_failed,
 	   s.entries_dropped, s.bytes_dropped, s.batches, s.last_batch_at, s.last_batch_duration,
-	   s.lag_mean, s.lag_max, s.sweeps, s.last_error, s.last_error_at, s.stats_since
+	   s.lag_mean, s.lag_max, s.sweeps, s.keys_due, s.maintenance_runs, s.last_maintenance_at,
+	   s.last_error, s.last_error_at, s.stats_since
   FROM mvstore_stat_databases() s
   JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) s.database;
 GRANT SELECT ON mvstore_stats TO PUBLIC;
@@ -620,7 +785,8 @@ COMMENT ON VIEW mvstore_stats IS
 
 CREATE FUNCTION mvstore_stat_stores(OUT store oid, OUT puts bigint, OUT deletes bigint,
 	OUT requests bigint, OUT entries_dropped bigint, OUT bytes_dropped bigint,
-	OUT keys_purged bigint, OUT keys_expired bigint, OUT last_sweep timestamptz)
+	OUT keys_purged bigint, OUT keys_expired bigint, OUT last_sweep timestamptz,
+	OUT entries_swept bigint, OUT keys_due bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
 
@@ -636,6 +802,7 @@ SELECT p.store,
 	   coalesce(s.keys_purged, 0) AS keys_purged,
 	   coalesce(s.keys_expired, 0) AS keys_expired,
 	   f.floor, s.last_sweep,
+	   coalesce(s.entries_swept, 0) AS entries_swept, coalesce(s.keys_due, 0) AS keys_due,
 	   pg_catalog.pg_stat_get_dead_tuples(p.store) AS dead_tuples
   FROM mvstore_policy p
   LEFT JOIN mvstore_floor f ON f.store OPERATOR(pg_catalog.=) p.store
@@ -644,6 +811,14 @@ GRANT SELECT ON mvstore_store_stats TO PUBLIC;
 
 COMMENT ON VIEW mvstore_store_stats IS
 'what was written to and dropped from each store of this database';
+
+CREATE FUNCTION mvstore_stats_reset()
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_stats_reset() FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_stats_reset() IS
+'set the counters of this database and of its stores to zero';
 
 CREATE FUNCTION mvstore_stat_writers(OUT pid integer, OUT version bigint)
 RETURNS SETOF record
@@ -660,71 +835,100 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
 COMMENT ON FUNCTION mvstore_stat_troubles() IS
 'the stores that the drop worker cannot get at; read it through mvstore_blockers';
 
--- Everything that keeps old versions, or their dead rows, from going.
+-- Everything that keeps old versions, or their dead rows, from going. requests are
+-- those that wait for it, entries the dead ones that may; NULL where it is not known.
 CREATE VIEW mvstore_blockers AS
+WITH me AS (
+	SELECT s.*, d.oid AS database_oid
+	  FROM pg_catalog.pg_database d
+	  LEFT JOIN mvstore_stat_databases() s ON s.database OPERATOR(pg_catalog.=) d.oid
+	 WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+), dead AS (
+	SELECT coalesce(pg_catalog.sum(pg_catalog.pg_stat_get_dead_tuples(p.store)), 0)::bigint AS entries
+	  FROM mvstore_policy p
+), locks AS (
+	SELECT l.*, a.usename, a.xact_start
+	  FROM me
+	  JOIN pg_catalog.pg_locks l ON l."database" OPERATOR(pg_catalog.=) me.database_oid
+	  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
+	 WHERE l.granted AND NOT coalesce(l.pid OPERATOR(pg_catalog.=) me.worker_pid, false)
+)
 SELECT 'writer' AS kind, w.pid, a.usename AS name, mvstore_time_of(w.version) AS since,
-	   NULL::regclass AS store,
-	   'what was superseded since: ' OPERATOR(pg_catalog.||)
-	   coalesce(d.requests_held, 0)::text OPERATOR(pg_catalog.||) ' requests held' AS holds_back
-  FROM mvstore_stat_writers() w
+	   NULL::regclass AS store, coalesce(me.requests_held, 0) AS requests,
+	   NULL::bigint AS entries, 'what was superseded since' AS holds_back
+  FROM me, mvstore_stat_writers() w
   LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) w.pid
-  LEFT JOIN mvstore_stats d ON d.database OPERATOR(pg_catalog.=) pg_catalog.current_database()
 UNION ALL
-SELECT 'put_at', l.pid, a.usename, a.xact_start, l.classid::regclass,
-	   'all drops from the store'
-  FROM pg_catalog.pg_locks l
-  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
+SELECT 'pin', NULL, p.name, p.created, p.store,
+	   (SELECT pg_catalog.count(*) FROM mvstore_journal j
+		 WHERE j.before OPERATOR(pg_catalog.>) p.version
+		   AND (p.store IS NULL OR j.store OPERATOR(pg_catalog.=) p.store)),
+	   NULL, pg_catalog.format('what was superseded after version %s; a pin of %s, until %s',
+							   p.version, p.owner, p.expires)
+  FROM mvstore_pins p
+UNION ALL
+SELECT CASE WHEN l.mode OPERATOR(pg_catalog.=) 'RowExclusiveLock' THEN 'put_at' ELSE 'lock' END,
+	   l.pid, l.usename, l.xact_start, l.classid::regclass, NULL, NULL, 'all drops from the store'
+  FROM locks l
  WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
-   AND l."database" OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database
-										   WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
    AND l.objsubid OPERATOR(pg_catalog.=) 19714	-- MVS_LOCK_DROP
-   AND l.mode OPERATOR(pg_catalog.=) 'ShareLock' AND l.granted
+   AND l.classid OPERATOR(pg_catalog.<>) 0
 UNION ALL
-SELECT t.kind, l.pid, a.usename, t.since, t.store::regclass,
-	   coalesce(t.message, t.requests::text OPERATOR(pg_catalog.||) ' requests')
+SELECT 'lock', l.pid, l.usename, l.xact_start, NULL, NULL, NULL, 'all drops of the database'
+  FROM locks l
+ WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
+   AND l.objsubid OPERATOR(pg_catalog.=) 19714
+   AND l.classid OPERATOR(pg_catalog.=) 0
+   AND l.mode OPERATOR(pg_catalog.=) 'ShareLock'	-- of a pin on all stores
+UNION ALL
+SELECT t.kind, l.pid, l.usename, t.since, t.store::regclass, t.requests, NULL,
+	   coalesce(t.message, 'all drops from the store')
   FROM mvstore_stat_troubles() t
-  LEFT JOIN pg_catalog.pg_locks l
+  LEFT JOIN locks l
 	ON t.kind OPERATOR(pg_catalog.=) 'lock' AND l.relation OPERATOR(pg_catalog.=) t.store
-   AND l.granted AND l.mode OPERATOR(pg_catalog.=) ANY ('{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}')
-   AND l."database" OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database
-											 WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
-  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
+   AND l.mode OPERATOR(pg_catalog.=) ANY ('{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}')
 UNION ALL
-SELECT 'error', NULL, NULL, pg_catalog.min(mvstore_time_of(j.id)), j.store,
-	   pg_catalog.count(*)::text OPERATOR(pg_catalog.||) ' requests failed, see mvstore_requests'
+SELECT 'error', NULL, NULL, pg_catalog.min(mvstore_time_of(j.id)), j.store, pg_catalog.count(*),
+	   NULL, 'requests that failed, see mvstore_requests'
   FROM mvstore_journal j
  WHERE j.attempts OPERATOR(pg_catalog.>=) 5
  GROUP BY j.store
 UNION ALL
-SELECT 'paused', NULL, p.role, p.since, NULL, 'all drops of the database'
-  FROM mvstore_paused p
+SELECT 'paused', NULL, p.role, p.since, NULL, me.queue_length, NULL, 'all drops of the database'
+  FROM me, mvstore_paused p
 UNION ALL
-SELECT 'slot', NULL, NULL, NULL, NULL, 'all drops of the database, for lack of a worker slot'
-  FROM mvstore_stats d
- WHERE d.database OPERATOR(pg_catalog.=) pg_catalog.current_database()
-   AND d.worker_state OPERATOR(pg_catalog.=) 'no free worker slot'
+SELECT 'rate limit', me.worker_pid, NULL, me.throttled_since, NULL, me.queue_length, NULL,
+	   pg_catalog.format('drops beyond %s entries a second',
+						 pg_catalog.current_setting('mvstore.drop_rate_limit'))
+  FROM me
+ WHERE me.throttled_since IS NOT NULL
 UNION ALL
-SELECT 'snapshot', a.pid, a.usename, a.xact_start, NULL,
-	   'the space of what went in the last ' OPERATOR(pg_catalog.||)
-	   pg_catalog.age(coalesce(a.backend_xmin, a.backend_xid))::text OPERATOR(pg_catalog.||)
-	   ' transactions'
-  FROM pg_catalog.pg_stat_activity a
- WHERE coalesce(a.backend_xmin, a.backend_xid) IS NOT NULL
-   AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
-   -- A standby, told of by its WAL sender, holds back all databases.
-   AND (a.datname IS NULL OR a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+SELECT 'slot', NULL, NULL, NULL, NULL, me.queue_length, NULL,
+	   'all drops of the database, for lack of a worker slot'
+  FROM me
+ WHERE me.worker_state OPERATOR(pg_catalog.=) 'no free worker slot'
 UNION ALL
-SELECT 'snapshot', s.active_pid, s.slot_name, NULL, NULL,
-	   'the space of what went in the last ' OPERATOR(pg_catalog.||)
-	   pg_catalog.age(s.xmin)::text OPERATOR(pg_catalog.||) ' transactions'
-  FROM pg_catalog.pg_replication_slots s
- WHERE s.xmin IS NOT NULL
-UNION ALL
-SELECT 'snapshot', NULL, x.gid, x.prepared, NULL,
-	   'the space of what went in the last ' OPERATOR(pg_catalog.||)
-	   pg_catalog.age(x.transaction)::text OPERATOR(pg_catalog.||) ' transactions'
-  FROM pg_catalog.pg_prepared_xacts x
- WHERE x."database" OPERATOR(pg_catalog.=) pg_catalog.current_database();
+SELECT 'snapshot', x.pid, x.name, x.since, NULL, NULL, dead.entries,
+	   pg_catalog.format('the space of what went in the last %s transactions%s',
+						 pg_catalog.age(x.xmin), x.what)
+  FROM dead, (
+	SELECT a.pid, a.usename AS name, a.xact_start AS since,
+		   coalesce(a.backend_xmin, a.backend_xid) AS xmin,
+		   CASE WHEN a.backend_type OPERATOR(pg_catalog.=) 'walsender' THEN ', for a standby'
+				ELSE '' END AS what
+	  FROM pg_catalog.pg_stat_activity a
+	 WHERE coalesce(a.backend_xmin, a.backend_xid) IS NOT NULL
+	   AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
+	   -- A standby, told of by its WAL sender, holds back all databases.
+	   AND (a.datname IS NULL OR a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+	UNION ALL
+	SELECT s.active_pid, s.slot_name, NULL, s.xmin, ', for a replication slot'
+	  FROM pg_catalog.pg_replication_slots s
+	 WHERE s.xmin IS NOT NULL
+	UNION ALL
+	SELECT NULL, x.gid::name, x.prepared, x.transaction, ', for a prepared transaction'
+	  FROM pg_catalog.pg_prepared_xacts x
+	 WHERE x."database" OPERATOR(pg_catalog.=) pg_catalog.current_database()) x;
 GRANT SELECT ON mvstore_blockers TO PUBLIC;
 
 COMMENT ON VIEW mvstore_blockers IS

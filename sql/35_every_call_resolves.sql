@@ -4,12 +4,18 @@
 --
 
 SELECT mvstore_create('s');
+CREATE TABLE plain (key bytea NOT NULL, version bigint NOT NULL, value bytea, expires_at timestamptz);
+CREATE UNIQUE INDEX ON plain (key, version DESC);
 
 -- A call: the function, its arguments, and how many of them it needs. ("values" is a
 -- keyword of SQL: as a name it is quoted.)
 CREATE TABLE calls (n int GENERATED ALWAYS AS IDENTITY, function text, names text[], literals text[], needed int);
 INSERT INTO calls (function, names, literals, needed) VALUES
   ('mvstore_create', '{store,keep_versions,keep_for,ttl}', '{t,3,1 day,1 day}', 1),
+  ('mvstore_set_policy', '{store,keep_versions,keep_for,ttl}', '{s,3,1 day,1 day}', 1),
+  ('mvstore_attach', '{store,keep_versions,keep_for,ttl,floor}', '{plain,3,1 day,1 day,0}', 1),
+  ('mvstore_detach', '{store}', '{s}', 1),
+  ('mvstore_clear', '{store}', '{s}', 1),
   ('mvstore_put', '{store,key,value,ttl}', '{s,k,v,1 day}', 3),
   ('mvstore_put_many', '{store,keys,"\"values\""}', '{s,"{k}","{v}"}', 3),
   ('mvstore_put_many_bytea', '{store,keys,"\"values\""}', '{s,"{k}","{v}"}', 3),
@@ -35,11 +41,22 @@ INSERT INTO calls (function, names, literals, needed) VALUES
   ('mvstore_diff', '{store,from_version,to_version,prefix}', '{s,0,1,k}', 2),
   ('mvstore_diff_bytea', '{store,from_version,to_version,prefix}', '{s,0,1,k}', 2),
   ('mvstore_drop', '{store,key,keep,before}', '{s,k,1,1}', 2),
+  ('mvstore_drop_prefix', '{store,prefix,keep,before}', '{s,k,1,1}', 2),
+  ('mvstore_drop_prefix_bytea', '{store,prefix,keep,before}', '{s,k,1,1}', 2),
+  ('mvstore_drop_range', '{store,from_key,to_key,keep,before}', '{s,k,l,1,1}', 3),
+  ('mvstore_drop_range_bytea', '{store,from_key,to_key,keep,before}', '{s,k,l,1,1}', 3),
+  ('mvstore_compact', '{store,before}', '{s,1}', 2),
+  ('mvstore_erase', '{store,key}', '{s,k}', 2),
+  ('mvstore_erase_prefix', '{store,prefix}', '{s,k}', 2),
+  ('mvstore_sweep', '{store}', '{s}', 1),
   ('mvstore_flush', '{timeout}', '{1 s}', 0),
   ('mvstore_pause', '{}', '{}', 0),
   ('mvstore_resume', '{}', '{}', 0),
   ('mvstore_retry_failed', '{store}', '{s}', 1),
   ('mvstore_cancel_request', '{id}', '{1}', 1),
+  ('mvstore_pin', '{name,version,ttl,store}', '{p,1,1 h,s}', 1),
+  ('mvstore_unpin', '{name}', '{p}', 1),
+  ('mvstore_stats_reset', '{}', '{}', 0),
   ('mvstore_stable_version', '{}', '{}', 0),
   ('mvstore_wait_stable', '{version,timeout}', '{1,1 s}', 1),
   ('mvstore_version_at', '{at}', '{2026-01-01}', 1),
@@ -156,7 +173,7 @@ SELECT function, string_agg(format('%s: %s', names[i], regress_state(one.call)),
        LATERAL (SELECT function || '(' || string_agg(CASE j WHEN i THEN 'NULL' ELSE quote_literal(literals[j]) END ||
                   CASE WHEN names[j] IN ('key', 'value', 'prefix') THEN '::bytea' ELSE '' END, ', ' ORDER BY j) || ')' AS call
                   FROM generate_series(1, needed) j) one
- WHERE names[2] IN ('key', 'prefix') AND function <> 'mvstore_get_bytea'
+ WHERE names[2] IN ('key', 'prefix') AND function NOT IN ('mvstore_get_bytea', 'mvstore_drop_prefix')
  GROUP BY n, function ORDER BY n;
 
 -- Parameters without a type, given at execution.
@@ -179,4 +196,4 @@ EXECUTE regress_many(NULL);
 DEALLOCATE ALL;
 
 DROP FUNCTION regress_resolve, regress_parameters, regress_call, regress_state;
-DROP TABLE calls, s;
+DROP TABLE calls, s, plain;

@@ -5,6 +5,7 @@
 SELECT mvstore_create('s');
 SELECT mvstore_put('s', 'stays', 'v1') > 0 AS put;
 SELECT mvstore_put('s', 'goes', 'v', ttl := '300 ms') AS ttl_version \gset
+SELECT mvstore_pin('before the expiry', :ttl_version, store := 's') = :ttl_version AS pinned;
 DO $$
 DECLARE
   over timestamptz := (SELECT max(expires_at) FROM mvstore_history('s', 'goes'));
@@ -28,4 +29,5 @@ BEGIN
 END $$;
 -- From before the expiry it shows as gone.
 SELECT key, old_value, new_value FROM mvstore_diff('s', :ttl_version) ORDER BY key;
+SELECT mvstore_unpin('before the expiry');
 DROP TABLE s;

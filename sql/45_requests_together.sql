@@ -18,13 +18,14 @@ SELECT value FROM mvstore_history('p', 'k');
 SELECT count(*) FROM mvstore_journal;
 DROP TABLE s, p;
 
--- More new stores at once than shared memory names one by one: each is swept.
+-- Sweeps of more stores at once than shared memory names one by one: each is swept.
 BEGIN;
 DO $$
 BEGIN
   FOR i IN 1 .. 70 LOOP
     PERFORM mvstore_create('many' || i, keep_versions := 1);
     EXECUTE format('INSERT INTO %I (key, version, value) VALUES (''k'', 10, ''v10''), (''k'', 20, ''v20'')', 'many' || i);
+    PERFORM mvstore_sweep('many' || i);
   END LOOP;
 END $$;
 COMMIT;

@@ -14,7 +14,7 @@ SELECT count(*) FROM mvstore_requests;
 -- (Somebody's snapshot may be open at any time.)
 CREATE TEMP VIEW blockers AS
 SELECT kind, pid, name = current_user AS mine, since BETWEEN now() - interval '1 minute' AND clock_timestamp() AS since,
-       store, holds_back
+       store, requests, entries, holds_back
   FROM mvstore_blockers WHERE kind <> 'snapshot';
 SELECT * FROM blockers;
 
@@ -64,7 +64,7 @@ SELECT mvstore_flush('10 minutes');
 SELECT * FROM blockers;
 
 -- What was requested: explicitly, with an id, and by a policy, with none.
-SELECT id IS NOT NULL AS id, store, convert_from(key, 'UTF8') AS key, keep,
+SELECT id IS NOT NULL AS id, store, kind, convert_from(key, 'UTF8') AS key, keep,
        CASE WHEN before <= 4 THEN before END AS before,
        requested_at BETWEEN now() - interval '1 minute' AND clock_timestamp() AS requested_at,
        attempts, last_error, state
@@ -75,7 +75,7 @@ SET ROLE regress_mvstore_stranger;
 SELECT store, key, keep, state FROM mvstore_requests ORDER BY store, keep;
 SELECT count(*) FROM mvstore_journal;
 SELECT count(*) FROM mvstore_paused;
-SELECT kind, holds_back FROM mvstore_blockers WHERE kind = 'paused';
+SELECT kind, requests, holds_back FROM mvstore_blockers WHERE kind = 'paused';
 RESET ROLE;
 GRANT SELECT ON s TO regress_mvstore_stranger;
 SET ROLE regress_mvstore_stranger;
@@ -94,21 +94,21 @@ SELECT system_identifier AS system FROM pg_control_system() \gset
 SELECT oid AS database FROM pg_database WHERE datname = current_database() \gset
 BEGIN;
 SELECT mvstore_put('s', 'e', 'later') AS version \gset
-SELECT mvstore_request_state(:system, :database, :version, false, 0) AS "as new as a writer",
-       mvstore_request_state(:system, :database, :version - 1, false, 0) AS older,
-       mvstore_request_state(:system, :database, :version - 1, true, 4) AS "no room",
-       mvstore_request_state(:system, :database, :version, true, 4) AS "no room, as new",
-       mvstore_request_state(:system, :database, :version - 1, false, 5) AS "5 attempts",
-       mvstore_request_state(:system + 1, :database, 1, false, 5) AS "other system",
-       mvstore_request_state(:system, 1, 1, false, 5) AS "other database",
-       mvstore_request_state(NULL, :database, 1, false, 0) AS "NULL";
+SELECT mvstore_request_state(:system, :database, :version, false, 0, 's') AS "as new as a writer",
+       mvstore_request_state(:system, :database, :version - 1, false, 0, 's') AS older,
+       mvstore_request_state(:system, :database, :version - 1, true, 4, 's') AS "no room",
+       mvstore_request_state(:system, :database, :version, true, 4, 's') AS "no room, as new",
+       mvstore_request_state(:system, :database, :version - 1, false, 5, 's') AS "5 attempts",
+       mvstore_request_state(:system + 1, :database, 1, false, 5, 's') AS "other system",
+       mvstore_request_state(:system, 1, 1, false, 5, 's') AS "other database",
+       mvstore_request_state(NULL, :database, 1, false, 0, 's') AS "NULL";
 -- The writer itself is told of as one who holds something back.
 SELECT pid = pg_backend_pid() AS me, version = :version AS mine FROM mvstore_stat_writers();
-SELECT kind, pid = pg_backend_pid() AS me, mine, since, store, holds_back FROM blockers WHERE kind = 'writer';
+SELECT kind, pid = pg_backend_pid() AS me, mine, since, store, requests, holds_back FROM blockers WHERE kind = 'writer';
 ROLLBACK;
 BEGIN;
 SELECT mvstore_put_at('s', 'd', 'old', 5);
-SELECT kind, pid = pg_backend_pid() AS me, mine, since, store, holds_back FROM blockers WHERE kind = 'put_at';
+SELECT kind, pid = pg_backend_pid() AS me, mine, since, store, requests, holds_back FROM blockers WHERE kind = 'put_at';
 ROLLBACK;
 
 -- A request can be voided by its id, and that be taken back; of what has no id,
@@ -133,7 +133,7 @@ SELECT convert_from(key, 'UTF8') AS key, state FROM mvstore_requests WHERE store
 -- can make it look so.)
 UPDATE mvstore_journal SET attempts = 5, error = 'no such luck' WHERE id = :a;
 SELECT convert_from(key, 'UTF8') AS key, attempts, last_error, state FROM mvstore_requests WHERE id = :a;
-SELECT kind, store, holds_back FROM blockers WHERE kind = 'error';
+SELECT kind, store, requests, holds_back FROM blockers WHERE kind = 'error';
 SELECT mvstore_retry_failed('p');
 BEGIN;
 SELECT mvstore_retry_failed('s');

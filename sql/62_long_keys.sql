@@ -3,15 +3,14 @@
 -- compresses them), are read and dropped like any others; nobody crashes.
 --
 \pset null '(null)'
--- A new store with a policy is swept: here with such keys in it already.
-BEGIN;
+-- A sweep meets such keys.
 SELECT mvstore_create('s', keep_versions := 1);
 INSERT INTO s (key, version, value)
   SELECT convert_to(repeat(k, length), 'UTF8'), v, convert_to(k || v, 'UTF8')
     FROM unnest('{a,b,z}'::text[]) k, unnest('{10,2001,200000}'::int[]) length, generate_series(1, 3) v;
-COMMIT;
+SELECT mvstore_sweep('s');
 SELECT mvstore_flush();
--- The sweep has met them, and what they superseded is gone.
+-- What they superseded is gone.
 SELECT left(key, 1) AS key, length(key), value FROM mvstore_scan('s');
 SELECT count(*) FROM s;
 SELECT left(key, 1) AS key, length(key), value FROM mvstore_scan('s', reverse := true, max_rows := 4);

@@ -2,8 +2,7 @@
 -- What expires at the end of time, or never, is not taken for expired.
 --
 \pset null '(null)'
--- A new store with a ttl is swept, which purges what has expired.
-BEGIN;
+-- A sweep purges what has expired.
 SELECT mvstore_create('s', ttl := '1 day');
 INSERT INTO s (key, version, value, expires_at) VALUES
   ('end', 1, 'precious', '294276-12-31 23:59:59.999999+00'),
@@ -11,7 +10,7 @@ INSERT INTO s (key, version, value, expires_at) VALUES
   ('never', 1, 'precious', NULL),
   ('over', 1, 'worthless', '2000-01-01'),
   ('minus infinity', 1, 'worthless', '-infinity');
-COMMIT;
+SELECT mvstore_sweep('s');
 SELECT mvstore_flush();
 SELECT convert_from(key, 'UTF8') AS key FROM s ORDER BY key;
 SELECT key, value FROM mvstore_scan('s');

@@ -24,11 +24,14 @@
 #include "utils/timestamp.h"
 
 #include "batch.h"
+#include "catalog.h"
 #include "drop.h"
 #include "fault.h"
 #include "journal.h"
 #include "mvstore.h"
+#include "rule.h"
 #include "store.h"
+#include "sweep.h"
 #include "version.h"
 #include "worker.h"
 
@@ -63,6 +66,12 @@ static void settle(MvsPending **batch, int count);
 static void work_group(MvsPending **group, int count);
 static void work_group_in_transaction(MvsPending **group, int count);
 static void find_journal_row(MvsPending *item);
+static bytea *make_key(const char *data, int length);
+static bool drop_from_key(MvsDrop *drop, const bytea *key, void *argument);
+static void work_range(MvsDrop *drop, MvsPending *item);
+static bool is_erased(MvsDrop *drop, const MvsRequest *request, const bytea *key);
+static bool wants_judgement(MvsDrop *drop, const MvsRequest *request);
+static void note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key, int first);
 static void work_key(MvsDrop *drop, MvsPending **group, int count);
 static int	compare_requests(const void *a, const void *b);
 static void note_failures(void);
@@ -96,7 +105,8 @@ queue_is_due(bool force)
 static bool
 is_due(MvsPending *item, TimestampTz now, int64 horizon)
 {
-	if (item->outcome == MVS_OUTCOME_HELD && item->request->before > horizon)
+	if (item->outcome == MVS_OUTCOME_HELD &&
+		item->request->before > mvs_worker_store_horizon(horizon, item->request->store))
 		return false;
 	return item->retry_at <= now;
 }
@@ -143,8 +153,9 @@ mvs_batch_recheck(void)
 	{
 		MvsPending *item = lfirst(cell);
 
-		/* As one that has never been tried. */
-		if (item->request->journal != 0)
+		/* As one that has never been tried; also those whose key may have been erased. */
+		if (item->request->journal != 0 ||
+			item->request->committed_at <= mvs_worker.database->erased_until)
 		{
 			item->outcome = MVS_OUTCOME_MORE;
 			item->retry_at = 0;
@@ -337,7 +348,7 @@ list_known(int *count)
 {
 	char	   *queued;
 	Size		size = mvs_queue_copy(mvs_worker.database, &queued);
-	Size		most = list_length(mvs_worker.pending) + size / MvsRequestSize(0) + 1;
+	Size		most = list_length(mvs_worker.pending) + size / MvsRequestSize(0, 0) + 1;
 	int64	   *known = MemoryContextAllocHuge(CurrentMemoryContext, most * sizeof(int64));
 	ListCell   *cell;
 
@@ -387,11 +398,12 @@ free_pending(MvsPending *item)
 {
 	if (item->keeps_room)
 		mvs_queue_release(mvs_worker.database, 1, item->request->size);
+	mvs_walk_end(&item->walk);
 	pfree(item->request);
 	pfree(item);
 }
 
-/* In index order, store by store. */
+/* Store by store; of each the keys in index order, then the ranges. */
 static int
 compare_requests(const void *a, const void *b)
 {
@@ -401,6 +413,8 @@ compare_requests(const void *a, const void *b)
 
 	if (left->store != right->store)
 		return left->store < right->store ? -1 : 1;
+	if (MvsRequestIsRange(left) != MvsRequestIsRange(right))
+		return MvsRequestIsRange(left) ? 1 : -1;
 	order = memcmp(left->key, right->key, Min(left->key_length, right->key_length));
 	return order != 0 ? order : (int) left->key_length - (int) right->key_length;
 }
@@ -448,6 +462,8 @@ work_group(MvsPending **group, int count)
 		return;
 	for (int i = 0; i < count; i++)
 	{
+		/* What it had done of a range was rolled back, or some of it. */
+		mvs_walk_end(&group[i]->walk);
 		if (count > 1)
 			work_group(group + i, 1);
 		else
@@ -470,6 +486,8 @@ work_group_in_transaction(MvsPending **group, int count)
 		end = start + 1;
 		if (state == MVS_DROP_READY && mvs_drop_is_full(&drop))
 			group[start]->outcome = MVS_OUTCOME_MORE;
+		else if (state == MVS_DROP_READY && MvsRequestIsRange(group[start]->request))
+			work_range(&drop, group[start]);
 		else if (state == MVS_DROP_READY)
 		{
 			while (end < count && compare_requests(&group[start], &group[end]) == 0)
@@ -489,6 +507,7 @@ work_group_in_transaction(MvsPending **group, int count)
 		}
 	}
 	mvs_drop_commit(&drop, state);
+	mvs_sweep_expect(&drop);
 }
 
 /* Find the row of a request that has one; without it, the request is done already. */
@@ -507,17 +526,118 @@ find_journal_row(MvsPending *item)
 		item->outcome = row == MVS_ROW_GONE ? MVS_OUTCOME_ALREADY_DONE : MVS_OUTCOME_LOCKED;
 }
 
+/* Bytes of a request as a key. */
+static bytea *
+make_key(const char *data, int length)
+{
+	bytea	   *key = palloc(VARHDRSZ + length);
+
+	SET_VARSIZE(key, VARHDRSZ + length);
+	memcpy(VARDATA(key), data, length);
+	return key;
+}
+
+/* Whether the entries of a request's key are not there, as they may have been erased. */
+static bool
+is_erased(MvsDrop *drop, const MvsRequest *request, const bytea *key)
+{
+	MvsEntry	entry;
+
+	return request->journal == 0 && request->committed_at <= drop->database->erased_until &&
+		!mvs_cursor_find(&drop->cursor, key, MVS_NEWEST, &entry);
+}
+
+/* Part of a range, each of whose keys is judged by the request alone. */
+static bool
+drop_from_key(MvsDrop *drop, const bytea *key, void *argument)
+{
+	MvsRequest *request = argument;
+	MvsRule		rule = {.keep = request->keep, .before = request->before};
+	int64		held;
+
+	return mvs_drop_entries(drop, request->kind == MVS_REQUEST_COMPACT ?
+							mvs_rule_compact(&drop->entries.history, request->before) :
+							mvs_rule_request(&drop->entries.history, &rule), &held);
+}
+
+/* Work off a slice of a range. */
+static void
+work_range(MvsDrop *drop, MvsPending *item)
+{
+	MvsRequest *request = item->request;
+	bytea	   *to = NULL;
+	MvsWalkState state = MVS_WALK_DONE;
+
+	if (request->bounded)
+		to = make_key(request->key + request->key_length, request->to_length);
+	find_journal_row(item);
+	if (item->outcome != MVS_OUTCOME_DONE)
+		return;
+	if (request->incarnation == drop->store.info.incarnation)
+	{
+		if (request->before > drop->horizon)
+		{
+			item->outcome = MVS_OUTCOME_HELD;
+			return;
+		}
+		mvs_store_refuse_referenced(&drop->store);
+		if (!item->walk.begun)
+			mvs_walk_begin(&item->walk, make_key(request->key, request->key_length),
+						   mvs_worker.context);
+		state = mvs_walk_slice(drop, &item->walk, to, request->keep, drop_from_key, request,
+							   mvs_worker.context, &drop->read);
+	}
+	if (state == MVS_WALK_MORE)
+		item->outcome = MVS_OUTCOME_MORE;
+	else if (state == MVS_WALK_LOCKED)
+		item->outcome = MVS_OUTCOME_LOCKED;
+	else if (item->found)
+		mvs_journal_delete(&item->journal_tid);
+	MVS_FAULT("range-slice-done");
+}
+
+/* Whether the entries of its key are to be looked at now; else there is but something to note. */
+static bool
+wants_judgement(MvsDrop *drop, const MvsRequest *request)
+{
+	return request->kind != MVS_REQUEST_WRITE ||
+		(request->before > 0 && drop->store.info.policy.keep_versions > 0);
+}
+
+/* Note when a request of the policy's wants its key looked at again. */
+static void
+note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key, int first)
+{
+	const char *data = VARDATA_ANY(key);
+	int			length = VARSIZE_ANY_EXHDR(key);
+
+	if (is_erased(drop, request, key))
+		return;
+	if (request->kind == MVS_REQUEST_LOOK ||
+		(drop->store.info.referenced && wants_judgement(drop, request)))
+		mvs_drop_note_pending(drop, data, length, first);
+	if (request->kind == MVS_REQUEST_WRITE)
+	{
+		if (request->before > 0 && drop->store.info.policy.keep_for >= 0)
+			mvs_notes_add(&drop->notes, data, length, request->before);
+		if (request->expires > 0)
+			mvs_notes_add(&drop->notes, data, length, request->expires);
+	}
+}
+
 /* Work off all requests of one key together. */
 static void
 work_key(MvsDrop *drop, MvsPending **group, int count)
 {
-	int			wanted = 0;		/* requests that can be worked off now */
-	int			keep = drop->store.info.policy.keep_versions;
-	int			first;
+	const MvsPolicy *policy = &drop->store.info.policy;
+	bytea	   *key = make_key(group[0]->request->key, group[0]->request->key_length);
+	int			wanted = 0;		/* requests by which entries are judged now */
+	int			keep = policy->keep_versions;
+	int			first = 0;
+	int			policy_first = 0;
 	int64		held;
 	int64		dropped = drop->tally.entries;
 	MvsOutcome	unfinished = MVS_OUTCOME_DONE;
-	bytea	   *key;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -539,50 +659,61 @@ work_key(MvsDrop *drop, MvsPending **group, int count)
 		if (request->incarnation != drop->store.info.incarnation)
 			continue;			/* of an earlier life */
 		keep = Max(keep, request->keep);
+		if (!wants_judgement(drop, request))
+			continue;
 		if (request->before > drop->horizon)
-			group[i]->outcome = MVS_OUTCOME_HELD;
-		else if (!drop->store.info.referenced)
+		{
+			if (!is_erased(drop, request, key))
+				group[i]->outcome = MVS_OUTCOME_HELD;
+		}
+		else
+		{
+			if (!MvsRequestIsImplicit(request))
+				mvs_store_refuse_referenced(&drop->store);
 			wanted++;
-		else if (!request->implicit)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("cannot drop from store \"%s\" because a foreign key refers to it",
-							RelationGetRelationName(drop->store.heap))));
+		}
 	}
 
 	if (wanted > 0)
 	{
-		key = palloc(VARHDRSZ + group[0]->request->key_length);
-		SET_VARSIZE(key, VARHDRSZ + group[0]->request->key_length);
-		memcpy(VARDATA(key), group[0]->request->key, group[0]->request->key_length);
 		mvs_drop_collect(drop, key, keep);
 		first = drop->entries.history.count;
+		policy_first = mvs_rule_policy(&drop->entries.history, policy, drop->now);
 		drop->merged += wanted - 1;
 		for (int i = 0; i < count; i++)
 		{
 			MvsRequest *request = group[i]->request;
 			MvsRule		rule = {.keep = request->keep, .before = request->before};
 
-			if (group[i]->outcome != MVS_OUTCOME_DONE ||
+			if (group[i]->outcome != MVS_OUTCOME_DONE || !wants_judgement(drop, request) ||
 				request->incarnation != drop->store.info.incarnation)
 				continue;
-			first = Min(first, request->implicit ?
-						mvs_rule_policy(&drop->entries.history, &drop->store.info.policy,
-										drop->now) :
+			first = Min(first, MvsRequestIsImplicit(request) ? policy_first :
 						mvs_rule_request(&drop->entries.history, &rule));
 		}
-		if (!mvs_drop_entries(drop, first, &held))
+		if (!drop->store.info.referenced && !mvs_drop_entries(drop, first, &held))
 			unfinished = MVS_OUTCOME_LOCKED;
 		else if (!drop->entries.whole && drop->tally.entries > dropped)
 			unfinished = MVS_OUTCOME_MORE;
-		for (int i = 0; i < count && unfinished != MVS_OUTCOME_DONE; i++)
-			if (group[i]->outcome == MVS_OUTCOME_DONE)
-				group[i]->outcome = unfinished;
 	}
 
 	for (int i = 0; i < count; i++)
+	{
+		MvsRequest *request = group[i]->request;
+
+		if (group[i]->outcome != MVS_OUTCOME_DONE)
+			continue;
+		if (request->incarnation == drop->store.info.incarnation)
+		{
+			if (wants_judgement(drop, request))
+				group[i]->outcome = unfinished;
+			if (group[i]->outcome == MVS_OUTCOME_DONE && MvsRequestIsImplicit(request))
+				note_ends(drop, request, key, policy_first);
+		}
 		if (group[i]->outcome == MVS_OUTCOME_DONE && group[i]->found)
 			mvs_journal_delete(&group[i]->journal_tid);
+	}
+	pfree(key);
 	MVS_FAULT("key-done");
 }
 
@@ -633,7 +764,8 @@ settle(MvsPending **batch, int count)
 			free_pending(item);
 		else
 		{
-			item->wants_room = item->request->journal == 0 && !item->request->implicit &&
+			item->wants_room = item->request->journal == 0 &&
+				!MvsRequestIsImplicit(item->request) &&
 				!item->keeps_room;
 			mvs_worker.pending = lappend(mvs_worker.pending, item);
 		}

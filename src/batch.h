@@ -16,6 +16,7 @@
 #include "storage/itemptr.h"
 
 #include "queue.h"
+#include "walk.h"
 
 /* What became of a request in a batch. */
 typedef enum MvsOutcome
@@ -41,6 +42,7 @@ typedef struct MvsPending
 	TimestampTz retry_at;
 	int			noted_tries;	/* of these, those that its row tells of */
 	char		error[MVS_ERROR_LENGTH];	/* of the last try */
+	MvsWalk		walk;			/* of a range: where it is */
 	bool		found;			/* journal_tid is its row, in the current transaction */
 	ItemPointerData journal_tid;
 } MvsPending;

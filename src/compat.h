@@ -32,6 +32,7 @@
 #endif
 
 #if PG_VERSION_NUM >= 160000
+#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "parser/parse_relation.h"
 #include "varatt.h"
@@ -131,6 +132,16 @@ mvs_compat_database_owned(Oid database, Oid role)
 #endif
 }
 
+static inline bool
+mvs_compat_table_owned(Oid table, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, table, role);
+#else
+	return pg_class_ownercheck(table, role);
+#endif
+}
+
 /* A hash in shared memory has one size since 19, where it had an initial one, too. */
 static inline HTAB *
 mvs_compat_shmem_init_hash(const char *name, int64 size, HASHCTL *control, int flags)
@@ -149,15 +160,26 @@ mvs_compat_shmem_init_hash(const char *name, int64 size, HASHCTL *control, int f
 #define MVS_COMPAT_DIE() die(postgres_signal_arg)
 #endif
 
-/* Delete a row without waiting for anybody; table_tuple_delete() takes options since 19. */
-static inline TM_Result
-mvs_compat_table_tuple_delete(Relation relation, ItemPointer tid, CommandId command,
-							  Snapshot snapshot, TM_FailureData *failure)
+/* table_beginscan() takes flags since 19. */
+static inline TableScanDesc
+mvs_compat_table_beginscan(Relation relation, Snapshot snapshot)
 {
 #if PG_VERSION_NUM >= 190000
-	return table_tuple_delete(relation, tid, command, 0, snapshot, InvalidSnapshot, false, failure);
+	return table_beginscan(relation, snapshot, 0, NULL, 0);
 #else
-	return table_tuple_delete(relation, tid, command, snapshot, InvalidSnapshot, false, failure,
+	return table_beginscan(relation, snapshot, 0, NULL);
+#endif
+}
+
+/* table_tuple_delete() takes options since 19. */
+static inline TM_Result
+mvs_compat_table_tuple_delete(Relation relation, ItemPointer tid, CommandId command,
+							  Snapshot snapshot, bool wait, TM_FailureData *failure)
+{
+#if PG_VERSION_NUM >= 190000
+	return table_tuple_delete(relation, tid, command, 0, snapshot, InvalidSnapshot, wait, failure);
+#else
+	return table_tuple_delete(relation, tid, command, snapshot, InvalidSnapshot, wait, failure,
 							  false);
 #endif
 }

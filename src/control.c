@@ -18,9 +18,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -33,9 +31,11 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "catalog.h"
 #include "control.h"
 #include "function.h"
 #include "journal.h"
+#include "pin.h"
 #include "queue.h"
 #include "request.h"
 #include "stable.h"
@@ -50,8 +50,7 @@ PG_FUNCTION_INFO_V1(mvstore_request_state);
 PG_FUNCTION_INFO_V1(mvstore_queued_requests);
 
 static void check_command(const char *function);
-static uint64 change_rows(MvsCatalog table, const char *format, int count, const Oid *types,
-						  Datum *values);
+static bool is_held(Oid store, int64 before);
 
 /* What all of these functions need. */
 static void
@@ -61,38 +60,6 @@ check_command(const char *function)
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
 	(void) mvs_database();
-}
-
-/*
- * Run a command on a catalog table, whose name stands for %s, past the rights of
- * the caller; the number of its rows.
- */
-static uint64
-change_rows(MvsCatalog table, const char *format, int count, const Oid *types, Datum *values)
-{
-	Oid			oid = mvs_catalog_oid(table, false);
-	char	   *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(oid)),
-												  get_rel_name(oid));
-	StringInfoData command;
-	Oid			role;
-	int			context;
-	int			result;
-	uint64		rows;
-
-	initStringInfo(&command);
-	appendStringInfo(&command, format, name);
-	GetUserIdAndSecContext(&role, &context);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
-	result = SPI_execute_with_args(command.data, count, (Oid *) types, values, NULL, false, 0);
-	SetUserIdAndSecContext(role, context);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_with_args returned %s", SPI_result_code_string(result));
-	rows = SPI_processed;
-	if (SPI_finish() != SPI_OK_FINISH)
-		elog(ERROR, "SPI_finish failed");
-	return rows;
 }
 
 /* ------------------------------------------------------------------------
@@ -141,8 +108,8 @@ mvstore_pause(PG_FUNCTION_ARGS)
 	namestrcpy(&role, GetUserNameFromId(GetUserId(), false));
 	values[0] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	values[1] = NameGetDatum(&role);
-	(void) change_rows(MVS_PAUSED, "INSERT INTO %s VALUES (true, $1, $2) ON CONFLICT DO NOTHING",
-					   lengthof(types), types, values);
+	(void) mvs_catalog_run(MVS_PAUSED, "INSERT INTO %s VALUES (true, $1, $2) ON CONFLICT DO NOTHING",
+						   lengthof(types), types, values);
 	mvs_request_pause(true);
 	PG_RETURN_VOID();
 }
@@ -154,7 +121,7 @@ mvstore_resume(PG_FUNCTION_ARGS)
 	bool		restored;
 
 	check_command("mvstore_resume()");
-	(void) change_rows(MVS_PAUSED, "DELETE FROM %s", 0, NULL, NULL);
+	(void) mvs_catalog_run(MVS_PAUSED, "DELETE FROM %s", 0, NULL, NULL);
 	mvs_request_pause(false);
 	restored = mvs_journal_adopt(mvs_database()) > 0;
 	restored |= mvs_version_restored(mvs_database());
@@ -184,13 +151,13 @@ mvstore_retry_failed(PG_FUNCTION_ARGS)
 	uint64		count;
 
 	check_command("mvstore_retry_failed()");
-	count = change_rows(MVS_JOURNAL,
-						"UPDATE %s SET attempts = 0, error = NULL"
-						" WHERE store OPERATOR(pg_catalog.=) $1"
-						" AND attempts OPERATOR(pg_catalog.>=) $2"
-						" AND system OPERATOR(pg_catalog.=) $3"
-						" AND database OPERATOR(pg_catalog.=) $4",
-						lengthof(types), types, values);
+	count = mvs_catalog_run(MVS_JOURNAL,
+							"UPDATE %s SET attempts = 0, error = NULL"
+							" WHERE store OPERATOR(pg_catalog.=) $1"
+							" AND attempts OPERATOR(pg_catalog.>=) $2"
+							" AND system OPERATOR(pg_catalog.=) $3"
+							" AND database OPERATOR(pg_catalog.=) $4",
+							lengthof(types), types, values);
 	if (count > 0)
 		mvs_request_journal();
 	PG_RETURN_INT64((int64) count);
@@ -205,8 +172,8 @@ mvstore_cancel_request(PG_FUNCTION_ARGS)
 	uint64		count;
 
 	check_command("mvstore_cancel_request()");
-	count = change_rows(MVS_JOURNAL, "DELETE FROM %s WHERE id OPERATOR(pg_catalog.=) $1",
-						lengthof(types), types, values);
+	count = mvs_catalog_run(MVS_JOURNAL, "DELETE FROM %s WHERE id OPERATOR(pg_catalog.=) $1",
+							lengthof(types), types, values);
 	if (count > 0)
 	{
 		/* What is kept in hand finds its row gone; what was set aside is counted anew. */
@@ -214,6 +181,16 @@ mvstore_cancel_request(PG_FUNCTION_ARGS)
 		mvs_request_journal();
 	}
 	PG_RETURN_BOOL(count > 0);
+}
+
+/* Whether a request waits for the horizon: a writer, or a pin. */
+static bool
+is_held(Oid store, int64 before)
+{
+	MvsDatabase *database = mvs_database_if_any();
+
+	return !mvs_is_stable(GetActiveSnapshot(), before) ||
+		(database && mvs_pin_lowest(database, store, GetActiveSnapshot()) < before);
 }
 
 /* What a row of the journal waits for; the arguments are columns of it. */
@@ -226,7 +203,7 @@ mvstore_request_state(PG_FUNCTION_ARGS)
 		state = "restored";
 	else if (PG_GETARG_INT32(4) >= MVS_MAX_ATTEMPTS)
 		state = "failed";
-	else if (!mvs_is_stable(GetActiveSnapshot(), PG_GETARG_INT64(2)))
+	else if (is_held(PG_GETARG_OID(5), PG_GETARG_INT64(2)))
 		state = "held";
 	else if (PG_GETARG_BOOL(3))
 		state = "spilled";
@@ -249,24 +226,31 @@ mvstore_queued_requests(PG_FUNCTION_ARGS)
 	for (Size position = 0; position < size;)
 	{
 		MvsRequest *request = (MvsRequest *) (requests + position);
-		Datum		values[6];
-		bool		nulls[6] = {false};
+		Datum		values[8];
+		bool		nulls[8] = {false};
+		bool		hidden;
 
 		position += request->size;
 		if (request->journal != 0)
 			continue;
 		values[0] = ObjectIdGetDatum(request->store);
-		/* Keys are shown to those who may read the store. */
-		nulls[1] = !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(request->store)) ||
+		values[1] = CStringGetTextDatum(mvs_journal_kind(request));
+		/* Keys are shown to those who may read the store, unless they may have been erased. */
+		hidden = !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(request->store)) ||
 			pg_class_aclcheck(request->store, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
-			check_enable_rls(request->store, InvalidOid, true) == RLS_ENABLED;
-		values[1] = PointerGetDatum(cstring_to_text_with_len(request->key, request->key_length));
-		nulls[2] = request->implicit;
-		values[2] = Int32GetDatum(request->keep);
-		values[3] = Int64GetDatum(request->before);
-		values[4] = TimestampTzGetDatum(request->committed_at);
-		values[5] = CStringGetTextDatum(mvs_is_stable(GetActiveSnapshot(), request->before) ?
-										"queued" : "held");
+			check_enable_rls(request->store, InvalidOid, true) == RLS_ENABLED ||
+			request->committed_at <= database->erased_until;
+		nulls[2] = hidden;
+		values[2] = PointerGetDatum(cstring_to_text_with_len(request->key, request->key_length));
+		nulls[3] = hidden || !request->bounded;
+		values[3] = PointerGetDatum(cstring_to_text_with_len(request->key + request->key_length,
+															 request->to_length));
+		nulls[4] = (request->keep == 0);
+		values[4] = Int32GetDatum(request->keep);
+		values[5] = Int64GetDatum(request->before);
+		values[6] = TimestampTzGetDatum(request->committed_at);
+		values[7] = CStringGetTextDatum(is_held(request->store, request->before) ?
+										"held" : "queued");
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

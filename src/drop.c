@@ -19,15 +19,18 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "drop.h"
 #include "fault.h"
+#include "floor.h"
+#include "mvstore.h"
+#include "pin.h"
 #include "stable.h"
 #include "version.h"
+#include "worker.h"
 
 /*
  * What is known to be gone. Where an old snapshot keeps vacuum, and the index
@@ -69,19 +72,18 @@ static void swap_entries(MvsKeyEntries *entries, int i, int j);
 MvsDropState
 mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 {
-	LOCKTAG		lock;
 	bool		locked;
 
 	memset(drop, 0, sizeof(MvsDrop));
 	drop->database = database;
 	drop->oid = store;
+	drop->noted = MVS_NEWEST;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	if (!mvs_store_try_open(&drop->store, store, &locked))
 		return locked ? MVS_DROP_LOCKED : MVS_DROP_GONE;
-	mvs_lock_tag(&lock, MVS_LOCK_DROP, store, 0);
-	if (LockAcquire(&lock, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+	if (!mvs_drop_lock(store, MVS_DROP_LOCK_STORE, false))
 	{
 		mvs_store_close(&drop->store);
 		return MVS_DROP_LOCKED;
@@ -89,7 +91,8 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 
 	MVS_FAULT("drop-locked");
 	PushActiveSnapshot(GetTransactionSnapshot());
-	drop->horizon = mvs_version_stable(database, GetActiveSnapshot());
+	drop->stable = mvs_version_stable(database, GetActiveSnapshot());
+	drop->horizon = Min(drop->stable, mvs_pin_lowest(database, store, GetActiveSnapshot()));
 	drop->now = mvs_version_now(database);
 	mvs_cursor_open(&drop->cursor, &drop->store, GetActiveSnapshot());
 	return MVS_DROP_READY;
@@ -175,7 +178,9 @@ mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry)
 bool
 mvs_drop_is_full(const MvsDrop *drop)
 {
-	return drop->tally.entries >= MVS_DROP_LIMIT;
+	/* A second's worth at most, where so many a second are allowed. */
+	return drop->tally.entries >= MVS_DROP_LIMIT || drop->read >= MVS_READ_LIMIT ||
+		(mvs_drop_rate_limit > 0 && drop->tally.entries >= mvs_drop_rate_limit);
 }
 
 /* Add an entry behind the others. */
@@ -215,10 +220,7 @@ static void
 describe_head(MvsKeyEntries *entries, const MvsEntry *entry)
 {
 	entries->history.tombstone = entry->tombstone;
-	entries->history.expires =
-		!entry->expires || TIMESTAMP_IS_NOEND(entry->expires_at) ? MVS_NEWEST :
-		TIMESTAMP_IS_NOBEGIN(entry->expires_at) ? 0 :
-		mvs_version_of_time(entry->expires_at);
+	entries->history.expires = mvs_entry_expires(entry);
 }
 
 static void
@@ -267,7 +269,13 @@ mvs_drop_entries(MvsDrop *drop, int first, int64 *held)
 		MVS_FAULT("entry-deleted");
 	}
 	if (left < entries->history.count)
+	{
 		drop->floor = Max(drop->floor, mvs_rule_end(&entries->history, left));
+
+		/* The same key may come again in this transaction. */
+		CommandCounterIncrement();
+		UpdateActiveSnapshotCommandId();
+	}
 	if (left == 0)				/* then it was the whole key */
 	{
 		drop->tally.purged++;
@@ -275,6 +283,40 @@ mvs_drop_entries(MvsDrop *drop, int first, int64 *held)
 			drop->tally.expired++;
 	}
 	return left == verdict.first;
+}
+
+void
+mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, int first)
+{
+	MvsHistory *history = &drop->entries.history;
+	MvsVerdict	verdict;
+	int			pending = mvs_rule_pending(history, &drop->store.info.policy, drop->now);
+
+	/* As in mvs_drop_entries(). */
+	if (!drop->entries.whole)
+		first = Max(first, 2);
+	verdict = mvs_rule_judge(history, first, drop->horizon);
+
+	/* What only a foreign key keeps goes when that has gone. */
+	if (drop->store.info.referenced && verdict.first < history->count)
+		mvs_notes_add(&drop->notes, key, length, mvs_rule_end(history, verdict.first));
+	for (int i = verdict.first - 1; i >= 0; i--)
+	{
+		int64		end = mvs_rule_end(history, i);
+
+		/*
+		 * The successor of the newest of the oldest is not known: too early does no harm. Where
+		 * nothing older stays, the key is to be looked at again at once.
+		 */
+		if (!drop->entries.whole && i == 1)
+			end = history->versions[1];
+		/* Too young, or kept by the horizon alone. */
+		else if ((i >= pending && i < first) || end == MVS_NEWEST)
+			continue;
+		mvs_notes_add(&drop->notes, key, length, end);
+		if (!drop->entries.whole)
+			break;				/* whoever comes for this one sees what is next */
+	}
 }
 
 void
@@ -287,26 +329,29 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 		{
 			/* Who sees a floor knows a stable version at or above it. */
 			mvs_floor_raise(drop->oid, drop->floor);
-			mvs_stable_write(drop->horizon);
+			mvs_stable_write(drop->stable);
 		}
 		MVS_FAULT("floor-raised");
+		drop->noted = mvs_calendar_write(drop->oid, &drop->notes);
 		PopActiveSnapshot();
 		mvs_store_close(&drop->store);
 	}
 	CommitTransactionCommand();
 	MVS_FAULT_NO_ERROR("drop-committed");
 
-	if (drop->tally.entries > 0)
+	mvs_worker_dropped(drop->tally.entries);
+	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->tally.swept > 0)
 	{
 		mvs_stats_prepare(drop->oid);
 		mvs_stats_tally(drop->oid, &drop->tally);
 	}
-	if (drop->tally.entries > 0 || drop->merged > 0)
+	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->merged > 0)
 	{
 		LWLockAcquire(drop->database->queue_lock, LW_EXCLUSIVE);
 		drop->database->stats.entries += drop->tally.entries;
 		drop->database->stats.bytes += drop->tally.bytes;
 		drop->database->stats.merged += drop->merged;
+		drop->database->stats.keys_due += drop->tally.keys_due;
 		LWLockRelease(drop->database->queue_lock);
 	}
 	pgstat_report_stat(false);

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "calendar.h"
 #include "entry.h"
 #include "rule.h"
 #include "shmem.h"
@@ -20,9 +21,12 @@
 
 /*
  * Entries that a transaction drops, more or less, so that none lasts for long.
- * Some 10 ms worth of deletes.
+ * Some 10 ms worth of deletes. With mvstore.drop_rate_limit it may be fewer.
  */
 #define MVS_DROP_LIMIT 5000
+
+/* Entries of ranges that it reads, likewise. */
+#define MVS_READ_LIMIT 20000
 
 /* The entries of one key that a snapshot sees, newest first: all, or the head and the oldest. */
 typedef struct MvsKeyEntries
@@ -43,10 +47,14 @@ typedef struct MvsDrop
 	MvsStore	store;
 	MvsCursor	cursor;
 	MvsKeyEntries entries;
-	int64		horizon;
+	int64		stable;			/* by the transaction's snapshot */
+	int64		horizon;		/* that, or the lowest pin */
 	int64		now;
 	int64		floor;			/* to be raised to; 0: nothing went */
+	int64		read;			/* entries of ranges that were read */
 	int64		merged;			/* requests beyond the first of their key */
+	MvsNotes	notes;			/* for the calendar */
+	int64		noted;			/* lowest end there, once it is written; MVS_NEWEST: none */
 	MvsTally	tally;
 } MvsDrop;
 
@@ -85,7 +93,13 @@ extern bool mvs_drop_is_full(const MvsDrop *drop);
  */
 extern bool mvs_drop_entries(MvsDrop *drop, int first, int64 *held);
 
-/* Raises the floor, commits and counts. */
+/*
+ * Notes in the calendar what of the collected key waits for its age, by the
+ * store's policy, or for the horizon.
+ */
+extern void mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, int first);
+
+/* Raises the floor, writes the calendar, commits and counts. */
 extern void mvs_drop_commit(MvsDrop *drop, MvsDropState state);
 
 #endif							/* MVSTORE_DROP_H */

@@ -462,6 +462,7 @@ look(MvsStore *store, ScanKey keys, int key_count, volatile TransactionId *ignor
 	mvs_cursor_open(&cursor, store, &dirty);
 	restart_scan(cursor.scan, keys, key_count);
 	head->found = mvs_cursor_next(&cursor, &head->entry);
+	head->passed = cursor.skipped;
 	if (head->found)
 	{
 		if (TransactionIdIsValid(dirty.xmin))
@@ -607,8 +608,85 @@ mvs_entry_delete(MvsStore *store, ItemPointer tid)
 	TM_Result	result;
 
 	result = mvs_compat_table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
-										   GetActiveSnapshot(), &failure);
+										   GetActiveSnapshot(), false, &failure);
 
 	/* Gone already is as good as deleted; moved or locked is not. */
 	return result == TM_Ok || result == TM_Deleted;
+}
+
+/* ------------------------------------------------------------------------
+ * Erasing
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_entry_look_all(MvsStore *store, const bytea *key, MvsKeyRows *rows)
+{
+	SnapshotData dirty;
+	MvsCursor	cursor;
+	MvsEntry	entry;
+	ScanKeyData scan_key;
+
+	InitDirtySnapshot(dirty);
+	ScanKeyInit(&scan_key, INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+				PointerGetDatum(key));
+	rows->count = 0;
+	rows->wait_for = InvalidTransactionId;
+	mvs_cursor_open(&cursor, store, &dirty);
+	restart_scan(cursor.scan, &scan_key, 1);
+	while (!TransactionIdIsValid(rows->wait_for) && mvs_cursor_next(&cursor, &entry))
+	{
+		CHECK_FOR_INTERRUPTS();
+		rows->wait_for = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
+		if (rows->count == rows->space)
+		{
+			int			space = Max(rows->space * 2, 64);
+
+			rows->tids = rows->tids ? repalloc_huge(rows->tids, space * sizeof(ItemPointerData)) :
+				palloc(space * sizeof(ItemPointerData));
+			rows->versions = rows->versions ? repalloc_huge(rows->versions, space * sizeof(int64)) :
+				palloc(space * sizeof(int64));
+			rows->space = space;
+		}
+		rows->tids[rows->count] = entry.tid;
+		rows->versions[rows->count++] = entry.version;
+	}
+	mvs_cursor_close(&cursor);
+}
+
+bool
+mvs_entry_erase(MvsStore *store, ItemPointer tid)
+{
+	TM_FailureData failure;
+
+	return mvs_compat_table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
+										 GetActiveSnapshot(), false, &failure) == TM_Ok;
+}
+
+void
+mvs_entry_wait(MvsStore *store, ItemPointer tid)
+{
+	TupleTableSlot *slot = table_slot_create(store->heap, NULL);
+	TM_FailureData failure;
+
+	(void) table_tuple_lock(store->heap, tid, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
+							LockTupleExclusive, LockWaitBlock, 0, &failure);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+bool
+mvs_entry_is_seen(MvsStore *store, ItemPointer tid, Snapshot snapshot)
+{
+	TupleTableSlot *slot = table_slot_create(store->heap, NULL);
+	bool		seen = table_tuple_fetch_row_version(store->heap, tid, snapshot, slot);
+
+	ExecDropSingleTupleTableSlot(slot);
+	return seen;
+}
+
+int64
+mvs_entry_expires(const MvsEntry *entry)
+{
+	return !entry->expires || TIMESTAMP_IS_NOEND(entry->expires_at) ? MVS_NEWEST :
+		TIMESTAMP_IS_NOBEGIN(entry->expires_at) ? 0 :
+		mvs_version_of_time(entry->expires_at);
 }

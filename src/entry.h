@@ -122,6 +122,7 @@ typedef struct MvsHead
 	bool		own;			/* written by the current transaction */
 	MvsEntry	entry;			/* without its value */
 	TransactionId wait_for;		/* who must end before the head is known, or invalid */
+	int64		passed;			/* index entries of rows that are gone, before it */
 } MvsHead;
 
 /*
@@ -142,6 +143,30 @@ extern void mvs_entry_insert(MvsStore *store, bytea *key, int64 version, bytea *
 
 /* Deletes one entry, without waiting; false where somebody has it locked. */
 extern bool mvs_entry_delete(MvsStore *store, ItemPointer tid);
+
+/* What is to be erased: all entries of a key, uncommitted ones too, newest first. */
+typedef struct MvsKeyRows
+{
+	int			count;
+	int			space;
+	ItemPointerData *tids;
+	int64	   *versions;
+	TransactionId wait_for;		/* who must end before they are known, or invalid */
+} MvsKeyRows;
+
+extern void mvs_entry_look_all(MvsStore *store, const bytea *key, MvsKeyRows *rows);
+
+/* Deletes one entry, without waiting; false where somebody has it locked, or has changed it. */
+extern bool mvs_entry_erase(MvsStore *store, ItemPointer tid);
+
+/* Waits for who has an entry locked; then it is locked by us, unless it has gone. */
+extern void mvs_entry_wait(MvsStore *store, ItemPointer tid);
+
+/* Whether a snapshot sees an entry. */
+extern bool mvs_entry_is_seen(MvsStore *store, ItemPointer tid, Snapshot snapshot);
+
+/* The version as of which an entry has expired; MVS_NEWEST: never. */
+extern int64 mvs_entry_expires(const MvsEntry *entry);
 
 /* Compares keys bytewise. */
 extern int	mvs_key_compare(const bytea *left, const bytea *right);

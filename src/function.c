@@ -10,12 +10,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "utils/array.h"
 #include "utils/timestamp.h"
 
 #include "entry.h"
 #include "function.h"
-#include "store.h"
 #include "text.h"
 
 /* Milliseconds: 100 years, so that a deadline is a timestamp. */
@@ -149,6 +149,28 @@ mvs_get_limit(FunctionCallInfo fcinfo, int argument)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_rows must not be negative")));
 	return PG_GETARG_INT64(argument);
+}
+
+int64
+mvs_interval_usecs(const char *what, const Interval *interval)
+{
+	int64		usecs;
+
+	if (interval->month != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not have months or years", what),
+				 errhint("Say it in days; a day is 24 hours.")));
+	if (pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &usecs) ||
+		pg_add_s64_overflow(usecs, interval->time, &usecs))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s is out of range", what)));
+	if (usecs < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be negative", what)));
+	return usecs;
 }
 
 int64

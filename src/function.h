@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "fmgr.h"
 
 /* What a key or a value is for the caller; a store holds bytes. */
@@ -37,6 +38,9 @@ extern int64 mvs_get_version(FunctionCallInfo fcinfo, int argument,
 extern int64 mvs_get_limit(FunctionCallInfo fcinfo, int argument);	/* NULL: none */
 extern int64 mvs_get_timeout(FunctionCallInfo fcinfo, int argument);	/* milliseconds */
 extern bool mvs_get_flag(FunctionCallInfo fcinfo, int argument, const char *name);
+
+/* An interval as microseconds, a day being 24 hours; 22023 for months, negative. */
+extern int64 mvs_interval_usecs(const char *what, const Interval *interval);
 
 /* Bytes as a result; 22021 where they are to be text and are not. */
 extern Datum mvs_return_bytes(bytea *bytes, MvsType type);

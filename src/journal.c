@@ -28,11 +28,11 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "catalog.h"
 #include "compat.h"
 #include "entry.h"
 #include "journal.h"
 #include "queue.h"
-#include "store.h"
 #include "version.h"
 
 #define Anum_journal_id 1
@@ -40,18 +40,40 @@
 #define Anum_journal_database 3
 #define Anum_journal_store 4
 #define Anum_journal_incarnation 5
-#define Anum_journal_key 6
-#define Anum_journal_keep 7
-#define Anum_journal_before 8
-#define Anum_journal_spilled 9
-#define Anum_journal_attempts 10
-#define Anum_journal_error 11
-#define Natts_journal 11
+#define Anum_journal_kind 6
+#define Anum_journal_key 7
+#define Anum_journal_to_key 8
+#define Anum_journal_keep 9
+#define Anum_journal_before 10
+#define Anum_journal_spilled 11
+#define Anum_journal_attempts 12
+#define Anum_journal_error 13
+#define Natts_journal 13
+
+static const char *const kind_names[] = {
+	[MVS_REQUEST_DROP] = "drop",
+	[MVS_REQUEST_RANGE] = "range",
+	[MVS_REQUEST_COMPACT] = "compact",
+	[MVS_REQUEST_WRITE] = "policy",
+	[MVS_REQUEST_LOOK] = "policy",
+};
 
 static bool is_own(const Datum *values);
+static bytea *make_bytea(const char *data, int length);
 static HeapTuple form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
 						  bool spilled, int attempts, const char *error);
+static int	kind_of(const char *name);
 static MvsRequest *read_row(Relation journal, HeapTuple tuple, int64 *failed);
+
+static bytea *
+make_bytea(const char *data, int length)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + length);
+
+	SET_VARSIZE(bytes, VARHDRSZ + length);
+	memcpy(VARDATA(bytes), data, length);
+	return bytes;
+}
 
 /* A new row for a request, with a new id, which the request is told. */
 static HeapTuple
@@ -61,18 +83,19 @@ form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
 	Datum		values[Natts_journal];
 	bool		nulls[Natts_journal] = {false};
 	HeapTuple	tuple;
-	bytea	   *key;
+	bytea	   *key = make_bytea(request->key, request->key_length);
+	bytea	   *to = make_bytea(request->key + request->key_length, request->to_length);
 
-	key = palloc(VARHDRSZ + request->key_length);
-	SET_VARSIZE(key, VARHDRSZ + request->key_length);
-	memcpy(VARDATA(key), request->key, request->key_length);
 	request->journal = mvs_version_tick(database);
 	values[Anum_journal_id - 1] = Int64GetDatum(request->journal);
 	values[Anum_journal_system - 1] = Int64GetDatum(GetSystemIdentifier());
 	values[Anum_journal_database - 1] = ObjectIdGetDatum(MyDatabaseId);
 	values[Anum_journal_store - 1] = ObjectIdGetDatum(request->store);
 	values[Anum_journal_incarnation - 1] = Int64GetDatum(request->incarnation);
+	values[Anum_journal_kind - 1] = CStringGetTextDatum(kind_names[request->kind]);
 	values[Anum_journal_key - 1] = PointerGetDatum(key);
+	values[Anum_journal_to_key - 1] = PointerGetDatum(to);
+	nulls[Anum_journal_to_key - 1] = !request->bounded;
 	values[Anum_journal_keep - 1] = Int32GetDatum(request->keep);
 	values[Anum_journal_before - 1] = Int64GetDatum(request->before);
 	values[Anum_journal_spilled - 1] = BoolGetDatum(spilled);
@@ -81,7 +104,14 @@ form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
 	values[Anum_journal_error - 1] = error ? CStringGetTextDatum(error) : (Datum) 0;
 	tuple = heap_form_tuple(RelationGetDescr(journal), values, nulls);
 	pfree(key);
+	pfree(to);
 	return tuple;
+}
+
+const char *
+mvs_journal_kind(const MvsRequest *request)
+{
+	return kind_names[request->kind];
 }
 
 void
@@ -98,7 +128,7 @@ mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled
 		HeapTuple	tuple;
 
 		position += request->size;
-		if (request->implicit)
+		if (MvsRequestIsImplicit(request))
 			continue;
 		tuple = form_row(journal, database, request, spilled, 0, NULL);
 		CatalogTupleInsertWithInfo(journal, tuple, indexes);
@@ -159,7 +189,7 @@ mvs_journal_delete(ItemPointer tid)
 	TM_FailureData failure;
 
 	if (mvs_compat_table_tuple_delete(journal, tid, GetCurrentCommandId(true),
-									  GetActiveSnapshot(), &failure) != TM_Ok)
+									  GetActiveSnapshot(), false, &failure) != TM_Ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("a drop request is being changed by another transaction")));
@@ -204,6 +234,16 @@ mvs_journal_note(MvsDatabase *database, MvsRequest *request, int attempts, const
 	return true;
 }
 
+/* The kind that a row names; what a policy asked for once is looked at as a whole now. */
+static int
+kind_of(const char *name)
+{
+	for (int kind = MVS_REQUEST_LOOK; kind >= 0; kind--)
+		if (strcmp(name, kind_names[kind]) == 0)
+			return kind;
+	return -1;
+}
+
 /* The request of a row; NULL where the row is not ours to work off, or was set aside. */
 static MvsRequest *
 read_row(Relation journal, HeapTuple tuple, int64 *failed)
@@ -211,8 +251,11 @@ read_row(Relation journal, HeapTuple tuple, int64 *failed)
 	Datum		values[Natts_journal];
 	bool		nulls[Natts_journal];
 	bytea	   *key;
+	bytea	   *to = NULL;
 	MvsRequest *request;
+	int			kind;
 	int			length;
+	int			to_length = 0;
 
 	heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
 	if (!is_own(values))
@@ -222,15 +265,23 @@ read_row(Relation journal, HeapTuple tuple, int64 *failed)
 		(*failed)++;
 		return NULL;
 	}
+	kind = kind_of(TextDatumGetCString(values[Anum_journal_kind - 1]));
 	key = DatumGetByteaPP(values[Anum_journal_key - 1]);
 	length = VARSIZE_ANY_EXHDR(key);
-	if (length > MVS_MAX_KEY)
+	if (!nulls[Anum_journal_to_key - 1])
+	{
+		to = DatumGetByteaPP(values[Anum_journal_to_key - 1]);
+		to_length = VARSIZE_ANY_EXHDR(to);
+	}
+	if (kind < 0 || length > MVS_MAX_BOUND || to_length > MVS_MAX_BOUND)
 		return NULL;			/* no request of ours */
-	request = palloc0(MvsRequestSize(length));
-	request->size = MvsRequestSize(length);
+	request = palloc0(MvsRequestSize(length, to_length));
+	request->size = MvsRequestSize(length, to_length);
 	request->key_length = length;
+	request->to_length = to_length;
+	request->kind = kind;
+	request->bounded = (to != NULL);
 	request->keep = DatumGetInt32(values[Anum_journal_keep - 1]);
-	request->implicit = (request->keep == 0);
 	request->store = DatumGetObjectId(values[Anum_journal_store - 1]);
 	request->incarnation = DatumGetInt64(values[Anum_journal_incarnation - 1]);
 	request->journal = DatumGetInt64(values[Anum_journal_id - 1]);
@@ -238,6 +289,8 @@ read_row(Relation journal, HeapTuple tuple, int64 *failed)
 	/* The clock that ids come from tells when it was made. */
 	request->committed_at = mvs_version_to_time(request->journal);
 	memcpy(request->key, VARDATA_ANY(key), length);
+	if (to)
+		memcpy(request->key + length, VARDATA_ANY(to), to_length);
 	if ((Pointer) key != DatumGetPointer(values[Anum_journal_key - 1]))
 		pfree(key);
 	return request;
@@ -302,11 +355,60 @@ mvs_journal_forget(Oid store)
 										  &isnull)) == store)
 			(void) mvs_compat_table_tuple_delete(journal, &tuple->t_self,
 												 GetCurrentCommandId(true),
-												 GetActiveSnapshot(), &failure);
+												 GetActiveSnapshot(), false,
+												 &failure);
 	}
 	PopActiveSnapshot();
 	systable_endscan(scan);
 	table_close(journal, NoLock);
+}
+
+/* Whether bytes begin with others, or are the same. */
+static bool
+matches(bytea *bytes, const bytea *key, bool prefix)
+{
+	Size		wanted = VARSIZE_ANY_EXHDR(key);
+	Size		length = VARSIZE_ANY_EXHDR(bytes);
+
+	return (prefix ? length >= wanted : length == wanted) &&
+		memcmp(VARDATA_ANY(bytes), VARDATA_ANY(key), wanted) == 0;
+}
+
+void
+mvs_journal_erase(Oid store, const bytea *key, bool prefix)
+{
+	bytea	   *end = prefix ? mvs_key_prefix_end(key) : NULL;
+	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	SysScanDesc scan = systable_beginscan(journal, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Natts_journal];
+		bool		nulls[Natts_journal];
+		TM_FailureData failure;
+		int			kind;
+
+		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
+		if (DatumGetObjectId(values[Anum_journal_store - 1]) != store ||
+			!matches(DatumGetByteaPP(values[Anum_journal_key - 1]), key, prefix))
+			continue;
+
+		/* A range that has other keys, too, stays. */
+		kind = kind_of(TextDatumGetCString(values[Anum_journal_kind - 1]));
+		if ((kind == MVS_REQUEST_RANGE || kind == MVS_REQUEST_COMPACT) &&
+			(!prefix || (end && (nulls[Anum_journal_to_key - 1] ||
+								 mvs_key_compare(DatumGetByteaPP(values[Anum_journal_to_key - 1]),
+												 end) > 0))))
+			continue;
+		(void) mvs_compat_table_tuple_delete(journal, &tuple->t_self, GetCurrentCommandId(true),
+											 GetActiveSnapshot(), false, &failure);
+	}
+	PopActiveSnapshot();
+	systable_endscan(scan);
+	table_close(journal, NoLock);
+	CommandCounterIncrement();
 }
 
 int64

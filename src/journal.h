@@ -30,6 +30,9 @@
  */
 extern void mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled);
 
+/* What a row says that a request asks for: drop, range, compact or policy. */
+extern const char *mvs_journal_kind(const MvsRequest *request);
+
 /* What became of a row. */
 typedef enum MvsJournalRow
 {
@@ -63,6 +66,12 @@ extern bool mvs_journal_read(int64 after, int limit, List **requests, int64 *fai
 
 /* Deletes the rows of a store that is dropped, but those that somebody is at. */
 extern void mvs_journal_forget(Oid store);
+
+/*
+ * Likewise those of a key that is erased, or of all keys with it as prefix, and of
+ * ranges that have no others.
+ */
+extern void mvs_journal_erase(Oid store, const bytea *key, bool prefix);
 
 /* Takes over the rows that a restore has brought; how many there were. */
 extern int64 mvs_journal_adopt(MvsDatabase *database);

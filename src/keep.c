@@ -6,9 +6,12 @@
  * When the postmaster ends after a shutdown checkpoint, queues, marks and
  * counters go to a file that names this checkpoint. The next start reads it if
  * its control file still says so, that is, if nothing was written in between
- * and the data directory is no older copy; and removes it in any case. Without
- * the file nothing is lost: explicit requests have their rows, and a sweep finds
- * what the policies want. The counters begin anew then.
+ * and the data directory is no older copy. A start can still fail then, so the
+ * file stays until the launcher runs. Should nobody remove it, it is void all the
+ * same: a start that comes so far that anything can be written first takes the
+ * state "shut down" out of the control file, and only another checkpoint puts it
+ * back. Without the file nothing is lost: explicit requests have their rows, and
+ * a sweep finds what the policies want. The counters begin anew then.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -67,6 +70,7 @@ typedef struct KeptDatabase
 	uint64		queue_bytes;
 	int64		queue_high_water;
 	uint64		published;
+	TimestampTz erased_until;
 	int64		failed_count;
 	MvsDropStats stats;
 } KeptDatabase;
@@ -85,6 +89,9 @@ typedef struct KeptImage
 	char	   *at;
 	Size		left;
 } KeptImage;
+
+/* The checkpoint of the file that this start has found good; none: 0. */
+static XLogRecPtr found_checkpoint;
 
 static void put(KeptFile *kept, const void *data, Size size);
 static bool get(KeptImage *image, void *data, Size size);
@@ -171,6 +178,7 @@ write_database(KeptFile *kept, MvsDatabase *database)
 	image.queue_bytes = size;
 	image.queue_high_water = database->queue_high_water;
 	image.published = database->published;
+	image.erased_until = database->erased_until;
 	image.failed_count = database->failed_count;
 	image.stats = database->stats;
 	put(kept, &image, sizeof(image));
@@ -178,7 +186,11 @@ write_database(KeptFile *kept, MvsDatabase *database)
 	put(kept, database->queue, size - first);
 }
 
-/* The postmaster's last act, when all its children have ended. */
+/*
+ * The postmaster's last act, when all its children have ended; with another code
+ * than 0 they may have left shared memory in any state. A server in single-user
+ * mode has no children, and ends so over a wrong name of a database.
+ */
 static void
 write_file(int code, Datum argument)
 {
@@ -186,8 +198,10 @@ write_file(int code, Datum argument)
 	KeptHeader	header;
 	MvsStoreStats *stores;
 
-	if (code != 0 || !make_header(&header))
+	if ((code != 0 && IsPostmasterEnvironment) || !make_header(&header))
 		return;
+	if (header.checkpoint == found_checkpoint)
+		return;					/* we did not come far: the file still holds */
 	kept.file = AllocateFile(KEEP_FILE_NEW, PG_BINARY_W);
 	if (kept.file == NULL)
 	{
@@ -256,8 +270,7 @@ check_image(KeptImage *image, KeptHeader *header)
 	pg_crc32c	crc;
 	pg_crc32c	written;
 
-	if (will_recover() || !make_header(&expected) ||
-		image->left < sizeof(KeptHeader) + sizeof(crc))
+	if (!make_header(&expected) || image->left < sizeof(KeptHeader) + sizeof(crc))
 		return false;
 	image->left -= sizeof(crc);
 	memcpy(&written, image->at + image->left, sizeof(crc));
@@ -299,6 +312,7 @@ read_database(KeptImage *image)
 		database->queue_tail = kept.queue_bytes;
 		database->queue_high_water = kept.queue_high_water;
 		database->published = kept.published;
+		database->erased_until = kept.erased_until;
 		database->taken = kept.published;
 		if (kept.queue_count > 0)
 		{
@@ -323,23 +337,27 @@ read_file(void)
 	KeptHeader	header;
 	MvsStoreStats store;
 
+	found_checkpoint = InvalidXLogRecPtr;
 	if (slurp(&image))
 	{
 		start = image.at;
 		if (check_image(&image, &header))
+			found_checkpoint = header.checkpoint;
+		else
+			ereport(LOG,
+					(errmsg("file \"%s\" is of another start: stores with a policy will be swept",
+							KEEP_FILE)));
+		if (found_checkpoint != InvalidXLogRecPtr && !will_recover())
 		{
 			for (int i = 0; i < header.databases && read_database(&image); i++)
 				;
 			for (int i = 0; i < header.stores && get(&image, &store, sizeof(store)); i++)
 				mvs_stats_put(&store);
 		}
-		else
-			ereport(LOG,
-					(errmsg("file \"%s\" is of another start: stores with a policy will be swept",
-							KEEP_FILE)));
 		pfree(start);
 	}
-	(void) unlink(KEEP_FILE);
+	if (found_checkpoint == InvalidXLogRecPtr)
+		(void) unlink(KEEP_FILE);
 	(void) unlink(KEEP_FILE_NEW);
 }
 
@@ -348,4 +366,10 @@ mvs_keep_init(void)
 {
 	read_file();
 	on_shmem_exit(write_file, (Datum) 0);
+}
+
+void
+mvs_keep_end(void)
+{
+	(void) unlink(KEEP_FILE);
 }

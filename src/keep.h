@@ -18,4 +18,7 @@
  */
 extern void mvs_keep_init(void);
 
+/* Removes the file that it was filled from. From the launcher: the start has not failed. */
+extern void mvs_keep_end(void);
+
 #endif							/* MVSTORE_KEEP_H */

@@ -36,6 +36,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "keep.h"
 #include "launcher.h"
 #include "mvstore.h"
 #include "worker.h"
@@ -103,6 +104,7 @@ mvs_launcher_main(Datum argument)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	before_shmem_exit(forget_launcher, (Datum) 0);
+	mvs_keep_end();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
 	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);

@@ -31,8 +31,11 @@ PG_MODULE_MAGIC_EXT(.name = "mvstore", .version = "1.0");
 
 int			mvs_batch_size;
 bool		mvs_durable_drops;
+int			mvs_drop_rate_limit;
 int			mvs_flush_interval;
+int			mvs_maintenance_every;
 int			mvs_max_databases;
+int			mvs_max_pin_ttl;
 int			mvs_max_workers;
 int			mvs_queue_size;
 bool		mvs_strict_history;
@@ -67,6 +70,11 @@ define_settings(void)
 							"A batch is also never larger than this.",
 							&mvs_batch_size, 100, 1, 10000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.drop_rate_limit",
+							"Sets how many entries a second a drop worker drops at most.",
+							"Zero is no limit.",
+							&mvs_drop_rate_limit, 0, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("mvstore.durable_drops",
 							 "Keeps drop requests on disk until they are done.",
 							 "Off, a crash forgets those that have room in the queue.",
@@ -77,6 +85,16 @@ define_settings(void)
 							NULL,
 							&mvs_flush_interval, 50, 0, 24 * 3600 * 1000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.maintenance_every",
+							"Sets after how many flushes stores are vacuumed, where it pays.",
+							"Zero leaves it to autovacuum.",
+							&mvs_maintenance_every, 100, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.max_pin_ttl",
+							"Sets how long a pin can live without being renewed.",
+							NULL,
+							&mvs_max_pin_ttl, 7 * 24 * 3600, 1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("mvstore.max_workers",
 							"Sets how many drop workers run at the same time.",
 							"Each takes one of max_worker_processes.",
@@ -88,7 +106,7 @@ define_settings(void)
 							 &mvs_strict_history, true,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("mvstore.sweep_interval",
-							"Sets the time between sweeps of stores with a policy by age.",
+							"Sets how often entries are looked for that have got old enough to go.",
 							NULL,
 							&mvs_sweep_interval, 60, 1, 24 * 3600,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);

@@ -13,12 +13,15 @@
 #include "postgres.h"
 
 extern int	mvs_batch_size;		/* due requests that make a batch, and its limit */
+extern int	mvs_drop_rate_limit;	/* entries a second that a worker drops; 0: no limit */
 extern bool mvs_durable_drops;	/* drop requests survive a crash */
 extern int	mvs_flush_interval; /* milliseconds that a due request waits at most */
+extern int	mvs_maintenance_every;	/* flushes after which stores may be vacuumed; 0: never */
 extern int	mvs_max_databases;	/* databases that can have stores */
+extern int	mvs_max_pin_ttl;	/* seconds that a pin lives without being renewed */
 extern int	mvs_max_workers;	/* drop workers at a time */
 extern int	mvs_queue_size;		/* requests in a database's queue */
 extern bool mvs_strict_history; /* reads of dropped or future history fail */
-extern int	mvs_sweep_interval; /* seconds between sweeps for age policies */
+extern int	mvs_sweep_interval; /* seconds between looks for what is old enough */
 
 #endif							/* MVSTORE_H */

@@ -24,6 +24,7 @@
 
 #include "compat.h"
 #include "mvstore.h"
+#include "pin.h"
 #include "queue.h"
 #include "version.h"
 
@@ -35,6 +36,7 @@ typedef struct Rest
 	bool		paused;
 	bool		taken;			/* the worker has seen all of it */
 	int64		held;			/* by the horizon, among all that the worker keeps */
+	int64		pinned;			/* of these, by pins */
 	int64		retry;			/* by locks and errors */
 	int			trouble_count;
 	MvsTrouble	troubles[MVS_MAX_TROUBLES];
@@ -48,7 +50,7 @@ static bool has_room(MvsDatabase *database, int64 count, Size size);
 static bool put_request(MvsDatabase *database, MvsRequest *request);
 static bool is_done(MvsDatabase *database, uint64 target);
 static bool is_locked_by_caller(Oid store);
-static bool is_held_by_caller(MvsDatabase *database, const Rest *rest);
+static bool cannot_go(MvsDatabase *database, const Rest *rest);
 static void look_at_rest(MvsDatabase *database, uint64 target, Rest *rest);
 
 static void
@@ -196,7 +198,7 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 		request->sequence = ++database->published;
 		request->committed_at = now;
 		position += request->size;
-		if (request->implicit)
+		if (MvsRequestIsImplicit(request))
 		{
 			if (put_request(database, request))
 				continue;
@@ -225,6 +227,10 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 	}
 	if (publication->recheck)
 		database->recheck = true;
+	if (publication->erased)
+		database->erased_until = now + USECS_PER_SEC;	/* what is just being published, too */
+	if (publication->pins)
+		database->pins_changed = database->recheck = true;
 	if (publication->pause != MVS_PAUSE_AS_IT_IS)
 	{
 		database->paused = (publication->pause == MVS_PAUSE_ON);
@@ -245,7 +251,7 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 
 	wake = database->queue_count >= database->queue_wake_at ||
 		overflowed > 0 || publication->marks != NIL || publication->journal ||
-		publication->recheck || publication->pause != MVS_PAUSE_AS_IT_IS;
+		publication->recheck || publication->pins || publication->pause != MVS_PAUSE_AS_IT_IS;
 	if (wake)
 		database->queue_wake_at = PG_INT64_MAX;
 	LWLockRelease(database->queue_lock);
@@ -325,8 +331,7 @@ is_locked_by_caller(Oid store)
 {
 	LOCKTAG		tag;
 
-	mvs_lock_tag(&tag, MVS_LOCK_DROP, store, 0);
-	if (mvs_compat_lock_held(&tag, ShareLock))
+	if (mvs_drop_lock_held(store))
 		return true;
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, store);
 	for (LOCKMODE mode = ShareLock; mode <= AccessExclusiveLock; mode++)
@@ -336,19 +341,20 @@ is_locked_by_caller(Oid store)
 }
 
 /*
- * Whether all that is left waits for the caller's own transaction, by the
- * horizon or by a lock: it would wait for itself.
+ * Whether all that is left is pinned, or waits for the caller's own transaction,
+ * by the horizon or by a lock: it would wait for itself.
  */
 static bool
-is_held_by_caller(MvsDatabase *database, const Rest *rest)
+cannot_go(MvsDatabase *database, const Rest *rest)
 {
 	int64		left = rest->held + rest->retry;
 
 	if (!rest->taken || left == 0)
 		return false;			/* the worker is at it */
+	left -= rest->pinned;
 	if (mvs_version_mine() != 0 &&
 		mvs_version_oldest_writer(database).version == mvs_version_mine())
-		left -= rest->held;
+		left -= rest->held - rest->pinned;
 	for (int i = 0; i < rest->trouble_count; i++)
 		if (rest->troubles[i].locked && is_locked_by_caller(rest->troubles[i].store))
 			left -= rest->troubles[i].requests;
@@ -366,6 +372,7 @@ look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
 	rest->taken = database->taken >= target && database->put_back > target &&
 		!database->journal_wanted && database->mark_count == 0 && !database->all_marked;
 	rest->held = database->held_count + database->held_sweeps;
+	rest->pinned = database->pins_changed ? 0 : database->pinned_count;
 	rest->retry = database->retry_count;
 	rest->trouble_count = database->trouble_count;
 	memcpy(rest->troubles, database->troubles, sizeof(rest->troubles));
@@ -394,7 +401,7 @@ mvs_queue_wait(MvsDatabase *database, int64 timeout)
 
 		look_at_rest(database, target, &rest);
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-		if (rest.done || rest.paused || left <= 0 || is_held_by_caller(database, &rest))
+		if (rest.done || rest.paused || left <= 0 || cannot_go(database, &rest))
 			break;
 		(void) ConditionVariableTimedSleep(&database->progress, Min(left, INT_MAX),
 										   mvs_compat_wait_event(&wait_event_flush,

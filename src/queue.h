@@ -20,24 +20,45 @@
 #include "nodes/pg_list.h"
 #include "shmem.h"
 
+/* What a request asks for. The last two are a policy's own, and implicit. */
+typedef enum MvsRequestKind
+{
+	MVS_REQUEST_DROP,			/* of one key */
+	MVS_REQUEST_RANGE,			/* of all keys in a range */
+	MVS_REQUEST_COMPACT,		/* likewise; purges, too */
+	MVS_REQUEST_WRITE,			/* a new head came: what the policy says to that */
+	MVS_REQUEST_LOOK			/* all that the policy says of a key */
+} MvsRequestKind;
+
 /* One drop request: as a transaction collects it, and as the queue holds it. */
 typedef struct MvsRequest
 {
 	uint32		size;			/* of the whole, aligned */
 	uint16		key_length;
-	bool		implicit;		/* a policy's own: judged by the policy */
+	uint16		to_length;		/* of a range's end, which stands behind the key */
+	uint8		kind;
+	bool		bounded;		/* the range has an end */
 	int32		keep;
 	Oid			store;
 	int64		incarnation;	/* life of the store that it was made in */
 	int64		journal;		/* row of mvstore_journal, or 0 */
 	int64		before;			/* covers what was superseded up to here */
+	int64		expires;		/* of a new head: version as of which it has expired, or 0 */
 	uint64		sequence;
 	TimestampTz committed_at;
 	char		key[FLEXIBLE_ARRAY_MEMBER];
 } MvsRequest;
 
-#define MvsRequestSize(key_length) MAXALIGN(offsetof(MvsRequest, key) + (key_length))
-#define MVS_MAX_REQUEST MvsRequestSize(2000)
+#define MvsRequestIsImplicit(request) ((request)->kind >= MVS_REQUEST_WRITE)
+#define MvsRequestIsRange(request) \
+	((request)->kind == MVS_REQUEST_RANGE || (request)->kind == MVS_REQUEST_COMPACT)
+
+/* Bytes that a bound of a range has at most: a key, and one more. */
+#define MVS_MAX_BOUND 2001
+
+#define MvsRequestSize(key_length, to_length) \
+	MAXALIGN(offsetof(MvsRequest, key) + (key_length) + (to_length))
+#define MVS_MAX_REQUEST MvsRequestSize(MVS_MAX_BOUND, MVS_MAX_BOUND)
 
 /* What a transaction has done to the pause. */
 typedef enum MvsPause
@@ -58,6 +79,8 @@ typedef struct MvsPublication
 	int64		spilled;		/* explicit ones that stand in the journal alone */
 	bool		journal;		/* rows of the journal are to be looked at */
 	bool		recheck;		/* what the worker has in hand is to be looked at anew */
+	bool		erased;			/* keys were erased */
+	bool		pins;			/* pins have come, gone or changed */
 	MvsPause	pause;
 	int64		skipped;		/* implicit ones that a mark stands for */
 	const List *marks;			/* OIDs of stores to be marked */

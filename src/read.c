@@ -26,6 +26,7 @@
 #include "utils/tuplestore.h"
 
 #include "entry.h"
+#include "floor.h"
 #include "function.h"
 #include "mvstore.h"
 #include "shmem.h"
@@ -34,8 +35,6 @@
 #include "version.h"
 
 /* "snapshot too old": PostgreSQL 17 took the name away, not the meaning. */
-#define ERRCODE_HISTORY_GONE MAKE_SQLSTATE('7', '2', '0', '0', '0')
-
 /* A read under way. */
 typedef struct MvsRead
 {

@@ -25,7 +25,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "catalog.h"
 #include "compat.h"
+#include "entry.h"
 #include "fault.h"
 #include "journal.h"
 #include "mvstore.h"
@@ -41,6 +43,14 @@ typedef struct RequestSlot
 	uint32		hash;
 	char		status;
 } RequestSlot;
+
+/* Keys that were erased. */
+typedef struct Erasure
+{
+	Oid			store;
+	bool		prefix;
+	bytea	   *key;
+} Erasure;
 
 typedef struct Level
 {
@@ -61,6 +71,8 @@ typedef struct Level
 	List	   *counts;			/* of MvsStoreCount */
 	bool		journal;		/* rows of the journal are to be looked at */
 	bool		recheck;		/* and what the worker has in hand */
+	List	   *erasures;		/* of Erasure */
+	bool		pins;
 	MvsPause	pause;
 } Level;
 
@@ -89,13 +101,19 @@ static bool same_request(Level *level, Size left, Size right);
 static Level *current_level(void);
 static void add_request(Level *level, const MvsRequest *request);
 static void warn_without_worker(void);
-static void collect(MvsStore *store, const bytea *key, int32 keep, int64 before, bool implicit);
+static void collect(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *to);
+static void collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key,
+							 const bytea *to);
+static void collect_implicit(MvsStore *store, const MvsRequest *what, const bytea *key);
 static void drop_collected(Level *level, bool implicit);
 static void become_marks(Level *level);
 static bool is_marked(Oid store);
 static MvsStoreCount *count_of(Level *level, Oid store);
 static void merge_levels(Level *into, Level *from);
 static void publish(Level *level);
+static void add_erasure(Level *level, Oid store, const bytea *key, bool prefix);
+static bool is_erased(const Level *level, const MvsRequest *request);
+static void void_erased(Level *level);
 static void secure_requests(Level *level);
 static void end_transaction(XactEvent event, void *argument);
 static void end_subtransaction(SubXactEvent event, SubTransactionId mine,
@@ -118,9 +136,9 @@ hash_request(Level *level, Size position)
 	MvsRequest *request = (MvsRequest *) (level->buffer + position);
 
 	return hash_combine(hash_combine(hash_bytes((unsigned char *) request->key,
-												request->key_length),
+												request->key_length + request->to_length),
 									 murmurhash32(request->store)),
-						request->keep + request->implicit);
+						request->keep + request->kind);
 }
 
 static bool
@@ -130,8 +148,9 @@ same_request(Level *level, Size left, Size right)
 	MvsRequest *b = (MvsRequest *) (level->buffer + right);
 
 	return a->store == b->store && a->incarnation == b->incarnation &&
-		a->keep == b->keep && a->implicit == b->implicit &&
-		a->key_length == b->key_length && memcmp(a->key, b->key, a->key_length) == 0;
+		a->keep == b->keep && a->kind == b->kind && a->bounded == b->bounded &&
+		a->key_length == b->key_length && a->to_length == b->to_length &&
+		memcmp(a->key, b->key, a->key_length + a->to_length) == 0;
 }
 
 /* The level of the current subtransaction, made when there is none yet. */
@@ -182,11 +201,12 @@ add_request(Level *level, const MvsRequest *request)
 		MvsRequest *earlier = (MvsRequest *) (level->buffer + slot->position);
 
 		earlier->before = Max(earlier->before, request->before);
+		earlier->expires = request->expires;	/* of the head that stays */
 		level->merged++;
 		return;
 	}
 	level->used += request->size;
-	if (request->implicit)
+	if (MvsRequestIsImplicit(request))
 		level->implicit_count++;
 	else
 		level->explicit_count++;
@@ -224,8 +244,9 @@ warn_without_worker(void)
 	warned = true;
 }
 
+/* Collect a request: its kind, keep, before and expires as in "what". */
 static void
-collect(MvsStore *store, const bytea *key, int32 keep, int64 before, bool implicit)
+collect(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *to)
 {
 	union
 	{
@@ -234,29 +255,37 @@ collect(MvsStore *store, const bytea *key, int32 keep, int64 before, bool implic
 	}			place;
 	MvsRequest *request = &place.request;
 	Level	   *level = current_level();
-	int			length = VARSIZE_ANY_EXHDR(key);
+	int			length = key ? (int) VARSIZE_ANY_EXHDR(key) : 0;
+	int			to_length = to ? (int) VARSIZE_ANY_EXHDR(to) : 0;
 
 	warn_without_worker();
 
-	memset(request, 0, MvsRequestSize(length));
-	request->size = MvsRequestSize(length);
+	memset(request, 0, MvsRequestSize(length, to_length));
+	request->size = MvsRequestSize(length, to_length);
 	request->key_length = length;
-	request->implicit = implicit;
-	request->keep = keep;
+	request->to_length = to_length;
+	request->kind = what->kind;
+	request->bounded = (to != NULL);
+	request->keep = what->keep;
 	request->store = RelationGetRelid(store->heap);
 	request->incarnation = store->info.incarnation;
-	request->before = before;
-	memcpy(request->key, VARDATA_ANY(key), length);
+	request->before = what->before;
+	request->expires = what->expires;
+	if (key)
+		memcpy(request->key, VARDATA_ANY(key), length);
+	if (to)
+		memcpy(request->key + length, VARDATA_ANY(to), to_length);
 	add_request(level, request);
 	count_of(level, request->store)->requests++;
 }
 
-void
-mvs_request_drop(MvsStore *store, const bytea *key, int32 keep, int64 before)
+/* One that somebody asked for. */
+static void
+collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *to)
 {
 	Level	   *level;
 
-	collect(store, key, keep, before, false);
+	collect(store, what, key, to);
 	MVS_FAULT("request-collected");
 	level = levels;
 	if (level->explicit_count > mvs_queue_size)
@@ -268,7 +297,44 @@ mvs_request_drop(MvsStore *store, const bytea *key, int32 keep, int64 before)
 }
 
 void
-mvs_request_policy(MvsStore *store, const bytea *key, int64 before)
+mvs_request_drop(MvsStore *store, const bytea *key, int32 keep, int64 before)
+{
+	MvsRequest	what = {.kind = MVS_REQUEST_DROP, .keep = keep, .before = before};
+
+	collect_explicit(store, &what, key, NULL);
+}
+
+/* A bound that no key can tell from a longer one: as many bytes as a key has, and one more. */
+static const bytea *
+shorten_bound(const bytea *bound)
+{
+	MvsKeyBuffer shorter = {0};
+	bytea	   *start;
+
+	if (bound == NULL || VARSIZE_ANY_EXHDR(bound) < MVS_MAX_BOUND)
+		return bound;
+	start = palloc(VARHDRSZ + MVS_MAX_KEY);
+	SET_VARSIZE(start, VARHDRSZ + MVS_MAX_KEY);
+	memcpy(VARDATA(start), VARDATA_ANY(bound), MVS_MAX_KEY);
+	mvs_key_copy(&shorter, start, 1);
+	return shorter.key;
+}
+
+void
+mvs_request_range(MvsStore *store, const bytea *from, const bytea *to, int32 keep, int64 before)
+{
+	MvsRequest	what = {
+		.kind = keep > 0 ? MVS_REQUEST_RANGE : MVS_REQUEST_COMPACT,
+		.keep = keep,
+		.before = before
+	};
+
+	collect_explicit(store, &what, shorten_bound(from), shorten_bound(to));
+}
+
+/* One of a policy. */
+static void
+collect_implicit(MvsStore *store, const MvsRequest *what, const bytea *key)
 {
 	if (is_marked(RelationGetRelid(store->heap)))
 	{
@@ -278,9 +344,25 @@ mvs_request_policy(MvsStore *store, const bytea *key, int64 before)
 		count_of(level, RelationGetRelid(store->heap))->requests++;
 		return;
 	}
-	collect(store, key, 0, before, true);
+	collect(store, what, key, NULL);
 	if (levels->implicit_count > mvs_queue_size)
 		become_marks(levels);
+}
+
+void
+mvs_request_write(MvsStore *store, const bytea *key, int64 before, int64 expires)
+{
+	MvsRequest	what = {.kind = MVS_REQUEST_WRITE, .before = before, .expires = expires};
+
+	collect_implicit(store, &what, key);
+}
+
+void
+mvs_request_look(MvsStore *store, const bytea *key, int64 before)
+{
+	MvsRequest	what = {.kind = MVS_REQUEST_LOOK, .before = before};
+
+	collect_implicit(store, &what, key);
 }
 
 /* Mark the stores of all implicit requests of a level in their place. */
@@ -293,7 +375,7 @@ become_marks(Level *level)
 	{
 		MvsRequest *request = (MvsRequest *) (level->buffer + position);
 
-		if (request->implicit)
+		if (MvsRequestIsImplicit(request))
 			level->marks = list_append_unique_oid(level->marks, request->store);
 		position += request->size;
 	}
@@ -314,7 +396,7 @@ drop_collected(Level *level, bool implicit)
 		MvsRequest *request = (MvsRequest *) (level->buffer + position);
 		uint32		size = request->size;
 
-		if (request->implicit != implicit)
+		if (MvsRequestIsImplicit(request) != implicit)
 		{
 			bool		found;
 
@@ -379,6 +461,82 @@ mvs_request_recheck(void)
 	current_level()->recheck = true;
 }
 
+static void
+add_erasure(Level *level, Oid store, const bytea *key, bool prefix)
+{
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+	Erasure    *erasure = palloc(sizeof(Erasure));
+	MvsKeyBuffer copy = {0};
+
+	mvs_key_copy(&copy, key, 0);
+	erasure->store = store;
+	erasure->prefix = prefix;
+	erasure->key = copy.key;
+	level->erasures = lappend(level->erasures, erasure);
+	level->recheck = true;
+	MemoryContextSwitchTo(old);
+}
+
+void
+mvs_request_erased(Oid store, const bytea *key, bool prefix)
+{
+	add_erasure(current_level(), store, key, prefix);
+}
+
+/* Whether an explicit request is about keys that were erased, and no others. */
+static bool
+is_erased(const Level *level, const MvsRequest *request)
+{
+	ListCell   *cell;
+
+	foreach(cell, level->erasures)
+	{
+		Erasure    *erasure = lfirst(cell);
+		Size		length = VARSIZE_ANY_EXHDR(erasure->key);
+
+		if (request->store == erasure->store && request->kind == MVS_REQUEST_DROP &&
+			(erasure->prefix ? request->key_length >= length : request->key_length == length) &&
+			memcmp(request->key, VARDATA_ANY(erasure->key), length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Forget these. */
+static void
+void_erased(Level *level)
+{
+	Size		kept = 0;
+
+	if (level->erasures == NIL || level->used == 0)
+		return;
+	requests_reset(level->index);
+	for (Size position = 0; position < level->used;)
+	{
+		MvsRequest *request = (MvsRequest *) (level->buffer + position);
+		uint32		size = request->size;
+
+		if (is_erased(level, request))
+			level->explicit_count--;
+		else
+		{
+			bool		found;
+
+			memmove(level->buffer + kept, request, size);
+			(void) requests_insert(level->index, kept, &found);
+			kept += size;
+		}
+		position += size;
+	}
+	level->used = kept;
+}
+
+void
+mvs_request_pins(void)
+{
+	current_level()->pins = true;
+}
+
 void
 mvs_request_pause(bool on)
 {
@@ -441,6 +599,7 @@ merge_levels(Level *into, Level *from)
 	into->skipped += from->skipped;
 	into->journal |= from->journal;
 	into->recheck |= from->recheck;
+	into->pins |= from->pins;
 	if (from->pause != MVS_PAUSE_AS_IT_IS)
 		into->pause = from->pause;
 
@@ -448,6 +607,12 @@ merge_levels(Level *into, Level *from)
 	into->marks = list_concat_unique_oid(into->marks, from->marks);
 	into->forgotten = list_concat_unique_oid(into->forgotten, from->forgotten);
 	MemoryContextSwitchTo(old);
+	foreach(cell, from->erasures)
+	{
+		Erasure    *erasure = lfirst(cell);
+
+		add_erasure(into, erasure->store, erasure->key, erasure->prefix);
+	}
 	foreach(cell, from->counts)
 	{
 		MvsStoreCount *count = lfirst(cell);
@@ -476,7 +641,7 @@ publish(Level *level)
 	foreach(cell, level->forgotten)
 		mvs_stats_forget_store(lfirst_oid(cell));
 	if (level->used > 0 || level->spilled > 0 || level->marks != NIL || level->journal ||
-		level->recheck || level->pause != MVS_PAUSE_AS_IT_IS)
+		level->recheck || level->pins || level->pause != MVS_PAUSE_AS_IT_IS)
 	{
 		MvsPublication publication = {
 			.requests = level->buffer,
@@ -486,11 +651,14 @@ publish(Level *level)
 			.reserved = reserved > 0,
 			.journal = level->journal,
 			.recheck = level->recheck,
+			.erased = level->erasures != NIL,
+			.pins = level->pins,
 			.pause = level->pause,
 			.spilled = level->spilled,
 			.skipped = level->skipped,
 			.marks = level->marks,
-			.version = mvs_version_mine()
+			/* For all that there is, whoever wrote it, and also without a write of our own. */
+			.version = level->marks != NIL ? mvs_version_last(database) : 0
 		};
 
 		mvs_queue_publish(database, &publication);
@@ -515,7 +683,7 @@ secure_requests(Level *level)
 		MvsRequest *request = (MvsRequest *) (level->buffer + position);
 
 		position += request->size;
-		if (!request->implicit)
+		if (!MvsRequestIsImplicit(request))
 			size += request->size;
 	}
 	if (mvs_queue_reserve(database, level->explicit_count, size))
@@ -542,6 +710,8 @@ end_transaction(XactEvent event, void *argument)
 			/* Requests go with the extension. */
 			if (levels && !OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
 				levels = NULL;
+			if (levels)
+				void_erased(levels);
 			if (levels && levels->explicit_count > 0)
 				secure_requests(levels);
 
@@ -558,7 +728,7 @@ end_transaction(XactEvent event, void *argument)
 			if (levels || mvs_version_mine() != 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot PREPARE a transaction that has written to a store or requested a drop")));
+						 errmsg("cannot PREPARE a transaction that has written to a store, requested a drop or changed a pin")));
 			break;
 		case XACT_EVENT_COMMIT:
 			if (levels)

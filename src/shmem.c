@@ -181,6 +181,8 @@ mvs_database_take(Oid oid, bool *fresh)
 		database->put_back = PG_UINT64_MAX;
 		database->put_back_end = 0;
 		database->journal_wanted = database->recheck = false;
+		database->erased_until = 0;
+		database->pins_changed = true;
 		database->paused = false;
 		database->pause_changed = true;
 		database->trouble_count = 0;
@@ -192,8 +194,9 @@ mvs_database_take(Oid oid, bool *fresh)
 		database->worker_xid = InvalidTransactionId;
 		database->swept = false;
 		database->unfinished = PG_UINT64_MAX;
-		database->held_count = database->held_sweeps = 0;
+		database->held_count = database->held_sweeps = database->pinned_count = 0;
 		database->retry_count = database->failed_count = 0;
+		database->throttled_since = 0;
 		database->hold_off = false;
 		memset(&database->stats, 0, sizeof(database->stats));
 		database->stats.since = GetCurrentTimestamp();

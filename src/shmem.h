@@ -113,6 +113,9 @@ typedef struct MvsDropStats
 	int64		bytes;
 	int64		batches;
 	int64		sweeps;
+	int64		keys_due;		/* looked at for their age */
+	int64		maintenance_runs;
+	TimestampTz last_maintenance_at;
 	TimestampTz last_batch_at;
 	int64		last_batch_usecs;
 	int64		lag_count;
@@ -163,7 +166,9 @@ typedef struct MvsDatabase
 	uint64		put_back_end;	/* until queue_head has come here */
 	uint64		flush_sequence; /* somebody waits for requests up to here */
 	bool		journal_wanted; /* requests wait in the journal alone */
-	bool		recheck;		/* requests in the worker's hands may be void */
+	bool		recheck;		/* requests in the worker's hands may be void, or due */
+	TimestampTz erased_until;	/* keys of requests up to then may have been erased */
+	bool		pins_changed;	/* the rows of mvstore_pin are to be looked at */
 	bool		paused;			/* nothing is to be dropped */
 	bool		pause_changed;	/* the row of mvstore_paused is to be looked at */
 	int			mark_count;
@@ -180,9 +185,11 @@ typedef struct MvsDatabase
 	bool		swept;			/* since this shared memory was made */
 	uint64		unfinished;		/* lowest sequence taken and not done, or PG_UINT64_MAX */
 	int64		held_count;		/* of these, waiting for the horizon */
+	int64		pinned_count;	/* of these, because of a pin */
 	int64		held_sweeps;	/* likewise */
 	int64		retry_count;	/* waiting for a lock, or for another try */
 	int64		failed_count;	/* set aside in the journal */
+	TimestampTz throttled_since;	/* by mvstore.drop_rate_limit; 0: not */
 	int			trouble_count;
 	MvsTrouble	troubles[MVS_MAX_TROUBLES];
 	bool		hold_off;		/* DDL on the database: no worker now */
@@ -207,6 +214,9 @@ typedef struct MvsStoreStats
 	pg_atomic_uint64 bytes;
 	pg_atomic_uint64 purged;
 	pg_atomic_uint64 expired;
+	pg_atomic_uint64 keys_due;
+	pg_atomic_uint64 swept;		/* entries that sweeps have read */
+	pg_atomic_uint64 unmaintained;	/* entries dropped since it was last vacuumed by us */
 	pg_atomic_uint64 last_sweep;	/* a TimestampTz, 0: never */
 } MvsStoreStats;
 
@@ -264,8 +274,9 @@ extern uint64 mvs_queue_bytes(void);
 typedef enum MvsLockClass
 {
 	MVS_LOCK_KEY = 0x4d01,		/* store, hash of the key: one write at a time */
-	MVS_LOCK_DROP = 0x4d02,		/* store, 0: batches against what they must not overtake */
-	MVS_LOCK_CLOCK = 0x4d03		/* 0, 0: raising the durable mark */
+	MVS_LOCK_DROP = 0x4d02,		/* store or 0, 0: see pin.h */
+	MVS_LOCK_CLOCK = 0x4d03,	/* 0, 0: raising the durable mark */
+	MVS_LOCK_PIN = 0x4d04		/* 0, hash of the name: changing a pin */
 } MvsLockClass;
 
 extern void mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash);

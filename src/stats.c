@@ -46,6 +46,7 @@ PG_FUNCTION_INFO_V1(mvstore_stat_databases);
 PG_FUNCTION_INFO_V1(mvstore_stat_stores);
 PG_FUNCTION_INFO_V1(mvstore_stat_troubles);
 PG_FUNCTION_INFO_V1(mvstore_stat_writers);
+PG_FUNCTION_INFO_V1(mvstore_stats_reset);
 
 static MvsStoreStats *find(Oid store, HASHACTION action);
 
@@ -98,6 +99,9 @@ mvs_stats_prepare(Oid store)
 		pg_atomic_init_u64(&stats->bytes, 0);
 		pg_atomic_init_u64(&stats->purged, 0);
 		pg_atomic_init_u64(&stats->expired, 0);
+		pg_atomic_init_u64(&stats->keys_due, 0);
+		pg_atomic_init_u64(&stats->swept, 0);
+		pg_atomic_init_u64(&stats->unmaintained, 0);
 		pg_atomic_init_u64(&stats->last_sweep, 0);
 	}
 	LWLockRelease(mvs_shared->store_lock);
@@ -132,7 +136,36 @@ mvs_stats_tally(Oid store, const MvsTally *tally)
 		pg_atomic_fetch_add_u64(&stats->bytes, tally->bytes);
 		pg_atomic_fetch_add_u64(&stats->purged, tally->purged);
 		pg_atomic_fetch_add_u64(&stats->expired, tally->expired);
+		pg_atomic_fetch_add_u64(&stats->keys_due, tally->keys_due);
+		pg_atomic_fetch_add_u64(&stats->swept, tally->swept);
+		pg_atomic_fetch_add_u64(&stats->unmaintained, tally->entries);
 	}
+	LWLockRelease(mvs_shared->store_lock);
+}
+
+int64
+mvs_stats_unmaintained(Oid store)
+{
+	MvsStoreStats *stats;
+	int64		entries = 0;
+
+	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
+	stats = find(store, HASH_FIND);
+	if (stats)
+		entries = (int64) pg_atomic_read_u64(&stats->unmaintained);
+	LWLockRelease(mvs_shared->store_lock);
+	return entries;
+}
+
+void
+mvs_stats_maintained(Oid store, int64 entries)
+{
+	MvsStoreStats *stats;
+
+	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
+	stats = find(store, HASH_FIND);
+	if (stats)
+		pg_atomic_fetch_sub_u64(&stats->unmaintained, entries);
 	LWLockRelease(mvs_shared->store_lock);
 }
 
@@ -218,21 +251,25 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 	{
 		MvsDatabase *slot = &mvs_shared->databases[i];
 		MvsDropStats stats;
-		Datum		values[25];
-		bool		nulls[25] = {false};
+		Datum		values[29];
+		bool		nulls[29] = {false};
 		int			column = 0;
 		Oid			oid;
 		TimestampTz oldest;
+		TimestampTz throttled_since;
 
 		LWLockAcquire(slot->queue_lock, LW_SHARED);
 		oid = slot->oid;
 		stats = slot->stats;
 		oldest = slot->queue_oldest;
+		throttled_since = slot->throttled_since;
 		values[column++] = ObjectIdGetDatum(oid);
 		nulls[column] = (slot->worker_pid == 0);
 		values[column++] = Int32GetDatum(slot->worker_pid);
-		values[column++] = PointerGetDatum(slot->paused && slot->worker_state == MVS_WORKER_IDLE ?
-										   "paused" : worker_states[slot->worker_state]);
+		values[column++] = PointerGetDatum(slot->worker_state != MVS_WORKER_IDLE ?
+										   worker_states[slot->worker_state] :
+										   slot->paused ? "paused" :
+										   slot->throttled_since != 0 ? "rate limit" : "idle");
 		values[column++] = Int64GetDatum(slot->queue_count);
 		values[column++] = Int64GetDatum((int64) (slot->queue_tail - slot->queue_head));
 		values[column++] = Int64GetDatum((int64) mvs_queue_size);
@@ -262,6 +299,10 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 		nulls[column] = (stats.lag_count == 0);
 		values[column++] = interval_of(stats.lag_max_usecs);
 		values[column++] = Int64GetDatum(stats.sweeps);
+		values[column++] = Int64GetDatum(stats.keys_due);
+		values[column++] = Int64GetDatum(stats.maintenance_runs);
+		nulls[column] = (stats.last_maintenance_at == 0);
+		values[column++] = TimestampTzGetDatum(stats.last_maintenance_at);
 		/* The message may name things of its database. */
 		nulls[column] = (stats.last_error_at == 0 ||
 						 (oid != MyDatabaseId && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)));
@@ -269,6 +310,8 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 		nulls[column] = (stats.last_error_at == 0);
 		values[column++] = TimestampTzGetDatum(stats.last_error_at);
 		values[column++] = TimestampTzGetDatum(stats.since);
+		nulls[column] = (throttled_since == 0);
+		values[column++] = TimestampTzGetDatum(throttled_since);
 		Assert(column == lengthof(values));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
@@ -291,8 +334,8 @@ mvstore_stat_stores(PG_FUNCTION_ARGS)
 	{
 		MvsStoreStats *copy = &copies[i];
 		uint64		last_sweep = pg_atomic_read_u64(&copy->last_sweep);
-		Datum		values[9];
-		bool		nulls[9] = {false};
+		Datum		values[11];
+		bool		nulls[11] = {false};
 
 		values[0] = ObjectIdGetDatum(copy->key.store);
 		values[1] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->puts));
@@ -304,6 +347,8 @@ mvstore_stat_stores(PG_FUNCTION_ARGS)
 		values[7] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->expired));
 		nulls[8] = (last_sweep == 0);
 		values[8] = TimestampTzGetDatum((TimestampTz) last_sweep);
+		values[9] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->swept));
+		values[10] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->keys_due));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
@@ -365,4 +410,20 @@ mvstore_stat_writers(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* mvstore_stats_reset(): the counters of this database and of its stores begin anew. */
+Datum
+mvstore_stats_reset(PG_FUNCTION_ARGS)
+{
+	MvsDatabase *database = mvs_database();
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	memset(&database->stats, 0, sizeof(database->stats));
+	database->stats.since = GetCurrentTimestamp();
+	database->queue_high_water = database->queue_count;
+	LWLockRelease(database->queue_lock);
+
+	mvs_stats_forget_database(MyDatabaseId);
+	PG_RETURN_VOID();
 }

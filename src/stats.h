@@ -32,6 +32,8 @@ typedef struct MvsTally
 	int64		bytes;
 	int64		purged;			/* keys */
 	int64		expired;		/* of these, those that had expired */
+	int64		keys_due;		/* looked at for their age */
+	int64		swept;			/* entries that sweeps have read */
 } MvsTally;
 
 extern Size mvs_stats_shmem_size(void);
@@ -45,6 +47,10 @@ extern void mvs_stats_prepare(Oid store);
 extern void mvs_stats_count(const MvsStoreCount *count);
 extern void mvs_stats_tally(Oid store, const MvsTally *tally);
 extern void mvs_stats_swept(Oid store, TimestampTz at);
+
+/* Entries dropped from a store since it was last vacuumed by us; and that it was, but so many. */
+extern int64 mvs_stats_unmaintained(Oid store);
+extern void mvs_stats_maintained(Oid store, int64 entries);
 extern void mvs_stats_forget_store(Oid store);
 
 /* Copies of the counters of a database's stores, or of all; and one of them back. */

@@ -1,10 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * store.h
- *	  The store catalog: which tables are stores, with what policy and floor.
+ *	  The store catalog: which tables are stores, and how they are opened.
  *
- * The catalog tables are written by C code alone, past the rights of the
- * caller; functions here check what the caller may do to a store.
+ * Functions here check what the caller may do to a store.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -15,30 +14,12 @@
 
 #include "postgres.h"
 
-#include "access/htup.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/acl.h"
 #include "utils/rel.h"
-#include "utils/snapshot.h"
 
 #include "rule.h"
-
-/* Objects of the extension that the C code uses. */
-typedef enum MvsCatalog
-{
-	MVS_POLICY,
-	MVS_POLICY_KEY,
-	MVS_FLOOR,
-	MVS_FLOOR_KEY,
-	MVS_JOURNAL,
-	MVS_JOURNAL_KEY,
-	MVS_PAUSED,
-	MVS_STABLE,
-	MVS_CLOCK
-} MvsCatalog;
-
-#define MVS_CATALOG_COUNT (MVS_CLOCK + 1)
 
 /* The columns that a store has. */
 typedef enum MvsColumn
@@ -73,15 +54,6 @@ typedef struct MvsStore
 	MvsStoreInfo info;			/* a copy: invalidation cannot change it */
 } MvsStore;
 
-/* The OID of one of the extension's objects; 55000 (or InvalidOid) without the extension. */
-extern Oid	mvs_catalog_oid(MvsCatalog object, bool missing_ok);
-
-/* The version of the extension's SQL objects that this library goes with. */
-#define MVS_SQL_VERSION "1.0"
-
-/* The version that the database has; NULL without the extension. */
-extern char *mvs_extension_version(void);
-
 /*
  * Opens a store, with a lock on its table that is held to the end of the
  * transaction. Raises 42501 unless the current user has all of "rights",
@@ -89,6 +61,12 @@ extern char *mvs_extension_version(void);
  * security.
  */
 extern void mvs_store_open(MvsStore *store, Oid relation, LOCKMODE mode, AclMode rights);
+
+/* The same for the owner of the table only; 42501 for others. */
+extern void mvs_store_open_own(MvsStore *store, Oid relation, LOCKMODE mode);
+
+/* Opens a table of the current user's, which may be a store or not. */
+extern Relation mvs_store_open_table(Oid relation, LOCKMODE mode, bool *is_store);
 
 /*
  * The same for the worker: no rights are asked, the lock is taken without
@@ -98,12 +76,6 @@ extern void mvs_store_open(MvsStore *store, Oid relation, LOCKMODE mode, AclMode
 extern bool mvs_store_try_open(MvsStore *store, Oid relation, bool *locked);
 
 /*
- * Locks what the worker writes of the catalog, without waiting, to the end of
- * the transaction; false where that cannot be had. Without the extension, nothing.
- */
-extern bool mvs_catalog_lock(void);
-
-/*
  * What the planner may know of a store: the number of its entries as PostgreSQL
  * estimates that of a table's rows. False where a read by the current user would
  * be refused, or the table is locked against it. Nothing is waited for, no lock
@@ -111,22 +83,19 @@ extern bool mvs_catalog_lock(void);
  */
 extern bool mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries);
 
-/* A copy of a catalog row, if it is where it once was. */
-extern HeapTuple mvs_catalog_fetch(Relation catalog, ItemPointer tid);
+/* Raises 55000 for a store that a foreign key refers to: nothing can go from it. */
+extern void mvs_store_refuse_referenced(MvsStore *store);
 
 /* Closes it, keeping the lock. */
 extern void mvs_store_close(MvsStore *store);
 
-/* All stores that have a policy or a ttl, as a list of OIDs. */
+/* All stores, as a list of OIDs. */
 extern List *mvs_store_list(void);
 
-/* The floor of a store as a snapshot sees it; 0: nothing has ever gone. */
-extern int64 mvs_floor_read(Oid store, Snapshot snapshot);
-
-/* Raises it, in the current transaction. */
-extern void mvs_floor_raise(Oid store, int64 floor);
-
-/* An interval as microseconds, a day being 24 hours; 22023 for months, negative. */
-extern int64 mvs_interval_usecs(const char *what, const Interval *interval);
+/*
+ * Whether a table, locked, has what a store needs: columns and index, and is a
+ * permanent one; 0A000, 42809 or 55000 saying what it lacks.
+ */
+extern void mvs_store_check_shape(Relation heap, MvsStoreInfo *info);
 
 #endif							/* MVSTORE_STORE_H */

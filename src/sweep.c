@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * sweep.c
- *	  Sweeps: walking a whole store for what its policy lets go.
+ *	  Sweeps: what stores are to lose by their policies without a request.
  *
- * A pass goes in slices, one transaction each, from key to key in the order of
- * the index, so that it neither holds a snapshot for long nor keeps requests
- * waiting. Its place is the last key that it has done.
+ * A pass makes the store's calendar anew: its first slice empties it, and what is
+ * not yet old enough, or waits for the horizon, is noted as the walk meets it.
+ * While a pass is not done the store counts as marked, so nothing is lost when the
+ * worker ends.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -19,6 +20,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "calendar.h"
+#include "catalog.h"
 #include "drop.h"
 #include "fault.h"
 #include "mvstore.h"
@@ -27,174 +30,227 @@
 #include "version.h"
 #include "worker.h"
 
-/* A slice ends at the first key behind so many entries read. */
-#define SLICE_ENTRIES 20000
+/* A run stops after so many rows of the calendar, and keys looked at. */
+#define RUN_ROWS 64
+#define RUN_KEYS 5000
+
+/* Microseconds: a timer is set no further ahead; the clock may be moved meanwhile. */
+#define MAX_TIMER (INT64CONST(600) * USECS_PER_SEC)
 
 /* What a slice ends with. */
 typedef enum SweepState
 {
-	SWEEP_MORE,					/* the pass goes on */
-	SWEEP_DONE,					/* it has come to its end */
-	SWEEP_TIMED,				/* the same, and the store wants another for its policy by age */
+	SWEEP_MORE,					/* there is more to do */
+	SWEEP_DONE,					/* the pass, or run, has come to its end */
 	SWEEP_GONE,					/* there is no such store */
 	SWEEP_LOCKED				/* somebody has it locked: try later */
 } SweepState;
 
+static bool sweep_key(MvsDrop *drop, const bytea *key, void *argument);
+static SweepState pass_slice(MvsSweep *sweep, MvsDrop *drop);
+static SweepState look_at_row(MvsDrop *drop, MvsCalendarRow *row);
+static SweepState run_slice(MvsSweep *sweep, MvsDrop *drop);
+static SweepState sweep_slice(MvsSweep *sweep, bool run);
+static MvsSweep *sweep_of(Oid store);
 static void begin_pass(MvsSweep *sweep);
-static bool finish_key(MvsDrop *drop, MvsSweep *sweep);
-static bool work_big_key(MvsDrop *drop, MvsSweep *sweep);
-static void go_to(MvsSweep *sweep, const bytea *key, int zeros);
-static SweepState walk_keys(MvsDrop *drop, MvsSweep *sweep);
-static SweepState sweep_slice(MvsSweep *sweep, MvsDatabase *database);
 static void begin_sweep(Oid store, int64 version, uint64 sequence);
+static int64 old_enough(MvsSweep *sweep);
 static void forget_sweep(MvsSweep *sweep);
-static void after_slice(MvsSweep *sweep, SweepState state);
+static void after_pass(MvsSweep *sweep);
+static void after_slice(MvsSweep *sweep, SweepState state, bool run);
 
-/* Begin a pass. */
-static void
-begin_pass(MvsSweep *sweep)
-{
-	sweep->key_done = sweep->key_big = false;
-	sweep->lowest_horizon = MVS_NEWEST;
-	sweep->held = 0;
-}
+/* ------------------------------------------------------------------------
+ * Passes
+ * ------------------------------------------------------------------------ */
 
-/* Let go what the policy allows of the key just read; false where a lock is in the way. */
+/* Let go what the policy allows of a key, and note what it will. */
 static bool
-finish_key(MvsDrop *drop, MvsSweep *sweep)
+sweep_key(MvsDrop *drop, const bytea *key, void *argument)
 {
-	MvsHistory *history = &drop->entries.history;
-	int64		held = 0;
-	bool		done = true;
+	const MvsHistory *history = &drop->entries.history;
+	const MvsPolicy *policy = &drop->store.info.policy;
+	int			first = mvs_rule_policy(history, policy, drop->now);
+	int64		held;
 
-	if (history->count > 0 && !drop->store.info.referenced)
-		done = mvs_drop_entries(drop,
-								mvs_rule_policy(history, &drop->store.info.policy, drop->now),
-								&held);
-	if (held > 0 && (sweep->held == 0 || held < sweep->held))
-		sweep->held = held;
-	mvs_drop_collect_begin(drop);
-	return done;
-}
-
-/* Go from key to key until the slice is full. */
-static SweepState
-walk_keys(MvsDrop *drop, MvsSweep *sweep)
-{
-	MvsEntry	entry;
-	MvsKeyBuffer key = {0};
-	int64		seen = 0;
-	bool		more;
-
-	mvs_drop_collect_begin(drop);
-	mvs_cursor_walk(&drop->cursor, sweep->key_done ? sweep->next.key : NULL);
-	while ((more = mvs_cursor_next(&drop->cursor, &entry)))
-	{
-		bytea	   *next = mvs_cursor_key(&drop->cursor);
-
-		CHECK_FOR_INTERRUPTS();
-		if (drop->entries.history.count > 0 && mvs_key_compare(next, key.key) != 0)
-		{
-			if (!finish_key(drop, sweep))
-				return SWEEP_LOCKED;
-			if (seen >= SLICE_ENTRIES || mvs_drop_is_full(drop))
-				break;
-		}
-		if (drop->entries.history.count == 0)
-			mvs_key_copy(&key, next, 0);
-		mvs_drop_collect_entry(drop, &entry);
-		seen++;
-		if (drop->entries.history.count >= SLICE_ENTRIES)
-		{
-			/* Too many to collect them all: on with this key, from its oldest entry. */
-			go_to(sweep, key.key, 0);
-			sweep->key_big = true;
-			return SWEEP_MORE;
-		}
-	}
-	if (more)
-	{
-		/* On with the immediate successor of the last key done: it and a zero byte. */
-		go_to(sweep, key.key, 1);
-		return SWEEP_MORE;
-	}
-	if (!finish_key(drop, sweep))
-		return SWEEP_LOCKED;
-	if (drop->store.info.policy.keep_for >= 0 || drop->store.info.ttl >= 0)
-		return SWEEP_TIMED;
-	return SWEEP_DONE;
-}
-
-/*
- * Do part of a key that has very many entries; with key_big still set, there is
- * more. False where a lock is in the way.
- */
-static bool
-work_big_key(MvsDrop *drop, MvsSweep *sweep)
-{
-	int64		dropped = drop->tally.entries;
-
-	mvs_drop_collect(drop, sweep->next.key, drop->store.info.policy.keep_versions);
-	sweep->key_big = !drop->entries.whole;
-	if (!finish_key(drop, sweep))
+	if (!drop->store.info.referenced && !mvs_drop_entries(drop, first, &held))
 		return false;
-	if (drop->tally.entries == dropped)
-		sweep->key_big = false; /* where the oldest stay, all stay */
-	if (!sweep->key_big)
-		go_to(sweep, sweep->next.key, 1);
+	mvs_drop_note_pending(drop, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), first);
 	return true;
 }
 
-/* Where the pass goes on: at a key with so many zero bytes behind it. */
-static void
-go_to(MvsSweep *sweep, const bytea *key, int zeros)
+/* Do one slice of a pass. */
+static SweepState
+pass_slice(MvsSweep *sweep, MvsDrop *drop)
 {
-	MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
-	MvsKeyBuffer next = {0};
+	MvsWalkState state;
 
-	mvs_key_copy(&next, key, zeros);
-	if (sweep->next.key)
-		pfree(sweep->next.key);
-	sweep->next = next;
-	sweep->key_done = true;
-	MemoryContextSwitchTo(old);
+	if (!sweep->begun)
+	{
+		(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, sweep->store);
+		sweep->from = sweep->next = MVS_NEWEST;
+	}
+	sweep->age = Max(drop->store.info.policy.keep_for, 0);
+	sweep->lowest_horizon = Min(sweep->lowest_horizon, drop->horizon);
+	state = mvs_walk_slice(drop, &sweep->walk, NULL, drop->store.info.policy.keep_versions,
+						   sweep_key, NULL, mvs_worker.context, &drop->tally.swept);
+	return state == MVS_WALK_DONE ? SWEEP_DONE :
+		state == MVS_WALK_LOCKED ? SWEEP_LOCKED : SWEEP_MORE;
 }
 
-/* Do one slice of a pass, in a transaction of its own. */
+/* ------------------------------------------------------------------------
+ * Runs by the calendar
+ * ------------------------------------------------------------------------ */
+
+/* Look at the keys of a row, and leave of it what is not done. */
 static SweepState
-sweep_slice(MvsSweep *sweep, MvsDatabase *database)
+look_at_row(MvsDrop *drop, MvsCalendarRow *row)
 {
-	MvsDrop		drop;
-	MvsDropState state = mvs_drop_begin(&drop, database, sweep->store);
-	SweepState	result = SWEEP_MORE;
+	const MvsPolicy *policy = &drop->store.info.policy;
+	SweepState	state = SWEEP_DONE;
+	int			position = 0;
+	int			done = 0;
+	const char *data;
+	int			length;
 
-	if (state != MVS_DROP_READY)
+	while (state == SWEEP_DONE && mvs_calendar_key(row, &position, &data, &length))
 	{
-		mvs_drop_commit(&drop, state);
-		return state == MVS_DROP_GONE ? SWEEP_GONE : SWEEP_LOCKED;
-	}
-	sweep->lowest_horizon = Min(sweep->lowest_horizon, drop.horizon);
+		bytea	   *key = palloc(VARHDRSZ + length);
+		int64		dropped = drop->tally.entries;
+		int			first;
+		int64		held;
 
-	if (sweep->key_big)
-	{
-		if (!work_big_key(&drop, sweep))
-			result = SWEEP_LOCKED;
+		CHECK_FOR_INTERRUPTS();
+		SET_VARSIZE(key, VARHDRSZ + length);
+		memcpy(VARDATA(key), data, length);
+		mvs_drop_collect(drop, key, policy->keep_versions);
+		first = mvs_rule_policy(&drop->entries.history, policy, drop->now);
+		if (!mvs_drop_entries(drop, first, &held))
+		{
+			state = SWEEP_LOCKED;
+			break;
+		}
+		if (!drop->entries.whole && drop->tally.entries > dropped)
+		{
+			/* There is more of this key, and when it ends is not known yet: the next slice sees. */
+			state = SWEEP_MORE;
+			break;
+		}
+		if (!drop->entries.whole)
+			mvs_drop_note_pending(drop, data, length, first);
+		done = position;
+		drop->tally.keys_due++;
+		if (drop->tally.keys_due >= RUN_KEYS || mvs_drop_is_full(drop))
+			state = SWEEP_MORE;
+		pfree(key);
 	}
-	else
-		result = walk_keys(&drop, sweep);
-	MVS_FAULT("slice-done");
-	mvs_drop_commit(&drop, state);
-	if (result == SWEEP_DONE || result == SWEEP_TIMED)
+	mvs_calendar_cut(drop->oid, row, state == SWEEP_DONE ? row->size : done);
+	return state;
+}
+
+/* Look at keys whose time has come. */
+static SweepState
+run_slice(MvsSweep *sweep, MvsDrop *drop)
+{
+	SweepState	state = SWEEP_DONE;
+	int64		limit;
+	List	   *rows;
+	ListCell   *cell;
+
+	sweep->age = Max(drop->store.info.policy.keep_for, 0);
+	limit = Min(drop->now - sweep->age, drop->horizon);
+	sweep->lowest_horizon = drop->horizon;
+	if (drop->store.info.referenced)
 	{
-		mvs_stats_prepare(sweep->store);
-		mvs_stats_swept(sweep->store, GetCurrentTimestamp());
+		/* They can go when the foreign key has gone. */
+		sweep->looked_at = GetCurrentTimestamp();
+		return SWEEP_DONE;
 	}
-	return result;
+	rows = mvs_calendar_read(sweep->store, sweep->from, limit, RUN_ROWS, &sweep->next);
+	sweep->from = Min(sweep->next, limit);
+	foreach(cell, rows)
+	{
+		MvsCalendarRow *row = lfirst(cell);
+
+		state = look_at_row(drop, row);
+		if (state != SWEEP_DONE)
+		{
+			sweep->from = sweep->next = row->ends;
+			break;
+		}
+	}
+	if (state == SWEEP_DONE && sweep->next <= limit)
+		state = SWEEP_MORE;
+
+	/* What is old enough and waits for the horizon is to go as soon as that allows. */
+	if (state == SWEEP_DONE && sweep->next > drop->now - sweep->age)
+		sweep->looked_at = GetCurrentTimestamp();
+	return state;
+}
+
+bool
+mvs_sweep_load(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+	List	   *stores = NIL;
+	ListCell   *cell;
+	bool		locked;
+
+	StartTransactionCommand();
+	locked = !mvs_catalog_lock();
+	MemoryContextSwitchTo(mvs_worker.context);
+	if (!locked)
+		stores = mvs_calendar_stores();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+	foreach(cell, stores)
+	{
+		MvsSweep   *sweep = sweep_of(lfirst_oid(cell));
+
+		sweep->from = sweep->next = 0;	/* the first run sees */
+	}
+	list_free(stores);
+	return !locked;
+}
+
+void
+mvs_sweep_expect(const MvsDrop *drop)
+{
+	MvsSweep   *sweep;
+
+	if (drop->noted == MVS_NEWEST)
+		return;
+	sweep = sweep_of(drop->oid);
+	sweep->from = Min(sweep->from, drop->noted);
+	sweep->next = Min(sweep->next, drop->noted);
+	sweep->age = Max(drop->store.info.policy.keep_for, 0);
 }
 
 /* ------------------------------------------------------------------------
  * Which store is swept when
  * ------------------------------------------------------------------------ */
+
+/* The sweeps of a store, which has some from now on. */
+static MvsSweep *
+sweep_of(Oid store)
+{
+	MemoryContext old;
+	MvsSweep   *sweep;
+	ListCell   *cell;
+
+	foreach(cell, mvs_worker.sweeps)
+	{
+		sweep = lfirst(cell);
+		if (sweep->store == store)
+			return sweep;
+	}
+	old = MemoryContextSwitchTo(mvs_worker.context);
+	sweep = palloc0(sizeof(MvsSweep));
+	sweep->store = store;
+	sweep->from = sweep->next = MVS_NEWEST;
+	mvs_worker.sweeps = lappend(mvs_worker.sweeps, sweep);
+	MemoryContextSwitchTo(old);
+	return sweep;
+}
 
 void
 mvs_sweep_take_marks(void)
@@ -255,52 +311,71 @@ mvs_sweep_all(int64 version, uint64 sequence)
 	list_free(stores);
 }
 
+/* Begin a pass. */
+static void
+begin_pass(MvsSweep *sweep)
+{
+	sweep->begun = false;
+	mvs_walk_begin(&sweep->walk, NULL, mvs_worker.context);
+	sweep->lowest_horizon = MVS_NEWEST;
+	sweep->wait_for = 0;
+}
+
 /* Have one store swept; if it is being swept, once more. */
 static void
 begin_sweep(Oid store, int64 version, uint64 sequence)
 {
-	MvsSweep   *sweep = NULL;
-	ListCell   *cell;
+	MvsSweep   *sweep = sweep_of(store);
 
-	foreach(cell, mvs_worker.sweeps)
-	{
-		if (((MvsSweep *) lfirst(cell))->store == store)
-			sweep = lfirst(cell);
-	}
-	if (sweep && sweep->active && sweep->wait_for > 0)
-	{
-		/* It waits to begin: then it begins for this, too. */
-		version = Max(version, sweep->version);
-		sequence = Min(sequence, sweep->sequence);
-	}
-	else if (sweep && sweep->active)
+	if (sweep->active && sweep->wait_for == 0)
 	{
 		sweep->again_version = sweep->again ? Max(sweep->again_version, version) : version;
 		sweep->again_sequence = sweep->again ? Min(sweep->again_sequence, sequence) : sequence;
 		sweep->again = true;
 		return;
 	}
-	if (sweep == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
-
-		sweep = palloc0(sizeof(MvsSweep));
-		sweep->store = store;
-		mvs_worker.sweeps = lappend(mvs_worker.sweeps, sweep);
-		MemoryContextSwitchTo(old);
-	}
+	/* The new pass is also for what the last one waits for. */
+	sweep->version = sweep->active ? Max(version, sweep->version) : version;
+	sweep->sequence = sweep->active ? Min(sequence, sweep->sequence) : sequence;
 	sweep->active = true;
-	sweep->version = version;
-	sweep->sequence = sequence;
 	sweep->due_at = 0;
-	sweep->wait_for = 0;
 	begin_pass(sweep);
 }
 
-bool
-mvs_sweep_is_due(MvsSweep *sweep, TimestampTz now, int64 horizon)
+/* The greatest end that is long enough ago, by the clock. */
+static int64
+old_enough(MvsSweep *sweep)
 {
-	return sweep->due_at <= now && (!sweep->active || sweep->wait_for <= horizon);
+	return mvs_version_now(mvs_worker.database) - sweep->age;
+}
+
+bool
+mvs_sweep_is_held(MvsSweep *sweep, int64 horizon)
+{
+	horizon = mvs_worker_store_horizon(horizon, sweep->store);
+	if (sweep->active)
+		return sweep->wait_for > horizon;
+	return sweep->next > horizon && sweep->next <= old_enough(sweep);
+}
+
+TimestampTz
+mvs_sweep_due(MvsSweep *sweep, int64 horizon)
+{
+	TimestampTz due_at = sweep->due_at;
+	int64		enough = old_enough(sweep);
+
+	horizon = mvs_worker_store_horizon(horizon, sweep->store);
+	if (sweep->active && sweep->wait_for <= horizon)
+		return due_at;
+	if (sweep->next == MVS_NEWEST || (sweep->next > horizon && sweep->next <= enough))
+		return DT_NOEND;
+
+	/* Not too often; nor before the first of them is old enough. */
+	due_at = Max(due_at, TimestampTzPlusMilliseconds(sweep->looked_at,
+													 (int64) mvs_sweep_interval * 1000));
+	if (sweep->next > enough)
+		due_at = Max(due_at, GetCurrentTimestamp() + Min(sweep->next - enough, MAX_TIMER));
+	return due_at;
 }
 
 bool
@@ -311,11 +386,12 @@ mvs_sweep_run(void)
 	MemoryContext old = CurrentMemoryContext;
 	MvsSweep   *volatile sweep = NULL;
 	volatile SweepState state = SWEEP_LOCKED;
+	volatile bool run;
 	ListCell   *cell;
 
 	foreach(cell, mvs_worker.sweeps)
 	{
-		if (mvs_sweep_is_due(lfirst(cell), now, horizon))
+		if (mvs_sweep_due(lfirst(cell), horizon) <= now)
 		{
 			sweep = lfirst(cell);
 			break;
@@ -323,33 +399,27 @@ mvs_sweep_run(void)
 	}
 	if (sweep == NULL)
 		return false;
-
-	sweep->wait_for = 0;
+	run = !sweep->active || sweep->wait_for > 0;
 
 	/* Behind the others, so that each gets its turn. */
 	MemoryContextSwitchTo(mvs_worker.context);
 	mvs_worker.sweeps = list_delete_ptr(mvs_worker.sweeps, sweep);
 	mvs_worker.sweeps = lappend(mvs_worker.sweeps, sweep);
 	MemoryContextSwitchTo(old);
-	if (!sweep->active)
-	{
-		sweep->active = true;
-		sweep->version = 0;
-		sweep->sequence = PG_UINT64_MAX;
-		begin_pass(sweep);
-	}
 
-	pgstat_report_activity(STATE_RUNNING, "sweeping a store");
+	pgstat_report_activity(STATE_RUNNING, run ? "looking at old entries" : "sweeping a store");
 	PG_TRY();
 	{
-		state = sweep_slice(sweep, mvs_worker.database);
+		state = sweep_slice(sweep, run);
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
 		mvs_worker_note_error(sweep->tries == 0);
 		/* It may have gone on behind what was rolled back. */
-		begin_pass(sweep);
+		sweep->from = sweep->next = 0;
+		if (!run)
+			begin_pass(sweep);
 		sweep->tries++;
 		sweep->locked = false;
 		strlcpy(sweep->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
@@ -359,10 +429,37 @@ mvs_sweep_run(void)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
-	after_slice(sweep, state);
+	after_slice(sweep, state, run);
 	mvs_worker_report();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
 	return true;
+}
+
+/* Do one slice, in a transaction of its own. */
+static SweepState
+sweep_slice(MvsSweep *sweep, bool run)
+{
+	MvsDrop		drop;
+	MvsDropState state = mvs_drop_begin(&drop, mvs_worker.database, sweep->store);
+	SweepState	result;
+
+	if (state == MVS_DROP_LOCKED)
+		result = SWEEP_LOCKED;
+	else if (state == MVS_DROP_GONE)
+	{
+		/* A table that no event trigger saw go may have left notes. */
+		if (OidIsValid(mvs_catalog_oid(MVS_CALENDAR, true)))
+			(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, sweep->store);
+		result = SWEEP_GONE;
+	}
+	else
+		result = run ? run_slice(sweep, &drop) : pass_slice(sweep, &drop);
+	MVS_FAULT("slice-done");
+	mvs_drop_commit(&drop, state);
+	if (state == MVS_DROP_READY && !run)
+		sweep->begun = true;
+	mvs_sweep_expect(&drop);
+	return result;
 }
 
 /* Sweep a store no more. */
@@ -370,66 +467,60 @@ static void
 forget_sweep(MvsSweep *sweep)
 {
 	mvs_worker.sweeps = list_delete_ptr(mvs_worker.sweeps, sweep);
-	if (sweep->next.key)
-		pfree(sweep->next.key);
+	mvs_walk_end(&sweep->walk);
 	pfree(sweep);
 }
 
-/* What follows a slice. */
+/* A pass has met all keys. */
 static void
-after_slice(MvsSweep *sweep, SweepState state)
+after_pass(MvsSweep *sweep)
 {
-	bool		early;
-
-	if (state == SWEEP_LOCKED)
-	{
-		sweep->due_at = mvs_worker_lock_delay(sweep->tries++);
-		sweep->locked = true;
-		return;
-	}
-	sweep->tries = 0;
-	if (state == SWEEP_MORE)
-		return;
-	if (state == SWEEP_GONE)
-	{
-		forget_sweep(sweep);
-		return;
-	}
-
+	mvs_stats_prepare(sweep->store);
+	mvs_stats_swept(sweep->store, GetCurrentTimestamp());
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	mvs_worker.database->stats.sweeps++;
 	LWLockRelease(mvs_worker.database->queue_lock);
 
-	/* A part of the pass that had too low a horizon, or a new mark, asks for another. */
-	early = sweep->lowest_horizon < sweep->version;
-	if (early || sweep->again)
-	{
-		int64		version = early ? sweep->version : 0;
-		uint64		sequence = early ? sweep->sequence : PG_UINT64_MAX;
-
-		begin_pass(sweep);
-		sweep->wait_for = sweep->again ? 0 : version;
-		sweep->version = sweep->again ? Max(version, sweep->again_version) : version;
-		sweep->sequence = sweep->again ? Min(sequence, sweep->again_sequence) : sequence;
-		sweep->again = false;
-		/* Not at once, should the horizon be higher than the pass could know. */
-		sweep->due_at = mvs_worker_lock_delay(0);
-	}
-	else if (sweep->held > 0 && sweep->held <= mvs_version_now(mvs_worker.database))
-	{
-		/* What was superseded after the mark; nobody waits for that. */
-		sweep->wait_for = sweep->held;
-		sweep->version = 0;
-		sweep->sequence = PG_UINT64_MAX;
-		sweep->due_at = mvs_worker_lock_delay(0);
-		begin_pass(sweep);
-	}
-	else if (state == SWEEP_TIMED)
-	{
-		sweep->active = false;
-		sweep->due_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													(int64) mvs_sweep_interval * 1000);
-	}
+	/* What it could not let go for the horizon is noted; who waits, waits for that. */
+	if (sweep->lowest_horizon < sweep->version)
+		sweep->wait_for = sweep->version;
 	else
+		sweep->active = false;
+	if (sweep->again)
+	{
+		/* A new mark asks for another. */
+		sweep->again = false;
+		begin_sweep(sweep->store, sweep->again_version, sweep->again_sequence);
+	}
+}
+
+/* What follows a slice. */
+static void
+after_slice(MvsSweep *sweep, SweepState state, bool run)
+{
+	switch (state)
+	{
+		case SWEEP_GONE:
+			forget_sweep(sweep);
+			return;
+		case SWEEP_LOCKED:
+			sweep->due_at = mvs_worker_lock_delay(sweep->tries++);
+			sweep->locked = true;
+			return;
+		case SWEEP_MORE:
+			sweep->due_at = 0;
+			sweep->looked_at = 0;
+			break;
+		case SWEEP_DONE:
+			/* Not at once, should the horizon be higher than the slice could know. */
+			sweep->due_at = mvs_worker_lock_delay(0);
+			if (!run)
+				after_pass(sweep);
+			else if (sweep->wait_for <= sweep->lowest_horizon)
+				sweep->active = false;
+			break;
+	}
+	sweep->tries = 0;
+	if (!sweep->active && sweep->next == MVS_NEWEST)
 		forget_sweep(sweep);
 }

@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * sweep.h
- *	  Sweeps: walking a whole store for what its policy lets go.
+ *	  Sweeps: what stores are to lose by their policies without a request.
+ *
+ * A pass walks a whole store, where only that can tell what is there: after a
+ * crash, an overflow, for a new policy, or because somebody asks for it. A run
+ * looks at the keys whose time has come by the calendar.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -13,41 +17,56 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-#include "entry.h"
+#include "drop.h"
 #include "shmem.h"
+#include "walk.h"
 
 /* The sweeps of one store, in the worker's memory. */
 typedef struct MvsSweep
 {
 	Oid			store;
-	bool		active;			/* a pass is to be made, or under way */
-	int64		version;		/* the pass is for garbage up to here */
-	uint64		sequence;		/* and for requests from here on */
-	bool		again;			/* marked anew since the pass began: another pass, for these */
-	int64		again_version;
-	uint64		again_sequence;
-	TimestampTz due_at;			/* not before */
-	int64		wait_for;		/* no pass before the horizon is here */
+	TimestampTz due_at;			/* nothing is to be tried before */
 	int			tries;			/* that failed, or met a lock, in a row */
 	bool		locked;			/* the last met a lock */
 	char		error[MVS_ERROR_LENGTH];	/* else, why it failed */
 
-	/* The pass under way. */
-	MvsKeyBuffer next;			/* where it goes on, if key_done */
-	bool		key_done;
-	bool		key_big;		/* next has so many entries that it takes slices of its own */
-	int64		lowest_horizon; /* of its slices */
-	int64		held;			/* lowest end left because of the horizon, or 0 */
+	/* Passes. */
+	bool		active;			/* one is to be made, under way, or done but for what waits */
+	int64		version;		/* it is for garbage up to here */
+	uint64		sequence;		/* and for requests from here on; PG_UINT64_MAX: none */
+	bool		again;			/* marked anew since it began: another pass, for these */
+	int64		again_version;
+	uint64		again_sequence;
+	bool		begun;			/* the first slice is done */
+	MvsWalk		walk;
+	int64		lowest_horizon; /* of its slices; then, of the last run's */
+	int64		wait_for;		/* it is done; what it left goes when the horizon is here */
+
+	/* Runs by the calendar. */
+	int64		from;			/* no row has lower ends */
+	int64		next;			/* perhaps the first has these; MVS_NEWEST: there are none */
+	int64		age;			/* how long ago ends must be, in microseconds */
+	TimestampTz looked_at;		/* when all had been done that was due */
 } MvsSweep;
 
 /* Takes the marks of the database over. */
 extern void mvs_sweep_take_marks(void);
 
-/* Has all stores with a policy swept, for garbage up to a version. */
+/* Has all stores swept, for garbage up to a version. */
 extern void mvs_sweep_all(int64 version, uint64 sequence);
 
-/* Whether a slice of a sweep may be done. */
-extern bool mvs_sweep_is_due(MvsSweep *sweep, TimestampTz now, int64 horizon);
+/* Takes over what stands in the calendar; false where somebody has it locked. */
+extern bool mvs_sweep_load(void);
+
+/* The calendar of a store has new rows by a drop that has committed. */
+extern void mvs_sweep_expect(const MvsDrop *drop);
+
+/*
+ * When something of it is to be done, with the horizon as mvs_worker_horizon() has
+ * it; DT_NOEND: not before that rises, or never. And whether it waits for that.
+ */
+extern TimestampTz mvs_sweep_due(MvsSweep *sweep, int64 horizon);
+extern bool mvs_sweep_is_held(MvsSweep *sweep, int64 horizon);
 
 /* Does a slice of the sweep that waits longest; false if none is due. */
 extern bool mvs_sweep_run(void);

@@ -35,15 +35,17 @@
 #include "utils/timestamp.h"
 
 #include "batch.h"
+#include "catalog.h"
 #include "compat.h"
 #include "control.h"
 #include "fault.h"
 #include "launcher.h"
+#include "maintain.h"
 #include "mvstore.h"
+#include "pin.h"
 #include "queue.h"
 #include "shmem.h"
 #include "stable.h"
-#include "store.h"
 #include "sweep.h"
 #include "version.h"
 #include "worker.h"
@@ -71,20 +73,25 @@ static TimestampTz idle_since;	/* of drops */
 static TimestampTz served_at = 0;	/* when it last did something for readers */
 static TimestampTz mark_due_at = 0; /* the durable mark is not tried before */
 static TimestampTz give_way_until = 0;	/* set: ends to make room, with nothing due before */
+static TimestampTz load_due_at = 0; /* pins and calendar are not tried before */
+static bool loaded = false;		/* the calendar is */
+static double rate_debt = 0;	/* entries dropped that mvstore.drop_rate_limit has yet to allow */
+static TimestampTz rate_debt_at = 0;	/* as of then */
 static TimestampTz stable_due_at;	/* when mvstore_stable is to be written; DT_NOEND: not */
 static volatile sig_atomic_t got_sigterm = false;
 static uint32 wait_event_main = 0;
 
 static void handle_sigterm(SIGNAL_ARGS);
-static void pin_settings(void);
 static void forget_requests(void);
 static bool claim_slot(void);
 static void release_slot(int code, Datum argument);
 static bool extension_is_here(bool *matches);
+static void load_catalog(void);
 static void serve_mark(void);
 static void wait_for_update(void);
 static void add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked,
 						const char *message, int64 requests);
+static TimestampTz throttled_until(void);
 static TimestampTz time_of_next_try(void);
 static void sleep_until_needed(void);
 static TimestampTz delay_until(int tries, int first, int longest);
@@ -106,9 +113,8 @@ handle_sigterm(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
-/* Settings that no ALTER DATABASE or ALTER ROLE may change for us. */
-static void
-pin_settings(void)
+void
+mvs_worker_pin_settings(void)
 {
 	static const char *const settings[][2] = {
 		{"search_path", "pg_catalog, pg_temp"},
@@ -142,7 +148,7 @@ mvs_worker_main(Datum argument)
 
 	/* Registered first, so that it runs when locks and the connection are gone. */
 	before_shmem_exit(release_slot, (Datum) 0);
-	pin_settings();
+	mvs_worker_pin_settings();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(argument), InvalidOid, 0);
 
 	mvs_worker.context = AllocSetContextCreate(TopMemoryContext, "mvstore worker",
@@ -201,17 +207,21 @@ mvs_worker_main(Datum argument)
 		if (mvs_worker.database->pause_changed)
 			mvs_pause_load(mvs_worker.database);
 		MemoryContextSwitchTo(loop_context);
+		load_catalog();
 		mvs_sweep_take_marks();
 		if (mvs_worker.database->recheck)
 			mvs_batch_recheck();
 		busy = false;
-		if (!mvs_worker.database->paused)
+		if (!mvs_worker.database->paused && throttled_until() == 0)
 		{
 			if (mvs_batch_journal_is_due())
 				mvs_batch_run_journal();
 			busy = mvs_batch_run(false);
-			busy |= mvs_sweep_run();
+			if (throttled_until() == 0)
+				busy |= mvs_sweep_run();
 		}
+		mvs_maintain(TimestampDifferenceExceeds(idle_since, GetCurrentTimestamp(), ROTATE_TIME));
+		MemoryContextSwitchTo(loop_context);
 		if (busy)
 			idle_since = GetCurrentTimestamp();
 		else
@@ -224,11 +234,27 @@ mvs_worker_main(Datum argument)
 		TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_TIME);
 
 		while (GetCurrentTimestamp() < deadline && !mvs_worker.database->paused &&
-			   mvs_batch_run(true))
+			   throttled_until() == 0 && mvs_batch_run(true))
 			CHECK_FOR_INTERRUPTS();
 		(void) mvs_stable_serve(mvs_worker.database, true, &stable_due_at);
 	}
 	proc_exit(0);
+}
+
+/* Read pins and calendar where that is due; where a lock is in the way, later. */
+static void
+load_catalog(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if ((loaded && !mvs_worker.database->pins_changed && mvs_pin_next_expiry() > now) ||
+		load_due_at > now)
+		return;
+	loaded = loaded || mvs_sweep_load();
+	load_due_at = mvs_pin_load(mvs_worker.database, mvs_worker.context) && loaded ?
+		0 : mvs_worker_lock_delay(0);
+	MemoryContextSwitchTo(loop_context);
+	mvs_worker_report();
 }
 
 /* Raise the durable mark for a reader; where a lock is in the way, later. */
@@ -356,6 +382,7 @@ release_slot(int code, Datum argument)
 
 	if (mvs_worker.database == NULL)
 		return;
+	mvs_maintain_stop();
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	foreach(cell, mvs_worker.pending)
 	{
@@ -366,7 +393,7 @@ release_slot(int code, Datum argument)
 			continue;
 		if (item->request->journal != 0)
 			database->journal_wanted = true;
-		else if (item->request->implicit)
+		else if (MvsRequestIsImplicit(item->request))
 			mvs_queue_mark(database, item->request->store, item->request->before,
 						   item->request->sequence);
 	}
@@ -374,15 +401,17 @@ release_slot(int code, Datum argument)
 	{
 		MvsSweep   *sweep = lfirst(cell);
 
-		/* One that waits for its time is told of, so that the next worker knows it. */
-		mvs_queue_mark(database, sweep->store,
-					   Max(sweep->version, sweep->again ? sweep->again_version : 0),
-					   sweep->active ? sweep->sequence : PG_UINT64_MAX);
+		if (sweep->active)
+			mvs_queue_mark(database, sweep->store,
+						   Max(sweep->version, sweep->again ? sweep->again_version : 0),
+						   Min(sweep->sequence, sweep->again ? sweep->again_sequence :
+							   PG_UINT64_MAX));
 	}
 	if (mvs_worker.journal_sequence != PG_UINT64_MAX)
 		database->journal_wanted = true;
 	database->unfinished = PG_UINT64_MAX;
-	database->held_count = database->held_sweeps = 0;
+	database->held_count = database->held_sweeps = database->pinned_count = 0;
+	database->throttled_since = 0;
 	database->retry_count = 0;
 	database->trouble_count = 0;
 	database->worker_pid = 0;
@@ -439,6 +468,45 @@ mvs_worker_horizon(void)
 			   mvs_version_now(mvs_worker.database));
 }
 
+int64
+mvs_worker_store_horizon(int64 horizon, Oid store)
+{
+	return Min(horizon, mvs_pin_known(mvs_worker.database, store));
+}
+
+void
+mvs_worker_dropped(int64 entries)
+{
+	if (entries == 0)
+		return;
+	mvs_maintain_count();
+	(void) throttled_until();
+	rate_debt += entries;
+}
+
+/* Until when mvstore.drop_rate_limit wants a pause for what was dropped; 0: not. */
+static TimestampTz
+throttled_until(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (mvs_drop_rate_limit == 0)
+		rate_debt = 0;
+	else
+		rate_debt -= (double) Max(now - rate_debt_at, 0) * mvs_drop_rate_limit / USECS_PER_SEC;
+	rate_debt = Max(rate_debt, 0);
+	rate_debt_at = now;
+	if (rate_debt < 1)
+		return 0;
+	if (mvs_worker.database->throttled_since == 0)
+	{
+		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+		mvs_worker.database->throttled_since = now;
+		LWLockRelease(mvs_worker.database->queue_lock);
+	}
+	return now + (TimestampTz) (rate_debt * USECS_PER_SEC / mvs_drop_rate_limit);
+}
+
 /* A time from now that doubles with each try. */
 static TimestampTz
 delay_until(int tries, int first, int longest)
@@ -471,8 +539,10 @@ mvs_worker_report(void)
 {
 	MvsDatabase *database = mvs_worker.database;
 	uint64		unfinished = mvs_worker.journal_sequence;
+	int64		horizon = mvs_worker_horizon();
 	int64		held = 0;
 	int64		held_sweeps = 0;
+	int64		pinned = 0;
 	int64		retry = 0;
 	MvsTrouble	troubles[MVS_MAX_TROUBLES];
 	int			trouble_count = 0;
@@ -483,7 +553,11 @@ mvs_worker_report(void)
 		MvsPending *item = lfirst(cell);
 
 		if (item->outcome == MVS_OUTCOME_HELD)
+		{
 			held++;
+			if (mvs_pin_known(database, item->request->store) < item->request->before)
+				pinned++;
+		}
 		else
 			retry++;
 		if (item->outcome == MVS_OUTCOME_LOCKED || item->outcome == MVS_OUTCOME_ERROR)
@@ -495,16 +569,22 @@ mvs_worker_report(void)
 	{
 		MvsSweep   *sweep = lfirst(cell);
 
-		if (!sweep->active)
+		if (!sweep->active && sweep->tries == 0)
 			continue;
 		if (sweep->tries > 0)
 			add_trouble(troubles, &trouble_count, sweep->store, sweep->locked, sweep->error,
-						sweep->sequence != PG_UINT64_MAX);
+						sweep->active && sweep->sequence != PG_UINT64_MAX);
+		if (!sweep->active)
+			continue;
 		unfinished = Min(unfinished, sweep->sequence);
 		if (sweep->again)
 			unfinished = Min(unfinished, sweep->again_sequence);
-		if (sweep->wait_for > 0)
+		if (sweep->sequence != PG_UINT64_MAX && mvs_sweep_is_held(sweep, horizon))
+		{
 			held_sweeps++;
+			if (mvs_pin_known(database, sweep->store) < sweep->wait_for)
+				pinned++;
+		}
 		else if (sweep->sequence != PG_UINT64_MAX)
 			retry++;
 	}
@@ -513,6 +593,7 @@ mvs_worker_report(void)
 	database->unfinished = unfinished;
 	database->held_count = held;
 	database->held_sweeps = held_sweeps;
+	database->pinned_count = pinned;
 	database->retry_count = retry;
 	for (int i = 0; i < trouble_count; i++)
 	{
@@ -557,31 +638,39 @@ add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked, const char
 static TimestampTz
 time_of_next_try(void)
 {
-	TimestampTz wake_at = DT_NOEND;
+	TimestampTz wake_at;
+	TimestampTz throttled;
 	int64		horizon;
+	bool		held = false;
 	ListCell   *cell;
 
+	/* What a pin holds back goes when it expires; if that cannot be looked at now, then later. */
+	wake_at = Max(mvs_pin_next_expiry(), load_due_at);
 	if ((mvs_worker.pending == NIL && mvs_worker.sweeps == NIL) || mvs_worker.database->paused)
-		return DT_NOEND;
+		return wake_at;
+	throttled = throttled_until();
+	if (throttled != 0)
+		return Min(wake_at, throttled);
 
 	/* First the wish, then the look: who ends in between is seen or sets the latch. */
-	if (mvs_worker.database->held_count > 0 || mvs_worker.database->held_sweeps > 0)
-		mvs_version_watch_writers(mvs_worker.database);
 	horizon = mvs_worker_horizon();
+	foreach(cell, mvs_worker.sweeps)
+		held |= mvs_sweep_is_held(lfirst(cell), horizon);
+	if (held || mvs_worker.database->held_count > 0)
+	{
+		mvs_version_watch_writers(mvs_worker.database);
+		horizon = mvs_worker_horizon();
+	}
 	foreach(cell, mvs_worker.pending)
 	{
 		MvsPending *item = lfirst(cell);
 
-		if (item->outcome != MVS_OUTCOME_HELD || item->request->before <= horizon)
+		if (item->outcome != MVS_OUTCOME_HELD ||
+			item->request->before <= mvs_worker_store_horizon(horizon, item->request->store))
 			wake_at = Min(wake_at, item->retry_at);
 	}
 	foreach(cell, mvs_worker.sweeps)
-	{
-		MvsSweep   *sweep = lfirst(cell);
-
-		if (!sweep->active || sweep->wait_for <= horizon)
-			wake_at = Min(wake_at, sweep->due_at);
-	}
+		wake_at = Min(wake_at, mvs_sweep_due(lfirst(cell), horizon));
 	return wake_at;
 }
 
@@ -593,6 +682,7 @@ sleep_until_needed(void)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz wake_at = time_of_next_try();
 	bool		keeps = mvs_worker.pending != NIL || mvs_worker.sweeps != NIL;
+	TimestampTz throttled = throttled_until();
 	bool		crowded = false;
 	bool		leave;
 	long		timeout;
@@ -609,9 +699,15 @@ sleep_until_needed(void)
 	}
 	if (database->mark_wanted)
 		wake_at = Min(wake_at, mark_due_at);
+	if (throttled != 0)
+		wake_at = Min(wake_at, throttled);
+	if (load_due_at != 0)
+		wake_at = Min(wake_at, load_due_at);
+	wake_at = Min(wake_at, mvs_maintain_due(idle_since, ROTATE_TIME));
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	leave = !keeps && database->queue_count == 0 && database->mark_count == 0 &&
+	leave = !keeps && loaded && !mvs_maintain_is_running() &&
+		database->queue_count == 0 && database->mark_count == 0 &&
 		!database->all_marked && !database->journal_wanted && !database->mark_wanted &&
 		!database->stable_due && mvs_worker.journal_sequence == PG_UINT64_MAX &&
 		(crowded || TimestampDifferenceExceeds(Max(idle_since, served_at), now, IDLE_EXIT));
@@ -638,7 +734,7 @@ sleep_until_needed(void)
 	else
 	{
 		bool		paused = database->paused;
-		bool		full = paused || mvs_batch_is_full();
+		bool		full = paused || throttled != 0 || mvs_batch_is_full();
 		bool		waiting = database->queue_count > 0 && !full;
 
 		if (waiting)
@@ -663,10 +759,13 @@ sleep_until_needed(void)
 			database->queue_count >= database->queue_wake_at ||
 			database->mark_count > 0 || database->all_marked ||
 			database->pause_changed || database->recheck ||
-			(!paused && mvs_batch_journal_is_due()) ||
+			(database->pins_changed && load_due_at == 0) ||
+			(!paused && throttled == 0 && mvs_batch_journal_is_due()) ||
 			(database->stable_due && stable_due_at == DT_NOEND))
 			wake_at = now;
 		database->worker_state = MVS_WORKER_IDLE;
+		if (throttled == 0)
+			database->throttled_since = 0;
 	}
 	LWLockRelease(database->queue_lock);
 	if (leave)

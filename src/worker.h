@@ -37,8 +37,18 @@ extern PGDLLEXPORT void mvs_worker_main(Datum argument);
 /* Whether it is to end, and to begin nothing new. */
 extern bool mvs_worker_is_stopping(void);
 
-/* What the horizon would be for a snapshot taken now, or a little more. */
+/*
+ * What the horizon would be for a snapshot taken now, or a little more; first by
+ * the writers alone, then with the pins on a store.
+ */
 extern int64 mvs_worker_horizon(void);
+extern int64 mvs_worker_store_horizon(int64 horizon, Oid store);
+
+/* A transaction has dropped so many entries. */
+extern void mvs_worker_dropped(int64 entries);
+
+/* Pins the settings that no ALTER DATABASE or ALTER ROLE may change for our processes. */
+extern void mvs_worker_pin_settings(void);
 
 /* When to try again what failed, or met a lock, so many times before. */
 extern TimestampTz mvs_worker_error_delay(int tries);

@@ -33,14 +33,14 @@
 
 #include "entry.h"
 #include "fault.h"
+#include "floor.h"
 #include "function.h"
+#include "pin.h"
 #include "queue.h"
 #include "request.h"
 #include "shmem.h"
 #include "store.h"
 #include "version.h"
-
-#define ERRCODE_HISTORY_GONE MAKE_SQLSTATE('7', '2', '0', '0', '0')
 
 /* For a conditional write's expected version: there is no condition. */
 #define MVS_ANY (-1)
@@ -89,7 +89,7 @@ static void refuse_concurrent(void);
 static int64 place_version(MvsWrite *write, const MvsHead *head);
 static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected);
 static void write_past(MvsWrite *write, bytea *value, int64 version);
-static void count_write(MvsWrite *write, bytea *value, int64 before, bool superseding);
+static void count_write(MvsWrite *write, bytea *value);
 
 /* ------------------------------------------------------------------------
  * What every write does
@@ -207,25 +207,18 @@ look_with_snapshot(MvsWrite *write, MvsEntry *entry)
 static bool
 is_same_unread(MvsWrite *write, const MvsHead *head)
 {
-	Relation	heap = write->store.heap;
-	Snapshot	snapshot = GetTransactionSnapshot();
-	Oid			oid = RelationGetRelid(heap);
 	MvsEntry	seen;
 
+	/* The newer ones of what is there have not gone before it. */
 	if (head->found)
 	{
-		/* The newer ones of what is there have not gone before it. */
-		TupleTableSlot *slot = table_slot_create(heap, NULL);
 		ItemPointerData tid = head->entry.tid;
-		bool		visible = table_tuple_fetch_row_version(heap, &tid, snapshot, slot);
 
-		ExecDropSingleTupleTableSlot(slot);
-		return visible;
+		return mvs_entry_is_seen(&write->store, &tid, GetTransactionSnapshot());
 	}
 
-	/* Where nothing has gone from the store, it has not gone from the key. */
-	return mvs_floor_read(oid, snapshot) == mvs_floor_read(oid, NULL) ||
-		!look_with_snapshot(write, &seen);
+	/* What our snapshot may see cannot have left the index. */
+	return head->passed == 0 || !look_with_snapshot(write, &seen);
 }
 
 static void
@@ -275,15 +268,24 @@ place_version(MvsWrite *write, const MvsHead *head)
 	return mvs_version_mine();
 }
 
-/* Count a write, and have the store's policy look at what it superseded. */
+/* Count a write. */
 static void
-count_write(MvsWrite *write, bytea *value, int64 before, bool superseding)
+count_write(MvsWrite *write, bytea *value)
+{
+	mvs_request_count(RelationGetRelid(write->store.heap), value == NULL);
+}
+
+/* Have the store's policy look at what a new head superseded, and at when it expires. */
+static void
+request_policy(MvsWrite *write, int64 version, bool superseding, TimestampTz expires_at)
 {
 	const MvsPolicy *policy = &write->store.info.policy;
+	bool		limited = policy->keep_versions > 0 || policy->keep_for >= 0;
+	int64		before = limited && superseding ? version : 0;
+	int64		expires = expires_at == DT_NOEND ? 0 : mvs_version_of_time(expires_at);
 
-	mvs_request_count(RelationGetRelid(write->store.heap), value == NULL);
-	if (superseding && policy->keep_versions > 0 && policy->keep_for < 0)
-		mvs_request_policy(&write->store, write->key, before);
+	if (before > 0 || expires > 0)
+		mvs_request_write(&write->store, write->key, before, expires);
 }
 
 /*
@@ -343,7 +345,8 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 	LockRelease(&write->lock, ExclusiveLock, false);
 	MVS_FAULT("entry-written");
 
-	count_write(write, value, version, head.found);
+	count_write(write, value);
+	request_policy(write, version, head.found, expires_at);
 	CommandCounterIncrement();
 	return version;
 }
@@ -352,7 +355,7 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 static void
 write_past(MvsWrite *write, bytea *value, int64 version)
 {
-	LOCKTAG		drop_lock;
+	const MvsPolicy *policy = &write->store.info.policy;
 	MvsHead		head;
 	Oid			oid = RelationGetRelid(write->store.heap);
 	int64		floor;
@@ -369,9 +372,9 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 				 errdetail("It is now version " INT64_FORMAT ".", now),
 				 errhint("A version is a time in microseconds since 1970.")));
 
-	/* To the end of the transaction no batch may go by what it does not see. */
-	mvs_lock_tag(&drop_lock, MVS_LOCK_DROP, oid, 0);
-	(void) LockAcquire(&drop_lock, ShareLock, false, false);
+	/* To the end of the transaction no batch, and no pin, may go by what it does not see. */
+	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_PAST, true);
+	mvs_pin_refuse(write->database, write->store.heap, version);
 	floor = mvs_floor_read(oid, NULL);
 	if (version < floor)
 		ereport(ERROR,
@@ -385,7 +388,9 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 	mvs_entry_insert(&write->store, write->key, version, value, DT_NOEND);
 	LockRelease(&write->lock, ExclusiveLock, false);
 
-	count_write(write, value, mvs_version_last(write->database), head.found || value == NULL);
+	count_write(write, value);
+	if (policy->keep_versions > 0 || policy->keep_for >= 0)
+		mvs_request_look(&write->store, write->key, mvs_version_last(write->database));
 	CommandCounterIncrement();
 }
 

@@ -54,12 +54,14 @@ SKIP:
 		return $n;
 	};
 
-	# Let it come to rest first; 15 s are plenty.
-	my $last = -1;
+	# Let it come to rest first: a second after the last drop it looks once whether
+	# a store wants vacuuming. 15 s are plenty.
+	my ($last, $quiet) = (-1, 0);
 	for (1 .. 30)
 	{
 		my $now = $read->($pid) + $read->($launcher);
-		last if $now == $last;
+		$quiet = $now == $last ? $quiet + 1 : 0;
+		last if $quiet == 4;
 		$last = $now;
 		Time::HiRes::usleep(500_000);
 	}

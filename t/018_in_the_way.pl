@@ -236,7 +236,7 @@ is(entries_of($node, 'fk', 's'), 6, 'nothing has gone');
 sql('fk', 'DROP TABLE citation');
 is( sql('fk', q{SELECT count(*), bool_and(state = 'failed' AND attempts = 5 AND last_error LIKE '%foreign key%') FROM mvstore_requests}),
 	'2|t', 'mvstore_requests shows what was set aside, and why');
-is(sql('fk', q{SELECT holds_back FROM mvstore_blockers WHERE kind = 'error'}), '2 requests failed, see mvstore_requests', 'and mvstore_blockers that it was');
+is(sql('fk', q{SELECT requests, holds_back FROM mvstore_blockers WHERE kind = 'error'}), '2|requests that failed, see mvstore_requests', 'and mvstore_blockers that it was');
 sql('fk', q{SELECT pg_terminate_backend(} . worker_pid($node, 'fk') . ')');
 wait_stat('fk', "worker_pid <> $fk_worker", 'another worker comes');
 is(sql('fk', 'SELECT mvstore_flush()'), 'f', 'which leaves it aside');

@@ -96,15 +96,15 @@ ok(!-e $release, 'in the midst of its batch');
 is(sql('x', 'SELECT mvstore_flush()'), 't', 'what it was doing is done by the next one');
 is(entries_of($node, 'x', 't'), 1, 'all of it');
 
-# More new stores than there are marks, before a worker has seen to them: the third
+# Sweeps of more stores than there are marks, before a worker has seen to them: the third
 # one, after those of the two databases.
 arm('worker-claimed:wait:3');
 is(sql($_, 'SELECT mvstore_flush()'), 't', "the first worker of database $_ has looked") for ('postgres', 'x');
 $worker = worker_pid($node, 'x');
 sql('postgres', "SELECT pg_terminate_backend($worker)");
 wait_for_fault('another worker begins');
-sql('x', q{SELECT mvstore_create('new' || i, keep_versions := 1) FROM generate_series(1, 70) i});
-is(sql('x', q{SELECT mvstore_flush('50 ms')}), 'f', 'mvstore_flush waits for the sweeps of new stores');
+sql('x', q{SELECT mvstore_sweep(mvstore_create('new' || i, keep_versions := 1)) FROM generate_series(1, 70) i});
+is(sql('x', q{SELECT mvstore_flush('50 ms')}), 'f', 'mvstore_flush waits for all of them');
 release_it();
 is(sql('x', 'SELECT mvstore_flush()'), 't', 'which the worker does');
 

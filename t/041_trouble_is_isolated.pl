@@ -54,7 +54,7 @@ sub lay_out
 # so the first of a batch.
 sql(q{SELECT mvstore_create('big'), mvstore_create('bad'), mvstore_create('policy', keep_versions := 1),
              mvstore_create('altered'), mvstore_create('good')});
-is(sql('SELECT mvstore_flush()'), 't', 'new stores have been looked at');
+is(sql('SELECT mvstore_flush()'), 't', 'nothing is to be done');
 sql('SELECT mvstore_pause()');
 sql(q{INSERT INTO big (key, version, value) SELECT 'k', v, convert_to('v' || v, 'UTF8') FROM generate_series(1, 200000) v});
 lay_out($_) for ('bad', 'policy');
@@ -85,7 +85,7 @@ sql(q{SELECT mvstore_put('good', 'later', 'v2'), mvstore_drop('good', 'later')})
 wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM mvstore_history('good', 'later')}, 'new requests are served');
 
 # The table that is being altered.
-is(sql(q{SELECT kind, store, holds_back FROM mvstore_blockers WHERE store = 'altered'::regclass}), 'lock|altered|1 requests', 'mvstore_blockers tells what is locked');
+is(sql(q{SELECT kind, store, requests, holds_back FROM mvstore_blockers WHERE store = 'altered'::regclass}), 'lock|altered|1|all drops from the store', 'mvstore_blockers tells what is locked');
 is(sql(q{SELECT state, attempts FROM mvstore_requests WHERE store = 'altered'::regclass}), 'queued|0', 'which is no failure');
 $altering->query_safe('COMMIT');
 $altering->quit;
@@ -117,8 +117,8 @@ wait_until($node, 'postgres', q{SELECT requests_failed = 2 FROM mvstore_stats WH
 is(sql(q{SELECT store, convert_from(key, 'UTF8'), keep, id IS NOT NULL, attempts, last_error LIKE 'invalid page in block 0%', state
            FROM mvstore_requests ORDER BY store}),
 	"bad|near|1|t|5|t|failed\npolicy|near||t|5|t|failed", 'mvstore_requests shows both, with their errors');
-is(sql(q{SELECT kind, store, holds_back FROM mvstore_blockers WHERE kind = 'error' ORDER BY store}),
-	"error|bad|1 requests failed, see mvstore_requests\nerror|policy|1 requests failed, see mvstore_requests", 'mvstore_blockers names the stores');
+is(sql(q{SELECT kind, store, requests, holds_back FROM mvstore_blockers WHERE kind = 'error' ORDER BY store}),
+	"error|bad|1|requests that failed, see mvstore_requests\nerror|policy|1|requests that failed, see mvstore_requests", 'mvstore_blockers names the stores');
 is(sql('SELECT mvstore_flush()'), 'f', 'mvstore_flush tells that not all is done');
 my $log = slurp_file($node->logfile);
 is(scalar(() = $log =~ /ERROR:  invalid page in block 0/g), 2, 'the log has one line for each, not for each attempt');
@@ -157,8 +157,9 @@ is(sql(q{SELECT count(*) FROM mvstore_blockers WHERE kind <> 'snapshot'}), 0, 'a
 sql(q{SELECT mvstore_pause()});
 sql(q{INSERT INTO policy (key, version, value) SELECT 'many', v, convert_to('v' || v, 'UTF8') FROM generate_series(1, 60000) v});
 sql(q{SELECT mvstore_put('policy', 'many', 'last')});
-sql(q{BEGIN; SELECT mvstore_create('swept', keep_versions := 2);
-      INSERT INTO swept (key, version, value) SELECT k, v, convert_to('v' || v, 'UTF8') FROM unnest('{a,b,c}'::bytea[]) k, generate_series(1, 30000) v; COMMIT});
+sql(q{SELECT mvstore_create('swept', keep_versions := 2);
+      INSERT INTO swept (key, version, value) SELECT k, v, convert_to('v' || v, 'UTF8') FROM unnest('{a,b,c}'::bytea[]) k, generate_series(1, 30000) v;
+      SELECT mvstore_sweep('swept')});
 sql(q{SELECT mvstore_resume()});
 is(sql('SELECT mvstore_flush()'), 't', 'keys with very many versions are worked off under policies, too');
 is(sql(q{SELECT string_agg(value, ' ') FROM mvstore_history('policy', 'many')}), 'last', 'by requests');

@@ -1,7 +1,7 @@
 # Over a clean restart nothing of the queue is forgotten, also what has no row on
-# disk, and no store is swept for it. What an earlier life has left behind is never
-# taken for the last one's: after a crash, or with a file that is not that of the
-# very last shutdown, stores are swept.
+# disk, and no store is swept for it, however many starts fail in between. What an
+# earlier life has left behind is never taken for the last one's: after a crash, or
+# with a file that is not that of the very last shutdown, stores are swept.
 
 use strict;
 use warnings;
@@ -10,12 +10,14 @@ use FindBin;
 use lib $FindBin::RealBin;
 use MvstoreTest;
 use File::Copy;
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = mvstore_node('keep', conf => "mvstore.queue_size = 32\nmvstore.sweep_interval = '1 h'\nfsync = off");
 my $file = $node->data_dir . '/pg_stat/mvstore.queue';
+my $log;
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 sub stat_of { return sql("SELECT $_[0] FROM mvstore_stats WHERE database = 'postgres'"); }
@@ -30,10 +32,12 @@ sub fill
 }
 
 # What only a sweep finds: a superseded entry that plain SQL has put in.
+my $litter = q{INSERT INTO quiet (key, version, value) VALUES ('k', 1, 'old'), ('k', 2, 'new')};
+
 sub litter
 {
 	sql('TRUNCATE quiet');
-	sql(q{INSERT INTO quiet (key, version, value) VALUES ('k', 1, 'old'), ('k', 2, 'new')});
+	sql($litter);
 	return is(sql('SELECT mvstore_flush()'), 't', 'nothing is under way');
 }
 
@@ -59,6 +63,35 @@ sub stop_and_have_file
 {
 	$node->stop('fast');
 	return ok(-s $file, 'a clean shutdown leaves a file');
+}
+
+# The launcher removes it when the server runs.
+sub file_goes
+{
+	my ($name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return wait_until($node, 'postgres', q{SELECT pg_stat_file('pg_stat/mvstore.queue', true) IS NULL}, $name);
+}
+
+sub fails_to_start
+{
+	my ($name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($node->start(fail_ok => 1), 0, "$name: the server does not start");
+	return ok(-s $file, "$name: the file stays");
+}
+
+# Run commands in single-user mode; its exit code.
+sub single_user
+{
+	my ($database, $commands) = @_;
+	my @command = ('postgres', '--single', '-D', $node->data_dir, $database);
+	my ($out, $err);
+
+	IPC::Run::run(\@command, '<', \$commands, '>', \$out, '2>', \$err);
+	return $? >> 8;
 }
 
 sql(q{SELECT mvstore_create('s'), mvstore_create('other'), mvstore_create('p', keep_versions := 1), mvstore_create('quiet', keep_versions := 1)});
@@ -91,7 +124,7 @@ my ($before, $stores_before) = (sql($counters), sql($store_counters));
 stop_and_have_file();
 $writer->quit;
 $node->start;
-ok(!-e $file, 'which goes when it is read');
+file_goes('the file goes when the server has started');
 is(sql($counters), $before, 'over a clean restart counters go on');
 is(sql($store_counters), $stores_before, 'those of stores, too');
 is(sql(q{SELECT store, convert_from(key, 'UTF8') AS key, keep, state FROM mvstore_requests ORDER BY store, key}),
@@ -125,6 +158,48 @@ sql('SELECT mvstore_resume()');
 is_not_swept('with a full queue');
 is(sql(q{SELECT count(*) FROM s WHERE key LIKE 'r%'}), 40, 'and done');
 
+# Starts that fail, each further on than the one before, take nothing of it: the
+# postmaster itself, the startup process, a server for one user.
+litter();
+fill(2, map { "x$_" } 1 .. 10);
+sql('SELECT mvstore_pause()');
+sql(join("\n", 'SET mvstore.durable_drops = off;', map { "SELECT mvstore_drop('s', 'x$_');" } 1 .. 10));
+my ($since, $enqueued) = (stat_of('stats_since'), stat_of('requests_enqueued'));
+stop_and_have_file();
+command_ok([ 'postgres', '-C', 'shared_memory_size', '-D', $node->data_dir ], 'a server can be asked for a setting');
+ok(-s $file, 'which leaves the file');
+my $hba = $node->data_dir . '/pg_hba.conf';
+rename($hba, "$hba.aside") or die "rename: $!";
+append_to_file($hba, "no such thing\n");
+fails_to_start('pg_hba.conf is wrong');
+rename("$hba.aside", $hba) or die "rename: $!";
+$node->append_conf('recovery.signal', '');
+fails_to_start('recovery lacks a command');
+unlink($node->data_dir . '/recovery.signal') or die "unlink: $!";
+is(single_user('no_such_database', ''), 1, 'a server for one user does not find the database');
+is(single_user('postgres', "SET mvstore.durable_drops = off\nSELECT mvstore_drop('s', 'a')\n"), 0, 'another one does');
+$node->start;
+file_goes('the file goes when the server has started at last');
+is(sql(q{SELECT count(*), count(id) FROM mvstore_requests}), '11|0', 'requests are kept over starts that failed, with one that came there');
+is(stat_of('stats_since, requests_enqueued'), "$since|" . ($enqueued + 1), 'and counters');
+sql('SELECT mvstore_resume()');
+is_not_swept('after starts that failed');
+is(sql(q{SELECT count(*) FROM s WHERE key LIKE 'x%'}), 10, 'and all is done');
+
+# Where no process can remove it, it is good for one start all the same.
+$node->stop('fast');
+$node->append_conf('postgresql.conf', 'max_worker_processes = 0');
+$node->start;
+sql('TRUNCATE quiet');
+sql($litter);
+ok(-s $file, 'without a launcher the file stays');
+$node->stop('immediate');
+$log = -s $node->logfile;
+$node->append_conf('postgresql.conf', 'max_worker_processes = 8');
+$node->start;
+ok($node->log_contains(qr/file "pg_stat\/mvstore.queue" is of another start/, $log), 'a file that has served once is known as such');
+is_swept('with a file from before a crash that nobody removed');
+
 # Without a clean shutdown there is no file, and a sweep. What has a row is done.
 sql('SELECT mvstore_pause()');
 fill(3, 'f', 'g');
@@ -153,7 +228,7 @@ is_not_swept('before the file is brought back');
 sql(q{SELECT mvstore_put('s', 'g', 'v4')});
 stop_and_have_file();
 copy("$file.aside", $file) or die "copy: $!";
-my $log = -s $node->logfile;
+$log = -s $node->logfile;
 $node->start;
 ok($node->log_contains(qr/file "pg_stat\/mvstore.queue" is of another start/, $log), 'a file of an earlier shutdown is known as such');
 ok(!-e $file, 'and removed');

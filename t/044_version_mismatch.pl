@@ -32,7 +32,7 @@ sub log_lines { return scalar(() = slurp_file($node->logfile) =~ /LOG: .*waits: 
 my $entries = 'SELECT (SELECT count(*) FROM s), (SELECT count(*) FROM p)';
 
 sql(q{SELECT mvstore_create('s'), mvstore_create('p', keep_versions := 1)});
-is(sql('SELECT mvstore_flush()'), 't', 'new stores have been looked at');
+is(sql('SELECT mvstore_flush()'), 't', 'nothing is to be done');
 sql('CREATE DATABASE other');
 $node->safe_psql('other', q{CREATE EXTENSION mvstore; SELECT mvstore_create('p', keep_versions := 1)});
 

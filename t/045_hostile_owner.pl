@@ -120,12 +120,15 @@ for my $value (1 .. 3)
 	mallory(qq{SELECT mvstore_put(s, 'k', 'v$value') FROM unnest('{p,aged}'::regclass[]) s});
 	mallory(qq{SELECT mvstore_put('s', k, 'v$value') FROM unnest('{a,b}'::text[]) k});
 }
+mallory(q{INSERT INTO p (key, version, value) VALUES ('swept', 1, 'v'), ('swept', 2, 'v')});
 cmp_ok(sql(q{SELECT count(*) FROM mallory.seen}), '>', 20, 'the owner runs his own code when he writes');
 is(sql(q{SELECT count(*) FROM mallory.seen WHERE who <> 'mallory'}), 0, 'which nobody else has done so far');
 sql('TRUNCATE mallory.seen');
 
 done_by_worker(q{count(*) = 1 FROM mvstore_history('mallory.p', 'k')}, 'what a policy lets go is gone');
-done_by_worker(q{count(*) = 1 FROM mvstore_history('mallory.aged', 'k')}, 'what a sweep finds is gone');
+done_by_worker(q{count(*) = 1 FROM mvstore_history('mallory.aged', 'k')}, 'what a policy by age lets go is gone');
+mallory(q{SELECT mvstore_sweep('p')});
+done_by_worker(q{count(*) = 1 FROM mvstore_history('mallory.p', 'swept')}, 'what a sweep finds is gone');
 mallory(q{ALTER TABLE s DISABLE ROW LEVEL SECURITY; ALTER TABLE p FORCE ROW LEVEL SECURITY; SELECT mvstore_drop('s', 'a')});
 done_by_worker(q{count(*) = 1 FROM mvstore_history('mallory.s', 'a')}, 'what was requested is gone');
 # (TRUNCATE may run his code: it is he who truncates.)

@@ -21,7 +21,6 @@ wal_log_hints = on
 wal_keep_size = '320MB'
 CONF
 $north->safe_psql('postgres', q{SELECT mvstore_create('s'), mvstore_create('o'), mvstore_create('p', keep_versions := 1)});
-# (A new store with a policy is swept once.)
 is($north->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'nothing is to be done');
 $north->backup('base');
 my $south = PostgreSQL::Test::Cluster->new('south');

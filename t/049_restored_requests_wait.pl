@@ -77,7 +77,7 @@ ask($node, 'src', q{SELECT mvstore_delete('p', 'k'), mvstore_put('p', 'kept', '1
 ask($node, 'src', $_) for (
 	q{SELECT mvstore_drop('s', 'k')}, q{SELECT mvstore_drop('s', 'once', keep := 3)},
 	q{SELECT mvstore_drop('t', 'k', keep := 2)}, qq{SELECT mvstore_drop('$odd', 'k', keep := 2)},
-	q{INSERT INTO mvstore_journal SELECT id + 1, system, database, 'f', (SELECT incarnation FROM mvstore_policy WHERE store = 'f'::regclass), 'k', 4, before, false, 5, 'some error' FROM mvstore_journal WHERE store = 't'::regclass});
+	q{INSERT INTO mvstore_journal SELECT id + 1, system, database, 'f', (SELECT incarnation FROM mvstore_policy WHERE store = 'f'::regclass), 'drop', 'k', NULL, 4, before, false, 5, 'some error' FROM mvstore_journal WHERE store = 't'::regclass});
 my $newest = ask($node, 'src', q{SELECT mvstore_put('s', 'newest', 'v')});
 is(ask($node, 'src', q{SELECT string_agg(state, ' ' ORDER BY id) FROM mvstore_requests WHERE id IS NOT NULL}),
 	'queued queued queued failed queued', 'the requests wait');
@@ -86,7 +86,7 @@ is(ask($node, 'src', q{SELECT string_agg(state, ' ' ORDER BY id) FROM mvstore_re
 my %contents = (
 	stores => 'SELECT store, keep_versions, keep_for, ttl, incarnation FROM mvstore_stores ORDER BY store::text',
 	floors => 'SELECT store, floor FROM mvstore_floor ORDER BY store::text',
-	requests => q{SELECT store, convert_from(key, 'UTF8'), keep, before, attempts, last_error FROM mvstore_requests WHERE id IS NOT NULL ORDER BY before, store::text},
+	requests => q{SELECT store, kind, convert_from(key, 'UTF8'), to_key, keep, before, attempts, last_error FROM mvstore_requests WHERE id IS NOT NULL ORDER BY before, store::text},
 	entries => q{SELECT t, convert_from(key, 'UTF8'), version, value, expires_at FROM (SELECT 's' t, * FROM s UNION ALL SELECT 'p', * FROM p UNION ALL SELECT 't', * FROM t UNION ALL SELECT 'f', * FROM f UNION ALL SELECT 'o', * FROM "Odd"."Store's") e ORDER BY 1, 2, 3},
 	plain => 'SELECT * FROM plain');
 my %before = map { $_ => ask($node, 'src', $contents{$_}) } keys %contents;

@@ -1,0 +1,340 @@
+/*-------------------------------------------------------------------------
+ *
+ * calendar.c
+ *	  The calendar: keys to be looked at when something of them is old enough.
+ *
+ * A row has the keys of one store whose ends lie close together, so it takes a few
+ * bytes a key. Who looks at a key that has nothing to go loses little; so it does
+ * no harm when a key stands in the calendar twice, or too early.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+
+#include "calendar.h"
+#include "catalog.h"
+#include "compat.h"
+#include "version.h"
+
+#define Anum_calendar_store 1
+#define Anum_calendar_ends 2
+#define Anum_calendar_keys 3
+#define Natts_calendar 3
+
+/* Bytes of keys in a row, more or less: four rows a page. */
+#define ROW_SIZE 1900
+
+typedef struct MvsNote
+{
+	int64		first;			/* of the ends that it stands for */
+	int64		end;			/* the last of them */
+	int			length;
+	char	   *key;
+} MvsNote;
+
+static int	compare_notes(const void *a, const void *b);
+static void insert_row(Relation calendar, CatalogIndexState indexes, Oid store, int64 ends,
+					   const char *keys, int size);
+static int	copy_others(const MvsCalendarRow *row, const bytea *key, bool prefix, char *others);
+
+/* ------------------------------------------------------------------------
+ * Writing
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_notes_add(MvsNotes *notes, const char *key, int length, int64 end)
+{
+	MvsNote    *last;
+
+	/* One look does for ends that are close together. */
+	if (notes->count > 0)
+	{
+		last = &notes->notes[notes->count - 1];
+		if (last->length == length && memcmp(last->key, key, length) == 0 &&
+			Max(last->end, end) - Min(last->first, end) < MVS_CALENDAR_SPAN)
+		{
+			last->first = Min(last->first, end);
+			last->end = Max(last->end, end);
+			return;
+		}
+	}
+	if (notes->count == notes->space)
+	{
+		notes->space = Max(notes->space * 2, 64);
+		notes->notes = notes->notes ?
+			repalloc_huge(notes->notes, notes->space * sizeof(MvsNote)) :
+			palloc(notes->space * sizeof(MvsNote));
+	}
+	last = &notes->notes[notes->count++];
+	last->first = last->end = end;
+	last->length = length;
+	last->key = palloc(Max(length, 1));
+	memcpy(last->key, key, length);
+}
+
+static int
+compare_notes(const void *a, const void *b)
+{
+	int64		left = ((const MvsNote *) a)->end;
+	int64		right = ((const MvsNote *) b)->end;
+
+	return (left > right) - (left < right);
+}
+
+/* Write a row. */
+static void
+insert_row(Relation calendar, CatalogIndexState indexes, Oid store, int64 ends,
+		   const char *keys, int size)
+{
+	Datum		values[Natts_calendar];
+	bool		nulls[Natts_calendar] = {false};
+	bytea	   *bytes = palloc(VARHDRSZ + size);
+	HeapTuple	tuple;
+
+	SET_VARSIZE(bytes, VARHDRSZ + size);
+	memcpy(VARDATA(bytes), keys, size);
+	values[Anum_calendar_store - 1] = ObjectIdGetDatum(store);
+	values[Anum_calendar_ends - 1] = Int64GetDatum(ends);
+	values[Anum_calendar_keys - 1] = PointerGetDatum(bytes);
+	tuple = heap_form_tuple(RelationGetDescr(calendar), values, nulls);
+	CatalogTupleInsertWithInfo(calendar, tuple, indexes);
+	heap_freetuple(tuple);
+	pfree(bytes);
+}
+
+int64
+mvs_calendar_write(Oid store, MvsNotes *notes)
+{
+	int64		lowest = MVS_NEWEST;
+	Relation	calendar;
+	CatalogIndexState indexes;
+	StringInfoData keys;
+	int			i = 0;
+
+	if (notes->count == 0)
+		return lowest;
+	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), RowExclusiveLock);
+	indexes = CatalogOpenIndexes(calendar);
+	qsort(notes->notes, notes->count, sizeof(MvsNote), compare_notes);
+	initStringInfo(&keys);
+	while (i < notes->count)
+	{
+		int64		first = notes->notes[i].end;
+		int64		last = first;
+
+		resetStringInfo(&keys);
+		for (; i < notes->count && keys.len < ROW_SIZE &&
+			 notes->notes[i].end - first < MVS_CALENDAR_SPAN; i++)
+		{
+			int32		length = notes->notes[i].length;
+
+			appendBinaryStringInfo(&keys, (char *) &length, sizeof(length));
+			appendBinaryStringInfo(&keys, notes->notes[i].key, length);
+			last = notes->notes[i].end;
+		}
+		insert_row(calendar, indexes, store, last, keys.data, keys.len);
+		lowest = Min(lowest, last);
+	}
+	pfree(keys.data);
+	CatalogCloseIndexes(indexes);
+	table_close(calendar, RowExclusiveLock);
+	notes->count = 0;
+	CommandCounterIncrement();
+	return lowest;
+}
+
+/* ------------------------------------------------------------------------
+ * Reading
+ * ------------------------------------------------------------------------ */
+
+List *
+mvs_calendar_read(Oid store, int64 from, int64 to, int limit, int64 *next)
+{
+	Relation	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), AccessShareLock);
+	Relation	index = index_open(mvs_catalog_oid(MVS_CALENDAR_ENDS, false), AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *rows = NIL;
+
+	*next = MVS_NEWEST;
+	ScanKeyInit(&keys[0], Anum_calendar_store, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(store));
+	ScanKeyInit(&keys[1], Anum_calendar_ends, BTGreaterEqualStrategyNumber, F_INT8GE,
+				Int64GetDatum(from));
+	scan = systable_beginscan_ordered(calendar, index, NULL, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
+	{
+		Datum		values[Natts_calendar];
+		bool		nulls[Natts_calendar];
+		MvsCalendarRow *row;
+		bytea	   *bytes;
+
+		heap_deform_tuple(tuple, RelationGetDescr(calendar), values, nulls);
+		if (DatumGetInt64(values[Anum_calendar_ends - 1]) > to || list_length(rows) == limit)
+		{
+			*next = DatumGetInt64(values[Anum_calendar_ends - 1]);
+			break;
+		}
+		bytes = DatumGetByteaPCopy(values[Anum_calendar_keys - 1]);
+		row = palloc(sizeof(MvsCalendarRow));
+		row->ends = DatumGetInt64(values[Anum_calendar_ends - 1]);
+		row->tid = tuple->t_self;
+		row->size = VARSIZE(bytes) - VARHDRSZ;
+		row->keys = VARDATA(bytes);
+		rows = lappend(rows, row);
+	}
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(calendar, AccessShareLock);
+	return rows;
+}
+
+bool
+mvs_calendar_key(const MvsCalendarRow *row, int *position, const char **key, int *length)
+{
+	int32		bytes;
+
+	if (*position + (int) sizeof(bytes) > row->size)
+		return false;
+	memcpy(&bytes, row->keys + *position, sizeof(bytes));
+	if (bytes < 0 || bytes > row->size - *position - (int) sizeof(bytes))
+		return false;			/* no row of ours */
+	*key = row->keys + *position + sizeof(bytes);
+	*length = bytes;
+	*position += (int) sizeof(bytes) + bytes;
+	return true;
+}
+
+void
+mvs_calendar_cut(Oid store, MvsCalendarRow *row, int position)
+{
+	Relation	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), RowExclusiveLock);
+
+	CatalogTupleDelete(calendar, &row->tid);
+	if (position < row->size)
+	{
+		CatalogIndexState indexes = CatalogOpenIndexes(calendar);
+
+		insert_row(calendar, indexes, store, row->ends, row->keys + position,
+				   row->size - position);
+		CatalogCloseIndexes(indexes);
+	}
+	table_close(calendar, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* Copy what a row has of other keys; the number of bytes. */
+static int
+copy_others(const MvsCalendarRow *row, const bytea *key, bool prefix, char *others)
+{
+	int			wanted = VARSIZE_ANY_EXHDR(key);
+	int			position = 0;
+	int			size = 0;
+	const char *found;
+	int			length;
+
+	for (int start = 0; mvs_calendar_key(row, &position, &found, &length); start = position)
+	{
+		if ((prefix ? length >= wanted : length == wanted) &&
+			memcmp(found, VARDATA_ANY(key), wanted) == 0)
+			continue;
+		memcpy(others + size, row->keys + start, position - start);
+		size += position - start;
+	}
+	return size;
+}
+
+void
+mvs_calendar_erase(Oid store, const bytea *key, bool prefix)
+{
+	Relation	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), RowExclusiveLock);
+	ScanKeyData scan_key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	/* All of them: the entries that a note was made for may have gone since. */
+	ScanKeyInit(&scan_key, Anum_calendar_store, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(store));
+	scan = systable_beginscan(calendar, mvs_catalog_oid(MVS_CALENDAR_ENDS, false), true, NULL,
+							  1, &scan_key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Natts_calendar];
+		bool		nulls[Natts_calendar];
+		bytea	   *bytes;
+		MvsCalendarRow row;
+		MvsCalendarRow left;
+		char	   *others;
+
+		CHECK_FOR_INTERRUPTS();
+		heap_deform_tuple(tuple, RelationGetDescr(calendar), values, nulls);
+		bytes = DatumGetByteaPCopy(values[Anum_calendar_keys - 1]);
+		row.ends = DatumGetInt64(values[Anum_calendar_ends - 1]);
+		row.tid = tuple->t_self;
+		row.size = VARSIZE(bytes) - VARHDRSZ;
+		row.keys = VARDATA(bytes);
+		others = palloc(Max(row.size, 1));
+		left = row;
+		left.keys = others;
+		left.size = copy_others(&row, key, prefix, others);
+		if (left.size < row.size)
+			mvs_calendar_cut(store, &left, 0);
+		pfree(others);
+		pfree(bytes);
+	}
+	systable_endscan(scan);
+	table_close(calendar, NoLock);
+}
+
+List *
+mvs_calendar_stores(void)
+{
+	List	   *stores = NIL;
+	Relation	calendar;
+	Relation	index;
+	Oid			after = InvalidOid;
+	bool		more = true;
+
+	if (!OidIsValid(mvs_catalog_oid(MVS_CALENDAR, true)))
+		return NIL;
+	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), AccessShareLock);
+	index = index_open(mvs_catalog_oid(MVS_CALENDAR_ENDS, false), AccessShareLock);
+	while (more)
+	{
+		/* From store to store by the index. */
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tuple;
+		bool		isnull;
+
+		ScanKeyInit(&key, Anum_calendar_store, BTGreaterStrategyNumber, F_OIDGT,
+					ObjectIdGetDatum(after));
+		scan = systable_beginscan_ordered(calendar, index, NULL, 1, &key);
+		tuple = systable_getnext_ordered(scan, ForwardScanDirection);
+		more = HeapTupleIsValid(tuple);
+		if (more)
+		{
+			after = DatumGetObjectId(heap_getattr(tuple, Anum_calendar_store,
+												  RelationGetDescr(calendar), &isnull));
+			stores = lappend_oid(stores, after);
+		}
+		systable_endscan_ordered(scan);
+	}
+	index_close(index, AccessShareLock);
+	table_close(calendar, AccessShareLock);
+	return stores;
+}

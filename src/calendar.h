@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * calendar.h
+ *	  The calendar: keys to be looked at when something of them is old enough.
+ *
+ * Under a policy by age an entry may go some time after its end, and an expiring
+ * head after its expiry. So the worker notes the key in mvstore_calendar with that
+ * end, and looks at it when the end is long enough ago. What a policy by age
+ * costs is then as much as there is garbage, whatever the size of the store.
+ *
+ * All rows are written by the worker, but that of an erased key others take away
+ * (with the store's drop lock held).
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_CALENDAR_H
+#define MVSTORE_CALENDAR_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "storage/itemptr.h"
+
+/*
+ * Microseconds: ends that share a note lie no further apart, nor do the last ends
+ * of the notes that share a row.
+ */
+#define MVS_CALENDAR_SPAN INT64CONST(1000000)
+
+/* Notes that a transaction collects; zeroed, there are none. */
+typedef struct MvsNotes
+{
+	int			count;
+	int			space;
+	struct MvsNote *notes;
+} MvsNotes;
+
+/* A row: keys with ends up to its own, one behind the other, each behind its length. */
+typedef struct MvsCalendarRow
+{
+	int64		ends;
+	ItemPointerData tid;
+	int			size;			/* bytes of keys */
+	char	   *keys;
+} MvsCalendarRow;
+
+/* Adds a note for a key, which is copied. */
+extern void mvs_notes_add(MvsNotes *notes, const char *key, int length, int64 end);
+
+/* Writes rows of the notes, in the current transaction; the lowest end of them, or MVS_NEWEST. */
+extern int64 mvs_calendar_write(Oid store, MvsNotes *notes);
+
+/*
+ * The rows of a store with ends from one to another, in order, at most "limit": a
+ * list of MvsCalendarRow in the current memory context. In next is told the end of
+ * the first row behind them, MVS_NEWEST if there is none.
+ */
+extern List *mvs_calendar_read(Oid store, int64 from, int64 to, int limit, int64 *next);
+
+/* The next key in a row from a position on; false at the end. */
+extern bool mvs_calendar_key(const MvsCalendarRow *row, int *position, const char **key,
+							 int *length);
+
+/* Removes a row, or leaves of it only the keys from a position on. */
+extern void mvs_calendar_cut(Oid store, MvsCalendarRow *row, int position);
+
+/*
+ * Removes all notes of one key, or of all keys with it as prefix, whatever they are
+ * for: the entry that one was made for may have gone already. Reads all of the store's.
+ */
+extern void mvs_calendar_erase(Oid store, const bytea *key, bool prefix);
+
+/* All stores that have rows, as a list of OIDs. */
+extern List *mvs_calendar_stores(void);
+
+#endif							/* MVSTORE_CALENDAR_H */

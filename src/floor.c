@@ -1,0 +1,132 @@
+/*-------------------------------------------------------------------------
+ *
+ * floor.c
+ *	  Floors: how far back the history of a store is complete.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "utils/hsearch.h"
+#include "utils/rel.h"
+
+#include "catalog.h"
+#include "floor.h"
+
+#define Anum_floor_store 1
+#define Anum_floor_floor 2
+#define Natts_floor 2
+
+int64
+mvs_floor_read(Oid store, Snapshot snapshot)
+{
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_FLOOR, false), AccessShareLock);
+	HeapTuple	tuple = mvs_catalog_find(catalog, MVS_FLOOR_KEY, store, snapshot);
+	int64		floor = 0;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+
+		floor = DatumGetInt64(heap_getattr(tuple, Anum_floor_floor,
+										   RelationGetDescr(catalog), &isnull));
+		heap_freetuple(tuple);
+	}
+	table_close(catalog, AccessShareLock);
+	return floor;
+}
+
+/* Where this process has last put the floor of a store. */
+typedef struct FloorPlace
+{
+	Oid			store;			/* hash key */
+	ItemPointerData tid;
+} FloorPlace;
+
+static FloorPlace *
+floor_place(Oid store)
+{
+	static HTAB *places = NULL;
+	FloorPlace *place;
+	bool		found;
+
+	if (places == NULL)
+	{
+		HASHCTL		control = {
+			.keysize = sizeof(Oid),
+			.entrysize = sizeof(FloorPlace)
+		};
+
+		places = hash_create("mvstore floors", 32, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	place = hash_search(places, &store, HASH_ENTER, &found);
+	if (!found)
+		ItemPointerSetInvalid(&place->tid);
+	return place;
+}
+
+void
+mvs_floor_raise(Oid store, int64 floor)
+{
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_FLOOR, false), RowExclusiveLock);
+	FloorPlace *place = floor_place(store);
+	HeapTuple	old;
+	Datum		values[Natts_floor] = {ObjectIdGetDatum(store), Int64GetDatum(floor)};
+	bool		nulls[Natts_floor] = {false};
+	Datum		old_values[Natts_floor];
+	bool		old_nulls[Natts_floor];
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
+
+	/* By the index the row is found behind all its dead versions, if a snapshot keeps them. */
+	old = mvs_catalog_fetch(catalog, &place->tid);
+	if (old)
+		heap_deform_tuple(old, RelationGetDescr(catalog), old_values, old_nulls);
+	if (!old || DatumGetObjectId(old_values[Anum_floor_store - 1]) != store)
+	{
+		old = mvs_catalog_find(catalog, MVS_FLOOR_KEY, store, NULL);
+		if (old)
+			heap_deform_tuple(old, RelationGetDescr(catalog), old_values, old_nulls);
+	}
+
+	if (!old)
+		CatalogTupleInsert(catalog, tuple);
+	else if (DatumGetInt64(old_values[Anum_floor_floor - 1]) < floor)
+		CatalogTupleUpdate(catalog, &old->t_self, tuple);
+	else
+		tuple->t_self = old->t_self;
+	place->tid = tuple->t_self;
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+int64
+mvs_floor_greatest(Oid *store)
+{
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_FLOOR, false), AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	int64		greatest = 0;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Natts_floor];
+		bool		nulls[Natts_floor];
+
+		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
+		if (DatumGetInt64(values[Anum_floor_floor - 1]) > greatest)
+		{
+			greatest = DatumGetInt64(values[Anum_floor_floor - 1]);
+			*store = DatumGetObjectId(values[Anum_floor_store - 1]);
+		}
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return greatest;
+}

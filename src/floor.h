@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * floor.h
+ *	  Floors: how far back the history of a store is complete.
+ *
+ * The floor is the greatest end of what has gone: reads as of it or later are
+ * complete.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_FLOOR_H
+#define MVSTORE_FLOOR_H
+
+#include "postgres.h"
+
+#include "utils/snapshot.h"
+
+#define ERRCODE_HISTORY_GONE MAKE_SQLSTATE('7', '2', '0', '0', '0')
+
+/* The floor of a store as a snapshot sees it, NULL being a fresh one; 0: nothing has ever gone. */
+extern int64 mvs_floor_read(Oid store, Snapshot snapshot);
+
+/* The store with the greatest floor, in a fresh snapshot. */
+extern int64 mvs_floor_greatest(Oid *store);
+
+/* Raises it, in the current transaction. */
+extern void mvs_floor_raise(Oid store, int64 floor);
+
+#endif							/* MVSTORE_FLOOR_H */

@@ -1,0 +1,331 @@
+/*-------------------------------------------------------------------------
+ *
+ * maintain.c
+ *	  Maintenance: vacuuming stores from which much was dropped.
+ *
+ * It pays where a store's dead entries are beyond what autovacuum goes by, for the
+ * table or in general, and most of them came by drops since the last time: dead
+ * entries that an old snapshot keeps are not vacuumed for again and again. A table
+ * whose owner has switched autovacuum off is left alone.
+ *
+ * The process passes for an autovacuum worker in one thing: who waits for a lock
+ * behind it has it cancelled.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "commands/vacuum.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_node.h"
+#include "pgstat.h"
+#include "postmaster/autovacuum.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "catalog.h"
+#include "maintain.h"
+#include "mvstore.h"
+#include "shmem.h"
+#include "stats.h"
+#include "store.h"
+#include "worker.h"
+
+/* In the drop worker. */
+static BackgroundWorkerHandle *process = NULL;
+static int64 flushes = 0;		/* since stores were last looked at */
+static TimestampTz not_before = 0;	/* they are not looked at again */
+
+static bool pays(Oid store);
+static bool find_work(bool *found);
+static void start_process(void);
+static void look_like_autovacuum(void);
+static void go_gently(const char *from, const char *to);
+static void vacuum_store(Oid store);
+static bool try_vacuum(Oid store);
+
+/* Whether a store is to be vacuumed now. */
+static bool
+pays(Oid store)
+{
+	int64		dead;
+	double		threshold = autovacuum_vac_thresh;
+	double		scale = autovacuum_vac_scale;
+	Relation	heap;
+	bool		enabled = true;
+
+	if (!ConditionalLockRelationOid(store, AccessShareLock))
+		return false;
+	heap = try_relation_open(store, NoLock);
+	if (heap == NULL)
+	{
+		UnlockRelationOid(store, AccessShareLock);
+		return false;
+	}
+	if (heap->rd_options)
+	{
+		AutoVacOpts *options = &((StdRdOptions *) heap->rd_options)->autovacuum;
+
+		enabled = options->enabled;
+		if (options->vacuum_threshold >= 0)
+			threshold = options->vacuum_threshold;
+		if (options->vacuum_scale_factor >= 0)
+			scale = options->vacuum_scale_factor;
+	}
+	threshold += scale * Max(heap->rd_rel->reltuples, 0);
+	relation_close(heap, AccessShareLock);
+
+	dead = DatumGetInt64(DirectFunctionCall1(pg_stat_get_dead_tuples, ObjectIdGetDatum(store)));
+	return enabled && (double) dead > threshold &&
+		(double) mvs_stats_unmaintained(store) > threshold;
+}
+
+/* ------------------------------------------------------------------------
+ * In the drop worker
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_maintain_count(void)
+{
+	flushes++;
+}
+
+bool
+mvs_maintain_is_running(void)
+{
+	pid_t		pid;
+
+	if (process && GetBackgroundWorkerPid(process, &pid) == BGWH_STOPPED)
+	{
+		pfree(process);
+		process = NULL;
+	}
+	return process != NULL;
+}
+
+void
+mvs_maintain_stop(void)
+{
+	if (process)
+		TerminateBackgroundWorker(process);
+}
+
+TimestampTz
+mvs_maintain_due(TimestampTz idle_since, int delay)
+{
+	if (flushes == 0 || mvs_maintenance_every == 0)
+		return DT_NOEND;
+	return Max(TimestampTzPlusMilliseconds(idle_since, delay), not_before);
+}
+
+void
+mvs_maintain(bool idle)
+{
+	bool		found;
+
+	if (mvs_maintenance_every == 0 || flushes == 0 ||
+		(!idle && flushes < mvs_maintenance_every) || GetCurrentTimestamp() < not_before)
+		return;
+	if (mvs_maintain_is_running())
+	{
+		/* What came meanwhile has its turn after the next flush. */
+		if (idle)
+			flushes = 0;
+		return;
+	}
+	if (!find_work(&found))
+	{
+		not_before = mvs_worker_lock_delay(0);
+		return;
+	}
+	flushes = 0;
+	if (found)
+		start_process();
+}
+
+/* See whether any store is to be vacuumed; false where somebody has the catalog locked. */
+static bool
+find_work(bool *found)
+{
+	MemoryContext old = CurrentMemoryContext;
+	bool		locked;
+
+	*found = false;
+	StartTransactionCommand();
+	locked = !mvs_catalog_lock();
+	if (!locked)
+	{
+		ListCell   *cell;
+
+		foreach(cell, mvs_store_list())
+		{
+			if (!*found && pays(lfirst_oid(cell)))
+				*found = true;
+		}
+	}
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+	return !locked;
+}
+
+/* Without a free worker slot, autovacuum will see to it. */
+static void
+start_process(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	BackgroundWorker worker = {
+		.bgw_name = MVS_MAINTAIN_TYPE,
+		.bgw_type = MVS_MAINTAIN_TYPE,
+		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_start_time = BgWorkerStart_RecoveryFinished,
+		.bgw_restart_time = BGW_NEVER_RESTART,
+		.bgw_library_name = "mvstore",
+		.bgw_function_name = "mvs_maintain_main",
+		.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId),
+		.bgw_notify_pid = MyProcPid
+	};
+
+	if (!RegisterDynamicBackgroundWorker(&worker, &process))
+		process = NULL;
+	MemoryContextSwitchTo(old);
+}
+
+/* ------------------------------------------------------------------------
+ * The process
+ * ------------------------------------------------------------------------ */
+
+/* So that whoever waits for a lock of ours has us cancelled: see ProcSleep(). */
+static void
+look_like_autovacuum(void)
+{
+	LWLockAcquire(ProcArrayLock, LW_EXCLUSIVE);
+	MyProc->statusFlags |= PROC_IS_AUTOVACUUM;
+	ProcGlobal->statusFlags[MyProc->pgxactoff] = MyProc->statusFlags;
+	LWLockRelease(ProcArrayLock);
+}
+
+/* Take a setting of autovacuum's for VACUUM; -1 there means that it is the same. */
+static void
+go_gently(const char *from, const char *to)
+{
+	const char *value = GetConfigOption(from, true, false);
+
+	if (value && atof(value) >= 0)
+		SetConfigOption(to, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* Vacuum one store, in transactions of the command's own. */
+static void
+vacuum_store(Oid store)
+{
+	VacuumStmt *command = makeNode(VacuumStmt);
+	char	   *name = get_rel_name(store);
+	char	   *schema = name ? get_namespace_name(get_rel_namespace(store)) : NULL;
+
+	if (schema == NULL)
+		return;
+	command->options = list_make1(makeDefElem("skip_locked", NULL, -1));
+	command->rels = list_make1(makeVacuumRelation(makeRangeVar(schema, name, -1), store, NIL));
+	command->is_vacuumcmd = true;
+	ExecVacuum(make_parsestate(NULL), command, true);
+}
+
+/* The same; an error, also that somebody waits for a lock of ours, is logged, and not the end. */
+static bool
+try_vacuum(Oid store)
+{
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		MemoryContextSwitchTo(PortalContext);
+		vacuum_store(store);
+		CommitTransactionCommand();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		QueryCancelPending = false;
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(PortalContext);
+	return done;
+}
+
+void
+mvs_maintain_main(Datum argument)
+{
+	MemoryContext context;
+	MvsDatabase *database;
+	List	   *stores;
+	ListCell   *cell;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	mvs_worker_pin_settings();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(argument), InvalidOid, 0);
+	look_like_autovacuum();
+
+	/* VACUUM goes as gently as autovacuum does. */
+	go_gently("autovacuum_vacuum_cost_delay", "vacuum_cost_delay");
+	go_gently("autovacuum_vacuum_cost_limit", "vacuum_cost_limit");
+
+	PortalContext = context = AllocSetContextCreate(TopMemoryContext, MVS_MAINTAIN_TYPE,
+													ALLOCSET_DEFAULT_SIZES);
+	StartTransactionCommand();
+	MemoryContextSwitchTo(context);
+	stores = mvs_store_list();
+	CommitTransactionCommand();
+
+	database = mvs_database_find(MyDatabaseId);
+	foreach(cell, stores)
+	{
+		Oid			store = lfirst_oid(cell);
+		int64		dropped = mvs_stats_unmaintained(store);
+		bool		wanted;
+
+		CHECK_FOR_INTERRUPTS();
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		wanted = pays(store);
+		CommitTransactionCommand();
+		if (!wanted || database == NULL)
+			continue;
+
+		pgstat_report_activity(STATE_RUNNING, "vacuuming a store");
+		if (!try_vacuum(store))
+			continue;
+		pgstat_report_activity(STATE_IDLE, NULL);
+		pgstat_report_stat(true);
+
+		mvs_stats_maintained(store, dropped);
+		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+		database->stats.maintenance_runs++;
+		database->stats.last_maintenance_at = GetCurrentTimestamp();
+		LWLockRelease(database->queue_lock);
+	}
+	proc_exit(0);
+}
