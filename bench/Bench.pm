@@ -13,7 +13,7 @@ use Exporter qw(import);
 use IO::Select ();
 use IPC::Open2 ();
 
-our @EXPORT = qw(KEYS VERSIONS ROUNDS sql seconds laps together make_keys rounds median report);
+our @EXPORT = qw(KEYS VERSIONS ROUNDS sql session seconds laps together make_keys rounds median report);
 
 use constant {
 	KEYS => $ENV{BENCH_KEYS} || 100_000,
@@ -35,6 +35,24 @@ sub sql
 	die "bench: the server refused: see above\n" if $?;
 	$answer =~ s/\s+\z//;
 	return $answer;
+}
+
+# A session that stays: a function that runs SQL in it and returns its output.
+sub session
+{
+	my $end = 'end of answer';
+	IPC::Open2::open2(my $out, my $in, qw(psql -X -q -A -t -v ON_ERROR_STOP=1 -f -));
+	return sub {
+		my ($sql) = @_;
+		my $answer = '';
+		print $in "$sql\nSELECT '$end';\n";
+		while (defined(my $line = <$out>))
+		{
+			return $answer =~ s/\s+\z//r if $line eq "$end\n";
+			$answer .= $line;
+		}
+		die "bench: the server refused: see above\n";
+	};
 }
 
 # Run SQL in a session of its own and return its seconds. $before is not timed.

@@ -128,6 +128,7 @@ mvstore_resume(PG_FUNCTION_ARGS)
 
 	/* Of what a restore has brought into a database in use nobody else tells. */
 	mvs_request_journal();
+	mvs_request_pins();
 	if (restored)
 		mvs_request_mark(InvalidOid);
 	PG_RETURN_VOID();

@@ -51,6 +51,7 @@
 #endif
 
 static void refuse_null_key(bool isnull, MvsStore *store);
+static TM_Result lock_entry(MvsStore *store, ItemPointer tid, LockWaitPolicy policy);
 static void fill_entry(MvsCursor *cursor, MvsEntry *entry);
 static bool next_index_key(MvsScan *scan, bytea **key, int64 *version);
 static void seek_keys(MvsScan *scan);
@@ -653,24 +654,40 @@ mvs_entry_look_all(MvsStore *store, const bytea *key, MvsKeyRows *rows)
 	mvs_cursor_close(&cursor);
 }
 
+/* Lock an entry against others; how that went. */
+static TM_Result
+lock_entry(MvsStore *store, ItemPointer tid, LockWaitPolicy policy)
+{
+	TupleTableSlot *slot = table_slot_create(store->heap, NULL);
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_lock(store->heap, tid, GetActiveSnapshot(), slot,
+							  GetCurrentCommandId(true), LockTupleExclusive, policy, 0, &failure);
+	ExecDropSingleTupleTableSlot(slot);
+	return result;
+}
+
 bool
 mvs_entry_erase(MvsStore *store, ItemPointer tid)
 {
 	TM_FailureData failure;
+	TM_Result	result;
 
-	return mvs_compat_table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
-										 GetActiveSnapshot(), false, &failure) == TM_Ok;
+	result = mvs_compat_table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
+										   GetActiveSnapshot(), false, &failure);
+
+	/* A lock of our own is told like that of another; with it, nobody is waited for. */
+	if (result == TM_BeingModified && lock_entry(store, tid, LockWaitSkip) == TM_Ok)
+		result = mvs_compat_table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
+											   GetActiveSnapshot(), true, &failure);
+	return result == TM_Ok;
 }
 
 void
 mvs_entry_wait(MvsStore *store, ItemPointer tid)
 {
-	TupleTableSlot *slot = table_slot_create(store->heap, NULL);
-	TM_FailureData failure;
-
-	(void) table_tuple_lock(store->heap, tid, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
-							LockTupleExclusive, LockWaitBlock, 0, &failure);
-	ExecDropSingleTupleTableSlot(slot);
+	(void) lock_entry(store, tid, LockWaitBlock);
 }
 
 bool

@@ -4,9 +4,10 @@
  *	  Maintenance: vacuuming stores from which much was dropped.
  *
  * It pays where a store's dead entries are beyond what autovacuum goes by, for the
- * table or in general, and most of them came by drops since the last time: dead
- * entries that an old snapshot keeps are not vacuumed for again and again. A table
- * whose owner has switched autovacuum off is left alone.
+ * table or in general. Dead entries that an old snapshot keeps are not vacuumed for
+ * again and again: either so many came by drops since the last time, or whoever was
+ * in the way then has gone. A table whose owner has switched autovacuum off is left
+ * alone.
  *
  * The process passes for an autovacuum worker in one thing: who waits for a lock
  * behind it has it cancelled.
@@ -30,6 +31,7 @@
 #include "storage/ipc.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
+#include "storage/procarray.h"
 #include "tcop/tcopprot.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -47,10 +49,14 @@
 #include "store.h"
 #include "worker.h"
 
+/* Milliseconds before another try after one that came to nothing. */
+#define RETRY_TIME 60000
+
 /* In the drop worker. */
 static BackgroundWorkerHandle *process = NULL;
 static int64 flushes = 0;		/* since stores were last looked at */
 static TimestampTz not_before = 0;	/* they are not looked at again */
+static int64 runs;				/* that there had been when the process was started */
 
 static bool pays(Oid store);
 static bool find_work(bool *found);
@@ -69,13 +75,16 @@ pays(Oid store)
 	double		scale = autovacuum_vac_scale;
 	Relation	heap;
 	bool		enabled = true;
+	FullTransactionId at;
+	int64		dropped = mvs_stats_unmaintained(store, &at);
 
-	if (!ConditionalLockRelationOid(store, AccessShareLock))
+	/* As VACUUM does: where somebody else is at it, it would pass by. */
+	if (!ConditionalLockRelationOid(store, ShareUpdateExclusiveLock))
 		return false;
 	heap = try_relation_open(store, NoLock);
 	if (heap == NULL)
 	{
-		UnlockRelationOid(store, AccessShareLock);
+		UnlockRelationOid(store, ShareUpdateExclusiveLock);
 		return false;
 	}
 	if (heap->rd_options)
@@ -89,11 +98,14 @@ pays(Oid store)
 			scale = options->vacuum_scale_factor;
 	}
 	threshold += scale * Max(heap->rd_rel->reltuples, 0);
-	relation_close(heap, AccessShareLock);
+	if ((double) dropped <= threshold)
+		enabled = enabled && FullTransactionIdIsValid(at) &&
+			TransactionIdFollowsOrEquals(GetOldestNonRemovableTransactionId(heap),
+										 XidFromFullTransactionId(at));
+	relation_close(heap, ShareUpdateExclusiveLock);
 
 	dead = DatumGetInt64(DirectFunctionCall1(pg_stat_get_dead_tuples, ObjectIdGetDatum(store)));
-	return enabled && (double) dead > threshold &&
-		(double) mvs_stats_unmaintained(store) > threshold;
+	return enabled && (double) dead > threshold;
 }
 
 /* ------------------------------------------------------------------------
@@ -115,6 +127,11 @@ mvs_maintain_is_running(void)
 	{
 		pfree(process);
 		process = NULL;
+
+		/* There may be more to do; but what failed would fail again. */
+		flushes = Max(flushes, 1);
+		if (mvs_worker.database->stats.maintenance_runs == runs)
+			not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_TIME);
 	}
 	return process != NULL;
 }
@@ -129,7 +146,8 @@ mvs_maintain_stop(void)
 TimestampTz
 mvs_maintain_due(TimestampTz idle_since, int delay)
 {
-	if (flushes == 0 || mvs_maintenance_every == 0)
+	/* Its end sets the latch. */
+	if (flushes == 0 || mvs_maintenance_every == 0 || mvs_maintain_is_running())
 		return DT_NOEND;
 	return Max(TimestampTzPlusMilliseconds(idle_since, delay), not_before);
 }
@@ -142,13 +160,12 @@ mvs_maintain(bool idle)
 	if (mvs_maintenance_every == 0 || flushes == 0 ||
 		(!idle && flushes < mvs_maintenance_every) || GetCurrentTimestamp() < not_before)
 		return;
+	/* What comes meanwhile has its turn afterwards. */
 	if (mvs_maintain_is_running())
-	{
-		/* What came meanwhile has its turn after the next flush. */
-		if (idle)
-			flushes = 0;
 		return;
-	}
+
+	/* Dead entries are to be counted by now. */
+	pgstat_report_stat(true);
 	if (!find_work(&found))
 	{
 		not_before = mvs_worker_lock_delay(0);
@@ -201,6 +218,7 @@ start_process(void)
 		.bgw_notify_pid = MyProcPid
 	};
 
+	runs = mvs_worker.database->stats.maintenance_runs;
 	if (!RegisterDynamicBackgroundWorker(&worker, &process))
 		process = NULL;
 	MemoryContextSwitchTo(old);
@@ -304,7 +322,8 @@ mvs_maintain_main(Datum argument)
 	foreach(cell, stores)
 	{
 		Oid			store = lfirst_oid(cell);
-		int64		dropped = mvs_stats_unmaintained(store);
+		FullTransactionId at;
+		int64		dropped = mvs_stats_unmaintained(store, &at);
 		bool		wanted;
 
 		CHECK_FOR_INTERRUPTS();
@@ -315,13 +334,14 @@ mvs_maintain_main(Datum argument)
 		if (!wanted || database == NULL)
 			continue;
 
+		at = ReadNextFullTransactionId();
 		pgstat_report_activity(STATE_RUNNING, "vacuuming a store");
 		if (!try_vacuum(store))
 			continue;
 		pgstat_report_activity(STATE_IDLE, NULL);
 		pgstat_report_stat(true);
 
-		mvs_stats_maintained(store, dropped);
+		mvs_stats_maintained(store, dropped, at);
 		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 		database->stats.maintenance_runs++;
 		database->stats.last_maintenance_at = GetCurrentTimestamp();

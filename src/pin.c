@@ -435,7 +435,8 @@ write_pin(MvsDatabase *database, const char *name, Oid store, int64 version, int
 		  Pin *pins, int count)
 {
 	Relation	catalog = table_open(mvs_catalog_oid(MVS_PIN, false), RowExclusiveLock);
-	TimestampTz created = GetCurrentTimestamp();
+	TimestampTz now = pin_time(database);
+	TimestampTz created = Min(now, GetCurrentTimestamp());
 	NameData	pin_name;
 	NameData	owner;
 	Datum		values[Natts_pin];
@@ -466,7 +467,7 @@ write_pin(MvsDatabase *database, const char *name, Oid store, int64 version, int
 	nulls[Anum_pin_store - 1] = !OidIsValid(store);
 	values[Anum_pin_version - 1] = Int64GetDatum(version);
 	values[Anum_pin_created - 1] = TimestampTzGetDatum(created);
-	values[Anum_pin_expires - 1] = TimestampTzGetDatum(pin_time(database) + ttl);
+	values[Anum_pin_expires - 1] = TimestampTzGetDatum(now + ttl);
 	tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 	if (old)
 		CatalogTupleUpdate(catalog, &old->tid, tuple);

@@ -356,8 +356,8 @@ mvstore_attach(PG_FUNCTION_ARGS)
 	check_command("mvstore_attach()");
 	database = mvs_database();
 
-	/* Nobody writes to it meanwhile, and it has a trigger of its own. */
-	heap = mvs_store_open_table(oid, ShareRowExclusiveLock, &is_store);
+	/* As strong a lock as the commands below take. */
+	heap = mvs_store_open_table(oid, AccessExclusiveLock, &is_store);
 	if (is_store)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -416,7 +416,8 @@ mvstore_detach(PG_FUNCTION_ARGS)
 	const char *name;
 
 	check_command("mvstore_detach()");
-	mvs_store_open_own(&store, oid, ShareRowExclusiveLock);
+	/* As strong a lock as DROP TRIGGER takes, before the drop lock. */
+	mvs_store_open_own(&store, oid, AccessExclusiveLock);
 	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
 	mvs_pin_refuse(mvs_database(), store.heap, 0);
 	name = quoted_name(store.heap);

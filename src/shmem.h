@@ -217,6 +217,7 @@ typedef struct MvsStoreStats
 	pg_atomic_uint64 keys_due;
 	pg_atomic_uint64 swept;		/* entries that sweeps have read */
 	pg_atomic_uint64 unmaintained;	/* entries dropped since it was last vacuumed by us */
+	pg_atomic_uint64 maintained_at; /* the next FullTransactionId then; 0: never */
 	pg_atomic_uint64 last_sweep;	/* a TimestampTz, 0: never */
 } MvsStoreStats;
 

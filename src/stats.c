@@ -102,6 +102,7 @@ mvs_stats_prepare(Oid store)
 		pg_atomic_init_u64(&stats->keys_due, 0);
 		pg_atomic_init_u64(&stats->swept, 0);
 		pg_atomic_init_u64(&stats->unmaintained, 0);
+		pg_atomic_init_u64(&stats->maintained_at, 0);
 		pg_atomic_init_u64(&stats->last_sweep, 0);
 	}
 	LWLockRelease(mvs_shared->store_lock);
@@ -144,28 +145,35 @@ mvs_stats_tally(Oid store, const MvsTally *tally)
 }
 
 int64
-mvs_stats_unmaintained(Oid store)
+mvs_stats_unmaintained(Oid store, FullTransactionId *at)
 {
 	MvsStoreStats *stats;
 	int64		entries = 0;
 
+	*at = InvalidFullTransactionId;
 	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
 	stats = find(store, HASH_FIND);
 	if (stats)
+	{
 		entries = (int64) pg_atomic_read_u64(&stats->unmaintained);
+		*at = FullTransactionIdFromU64(pg_atomic_read_u64(&stats->maintained_at));
+	}
 	LWLockRelease(mvs_shared->store_lock);
 	return entries;
 }
 
 void
-mvs_stats_maintained(Oid store, int64 entries)
+mvs_stats_maintained(Oid store, int64 entries, FullTransactionId at)
 {
 	MvsStoreStats *stats;
 
 	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
 	stats = find(store, HASH_FIND);
 	if (stats)
+	{
 		pg_atomic_fetch_sub_u64(&stats->unmaintained, entries);
+		pg_atomic_write_u64(&stats->maintained_at, U64FromFullTransactionId(at));
+	}
 	LWLockRelease(mvs_shared->store_lock);
 }
 

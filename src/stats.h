@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "datatype/timestamp.h"
 
 #include "shmem.h"
@@ -48,9 +49,12 @@ extern void mvs_stats_count(const MvsStoreCount *count);
 extern void mvs_stats_tally(Oid store, const MvsTally *tally);
 extern void mvs_stats_swept(Oid store, TimestampTz at);
 
-/* Entries dropped from a store since it was last vacuumed by us; and that it was, but so many. */
-extern int64 mvs_stats_unmaintained(Oid store);
-extern void mvs_stats_maintained(Oid store, int64 entries);
+/*
+ * Entries dropped from a store since it was last vacuumed by us, and what was the
+ * next transaction then, if it was; and that it was, for so many of them.
+ */
+extern int64 mvs_stats_unmaintained(Oid store, FullTransactionId *at);
+extern void mvs_stats_maintained(Oid store, int64 entries, FullTransactionId at);
 extern void mvs_stats_forget_store(Oid store);
 
 /* Copies of the counters of a database's stores, or of all; and one of them back. */

@@ -141,6 +141,7 @@ void
 mvs_worker_main(Datum argument)
 {
 	bool		matches;
+	bool		sweeps_first = false;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, handle_sigterm);
@@ -216,9 +217,14 @@ mvs_worker_main(Datum argument)
 		{
 			if (mvs_batch_journal_is_due())
 				mvs_batch_run_journal();
-			busy = mvs_batch_run(false);
+			/* With a rate limit, the first may leave nothing to the second. */
+			if (sweeps_first)
+				busy = mvs_sweep_run();
 			if (throttled_until() == 0)
+				busy |= mvs_batch_run(false);
+			if (!sweeps_first && throttled_until() == 0)
 				busy |= mvs_sweep_run();
+			sweeps_first = mvs_drop_rate_limit > 0 && !sweeps_first;
 		}
 		mvs_maintain(TimestampDifferenceExceeds(idle_since, GetCurrentTimestamp(), ROTATE_TIME));
 		MemoryContextSwitchTo(loop_context);
@@ -255,6 +261,7 @@ load_catalog(void)
 		0 : mvs_worker_lock_delay(0);
 	MemoryContextSwitchTo(loop_context);
 	mvs_worker_report();
+	ConditionVariableBroadcast(&mvs_worker.database->progress);
 }
 
 /* Raise the durable mark for a reader; where a lock is in the way, later. */
@@ -481,7 +488,7 @@ mvs_worker_dropped(int64 entries)
 		return;
 	mvs_maintain_count();
 	(void) throttled_until();
-	rate_debt += entries;
+	rate_debt += (double) entries;
 }
 
 /* Until when mvstore.drop_rate_limit wants a pause for what was dropped; 0: not. */
@@ -683,6 +690,7 @@ sleep_until_needed(void)
 	TimestampTz wake_at = time_of_next_try();
 	bool		keeps = mvs_worker.pending != NIL || mvs_worker.sweeps != NIL;
 	TimestampTz throttled = throttled_until();
+	bool		maintaining = mvs_maintain_is_running();
 	bool		crowded = false;
 	bool		leave;
 	long		timeout;
@@ -706,7 +714,7 @@ sleep_until_needed(void)
 	wake_at = Min(wake_at, mvs_maintain_due(idle_since, ROTATE_TIME));
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	leave = !keeps && loaded && !mvs_maintain_is_running() &&
+	leave = !keeps && loaded && !maintaining &&
 		database->queue_count == 0 && database->mark_count == 0 &&
 		!database->all_marked && !database->journal_wanted && !database->mark_wanted &&
 		!database->stable_due && mvs_worker.journal_sequence == PG_UINT64_MAX &&

@@ -339,7 +339,7 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 					 errmsg("ttl is out of range")));
 		expires_at = mvs_version_to_time(now + ttl);
 	}
-	if (head.own && !mvs_entry_delete(&write->store, &head.entry.tid))
+	if (head.own && !mvs_entry_erase(&write->store, &head.entry.tid))
 		elog(ERROR, "could not replace an entry of the current transaction");
 	mvs_entry_insert(&write->store, write->key, version, value, expires_at);
 	LockRelease(&write->lock, ExclusiveLock, false);

@@ -51,6 +51,7 @@ while ($end ? time() < $end : $strikes < 2 * @deck)
 
 	$strikes++;
 	$struck{$card}++;
+	$load->{pins} = $strikes % 2;
 	reconnect($load, $server->{node}->connstr('postgres'));
 	run_load($load, time() + 0.3 + $dice->(700) / 1000);
 	$server->{node}->safe_psql('postgres', 'CHECKPOINT') if $dice->(3) == 0;
@@ -77,7 +78,7 @@ while ($end ? time() < $end : $strikes < 2 * @deck)
 	reconnect($load, $server->{node}->connstr('postgres'));
 
 	my @problems = check($server, $load, $model, forgets => $STRIKES{$card}{forgets}, amcheck => $amcheck,
-		sweeps => $strikes % 6 == 0 && !$server->{faults});
+		sweeps => $strikes % 4 == 0 && !$server->{faults});
 	next if ok(!@problems, "$strikes: after $card");
 	diag("seed $seed, strike $strikes, $card:\n", join "\n", splice(@problems, 0, 40));
 	last;

@@ -21,9 +21,9 @@ sub set_up
 
 	for my $name (sort keys %STORES)
 	{
-		my ($keep, $keep_for) = @{ $STORES{$name} }{qw(keep keep_for)};
-		$sql .= sprintf "SELECT mvstore_create('%s', keep_versions := %s, keep_for := %s);\n",
-		  $name, $keep // 'NULL', $keep_for ? "'$keep_for us'" : 'NULL';
+		my ($keep, $keep_for, $ttl) = @{ $STORES{$name} }{qw(keep keep_for ttl)};
+		$sql .= sprintf "SELECT mvstore_create('%s', keep_versions := %s, keep_for := %s, ttl := %s);\n",
+		  $name, $keep // 'NULL', map { defined $_ ? "'$_ us'" : 'NULL' } $keep_for, $ttl;
 	}
 	$node->safe_psql('postgres', $sql . <<'SQL');
 CREATE TABLE marker (id bigint PRIMARY KEY);
@@ -32,6 +32,11 @@ BEGIN
   RETURN mvstore_get(store, key, as_of);
 EXCEPTION WHEN SQLSTATE '72000' THEN RETURN 'gone';
   WHEN object_not_in_prerequisite_state THEN RETURN 'future';
+END $$;
+CREATE FUNCTION chaos_pin(name text, version bigint, ttl interval, store regclass) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN mvstore_pin(name, version, ttl, store);
+EXCEPTION WHEN SQLSTATE '72000' THEN RETURN NULL;
 END $$;
 CREATE FUNCTION chaos_scan(store regclass, as_of bigint) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -51,20 +56,22 @@ sub check
 {
 	my ($server, $load, $model, %how) = @_;
 	my $node = $server->{node};
-	my @problems = (splice(@{ $load->{problems} }), resolve($node, $load, $model));
+	my @problems = (splice(@{ $load->{problems} }), resolve($node, $load, $model), settle($model));
+
+	push @problems, check_pins($server, $load, $model);
 
 	# A request of now is done now, whatever waited before; the last put comes behind the
 	# flush, so that what the worker has done is durable, and counted from there.
 	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'first')", store => 'a', values => { probe => 'first' } ]);
 	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'second')", store => 'a', values => { probe => 'second' } ],
-		[ 'drop', "SELECT mvstore_drop('a', 'probe')", store => 'a', key => 'probe', keep => 1 ]);
+		[ 'drop', "SELECT mvstore_drop('a', 'probe')", kind => 'drop', store => 'a', key => 'probe', keep => 1 ]);
 	return (@problems, "mvstore_flush() gave up:\n" . diagnosis($node)) if $node->safe_psql('postgres', q{SELECT mvstore_flush('60 s')}) ne 't';
 	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'third')", store => 'a', values => { probe => 'third' } ]);
 	push @problems, judge_requests($model, later_versions($load), $how{forgets});
 	push @problems, judge_looks($load, $model);
 
-	my $swept = $how{sweeps} ? wait_for_sweeps($node, $load) : undef;
-	push @problems, 'the sweeps do not meet the policy by age' if defined $swept && !$swept;
+	my $swept = $how{sweeps} ? $server->{dice}->(2) ? wait_for_policies($node, $load) : sweep_all($node, $load) : undef;
+	push @problems, 'the policies are not met' if defined $swept && !$swept;
 	push @problems, compare_all($server, $load, $model, $swept);
 	push @problems, check_standby($server, $load, $model) if $server->{standby};
 	push @problems, check_indexes($node) if $how{amcheck};
@@ -72,6 +79,7 @@ sub check
 
 	# Durable from here on: what was seen to be gone, and that it was.
 	$node->safe_psql('postgres', 'DELETE FROM marker');
+	change_quietly($server, $model);
 	$load->{transactions} = [];
 	$load->{versions} = {};
 	return @problems;
@@ -144,10 +152,12 @@ sub judge_looks
 	for my $look (grep { $_->{op} eq 'look' && ($_->{state} // '') eq '00000' } map { @{ $_->{statements} } } @{ $load->{transactions} })
 	{
 		my ($version, $value) = split /=/, $look->{raw}, 2;
+		next unless defined $value && $value ne 'future';
 		my $expected = answer($model, $look->{store}, $look->{key}, $version) // '~';
 
 		$model->{counts}{'reads under load'}++;
-		push @problems, "$look->{store} $look->{key} as of $version was read as " . show($value) . ', not ' . show($expected) if $value ne $expected;
+		push @problems, "$look->{store} $look->{key} as of $version was read as " . show($value) . ', not ' . show($expected)
+		  if $value ne $expected && !was_erased($model, $look->{store}, $look->{key}, $version, $value);
 	}
 	return @problems;
 }
@@ -156,18 +166,102 @@ sub judge_looks
 
 sub rows { return map { [ split /\|/, $_, -1 ] } split /\n/, $_[0] }
 
-# Wait until the sweeps have met the policy by age; the moment that it held for, or 0.
-sub wait_for_sweeps
+# Wait until the policies are met without anybody asking for it; the moment that this
+# held for, or 0. Nobody writes, so in the end all is old.
+sub wait_for_policies
 {
 	my ($node, $load) = @_;
-	my ($store) = grep { $STORES{$_}{keep_for} } keys %STORES;
-	my $keep = $STORES{$store}{keep};
-
-	$node->poll_query_until('postgres', <<"SQL") or return 0;
-SELECT coalesce(bool_and(n <= $keep AND NOT deleted), true)
-  FROM (SELECT count(*) AS n, (array_agg(value IS NULL ORDER BY version DESC))[1] AS deleted FROM $store GROUP BY key) t
+	my $moment = $load->{newest};
+	my $met = join ' AND ', map { <<"SQL" } sort keys %STORES;
+(SELECT coalesce(bool_and((n <= coalesce(keep_versions, CASE WHEN keep_for IS NULL THEN n ELSE 1 END) OR keep_for > '1 min')
+                          AND (NOT deleted OR keep_for > '1 min' OR (keep_versions IS NULL AND keep_for IS NULL))
+                          AND coalesce(ends > clock_timestamp() - coalesce(keep_for, '0 s'), true)), true)
+   FROM mvstore_stores, (SELECT count(*) AS n, (array_agg(value IS NULL ORDER BY version DESC))[1] AS deleted,
+                                (array_agg(expires_at ORDER BY version DESC))[1] AS ends FROM $_ GROUP BY key) t
+  WHERE store = '$_'::regclass)
 SQL
-	return $load->{newest};
+	return $node->poll_query_until('postgres', "SELECT $met") ? $moment : 0;
+}
+
+# Have full passes made; likewise.
+sub sweep_all
+{
+	my ($node, $load) = @_;
+	my $moment = $load->{newest};
+
+	return $node->safe_psql('postgres', q{SELECT mvstore_sweep(store) FROM mvstore_stores; SELECT mvstore_flush('60 s')}) =~ /^t$/m ? $moment : 0;
+}
+
+# What lives of the pins is kept, and then given up, so that all that waits for it goes.
+sub check_pins
+{
+	my ($server, $load, $model) = @_;
+	my $node = $server->{node};
+	my (%there, %floors, @problems, @scans);
+
+	# With pins it has nothing to say.
+	$node->safe_psql('postgres', q{SELECT mvstore_flush('60 s')});
+	my $state = $node->safe_psql('postgres', <<'SQL');
+SELECT 'pin', name, coalesce(store::text, '~'), version FROM mvstore_pins WHERE expires > clock_timestamp() + interval '1 min';
+SELECT 'floor', store, coalesce(floor, 0) FROM mvstore_store_stats;
+SQL
+	for my $row (rows($state))
+	{
+		my ($what, $name, @rest) = @$row;
+		if ($what eq 'pin') { $there{$name} = "@rest" }
+		else                { $floors{$name} = $rest[0] }
+	}
+	for my $name (sort keys %{ $model->{pins} })
+	{
+		my ($version, $store) = @{ $model->{pins}{$name} }{qw(version store)};
+		my $answer = delete $there{$name} // 'none';
+
+		$model->{counts}{'pins that lived'}++;
+		push @problems, "pin $name is $answer, not " . ($store // '~') . " $version" if $answer ne ($store // '~') . " $version";
+		# A pin on all stores promises nothing of one that was being emptied.
+		for my $of (defined $store ? $store : sort keys %STORES)
+		{
+			next if @{ $model->{stores}{$of}{truncates} } && $model->{stores}{$of}{truncates}[-1] > $version;
+			push @problems, "$of: the floor $floors{$of} is above pin $name at $version" if $floors{$of} > $version;
+			push @scans, [ $of, $version ];
+		}
+	}
+	push @problems, map { "pin $_ is there, and nobody wants it" } sort keys %there;
+	push @problems, ask($node, $model, [], \@scans, 0) if @scans;
+	$node->safe_psql('postgres', 'SELECT mvstore_unpin(name) FROM mvstore_pins');
+	$model->{pins} = {};
+	return @problems;
+}
+
+# Change what is to change nothing: counters, and who keeps a table as a store.
+sub change_quietly
+{
+	my ($server, $model) = @_;
+	my $node = $server->{node};
+	my $dice = $server->{dice};
+
+	$node->safe_psql('postgres', 'SELECT mvstore_stats_reset()') if $dice->(4) == 0;
+	return if $dice->(3);
+	my $name = (sort keys %STORES)[ $dice->(scalar keys %STORES) ];
+	my $keeps = $dice->(2);
+	$node->safe_psql('postgres', sprintf(<<'SQL', $name, $keeps ? 'coalesce(f, 0)' : 'NULL'));
+DO $$
+DECLARE
+  s regclass := '%s';
+  p mvstore_stores;
+  f bigint;
+BEGIN
+  EXECUTE format('LOCK TABLE %%s IN SHARE ROW EXCLUSIVE MODE', s);
+  SELECT * INTO p FROM mvstore_stores WHERE store = s;
+  SELECT floor INTO f FROM mvstore_store_stats WHERE store = s;
+  PERFORM mvstore_detach(s);
+  PERFORM mvstore_attach(s, p.keep_versions, p.keep_for, p.ttl, %s);
+END $$;
+SQL
+	$model->{counts}{'stores detached and attached'}++;
+	return if $keeps;
+	my $floor = $node->safe_psql('postgres', "SELECT floor FROM mvstore_store_stats WHERE store = '$name'::regclass");
+	$model->{stores}{$name}{floor} = [ $floor, $floor ];
 }
 
 # Questions about the past: [store, key, version], and [store, version] of scans.
@@ -241,15 +335,17 @@ sub compare_all
 	my @problems;
 	my (%there, %heads, %floors, $now);
 
-	my $sql = join '', map { <<"SQL" } sort keys %STORES;
+	# What expires is compared as of a version.
+	my $sql = join '', map { my $v = $STORES{$_}{ttl} ? 'mvstore_stable_version()' : '9223372036854775807'; <<"SQL" } sort keys %STORES;
 SELECT 'entry', '$_', convert_from(key, 'UTF8'), version, coalesce(convert_from(value, 'UTF8'), '~') FROM $_ ORDER BY key, version DESC;
-SELECT 'head', '$_', key, version, value FROM mvstore_scan('$_');
+SELECT 'head', '$_', v, key, version, value FROM (SELECT $v AS v OFFSET 0) t LEFT JOIN LATERAL mvstore_scan('$_', as_of := v) ON true;
 SQL
 	my $state = $node->safe_psql('postgres', <<"SQL");
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SELECT 'floor', store, coalesce(floor, 0), mvstore_stable_version() FROM mvstore_store_stats;
 SELECT 'journal', store, convert_from(key, 'UTF8'), keep, state FROM mvstore_requests;
 SELECT 'error', last_error FROM mvstore_stats WHERE last_error IS NOT NULL;
+SELECT 'policy', store, keep_versions, (extract(epoch FROM keep_for) * 1000000)::bigint FROM mvstore_stores;
 $sql
 SELECT 'now', mvstore_version_at(clock_timestamp());
 COMMIT;
@@ -258,7 +354,12 @@ SQL
 	{
 		my ($what, $name, @rest) = @$row;
 		if ($what eq 'entry')   { push @{ $there{$name}{ $rest[0] } }, [ $rest[1], $rest[2] eq '~' ? undef : $rest[2] ] }
-		elsif ($what eq 'head') { $heads{$name}{ $rest[0] } = "$rest[1]=$rest[2]" }
+		elsif ($what eq 'head')
+		{
+			$heads{$name}{at} = $rest[0];
+			$heads{$name}{rows}{ $rest[1] } = "$rest[2]=$rest[3]" if $rest[2] ne '';
+		}
+		elsif ($what eq 'policy') { push @problems, choose_policy($model->{stores}{$name}, $name, map { $_ eq '' ? undef : $_ } @rest) }
 		elsif ($what eq 'now')  { $now = $name }
 		elsif ($what eq 'floor')
 		{
@@ -272,16 +373,29 @@ SQL
 	{
 		my $store = $model->{stores}{$name};
 		my @found = compare($model, $name, $there{$name} // {}, $now, $swept);
-		my $heads = join ',', map { "$_=$heads{$name}{$_}" } sort keys %{ $heads{$name} };
+		my $heads = join ',', map { "$_=$heads{$name}{rows}{$_}" } sort keys %{ $heads{$name}{rows} // {} };
 
 		push @problems, @found;
-		push @problems, "$name: the newest of all is not what was written last" if $heads ne scan_answer($model, $name, 9e18);
+		push @problems, "$name: the newest of all is not what was written last" if $heads ne scan_answer($model, $name, $heads{$name}{at});
 		push @problems, "$name: the floor is $floors{$name}, not from $store->{floor}[0] to $store->{floor}[1]"
 		  if !@found && ($floors{$name} < $store->{floor}[0] || $floors{$name} > $store->{floor}[1]);
 		$model->{counts}{'entries compared'} += map { @$_ } values %{ $there{$name} };
 	}
 	my ($gets, $scans) = some_questions($server, $load, $model, \%floors);
 	return (@problems, ask($node, $model, $gets, $scans, 0));
+}
+
+# Of the policies that a store had since the last time, the one that it has comes last.
+sub choose_policy
+{
+	my ($store, $name, @policy) = @_;
+	my $policies = $store->{policies};
+	my $show = sub { join ' for ', map { $_ // 'ever' } @_ };
+	my @same = grep { $show->(@{$_}{qw(keep keep_for)}) eq $show->(@policy) } @$policies;
+
+	return "$name: the policy is " . $show->(@policy) . ', which nobody has set' unless @same;
+	push @$policies, $same[0];
+	return ();
 }
 
 # The standby answers like its primary, or not yet.
@@ -300,7 +414,7 @@ sub check_standby
 sub check_indexes
 {
 	my ($node) = @_;
-	my $tables = join ',', map { "'$_'" } sort(keys %STORES), qw(mvstore_journal mvstore_floor mvstore_policy);
+	my $tables = join ',', map { "'$_'" } sort(keys %STORES), qw(mvstore_journal mvstore_floor mvstore_policy mvstore_calendar mvstore_pin);
 	my ($status, $out, $err) = $node->psql('postgres', <<"SQL");
 SELECT bt_index_check(indexrelid, heapallindexed := true) FROM pg_index
  WHERE indrelid = ANY (ARRAY[$tables]::regclass[]);

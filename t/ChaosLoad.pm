@@ -4,7 +4,8 @@
 #
 # A transaction is { id, session, sent (a moment), sent_after (the newest version known
 # then), durable, statements, end }; a statement { op, sql, state, raw, at (the moment of
-# its answer) } and, as its op wants, store, key, keep, before, values, version, name.
+# its answer) } and, as its op wants, store, key, to, kind, keep, keep_for, before, values,
+# version, expires, erasure, name, short.
 # Moments are numbers that rise with everything that is sent and answered.
 
 package ChaosLoad;
@@ -24,8 +25,9 @@ our @EXPORT = qw(new_load make_dice run_load drain line_up let_go run_one outcom
 # How long nobody may say anything, in seconds, before something hangs.
 use constant PATIENCE => 60;
 
-# What a statement may fail with: told to retry, a deadlock, and what follows from either.
-my %EXPECTED = map { $_ => 1 } qw(00000 40001 40P01 25P02 3B001);
+# What a statement may fail with: told to retry, a deadlock, a pin in the way, and what
+# follows from these.
+my %EXPECTED = map { $_ => 1 } qw(00000 40001 40P01 55006 25P02 3B001);
 
 # A sequence of numbers from 0 to $sides - 1.
 sub make_dice
@@ -116,7 +118,7 @@ sub converse
 		return if $end && time() > $end;
 		for my $session ($end ? grep { !@{ $_->{waiting} } } @sessions : ())
 		{
-			send_transaction($load, $session, make_transaction($load, $session->{dice}));
+			send_transaction($load, $session, make_transaction($load, $session));
 		}
 		return unless grep { @{ $_->{waiting} } } @sessions;
 		my @ready = IO::Select->new(map { $_->{out} } grep { @{ $_->{waiting} } } @sessions)->can_read(0.1);
@@ -159,7 +161,7 @@ sub line_up
 			my $value = some_value($load, $session->{dice});
 			add($transaction, 'write', "SELECT mvstore_put('$store', '$key', '$value')", store => $store, values => { $key => $value });
 		}
-		add($transaction, 'drop', "SELECT mvstore_drop('a', '$key', keep := 2)", store => 'a', key => $key, keep => 2);
+		add($transaction, 'drop', "SELECT mvstore_drop('a', '$key', keep := 2)", kind => 'drop', store => 'a', key => $key, keep => 2);
 		send_transaction($load, $session, finish($transaction, 'commit'), 1);
 	}
 	drain($load);
@@ -218,6 +220,7 @@ sub take_answer
 	{
 		push @{ $load->{problems} }, "a floor is above the stable version: $statement->{raw}" if $statement->{raw} ne '~';
 	}
+	$statement->{of}{expires} = $statement->{raw} if $statement->{op} eq 'expires';
 	return unless $statement->{op} =~ /^(?:write|truncate)$/ && $statement->{raw} =~ /^\d+$/;
 
 	my $version = $statement->{version} = $statement->{raw};
@@ -280,10 +283,13 @@ sub run_one
 
 sub make_transaction
 {
-	my ($load, $dice) = @_;
+	my ($load, $session) = @_;
+	my $dice = $session->{dice};
 	my $transaction = new_transaction($dice->(4) ? 'READ COMMITTED' : 'REPEATABLE READ');
 	my $depth = 0;
 
+	return make_erasure($load, $dice) if $dice->(50) == 0;
+	add_policy($transaction, $dice) if $dice->(60) == 0;
 	if ($dice->(60) == 0)
 	{
 		my $store = (grep { $STORES{$_}{truncated} } sort keys %STORES)[ $dice->(2) ];
@@ -300,7 +306,8 @@ sub make_transaction
 	for (0 .. $dice->($dice->(12) ? 6 : 40))
 	{
 		my $what = $dice->(100);
-		if ($what < 60)    { add_write($load, $transaction, $dice) }
+		if ($load->{pins} && $dice->(20) == 0) { add_pin($load, $transaction, $session) }
+		elsif ($what < 60) { add_write($load, $transaction, $dice) }
 		elsif ($what < 82) { add_drop($load, $transaction, $dice) }
 		elsif ($what < 88) { add_look($load, $transaction, $dice) }
 		elsif ($what < 94) { $depth++; add($transaction, 'savepoint', "SAVEPOINT s$depth", name => "s$depth") }
@@ -313,6 +320,59 @@ sub make_transaction
 		add($transaction, 'sleep', sprintf('SELECT FROM pg_sleep(%g)', $dice->(250) / 1000)) if $dice->(80) == 0;
 	}
 	return finish($transaction, $dice->(8) ? 'commit' : 'rollback');
+}
+
+# Erase a key and write it again; the version tells when that was.
+sub make_erasure
+{
+	my ($load, $dice) = @_;
+	my $transaction = new_transaction('READ COMMITTED');
+	my ($store, $key) = (some_store($dice, grep { $STORES{$_}{erased} } sort keys %STORES), some_key($load, $dice));
+	my $value = some_value($load, $dice);
+
+	add($transaction, 'erase', "SELECT mvstore_erase('$store', '$key')");
+	add($transaction, 'write', "SELECT mvstore_put('$store', '$key', '$value')", store => $store, values => { $key => $value },
+		erasure => $transaction->{statements}[-1]);
+	return finish($transaction, $dice->(4) ? 'commit' : 'rollback');
+}
+
+sub add_policy
+{
+	my ($transaction, $dice) = @_;
+	my ($store) = grep { $STORES{$_}{changes} } keys %STORES;
+	my $keep = $dice->(2) ? 1 + $dice->(3) : undef;
+	my $keep_for = $dice->(3) ? undef : (0, 100_000, 3_600_000_000)[ $dice->(3) ];
+
+	add($transaction, 'policy', sprintf("SELECT mvstore_set_policy('%s', keep_versions := %s, keep_for := %s)", $store, $keep // 'NULL',
+		defined $keep_for ? "'$keep_for us'" : 'NULL'), store => $store, keep => $keep, keep_for => $keep_for);
+}
+
+# A session has one pin of its own, of one store or of all: it makes it, or another in its
+# place, gives it up, or reads as of it.
+sub add_pin
+{
+	my ($load, $transaction, $session) = @_;
+	my $dice = $session->{dice};
+	my $name = "p$session->{id}";
+	my $what = $dice->(10);
+
+	if ($what < 3)
+	{
+		my $store = $dice->(3) ? some_store($dice, grep { !$STORES{$_}{truncated} } sort keys %STORES) : undef;
+		my $version = $dice->(2) && $load->{newest} ? $load->{newest} - $dice->(300_000) : undef;
+		my $short = $dice->(4) == 0;
+
+		add($transaction, 'pin', sprintf("SELECT chaos_pin('%s', %s, '%s', %s)", $name, $version // 'NULL', $short ? '100 ms' : '1 hour',
+			defined $store ? "'$store'" : 'NULL'), name => $name, store => $store, short => $short);
+	}
+	elsif ($what < 5) { add($transaction, 'unpin', "SELECT mvstore_unpin('$name')", name => $name) }
+	else
+	{
+		my ($store, $key) = (some_store($dice, grep { !$STORES{$_}{truncated} } sort keys %STORES), some_key($load, $dice));
+		add($transaction, 'look', "SELECT version || '=' || coalesce(chaos_get('$store', '$key', version), '~') FROM mvstore_pins " .
+			"WHERE name = '$name' AND coalesce(store, '$store'::regclass) = '$store'::regclass AND expires > clock_timestamp() + interval '10 s'",
+			store => $store, key => $key);
+	}
 }
 
 sub some_key { return $_[0]{keys}[ $_[1]->(scalar @{ $_[0]{keys} }) ] }
@@ -342,7 +402,18 @@ sub add_write
 	my $value = some_value($load, $dice);
 	my $what = $dice->(100);
 
-	if ($what < 60)
+	if ($STORES{$store}{ttl} && $what < 80)
+	{
+		my $ttl = ('', ", '1 us'", ", '1 hour'")[ $dice->(3) ];
+		add($transaction, 'write', "SELECT mvstore_put('$store', '$key', '$value'$ttl)", store => $store, values => { $key => $value });
+		add($transaction, 'expires', "SELECT mvstore_version_at(expires_at) FROM $store WHERE key = '$key' ORDER BY version DESC LIMIT 1",
+			of => $transaction->{statements}[-1]);
+	}
+	elsif ($STORES{$store}{ttl})
+	{
+		add($transaction, 'write', "SELECT mvstore_delete('$store', '$key')", store => $store, values => { $key => undef });
+	}
+	elsif ($what < 60)
 	{
 		add($transaction, 'write', "SELECT mvstore_put('$store', '$key', '$value')", store => $store, values => { $key => $value });
 	}
@@ -369,9 +440,31 @@ sub add_drop
 	my ($load, $transaction, $dice) = @_;
 	my ($store, $key, $keep) = (some_store($dice), some_key($load, $dice), 1 + $dice->($dice->(3) ? 4 : 12));
 	my $before = $dice->(3) || !$load->{newest} ? undef : $load->{newest} - $dice->(2_000_000);
+	my $options = "keep := $keep" . (defined $before ? ", before := $before" : '');
+	my $what = $dice->(20);
 
-	add($transaction, 'drop', "SELECT mvstore_drop('$store', '$key', keep := $keep" . (defined $before ? ", before := $before)" : ')'),
-		store => $store, key => $key, keep => $keep, before => $before);
+	if ($what < 15)
+	{
+		add($transaction, 'drop', "SELECT mvstore_drop('$store', '$key', $options)", kind => 'drop',
+			store => $store, key => $key, keep => $keep, before => $before);
+	}
+	elsif ($what < 17)
+	{
+		my $tens = $dice->(3);
+		add($transaction, 'drop', "SELECT mvstore_drop_prefix('$store', 'k$tens', $options)", kind => 'prefix',
+			store => $store, key => "k$tens", to => 'k' . ($tens + 1), keep => $keep, before => $before);
+	}
+	elsif ($what < 19)
+	{
+		my ($from, $to) = sort $key, some_key($load, $dice);
+		add($transaction, 'drop', "SELECT mvstore_drop_range('$store', '$from', '$to', $options)", kind => 'range',
+			store => $store, key => $from, to => $to, keep => $keep, before => $before);
+	}
+	else
+	{
+		add($transaction, 'drop', "SELECT mvstore_compact('$store', " . ($before // '9223372036854775807') . ')', kind => 'compaction',
+			store => $store, key => '', to => undef, keep => 0, before => $before);
+	}
 }
 
 # What is stable can be read, in a store that nobody truncates; and no floor is above it.

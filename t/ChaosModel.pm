@@ -1,15 +1,17 @@
 # A model of some stores that never forgets: every entry that a committed transaction
-# wrote, every request, every TRUNCATE. It tells what a read must answer, what must
-# still be there, what may be gone, and what must be gone. It knows the rules, and
-# nothing of how mvstore follows them.
+# wrote, every request, policy and pin, every TRUNCATE and erasure. It tells what a read
+# must answer, what must still be there, what may be gone, and what must be gone. It knows
+# the rules, and nothing of how mvstore follows them.
 #
-# An entry is { version, value (undef: a tombstone), may, must, gone }:
+# An entry is { version, value (undef: a tombstone), expires (undef: never), may, must, gone }:
 #   may   somebody has asked for it to go, or a policy lets it go
 #   must  it is to be gone after the next mvstore_flush()
 #   gone  it was seen to be gone, and that was durable
-# A key's entries are kept oldest first. All times are versions: microseconds. A store
-# also has the versions of its TRUNCATEs, and the least and the most that its floor can be.
-# requests are those that no check has judged yet; dirty are keys with entries to be sorted.
+# A key's entries are kept oldest first, those that were erased apart. All times are
+# versions: microseconds. A store also has the versions of its TRUNCATEs, the policies since
+# the last check, and the least and the most that its floor can be. requests are those that
+# no check has judged yet; dirty are keys with entries to be sorted, erasures are to be made
+# then; pins are those that live.
 
 package ChaosModel;
 
@@ -18,21 +20,25 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT = qw(%STORES new_model commit judge_requests compare answer scan_answer some_versions show);
+our @EXPORT = qw(%STORES new_model commit settle judge_requests compare answer scan_answer was_erased some_versions show);
 
-# a and b keep everything that nobody asks to drop; the others have a policy.
+# a and b keep everything that nobody asks to drop; c, d and e have a policy, f now this
+# one and now that; what is put to g expires.
 our %STORES = (
-	a => {},
+	a => { erased => 1 },
 	b => { truncated => 1 },
-	c => { keep => 1 },
+	c => { keep => 1, erased => 1 },
 	d => { keep => 3, truncated => 1 },
-	e => { keep => 2, keep_for => 150_000 });
+	e => { keep => 2, keep_for => 150_000 },
+	f => { changes => 1 },
+	g => { ttl => 200_000 });
 
 sub new_model
 {
-	my %stores = map { $_ => { keys => {}, truncates => [], floor => [ 0, 0 ] } } keys %STORES;
+	my %stores = map { $_ => { keys => {}, erased => {}, truncates => [], floor => [ 0, 0 ],
+		policies => [ { keep => $STORES{$_}{keep}, keep_for => $STORES{$_}{keep_for} } ] } } keys %STORES;
 
-	return { stores => \%stores, requests => [], dirty => {}, counts => {} };
+	return { stores => \%stores, requests => [], dirty => {}, erasures => [], pins => {}, counts => {} };
 }
 
 sub show { return defined $_[0] ? length $_[0] > 40 ? substr($_[0], 0, 37) . '...' : $_[0] : 'a tombstone' }
@@ -53,7 +59,7 @@ sub effects
 		$statement->{last} = $last;
 		if ($op eq 'savepoint')      { $position{ $statement->{name} } = @effects }
 		elsif ($op eq 'rollback_to') { splice(@effects, $position{ $statement->{name} }) }
-		elsif ($op =~ /^(?:write|drop|truncate)$/) { push @effects, $statement }
+		elsif ($op =~ /^(?:write|drop|truncate|policy|pin|unpin)$/) { push @effects, $statement }
 	}
 	return @effects;
 }
@@ -67,19 +73,28 @@ sub commit
 
 	for my $effect (effects($transaction))
 	{
-		my $store = $model->{stores}{ $effect->{store} };
+		my ($op, $name) = @{$effect}{qw(op store)};
 
-		push @{ $store->{truncates} }, $effect->{version} if $effect->{op} eq 'truncate';
-		if ($effect->{op} eq 'drop')
+		push @{ $model->{stores}{$name}{truncates} }, $effect->{version} if $op eq 'truncate';
+		if ($op eq 'drop')
 		{
-			$model->{counts}{'drops requested'}++;
-			push @{ $model->{requests} }, { %{$effect}{qw(store key keep before last at)}, durable => $transaction->{durable} };
+			$model->{counts}{"requests: $effect->{kind}"}++;
+			push @{ $model->{requests} }, { %{$effect}{qw(kind store key to keep before last at)}, durable => $transaction->{durable} };
 		}
+		elsif ($op eq 'policy')
+		{
+			$model->{counts}{'new policies'}++;
+			push @{ $model->{stores}{$name}{policies} }, { %{$effect}{qw(keep keep_for)} };
+		}
+		elsif ($op =~ /pin/) { change_pin($model, $effect) }
 		elsif ($effect->{version})
 		{
 			$versions{ $effect->{version} } = 1;
 			$model->{counts}{'entries written'} += keys %{ $effect->{values} };
-			$written{ $effect->{store} }{$_} = { version => $effect->{version}, value => $effect->{values}{$_} } for keys %{ $effect->{values} };
+			$written{$name}{$_} = { version => $effect->{version}, value => $effect->{values}{$_}, expires => $effect->{expires} }
+			  for keys %{ $effect->{values} };
+			push @{ $model->{erasures} }, map { [ $name, $_, $effect->{version} ] } keys %{ $effect->{values} }
+			  if $effect->{erasure} && $effect->{erasure}{raw} > 0;
 		}
 	}
 	for my $name (keys %written)
@@ -94,7 +109,24 @@ sub commit
 	return keys %versions > 1 ? "transaction $transaction->{id} has several versions: " . join(' ', sort keys %versions) : ();
 }
 
-# Put what transactions brought in whatever order into the order of versions.
+# A pin was granted, in the place of what had its name, or given up; or refused.
+sub change_pin
+{
+	my ($model, $effect) = @_;
+
+	if ($effect->{op} eq 'unpin') { delete $model->{pins}{ $effect->{name} } }
+	elsif ($effect->{raw} =~ /^\d+$/)
+	{
+		$model->{counts}{'pins'}++;
+		$model->{pins}{ $effect->{name} } = { version => $effect->{raw}, store => $effect->{store} };
+		# Whether it lives still is not known.
+		delete $model->{pins}{ $effect->{name} } if $effect->{short};
+	}
+}
+
+# Put what transactions brought in whatever order into the order of versions, and what
+# was erased aside. An erasure is known by the version that its transaction has then
+# written to the key: nobody else has written to it between the two.
 sub settle
 {
 	my ($model) = @_;
@@ -109,6 +141,20 @@ sub settle
 			  grep { $entries->[$_]{version} == $entries->[ $_ - 1 ]{version} } 1 .. $#$entries;
 		}
 	}
+	for my $erasure (@{ $model->{erasures} })
+	{
+		my ($name, $key, $version) = @$erasure;
+		my $store = $model->{stores}{$name};
+		my $entries = $store->{keys}{$key};
+		my @erased = grep { $_->{version} < $version } @$entries;
+
+		@$entries = grep { $_->{version} >= $version } @$entries;
+		push @{ $store->{erased}{$key} }, @erased;
+		# Before that, some of it may have been dropped.
+		rise($store, 0, $version);
+		$model->{counts}{'entries erased'} += grep { !$_->{gone} } @erased;
+	}
+	$model->{erasures} = [];
 	for my $store (values %{ $model->{stores} })
 	{
 		@{ $store->{truncates} } = sort { $a <=> $b } @{ $store->{truncates} };
@@ -143,6 +189,33 @@ sub present
 	return @present;
 }
 
+# When the head of a key comes to its end: as a tombstone, or when it expires.
+sub death
+{
+	my ($entry) = @_;
+
+	return $entry->{version} unless defined $entry->{value};
+	return undef unless defined $entry->{expires};
+	return $entry->{expires} > $entry->{version} ? $entry->{expires} : $entry->{version};
+}
+
+# The end of entry $i of a key's.
+sub end_of
+{
+	my ($i, @entries) = @_;
+
+	return $i > 0 ? $entries[ $i - 1 ]{version} : death($entries[0]) // 9e18;
+}
+
+# The keys that a request is about.
+sub keys_of
+{
+	my ($store, $request) = @_;
+
+	return $request->{key} if $request->{kind} eq 'drop';
+	return grep { $_ ge $request->{key} && (!defined $request->{to} || $_ lt $request->{to}) } keys %{ $store->{keys} };
+}
+
 # Say of the entries that requests since the last time were for that they may, or must,
 # be gone. Everybody has ended, and mvstore_flush() has said that all is done. $after($at)
 # is a version that was handed out after moment $at; $forgotten: a crash has
@@ -154,52 +227,77 @@ sub judge_requests
 
 	for my $request (@{ $model->{requests} })
 	{
+		my $store = $model->{stores}{ $request->{store} };
 		my ($least, $most) = ($request->{last}, $after->($request->{at}));
 		my $before = $request->{before} // 9e18;
-		my @entries = present(@{$model->{stores}}{ $request->{store} }, $request->{key});
-		my $known = 0;		# entries that were there for sure when it was worked
 
 		$least = $before if $before < $least;
 		$most = $before if $before < $most;
-		for my $i (0 .. $#entries)
-		{
-			$known++ if $entries[$i]{version} <= $least;
-			next if $i < $request->{keep};
-			my $end = $entries[ $i - 1 ]{version};
-			$entries[$i]{may} = 1 if $end <= $most;
-			$entries[$i]{must} = 1 if $end <= $least && $known > $request->{keep} && ($request->{durable} || !$forgotten);
-		}
+		$least = -1 if $forgotten && !$request->{durable};
+		judge_request($request->{keep}, $least, $most, present($store, $_)) for keys_of($store, $request);
 	}
 	$model->{requests} = [];
 	return @problems;
 }
 
-# Say what the policy of a store lets go of the entries of a key at a moment, and
-# what must be gone then for sure. A policy by age is met by the sweeps: $swept.
-sub judge_policy
+# Say it of the entries of one key; keep 0 is a compaction.
+sub judge_request
 {
-	my ($policy, $now, $swept, @entries) = @_;
-	my $latest = $now - ($policy->{keep_for} // 0);
-	my $deleted = 0;
+	my ($keep, $least, $most, @entries) = @_;
+	my $known = 0;		# entries that were there for sure when it was worked
+	my $dead = 0;
 
 	for my $i (0 .. $#entries)
 	{
-		# A tombstone may have been the head some time.
-		$deleted ||= !defined $entries[$i]{value} && $entries[$i]{version} <= $latest;
-		$entries[$i]{may} = 1 if $deleted || ($i >= $policy->{keep} && $entries[ $i - 1 ]{version} <= $latest);
+		my $end = end_of($i, @entries);
+		my $death = death($entries[$i]);
+
+		$known++ if $entries[$i]{version} <= $least;
+		# A compaction may have met it as the head.
+		$dead ||= $keep == 0 && defined $death && $death <= $most;
+		$entries[$i]{may} = 1 if $dead || ($i >= $keep && $end <= $most);
+		$entries[$i]{must} = 1 if $i >= $keep && $end <= $least && $known > $keep;
 	}
-	return if $policy->{keep_for} && !$swept;
-	$latest = $swept - $policy->{keep_for} if $policy->{keep_for};
-	$deleted = @entries && !defined $entries[0]{value} && $entries[0]{version} <= $latest;
+}
+
+# Say what a policy lets go of the entries of a key at a moment.
+sub allow_policy
+{
+	my ($policy, $now, @entries) = @_;
+	my $limited = defined $policy->{keep} || defined $policy->{keep_for};
+	my $latest = $now - ($policy->{keep_for} // 0);
+	my $dead = 0;
+
 	for my $i (0 .. $#entries)
 	{
-		$entries[$i]{must} = 1 if $deleted || ($i >= $policy->{keep} && $entries[ $i - 1 ]{version} <= $latest);
+		# What dies so may have been the head some time.
+		my $death = $limited || defined $entries[$i]{value} ? death($entries[$i]) : undef;
+		$dead ||= defined $death && $death <= $latest;
+		$entries[$i]{may} = 1 if $dead || ($limited && $i >= ($policy->{keep} // 1) && $entries[ $i - 1 ]{version} <= $latest);
+	}
+}
+
+# Say what must be gone by it for sure. What takes its time is met by the sweeps: $swept.
+sub demand_policy
+{
+	my ($policy, $now, $swept, @entries) = @_;
+	my $limited = defined $policy->{keep} || defined $policy->{keep_for};
+	my $latest = defined $policy->{keep_for} ? ($swept // 0) - $policy->{keep_for} : $now;
+	my $death = @entries ? death($entries[0]) : undef;
+	my $dead = 0;
+
+	$dead = 1 if defined $death && !defined $entries[0]{value} && $limited && $death <= $latest;
+	$dead = 1 if defined $death && defined $entries[0]{value} && $death <= ($swept // 0) - ($policy->{keep_for} // 0);
+	for my $i (0 .. $#entries)
+	{
+		$entries[$i]{must} = 1 if $dead || ($limited && $i >= ($policy->{keep} // 1) && $entries[ $i - 1 ]{version} <= $latest);
 	}
 }
 
 # Compare what a store has with what it must and may have. $there: key => [[version,
 # value], ...], newest first; $now is no earlier than the look at it; sweeps have met
-# every policy as of $swept, if given. Returns the problems. What is gone is noted.
+# every policy as of $swept, if given; the last policy of the list is in force. Returns
+# the problems. What is gone is noted.
 sub compare
 {
 	my ($model, $name, $there, $now, $swept) = @_;
@@ -212,7 +310,8 @@ sub compare
 		my @entries = present($store, $key);
 		my @gone;
 
-		judge_policy($STORES{$name}, $now, $swept, @entries) if $STORES{$name}{keep};
+		allow_policy($_, $now, @entries) for @{ $store->{policies} };
+		demand_policy($store->{policies}[-1], $now, $swept, @entries);
 		for my $i (0 .. $#entries)
 		{
 			my $entry = $entries[$i];
@@ -234,11 +333,12 @@ sub compare
 		push @problems, map { "$name $key: version $_->[0] (" . show($_->[1]) . ') is there, and was gone' } @there;
 		note_gone($model, $store, \@entries, @gone);
 	}
+	splice @{ $store->{policies} }, 0, -1;
 	return @problems;
 }
 
 # Note which entries are gone, and what that did to the floor. A tombstone ends at its
-# own version if it went as the head of its key.
+# own version if it went as the head of its key, and what expires, when it does.
 sub note_gone
 {
 	my ($model, $store, $entries, @gone) = @_;
@@ -246,9 +346,10 @@ sub note_gone
 	for my $i (@gone)
 	{
 		my $entry = $entries->[$i];
-		my $end = $i > 0 ? $entries->[ $i - 1 ]{version} : $entry->{version};
+		my $end = end_of($i, @$entries);
+		my $death = death($entry);
 
-		rise($store, defined $entry->{value} ? $end : $entry->{version}, $end);
+		rise($store, defined $death && $death < $end ? $death : $end, $end);
 		$entry->{gone} = 1;
 		$model->{counts}{'entries gone'}++;
 	}
@@ -256,7 +357,7 @@ sub note_gone
 
 # ---- Reads ------------------------------------------------------------------
 
-# The entry that a key had as of a version; undef: none, or a tombstone.
+# The entry that a key had as of a version; undef: none.
 sub entry_at
 {
 	my ($store, $key, $version) = @_;
@@ -275,13 +376,30 @@ sub entry_at
 	return $entries->[ $low - 1 ];
 }
 
+# The value of an entry as of a version, undef if it is a tombstone or has expired.
+sub value_at
+{
+	my ($entry, $version) = @_;
+
+	return defined $entry->{expires} && $entry->{expires} <= $version ? undef : $entry->{value};
+}
+
 # The value that a key had as of a version, undef if none.
 sub answer
 {
 	my ($model, $name, $key, $version) = @_;
 	my $entry = entry_at($model->{stores}{$name}, $key, $version);
 
-	return $entry ? $entry->{value} : undef;
+	return $entry ? value_at($entry, $version) : undef;
+}
+
+# Whether a value, as of a version, is one of what was erased meanwhile.
+sub was_erased
+{
+	my ($model, $name, $key, $version, $value) = @_;
+	my @before = sort { $b->{version} <=> $a->{version} } grep { $_->{version} <= $version } @{ $model->{stores}{$name}{erased}{$key} // [] };
+
+	return grep { (value_at($_, $version) // '~') eq $value } @before;
 }
 
 # What a scan of a whole store answers as of a version.
@@ -294,7 +412,8 @@ sub scan_answer
 	for my $key (sort keys %{ $store->{keys} })
 	{
 		my $entry = entry_at($store, $key, $version);
-		push @rows, "$key=$entry->{version}=$entry->{value}" if $entry && defined $entry->{value};
+		my $value = $entry ? value_at($entry, $version) : undef;
+		push @rows, "$key=$entry->{version}=$value" if defined $value;
 	}
 	return join ',', @rows;
 }

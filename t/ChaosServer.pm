@@ -44,6 +44,7 @@ deadlock_timeout = '20 ms'
 wal_keep_size = '128MB'
 wal_retrieve_retry_interval = '100 ms'
 mvstore.sweep_interval = 1
+mvstore.maintenance_every = 10
 CONF
 
 # $dice is for the settings of each start. In {faults} is told whether the build has fault

@@ -74,7 +74,7 @@ threshold_by_setting() {
 # ---- ./dev bench ----------------------------------------------------------
 
 bench() {
-	local name servers
+	local name servers start=$PWD
 	for name in "$@"; do
 		[[ $name =~ ^[a-z]+$ && -f $root/bench/$name.pl ]] ||
 			misuse "no such benchmark: $name (there are: $(cd "$root/bench" && echo *.pl | sed 's/\.pl//g'))"
@@ -98,8 +98,13 @@ bench() {
 			start_variant threshold threshold_by_setting
 			servers=("threshold=$work/threshold/s")
 			;;
+		steady)
+			# Its picture is for the caller, who is not in the temporary directory.
+			BENCH_SVG=$(cd "$start" && readlink -m "${BENCH_SVG:-bench-steady.svg}")
+			export BENCH_SVG
+			;;
 		esac
 		say ""
-		PGDATABASE=bench perl -I "$root/bench" "$root/bench/$name.pl" "${servers[@]}"
+		PGDATABASE=bench TMPDIR=$work perl -I "$root/bench" "$root/bench/$name.pl" "${servers[@]}"
 	done
 }
