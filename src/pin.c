@@ -130,7 +130,7 @@ mvs_drop_lock_held(Oid store)
  * Rows
  * ------------------------------------------------------------------------ */
 
-/* The pins of a name, or with NULL all, in a snapshot, NULL being a fresh one; the number of them. */
+/* The pins of a name, or with NULL all, in a snapshot (NULL: a fresh one); how many there are. */
 static int
 read_pins(const char *name, Snapshot snapshot, Pin **pins)
 {
@@ -333,7 +333,7 @@ mvs_pin_next_expiry(void)
  * SQL functions
  * ------------------------------------------------------------------------ */
 
-/* One at a time changes a pin, to the end of the transaction; false where that would mean to wait. */
+/* One at a time changes a pin, to the transaction's end; false where that would mean to wait. */
 static bool
 lock_name(const char *name, bool wait)
 {
@@ -487,7 +487,7 @@ check_command(const char *function)
 	return mvs_database();
 }
 
-/* mvstore_pin(name, version, ttl, store): reads as of the version stay complete until it expires. */
+/* mvstore_pin(name, version, ttl, store): reads as of the version stay complete for so long. */
 Datum
 mvstore_pin(PG_FUNCTION_ARGS)
 {
