@@ -58,7 +58,7 @@ static int64 flushes = 0;		/* since stores were last looked at */
 static TimestampTz not_before = 0;	/* they are not looked at again */
 static int64 runs;				/* that there had been when the process was started */
 
-static bool pays(Oid store);
+static bool pays(Oid store, bool *hurry);
 static bool find_work(bool *found);
 static void start_process(void);
 static void look_like_autovacuum(void);
@@ -66,13 +66,14 @@ static void go_gently(const char *from, const char *to);
 static void vacuum_store(Oid store);
 static bool try_vacuum(Oid store);
 
-/* Whether a store is to be vacuumed now. */
+/* Whether a store is to be vacuumed now; and fast, as it has more dead entries than others. */
 static bool
-pays(Oid store)
+pays(Oid store, bool *hurry)
 {
 	int64		dead;
 	double		threshold = autovacuum_vac_thresh;
 	double		scale = autovacuum_vac_scale;
+	double		entries;
 	Relation	heap;
 	bool		enabled = true;
 	FullTransactionId at;
@@ -98,6 +99,7 @@ pays(Oid store)
 			scale = options->vacuum_scale_factor;
 	}
 	threshold += scale * Max(heap->rd_rel->reltuples, 0);
+	entries = Max(heap->rd_rel->reltuples, threshold);
 	if ((double) dropped <= threshold)
 		enabled = enabled && FullTransactionIdIsValid(at) &&
 			TransactionIdFollowsOrEquals(GetOldestNonRemovableTransactionId(heap),
@@ -105,6 +107,7 @@ pays(Oid store)
 	relation_close(heap, ShareUpdateExclusiveLock);
 
 	dead = DatumGetInt64(DirectFunctionCall1(pg_stat_get_dead_tuples, ObjectIdGetDatum(store)));
+	*hurry = (double) dead > entries;
 	return enabled && (double) dead > threshold;
 }
 
@@ -189,10 +192,11 @@ find_work(bool *found)
 	if (!locked)
 	{
 		ListCell   *cell;
+		bool		hurry;
 
 		foreach(cell, mvs_store_list())
 		{
-			if (!*found && pays(lfirst_oid(cell)))
+			if (!*found && pays(lfirst_oid(cell), &hurry))
 				*found = true;
 		}
 	}
@@ -307,8 +311,6 @@ mvs_maintain_main(Datum argument)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(argument), InvalidOid, 0);
 	look_like_autovacuum();
 
-	/* VACUUM goes as gently as autovacuum does. */
-	go_gently("autovacuum_vacuum_cost_delay", "vacuum_cost_delay");
 	go_gently("autovacuum_vacuum_cost_limit", "vacuum_cost_limit");
 
 	PortalContext = context = AllocSetContextCreate(TopMemoryContext, MVS_MAINTAIN_TYPE,
@@ -325,15 +327,21 @@ mvs_maintain_main(Datum argument)
 		FullTransactionId at;
 		int64		dropped = mvs_stats_unmaintained(store, &at);
 		bool		wanted;
+		bool		hurry;
 
 		CHECK_FOR_INTERRUPTS();
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
-		wanted = pays(store);
+		wanted = pays(store, &hurry);
 		CommitTransactionCommand();
 		if (!wanted || database == NULL)
 			continue;
 
+		/* As gently as autovacuum does, unless dead entries come faster than that. */
+		if (hurry)
+			SetConfigOption("vacuum_cost_delay", "0", PGC_SUSET, PGC_S_OVERRIDE);
+		else
+			go_gently("autovacuum_vacuum_cost_delay", "vacuum_cost_delay");
 		at = ReadNextFullTransactionId();
 		pgstat_report_activity(STATE_RUNNING, "vacuuming a store");
 		if (!try_vacuum(store))

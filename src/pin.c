@@ -436,7 +436,8 @@ write_pin(MvsDatabase *database, const char *name, Oid store, int64 version, int
 {
 	Relation	catalog = table_open(mvs_catalog_oid(MVS_PIN, false), RowExclusiveLock);
 	TimestampTz now = pin_time(database);
-	TimestampTz created = Min(now, GetCurrentTimestamp());
+	TimestampTz clock = GetCurrentTimestamp();
+	TimestampTz created = Min(now, clock);	/* versions may be ahead of the clock */
 	NameData	pin_name;
 	NameData	owner;
 	Datum		values[Natts_pin];
