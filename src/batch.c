@@ -619,9 +619,9 @@ note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key, int first)
 	if (request->kind == MVS_REQUEST_WRITE)
 	{
 		if (request->before > 0 && drop->store.info.policy.keep_for >= 0)
-			mvs_notes_add(&drop->notes, data, length, request->before);
+			mvs_notes_add(&drop->notes, data, length, request->before, false);
 		if (request->expires > 0)
-			mvs_notes_add(&drop->notes, data, length, request->expires);
+			mvs_notes_add(&drop->notes, data, length, request->expires, false);
 	}
 }
 

@@ -42,10 +42,12 @@ typedef struct MvsNote
 	int64		first;			/* of the ends that it stands for */
 	int64		end;			/* the last of them */
 	int			length;
+	bool		alone;
 	char	   *key;
 } MvsNote;
 
 static int	compare_notes(const void *a, const void *b);
+static bool same_again(const MvsNote *note, const MvsNote *other);
 static void insert_row(Relation calendar, CatalogIndexState indexes, Oid store, int64 ends,
 					   const char *keys, int size);
 static int	copy_others(const MvsCalendarRow *row, const bytea *key, bool prefix, char *others);
@@ -55,7 +57,7 @@ static int	copy_others(const MvsCalendarRow *row, const bytea *key, bool prefix,
  * ------------------------------------------------------------------------ */
 
 void
-mvs_notes_add(MvsNotes *notes, const char *key, int length, int64 end)
+mvs_notes_add(MvsNotes *notes, const char *key, int length, int64 end, bool alone)
 {
 	MvsNote    *last;
 
@@ -68,6 +70,7 @@ mvs_notes_add(MvsNotes *notes, const char *key, int length, int64 end)
 		{
 			last->first = Min(last->first, end);
 			last->end = Max(last->end, end);
+			last->alone |= alone;
 			return;
 		}
 	}
@@ -81,6 +84,7 @@ mvs_notes_add(MvsNotes *notes, const char *key, int length, int64 end)
 	last = &notes->notes[notes->count++];
 	last->first = last->end = end;
 	last->length = length;
+	last->alone = alone;
 	last->key = palloc(Max(length, 1));
 	memcpy(last->key, key, length);
 }
@@ -88,10 +92,23 @@ mvs_notes_add(MvsNotes *notes, const char *key, int length, int64 end)
 static int
 compare_notes(const void *a, const void *b)
 {
-	int64		left = ((const MvsNote *) a)->end;
-	int64		right = ((const MvsNote *) b)->end;
+	const MvsNote *left = a;
+	const MvsNote *right = b;
 
-	return (left > right) - (left < right);
+	if (left->end != right->end)
+		return left->end < right->end ? -1 : 1;
+	if (!left->alone || !right->alone)
+		return left->alone - right->alone;
+	if (left->length != right->length)
+		return left->length < right->length ? -1 : 1;
+	return memcmp(left->key, right->key, left->length);
+}
+
+/* Each look at a key whose later ends are not noted makes a note: several make one. */
+static bool
+same_again(const MvsNote *note, const MvsNote *other)
+{
+	return note->alone && compare_notes(note, other) == 0;
 }
 
 /* Write a row. */
@@ -139,13 +156,17 @@ mvs_calendar_write(Oid store, MvsNotes *notes)
 		for (; i < notes->count && keys.len < ROW_SIZE &&
 			 notes->notes[i].end - first < MVS_CALENDAR_SPAN; i++)
 		{
-			int32		length = notes->notes[i].length;
+			const MvsNote *note = &notes->notes[i];
+			int32		length = note->alone ? ~note->length : note->length;
 
+			if (i > 0 && same_again(note, note - 1))
+				continue;
 			appendBinaryStringInfo(&keys, (char *) &length, sizeof(length));
-			appendBinaryStringInfo(&keys, notes->notes[i].key, length);
-			last = notes->notes[i].end;
+			appendBinaryStringInfo(&keys, note->key, note->length);
+			last = note->end;
 		}
-		insert_row(calendar, indexes, store, last, keys.data, keys.len);
+		if (keys.len > 0)
+			insert_row(calendar, indexes, store, last, keys.data, keys.len);
 		lowest = Min(lowest, last);
 	}
 	pfree(keys.data);
@@ -204,14 +225,17 @@ mvs_calendar_read(Oid store, int64 from, int64 to, int limit, int64 *next)
 }
 
 bool
-mvs_calendar_key(const MvsCalendarRow *row, int *position, const char **key, int *length)
+mvs_calendar_key(const MvsCalendarRow *row, int *position, const char **key, int *length,
+				 bool *alone)
 {
 	int32		bytes;
 
 	if (*position + (int) sizeof(bytes) > row->size)
 		return false;
 	memcpy(&bytes, row->keys + *position, sizeof(bytes));
-	if (bytes < 0 || bytes > row->size - *position - (int) sizeof(bytes))
+	*alone = bytes < 0;
+	bytes = *alone ? ~bytes : bytes;
+	if (bytes > row->size - *position - (int) sizeof(bytes))
 		return false;			/* no row of ours */
 	*key = row->keys + *position + sizeof(bytes);
 	*length = bytes;
@@ -246,8 +270,10 @@ copy_others(const MvsCalendarRow *row, const bytea *key, bool prefix, char *othe
 	int			size = 0;
 	const char *found;
 	int			length;
+	bool		alone;
 
-	for (int start = 0; mvs_calendar_key(row, &position, &found, &length); start = position)
+	for (int start = 0; mvs_calendar_key(row, &position, &found, &length, &alone);
+		 start = position)
 	{
 		if ((prefix ? length >= wanted : length == wanted) &&
 			memcmp(found, VARDATA_ANY(key), wanted) == 0)

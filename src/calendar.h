@@ -37,7 +37,11 @@ typedef struct MvsNotes
 	struct MvsNote *notes;
 } MvsNotes;
 
-/* A row: keys with ends up to its own, one behind the other, each behind its length. */
+/*
+ * A row: keys with ends up to its own, one behind the other, each behind its
+ * length. A negative length is the complement of that of a key whose later ends have
+ * no notes: whoever looks at it notes what follows.
+ */
 typedef struct MvsCalendarRow
 {
 	int64		ends;
@@ -46,8 +50,8 @@ typedef struct MvsCalendarRow
 	char	   *keys;
 } MvsCalendarRow;
 
-/* Adds a note for a key, which is copied. */
-extern void mvs_notes_add(MvsNotes *notes, const char *key, int length, int64 end);
+/* Adds a note for a key, which is copied; alone, if later ends are not noted. */
+extern void mvs_notes_add(MvsNotes *notes, const char *key, int length, int64 end, bool alone);
 
 /* Writes rows of the notes, in the current transaction; the lowest end of them, or MVS_NEWEST. */
 extern int64 mvs_calendar_write(Oid store, MvsNotes *notes);
@@ -59,9 +63,9 @@ extern int64 mvs_calendar_write(Oid store, MvsNotes *notes);
  */
 extern List *mvs_calendar_read(Oid store, int64 from, int64 to, int limit, int64 *next);
 
-/* The next key in a row from a position on; false at the end. */
+/* The next key in a row from a position on, and whether it is alone; false at the end. */
 extern bool mvs_calendar_key(const MvsCalendarRow *row, int *position, const char **key,
-							 int *length);
+							 int *length, bool *alone);
 
 /* Removes a row, or leaves of it only the keys from a position on. */
 extern void mvs_calendar_cut(Oid store, MvsCalendarRow *row, int position);

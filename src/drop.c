@@ -299,7 +299,8 @@ mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, int first)
 
 	/* What only a foreign key keeps goes when that has gone. */
 	if (drop->store.info.referenced && verdict.first < history->count)
-		mvs_notes_add(&drop->notes, key, length, mvs_rule_end(history, verdict.first));
+		mvs_notes_add(&drop->notes, key, length, mvs_rule_end(history, verdict.first),
+					  !drop->entries.whole);
 	for (int i = verdict.first - 1; i >= 0; i--)
 	{
 		int64		end = mvs_rule_end(history, i);
@@ -313,7 +314,7 @@ mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, int first)
 		/* Too young, or kept by the horizon alone. */
 		else if ((i >= pending && i < first) || end == MVS_NEWEST)
 			continue;
-		mvs_notes_add(&drop->notes, key, length, end);
+		mvs_notes_add(&drop->notes, key, length, end, !drop->entries.whole);
 		if (!drop->entries.whole)
 			break;				/* whoever comes for this one sees what is next */
 	}

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
@@ -46,9 +47,37 @@ typedef enum SweepState
 	SWEEP_LOCKED				/* somebody has it locked: try later */
 } SweepState;
 
+/* A key as a row of the calendar has it. */
+typedef struct RowKey
+{
+	const char *data;
+	int			length;
+} RowKey;
+
+/* A key that was looked at, and whether what waits of it was noted. */
+typedef struct SeenKey
+{
+	RowKey		key;
+	bool		noted;
+	char		status;
+} SeenKey;
+
+#define SH_PREFIX seen
+#define SH_ELEMENT_TYPE SeenKey
+#define SH_KEY_TYPE RowKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) hash_bytes((const unsigned char *) (key).data, (key).length)
+#define SH_EQUAL(table, a, b) \
+	((a).length == (b).length && memcmp((a).data, (b).data, (a).length) == 0)
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
 static bool sweep_key(MvsDrop *drop, const bytea *key, void *argument);
 static SweepState pass_slice(MvsSweep *sweep, MvsDrop *drop);
-static SweepState look_at_row(MvsDrop *drop, MvsCalendarRow *row);
+static SweepState look_at_key(MvsDrop *drop, const RowKey *row_key, bool note);
+static SweepState look_at_row(MvsDrop *drop, MvsCalendarRow *row, seen_hash *seen);
 static SweepState run_slice(MvsSweep *sweep, MvsDrop *drop);
 static SweepState sweep_slice(MvsSweep *sweep, bool run);
 static MvsSweep *sweep_of(Oid store);
@@ -101,47 +130,60 @@ pass_slice(MvsSweep *sweep, MvsDrop *drop)
  * Runs by the calendar
  * ------------------------------------------------------------------------ */
 
-/* Look at the keys of a row, and leave of it what is not done. */
+/* Let go what the policy allows of a key, and note what waits, should nobody have. */
 static SweepState
-look_at_row(MvsDrop *drop, MvsCalendarRow *row)
+look_at_key(MvsDrop *drop, const RowKey *row_key, bool note)
 {
 	const MvsPolicy *policy = &drop->store.info.policy;
+	bytea	   *key = palloc(VARHDRSZ + row_key->length);
+	int64		dropped = drop->tally.entries;
+	int			first;
+	int64		held;
+
+	SET_VARSIZE(key, VARHDRSZ + row_key->length);
+	memcpy(VARDATA(key), row_key->data, row_key->length);
+	mvs_drop_collect(drop, key, policy->keep_versions);
+	pfree(key);
+	first = mvs_rule_policy(&drop->entries.history, policy, drop->now);
+	if (!mvs_drop_entries(drop, first, &held))
+		return SWEEP_LOCKED;
+
+	/* There may be more to go; and when the next one ends is not known yet. */
+	if (!drop->entries.whole && drop->tally.entries > dropped)
+		return SWEEP_MORE;
+	if (note)
+		mvs_drop_note_pending(drop, row_key->data, row_key->length, first);
+	drop->tally.keys_due++;
+	return SWEEP_DONE;
+}
+
+/* Look at the keys of a row, and leave of it what is not done. */
+static SweepState
+look_at_row(MvsDrop *drop, MvsCalendarRow *row, seen_hash *seen)
+{
 	SweepState	state = SWEEP_DONE;
 	int			position = 0;
 	int			done = 0;
-	const char *data;
-	int			length;
+	RowKey		key;
+	bool		alone;
 
-	while (state == SWEEP_DONE && mvs_calendar_key(row, &position, &data, &length))
+	while (state == SWEEP_DONE &&
+		   mvs_calendar_key(row, &position, &key.data, &key.length, &alone))
 	{
-		bytea	   *key = palloc(VARHDRSZ + length);
-		int64		dropped = drop->tally.entries;
-		int			first;
-		int64		held;
+		bool		found;
+		SeenKey    *known = seen_insert(seen, key, &found);
 
 		CHECK_FOR_INTERRUPTS();
-		SET_VARSIZE(key, VARHDRSZ + length);
-		memcpy(VARDATA(key), data, length);
-		mvs_drop_collect(drop, key, policy->keep_versions);
-		first = mvs_rule_policy(&drop->entries.history, policy, drop->now);
-		if (!mvs_drop_entries(drop, first, &held))
-		{
-			state = SWEEP_LOCKED;
+		if (!found)
+			known->noted = false;
+		if (!found || (alone && !known->noted))
+			state = look_at_key(drop, &key, alone);
+		if (state != SWEEP_DONE)
 			break;
-		}
-		if (!drop->entries.whole && drop->tally.entries > dropped)
-		{
-			/* There is more of this key, and when it ends is not known yet: the next slice sees. */
-			state = SWEEP_MORE;
-			break;
-		}
-		if (!drop->entries.whole)
-			mvs_drop_note_pending(drop, data, length, first);
+		known->noted |= alone;
 		done = position;
-		drop->tally.keys_due++;
 		if (drop->tally.keys_due >= RUN_KEYS || mvs_drop_is_full(drop))
 			state = SWEEP_MORE;
-		pfree(key);
 	}
 	mvs_calendar_cut(drop->oid, row, state == SWEEP_DONE ? row->size : done);
 	return state;
@@ -155,6 +197,7 @@ run_slice(MvsSweep *sweep, MvsDrop *drop)
 	int64		limit;
 	List	   *rows;
 	ListCell   *cell;
+	seen_hash  *seen;
 
 	sweep->age = Max(drop->store.info.policy.keep_for, 0);
 	limit = Min(drop->now - sweep->age, drop->horizon);
@@ -167,11 +210,14 @@ run_slice(MvsSweep *sweep, MvsDrop *drop)
 	}
 	rows = mvs_calendar_read(sweep->store, sweep->from, limit, RUN_ROWS, &sweep->next);
 	sweep->from = Min(sweep->next, limit);
+
+	/* The clock stands still meanwhile, so once is enough for a key. */
+	seen = seen_create(CurrentMemoryContext, 256, NULL);
 	foreach(cell, rows)
 	{
 		MvsCalendarRow *row = lfirst(cell);
 
-		state = look_at_row(drop, row);
+		state = look_at_row(drop, row, seen);
 		if (state != SWEEP_DONE)
 		{
 			sweep->from = sweep->next = row->ends;

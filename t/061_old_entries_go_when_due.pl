@@ -71,7 +71,8 @@ SQL
 }
 
 sql(q{SELECT mvstore_create('aged', keep_for := '1 s'), mvstore_create('hour', keep_for := '1 hour'), mvstore_create('two', keep_versions := 2, keep_for := '1 s'),
-             mvstore_create('long', keep_for := '10 days'), mvstore_create('plain'), mvstore_create('brief', ttl := '1 s'), mvstore_create('hot', keep_for := '1 hour')});
+             mvstore_create('long', keep_for := '10 days'), mvstore_create('plain'), mvstore_create('brief', ttl := '1 s'), mvstore_create('hot', keep_for := '1 hour'),
+             mvstore_create('busy', keep_for := '2 s')});
 is(sql('SELECT mvstore_flush()'), 't', 'the worker has come');
 
 # ---- A long time to keep is no burden: a few bytes a key, and no work meanwhile.
@@ -130,9 +131,9 @@ my $in_vain = count_of('keys_due', 'hour');
 stays($node, 'postgres', q{SELECT count(*) = 6 FROM hour}, 'which stay');
 is(count_of('keys_due', 'hour'), $in_vain, 'with nobody looking at them in vain');
 
-# A key with very many entries, all of which will be due at the same moment.
+# A key with very many entries: most will be due at the same moment, the others later.
 my $hour_ago = sql(q{SELECT mvstore_version_at(clock_timestamp() - interval '1 hour')});
-sql("SELECT count(mvstore_put_at('hot', 'k', 'v', $hour_ago + 2000000 + i)) FROM generate_series(1, 30000) i");
+sql("SELECT count(mvstore_put_at('hot', 'k', 'v', $hour_ago + CASE WHEN i <= 28000 THEN 2000000 ELSE 4000000 END + i)) FROM generate_series(1, 30000) i");
 sql(q{SELECT mvstore_put('hot', 'other', '1')});
 sql(q{SELECT mvstore_put('hot', 'other', '2')});
 note_entries('hot');
@@ -140,6 +141,13 @@ goes_when_due('hot', 3600, 3, 'a key with 30,000 old entries is done');
 cmp_ok(count_of('entries_swept', 'hot'), '==', 0, 'by looks at that key alone');
 cmp_ok(count_of('keys_due', 'hot'), '<', 100, 'which are few');
 is(noted('hot', 5), 1, 'and nothing else was touched: a younger one is still noted');
+
+# A key overwritten all the time, which has more old entries than one look takes.
+sql(q{DO $$ BEGIN FOR i IN 1 .. 20000 LOOP PERFORM mvstore_put('busy', 'k', 'v'); COMMIT; END LOOP; END $$});
+note_entries('busy');
+goes_when_due('busy', 2, 1, 'a key overwritten all the time keeps its newest entry');
+wait_until($node, 'postgres', q{SELECT count(*) = 0 FROM mvstore_calendar WHERE store = 'busy'::regclass}, 'and no notes');
+cmp_ok(count_of('keys_due', 'busy'), '<', 1000, 'it is not looked at again and again');
 
 # ---- Expired entries go in any store, also where there is no policy.
 
