@@ -69,6 +69,7 @@ static void collect_wishes(void);
 static void reap(void);
 static TimestampTz time_to_start(Child *child);
 static void start_workers(void);
+static void wake_workers(void);
 static bool start_worker(Child *child);
 static void set_state(Oid database, MvsWorkerState state);
 static long time_to_sleep(void);
@@ -95,6 +96,12 @@ mvs_launcher_wants_slots(void)
 	return mvs_shared->workers_wanted;
 }
 
+bool
+mvs_launcher_lacks_slot(void)
+{
+	return mvs_shared->slot_wanted;
+}
+
 void
 mvs_launcher_main(Datum argument)
 {
@@ -109,7 +116,7 @@ mvs_launcher_main(Datum argument)
 
 	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);
 	mvs_shared->launcher_proc = mvs_compat_proc_number(MyProc);
-	mvs_shared->workers_wanted = false;
+	mvs_shared->workers_wanted = mvs_shared->slot_wanted = false;
 	LWLockRelease(mvs_shared->lock);
 
 	context = AllocSetContextCreate(TopMemoryContext, "mvstore launcher", ALLOCSET_DEFAULT_SIZES);
@@ -284,6 +291,7 @@ start_workers(void)
 	TimestampTz now = GetCurrentTimestamp();
 	int			running = 0;
 	bool		more_wanted = false;
+	bool		slot_wanted = false;
 	List	   *waiting = list_copy(children);
 	ListCell   *cell;
 
@@ -316,13 +324,29 @@ start_workers(void)
 	}
 	list_free(waiting);
 
-	if (more_wanted != mvs_shared->workers_wanted)
+	foreach(cell, children)
+	{
+		Child	   *child = lfirst(cell);
+
+		slot_wanted |= slots_were_full && child->handle == NULL && (child->wanted || child->visit);
+	}
+
+	/* Workers that run are to make room, or may do what they have put off for it. */
+	if (more_wanted != mvs_shared->workers_wanted || slot_wanted != mvs_shared->slot_wanted)
 	{
 		mvs_shared->workers_wanted = more_wanted;
-		for (int i = 0; more_wanted && i < mvs_shared->database_count; i++)
-			mvs_wake_proc(mvs_shared->databases[i].oid != InvalidOid ?
-						  mvs_shared->databases[i].worker_proc : -1);
+		mvs_shared->slot_wanted = slot_wanted;
+		wake_workers();
 	}
+}
+
+/* Have all workers look at what is wanted. */
+static void
+wake_workers(void)
+{
+	for (int i = 0; i < mvs_shared->database_count; i++)
+		mvs_wake_proc(mvs_shared->databases[i].oid != InvalidOid ?
+					  mvs_shared->databases[i].worker_proc : -1);
 }
 
 /* Start one worker; false where the server has no slot for it. */

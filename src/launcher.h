@@ -22,4 +22,7 @@ extern PGDLLEXPORT void mvs_launcher_main(Datum argument);
 /* Whether databases wait for a worker because mvstore.max_workers run. */
 extern bool mvs_launcher_wants_slots(void);
 
+/* Whether one waits because the server has no slot for it. */
+extern bool mvs_launcher_lacks_slot(void);
+
 #endif							/* MVSTORE_LAUNCHER_H */

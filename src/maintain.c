@@ -42,6 +42,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog.h"
+#include "launcher.h"
 #include "maintain.h"
 #include "mvstore.h"
 #include "shmem.h"
@@ -150,7 +151,8 @@ TimestampTz
 mvs_maintain_due(TimestampTz idle_since, int delay)
 {
 	/* Its end sets the latch. */
-	if (flushes == 0 || mvs_maintenance_every == 0 || mvs_maintain_is_running())
+	if (flushes == 0 || mvs_maintenance_every == 0 || mvs_launcher_lacks_slot() ||
+		mvs_maintain_is_running())
 		return DT_NOEND;
 	return Max(TimestampTzPlusMilliseconds(idle_since, delay), not_before);
 }
@@ -160,6 +162,12 @@ mvs_maintain(bool idle)
 {
 	bool		found;
 
+	/* Drops come first. */
+	if (mvs_launcher_lacks_slot())
+	{
+		mvs_maintain_stop();
+		return;
+	}
 	if (mvs_maintenance_every == 0 || flushes == 0 ||
 		(!idle && flushes < mvs_maintenance_every) || GetCurrentTimestamp() < not_before)
 		return;

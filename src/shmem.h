@@ -227,6 +227,7 @@ typedef struct MvsShared
 	LWLock	   *store_lock;
 	int			launcher_proc;	/* -1: none */
 	bool		workers_wanted; /* more than may run: the idle are to end */
+	bool		slot_wanted;	/* the server has no slot free for one of them */
 	MvsTold    *told;			/* places per backend, behind its database's version_lock */
 	int			database_count;
 #ifdef MVSTORE_FAULTS

@@ -48,8 +48,9 @@ sub run_kind
 	my ($kind, $seed) = @_;
 	my $name = "seed $seed, $kind: what is there and what is read is what the model says";
 	my $crashes = $seed % 2;
+	my @half = (('CALL step()') x ($steps / 4), 'CALL settle()', ('CALL step()') x ($steps / 4));
 
-	run_well($name, "CALL start('$kind', $seed)", ('CALL step()') x ($steps / 2), 'CALL settle()') or return;
+	run_well($name, "CALL start('$kind', $seed)", @half) or return;
 	if ($kind eq 'policies')
 	{
 		$node->stop($crashes ? 'immediate' : 'fast');
@@ -58,7 +59,7 @@ sub run_kind
 		$node->start;
 		run_well($name, sprintf("CALL go_on(%d, %s)", $seed + 1, $crashes ? 'true' : 'false')) or return;
 	}
-	run_well($name, ('CALL step()') x ($steps / 2), 'CALL finish()') or return;
+	run_well($name, @half, 'CALL finish()') or return;
 	pass($name);
 	$counts{ (split /\|/)[0] } += (split /\|/)[1] for split /\n/, $node->safe_psql('postgres', 'SELECT * FROM counter');
 }

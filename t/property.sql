@@ -14,8 +14,9 @@ SET search_path = model, public;
 
 -- ---- What the model knows ---------------------------------------------------
 
--- The newest version that was handed out, committed or not.
+-- The newest version that was handed out, committed or not; made-up rows of the journal.
 CREATE SEQUENCE last;
+CREATE SEQUENCE made_up INCREMENT 10;
 
 -- The stores. perhaps: what the floor may be by now. cursor: the past is written about
 -- there, in units of the clock. cleared: in the transaction under way. since: when it
@@ -373,7 +374,7 @@ END $$;
 -- do nothing; or once more what was or might have been asked, which may do just that.
 CREATE FUNCTION make_up_request(s store, k bytea) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  id bigint := clock() + 3600000000;   -- nobody has it before long
+  id bigint := clock() + 3600000000 + nextval('made_up');   -- nobody has it before long
   kind text := (ARRAY['drop', 'range', 'compact', 'policy'])[dice(4)];
   life bigint := (SELECT incarnation FROM mvstore_stores WHERE store = s.name::regclass);
   stale bigint := CASE WHEN dice(2) = 1 THEN dice(3) - 2 ELSE 0 END;
@@ -1062,36 +1063,36 @@ BEGIN
   END IF;
 END $$;
 
--- Wait until the policies of stores without pins are met, without anybody asking for it.
+-- Without pins, wait until the policies are met, without anybody asking for it.
 CREATE PROCEDURE settle() LANGUAGE plpgsql AS $$
 DECLARE
-  began bigint := clock();
-  garbage text;
-BEGIN
-  LOOP
-    COMMIT;
-    SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
-    PERFORM absorb(began);
-    SELECT string_agg(format('%s %s at %s, let go at %s', store, left(key::text, 20), version, let_go), '; ') INTO garbage
-      FROM policed WHERE let_go <= began AND pinned(store, began - 2000) = newest();
-    COMMIT;
-    EXIT WHEN garbage IS NULL;
-    PERFORM so('the policies are not met: ' || garbage, clock() - began < 60000000);
-    PERFORM pg_sleep(0.05);
-  END LOOP;
-  PERFORM count_up('waits for the policies');
-END $$;
-
--- With no pins, all that was asked for is done, and the policies are met.
-CREATE PROCEDURE finish() LANGUAGE plpgsql AS $$
-DECLARE
   began bigint;
+  garbage text;
 BEGIN
   PERFORM foresee();
   PERFORM remove_pin(name) FROM pin;
   began := clock();
   COMMIT;
   CALL flush(began);
+  LOOP
+    SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+    PERFORM absorb(began);
+    SELECT string_agg(format('%s %s at %s, let go at %s', store, left(key::text, 20), version, let_go), '; ') INTO garbage
+      FROM policed WHERE let_go <= began;
+    COMMIT;
+    EXIT WHEN garbage IS NULL;
+    PERFORM so('the policies are not met: ' || garbage, clock() - began < 60000000);
+    PERFORM pg_sleep(0.05);
+    COMMIT;
+  END LOOP;
+  PERFORM count_up('waits for the policies');
+END $$;
+
+-- At the end, nothing is left of what was asked for.
+CREATE PROCEDURE finish() LANGUAGE plpgsql AS $$
+DECLARE
+  began bigint;
+BEGIN
   CALL settle();
   PERFORM foresee();
   COMMIT;
