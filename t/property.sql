@@ -42,9 +42,10 @@ CREATE TABLE request (
 CREATE TABLE pin (name text PRIMARY KEY, store text, version bigint, expires bigint, since bigint);
 
 -- Stores of which a full pass was asked for, and keys that a policy by numbers alone
--- looks at by itself, since the last flush.
+-- looks at by itself, since the last flush; what has expired while a pin held it is not
+-- waited for.
 CREATE TABLE swept (store text);
-CREATE TABLE touched (store text, key bytea);
+CREATE TABLE touched (store text, key bytea, held boolean DEFAULT false);
 
 -- What is there, may have gone, must have gone, and the bounds of the floor that follow.
 CREATE TABLE judged (
@@ -717,7 +718,7 @@ BEGIN
            a.must OR p.let_go <= began AND p.ends <= h.sure AND
              (EXISTS (SELECT FROM swept w WHERE w.store = p.store) OR
               (p.keep_versions IS NOT NULL AND p.keep_for IS NULL AND h.sure = newest() AND
-               EXISTS (SELECT FROM touched w WHERE w.store = p.store AND w.key = p.key))) AS must
+               EXISTS (SELECT FROM touched w WHERE w.store = p.store AND w.key = p.key AND (NOT w.held OR p.rank > p.keep_versions)))) AS must
       FROM policed p JOIN horizon h USING (store) LEFT JOIN asked a USING (store, key, version))
   INSERT INTO judged
     SELECT v.store, v.key, v.version, t.version IS NOT NULL, coalesce(early, false) OR coalesce(may, false), coalesce(must, false),
@@ -759,6 +760,7 @@ BEGIN
 
   DELETE FROM request r WHERE high <= pinned(r.store, began - 2000);
   DELETE FROM touched t WHERE pinned(t.store, began - 2000) = newest();
+  UPDATE touched SET held = true;
   DELETE FROM swept;
 END $$;
 
@@ -997,15 +999,21 @@ END $$;
 -- After a restart: what was only in memory is lost by a crash, after which all
 -- policies are looked after.
 CREATE PROCEDURE go_on(seed int, crashed boolean) LANGUAGE plpgsql AS $$
+DECLARE
+  began bigint := (SELECT last_value FROM last);
 BEGIN
   PERFORM setseed((seed % 1000000) / 1000000.0);
-  PERFORM hand_out(mvstore_stable_version());
   IF crashed THEN
     UPDATE request SET certain = false WHERE NOT durable;
     DELETE FROM touched;
     INSERT INTO swept SELECT name FROM store WHERE attached;
   END IF;
+  PERFORM hand_out(mvstore_stable_version());
   PERFORM note(CASE WHEN crashed THEN 'crash' ELSE 'restart' END);
+  -- Passes may be over by now: they are for what was known before the crash.
+  PERFORM foresee();
+  COMMIT;
+  CALL flush(began);
 END $$;
 
 -- Wait for what has been requested, which can have been worked off since some moment,
