@@ -14,7 +14,7 @@ use Test::More;
 
 # Each page that it writes to takes 400 ms.
 my $node = mvstore_node('gives',
-	conf => "mvstore.maintenance_every = 1\nmvstore.max_databases = 20\nmvstore.max_workers = 20\nmax_worker_processes = 30\nautovacuum_vacuum_cost_limit = 1\nautovacuum_vacuum_cost_delay = 100\n"
+	conf => "mvstore.maintenance_every = 1\nmvstore.max_databases = 20\nmvstore.max_workers = 20\nmax_worker_processes = 30\nautovacuum_vacuum_scale_factor = 0\nautovacuum_vacuum_cost_limit = 1\nautovacuum_vacuum_cost_delay = 100\n"
 	  . "deadlock_timeout = '50 ms'\nstatement_timeout = '1 min'\nfsync = off");
 
 # The maintenance process of a database, or an empty string.
@@ -64,6 +64,10 @@ sub make_database
 
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	$node->safe_psql($database, q{CREATE EXTENSION mvstore; SELECT mvstore_create('s', keep_versions := 1)});
+
+	# Entries that stay, as one with more dead ones would be vacuumed fast.
+	$node->safe_psql($database, q{SELECT count(mvstore_put('s', 'stays' || k, 'v')) FROM generate_series(1, 10000) k});
+	$node->safe_psql($database, 'ANALYZE s');
 	return;
 }
 
