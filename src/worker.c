@@ -495,8 +495,13 @@ mvs_worker_dropped(int64 entries)
 static TimestampTz
 throttled_until(void)
 {
+	static int	limit = 0;
 	TimestampTz now = GetCurrentTimestamp();
 
+	/* What went under a higher limit is not to cost longer pauses than it did there. */
+	if (mvs_drop_rate_limit < limit)
+		rate_debt *= (double) mvs_drop_rate_limit / limit;
+	limit = mvs_drop_rate_limit;
 	if (mvs_drop_rate_limit == 0)
 		rate_debt = 0;
 	else
