@@ -281,6 +281,7 @@ mvs_batch_run_journal(void)
 	journal_paused = true;
 	CHECK_FOR_INTERRUPTS();
 	StartTransactionCommand();
+	mvs_worker_lock_catalog(MVS_JOURNAL);
 	MemoryContextSwitchTo(old);
 	more = mvs_journal_read(journal_after, limit, &requests, &journal_failed,
 							&journal_lowest, &last);

@@ -41,6 +41,7 @@
 #include "stable.h"
 #include "store.h"
 #include "version.h"
+#include "worker.h"
 
 PG_FUNCTION_INFO_V1(mvstore_pause);
 PG_FUNCTION_INFO_V1(mvstore_resume);
@@ -77,6 +78,7 @@ mvs_pause_load(MvsDatabase *database)
 	LWLockRelease(database->queue_lock);
 
 	StartTransactionCommand();
+	mvs_worker_lock_catalog(MVS_PAUSED);
 	table = mvs_catalog_oid(MVS_PAUSED, true);
 	if (OidIsValid(table))
 	{

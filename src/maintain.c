@@ -63,7 +63,7 @@ static bool pays(Oid store, bool *hurry);
 static bool find_work(bool *found);
 static void start_process(void);
 static void look_like_autovacuum(void);
-static void go_gently(const char *from, const char *to);
+static void go_gently(const char *from, const char *to, const char *otherwise);
 static void vacuum_store(Oid store);
 static bool try_vacuum(Oid store);
 
@@ -250,14 +250,14 @@ look_like_autovacuum(void)
 	LWLockRelease(ProcArrayLock);
 }
 
-/* Take a setting of autovacuum's for VACUUM; -1 there means that it is the same. */
+/* Take a setting of autovacuum's for VACUUM; -1 there means VACUUM's own, which it was once. */
 static void
-go_gently(const char *from, const char *to)
+go_gently(const char *from, const char *to, const char *otherwise)
 {
 	const char *value = GetConfigOption(from, true, false);
 
-	if (value && atof(value) >= 0)
-		SetConfigOption(to, value, PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption(to, value && atof(value) >= 0 ? value : otherwise,
+					PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 /* Vacuum one store, in transactions of the command's own. */
@@ -270,7 +270,8 @@ vacuum_store(Oid store)
 
 	if (schema == NULL)
 		return;
-	command->options = list_make1(makeDefElem("skip_locked", NULL, -1));
+	command->options = list_make2(makeDefElem("skip_locked", NULL, -1),
+								  makeDefElem("parallel", (Node *) makeInteger(0), -1));
 	command->rels = list_make1(makeVacuumRelation(makeRangeVar(schema, name, -1), store, NIL));
 	command->is_vacuumcmd = true;
 	ExecVacuum(make_parsestate(NULL), command, true);
@@ -311,6 +312,8 @@ mvs_maintain_main(Datum argument)
 	MvsDatabase *database;
 	List	   *stores;
 	ListCell   *cell;
+	const char *own_delay;
+	const char *own_limit;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -319,14 +322,15 @@ mvs_maintain_main(Datum argument)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(argument), InvalidOid, 0);
 	look_like_autovacuum();
 
-	go_gently("autovacuum_vacuum_cost_limit", "vacuum_cost_limit");
-
 	PortalContext = context = AllocSetContextCreate(TopMemoryContext, MVS_MAINTAIN_TYPE,
 													ALLOCSET_DEFAULT_SIZES);
 	StartTransactionCommand();
 	MemoryContextSwitchTo(context);
 	stores = mvs_store_list();
+	own_delay = pstrdup(GetConfigOption("vacuum_cost_delay", false, false));
+	own_limit = pstrdup(GetConfigOption("vacuum_cost_limit", false, false));
 	CommitTransactionCommand();
+	go_gently("autovacuum_vacuum_cost_limit", "vacuum_cost_limit", own_limit);
 
 	database = mvs_database_find(MyDatabaseId);
 	foreach(cell, stores)
@@ -349,7 +353,7 @@ mvs_maintain_main(Datum argument)
 		if (hurry)
 			SetConfigOption("vacuum_cost_delay", "0", PGC_SUSET, PGC_S_OVERRIDE);
 		else
-			go_gently("autovacuum_vacuum_cost_delay", "vacuum_cost_delay");
+			go_gently("autovacuum_vacuum_cost_delay", "vacuum_cost_delay", own_delay);
 		at = ReadNextFullTransactionId();
 		pgstat_report_activity(STATE_RUNNING, "vacuuming a store");
 		if (!try_vacuum(store))

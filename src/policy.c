@@ -73,6 +73,7 @@ static void run_command(const char *command);
 static const char *only_index(Oid table);
 static const char *quoted_name(Relation relation);
 static void add_trigger(const char *table);
+static void refuse_trigger(Relation heap);
 static void check_policy(FunctionCallInfo fcinfo);
 static void insert_policy(Oid store, int64 incarnation, FunctionCallInfo fcinfo);
 static void forget_store(Oid store);
@@ -132,6 +133,27 @@ add_trigger(const char *table)
 	run_command(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER mvstore_truncate", table));
 	run_command(psprintf("ALTER TRIGGER mvstore_truncate ON %s DEPENDS ON EXTENSION mvstore",
 						 table));
+}
+
+/* Refuse a table that has a trigger by the name of ours which is another's. */
+static void
+refuse_trigger(Relation heap)
+{
+	TriggerDesc *triggers = heap->trigdesc;
+
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+		char	   *function = get_func_name(trigger->tgfoid);
+
+		if (strcmp(trigger->tgname, "mvstore_truncate") == 0 &&
+			(function == NULL || strcmp(function, "mvstore_truncated") != 0))
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_OBJECT),
+					 errmsg("table \"%s\" has another trigger of the name \"%s\"",
+							RelationGetRelationName(heap), trigger->tgname),
+					 errhint("Rename that trigger.")));
+	}
 }
 
 /* Check the policy in arguments 1 to 3. */
@@ -363,6 +385,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("\"%s\" is a store already", RelationGetRelationName(heap))));
 	mvs_store_check_shape(heap, &info);
+	refuse_trigger(heap);
 	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
 
 	newest = greatest_version(heap, &info);

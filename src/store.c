@@ -183,7 +183,7 @@ find_columns(MvsStoreInfo *info, Relation heap)
 		if (number <= 0)
 			break;
 		column = TupleDescAttr(RelationGetDescr(heap), number - 1);
-		if (column->atttypid != column_shapes[i].type ||
+		if (column->atttypid != column_shapes[i].type || column->attgenerated ||
 			(column_shapes[i].not_null && !column->attnotnull))
 			break;
 		info->columns[i] = number;

@@ -348,6 +348,7 @@ mvs_sweep_all(int64 version, uint64 sequence)
 	ListCell   *cell;
 
 	StartTransactionCommand();
+	mvs_worker_lock_catalog(MVS_POLICY);
 	MemoryContextSwitchTo(mvs_worker.context);
 	stores = mvs_store_list();
 	CommitTransactionCommand();

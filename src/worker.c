@@ -26,6 +26,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
@@ -79,6 +80,7 @@ static double rate_debt = 0;	/* entries dropped that mvstore.drop_rate_limit has
 static TimestampTz rate_debt_at = 0;	/* as of then */
 static TimestampTz stable_due_at;	/* when mvstore_stable is to be written; DT_NOEND: not */
 static volatile sig_atomic_t got_sigterm = false;
+static volatile sig_atomic_t waiting = false;	/* for a lock on the catalog */
 static uint32 wait_event_main = 0;
 
 static void handle_sigterm(SIGNAL_ARGS);
@@ -100,13 +102,13 @@ static TimestampTz delay_until(int tries, int first, int longest);
  * Life
  * ------------------------------------------------------------------------ */
 
-/* SIGTERM: finish what is due. A second one is an order. */
+/* SIGTERM: finish what is due. A second one is an order; so is one that meets us waiting. */
 static void
 handle_sigterm(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
 
-	if (got_sigterm)
+	if (got_sigterm || waiting)
 		MVS_COMPAT_DIE();
 	got_sigterm = true;
 	SetLatch(MyLatch);
@@ -544,6 +546,22 @@ bool
 mvs_worker_is_stopping(void)
 {
 	return got_sigterm || mvs_worker.database->hold_off;
+}
+
+void
+mvs_worker_lock_catalog(MvsCatalog table)
+{
+	Oid			oid = mvs_catalog_oid(table, true);
+
+	if (!OidIsValid(oid) || ConditionalLockRelationOid(oid, AccessShareLock))
+		return;
+
+	/* Its holder may be a prepared transaction, for which a shutdown does not wait. */
+	waiting = true;
+	if (got_sigterm)
+		proc_exit(0);
+	LockRelationOid(oid, AccessShareLock);
+	waiting = false;
 }
 
 void

@@ -15,6 +15,7 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
+#include "catalog.h"
 #include "shmem.h"
 
 #define MVS_WORKER_TYPE "mvstore drop worker"
@@ -53,6 +54,12 @@ extern void mvs_worker_pin_settings(void);
 /* When to try again what failed, or met a lock, so many times before. */
 extern TimestampTz mvs_worker_error_delay(int tries);
 extern TimestampTz mvs_worker_lock_delay(int tries);
+
+/*
+ * Waits for a lock on a table of the catalog, in a transaction that has no other;
+ * SIGTERM meanwhile ends the process.
+ */
+extern void mvs_worker_lock_catalog(MvsCatalog table);
 
 /*
  * In a PG_CATCH block: ends the transaction, and keeps the error where the view

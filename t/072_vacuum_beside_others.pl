@@ -109,5 +109,34 @@ set('autovacuum_vacuum_cost_delay', 0);
 wait_until($node, 'postgres', "SELECT count(*) = 0 FROM ($vacuuming) v WHERE pid = $pid", 'it comes to its end');
 gets_vacuumed('s', 'what was dropped meanwhile is vacuumed without further drops');
 
+# ---- Where autovacuum has no pace of its own, VACUUM's holds, also after a store that
+# had more dead entries than others and was vacuumed without delay.
+
+sql(q{SELECT mvstore_create('after', keep_versions := 1)});
+put('after');
+sql('VACUUM after; VACUUM s');
+$session = $node->background_psql('postgres');
+$session->query_safe('BEGIN; LOCK TABLE s, after IN SHARE UPDATE EXCLUSIVE MODE');
+put('s') for (1 .. 2);
+sql(q{SELECT count(mvstore_put('after', 'k' || k, repeat('w', 100))) FROM generate_series(1, 1000) k});
+is(sql('SELECT mvstore_flush()'), 't', 'less is dropped from another store');
+set('autovacuum_vacuum_cost_delay', -1);
+set('vacuum_cost_delay', 20);
+$session->query_safe('COMMIT');
+$session->quit;
+sql(q{SELECT mvstore_put('s', 'k1', 'v')});
+wait_until($node, 'postgres', "SELECT count(*) = 1 FROM ($vacuuming AND wait_event = 'VacuumDelay') v JOIN pg_stat_progress_vacuum p USING (pid) WHERE p.relid = 'after'::regclass",
+	'the other is vacuumed at the pace of VACUUM');
+wait_until($node, 'postgres', "SELECT count(*) = 0 FROM ($vacuuming) v", 'to its end');
+
+# ---- Like autovacuum, it takes no parallel workers from queries.
+
+sql('CREATE INDEX ON after (version)');
+set('min_parallel_index_scan_size', 0);
+put('after');
+put('after');
+wait_until($node, 'postgres', "SELECT count(*) = 1 FROM ($vacuuming) v JOIN pg_stat_progress_vacuum p USING (pid) WHERE p.phase = 'vacuuming indexes'", 'the indexes of a store are vacuumed');
+is(sql(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}), 0, 'without parallel workers');
+
 $node->stop;
 done_testing();
