@@ -38,8 +38,10 @@
  * again has ever more dead entries before its oldest one. So for a key that had
  * many of them it is noted where the oldest was found, and the next look begins
  * there. Notes do not last long: rows that were written by something else than
- * mvstore may lie below. Keys are known by 64 bits of hash; where two share one,
- * entries stay until the notes are thrown away.
+ * mvstore may lie below. So a pass, which is to meet these, begins without notes;
+ * and those of a transaction that failed know of drops that were none. Keys are
+ * known by 64 bits of hash; where two share one, entries stay until the notes are
+ * thrown away.
  */
 #define NOTE_FROM 32			/* dead entries */
 #define NOTE_LIMIT 100000		/* keys */
@@ -64,6 +66,7 @@ typedef struct OldestNote
 #include "lib/simplehash.h"
 
 static notes_hash *notes = NULL;
+static bool under_way = false;	/* a drop has begun, and not committed */
 
 static void add_entry(MvsDrop *drop, const MvsEntry *entry);
 static void describe_head(MvsKeyEntries *entries, const MvsEntry *entry);
@@ -73,6 +76,11 @@ MvsDropState
 mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 {
 	bool		locked;
+
+	/* The last one has failed? */
+	if (under_way)
+		mvs_drop_forget_notes();
+	under_way = true;
 
 	memset(drop, 0, sizeof(MvsDrop));
 	drop->database = database;
@@ -98,6 +106,14 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	return MVS_DROP_READY;
 }
 
+void
+mvs_drop_forget_notes(void)
+{
+	if (notes)
+		notes_destroy(notes);
+	notes = NULL;
+}
+
 /* Throw the notes away when they are old, or many, or the past was written. */
 static void
 check_notes(MvsDrop *drop)
@@ -108,8 +124,7 @@ check_notes(MvsDrop *drop)
 	if (notes && notes->members < NOTE_LIMIT && past_writes == drop->database->past_writes &&
 		!TimestampDifferenceExceeds(made_at, GetCurrentTransactionStartTimestamp(), NOTE_TIME))
 		return;
-	if (notes)
-		notes_destroy(notes);
+	mvs_drop_forget_notes();
 	notes = notes_create(TopMemoryContext, 256, NULL);
 	made_at = GetCurrentTransactionStartTimestamp();
 	past_writes = drop->database->past_writes;
@@ -338,6 +353,7 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 		mvs_store_close(&drop->store);
 	}
 	CommitTransactionCommand();
+	under_way = false;
 	MVS_FAULT_NO_ERROR("drop-committed");
 
 	mvs_worker_dropped(drop->tally.entries);

@@ -71,6 +71,9 @@ typedef enum MvsDropState
  */
 extern MvsDropState mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store);
 
+/* Forgets where the oldest entries of keys were found: others may lie below. */
+extern void mvs_drop_forget_notes(void);
+
 /*
  * Collects the entries of a key; if they are very many, only the head and so
  * many of the oldest that MVS_DROP_LIMIT of these are not among the newest

@@ -117,6 +117,9 @@ pass_slice(MvsSweep *sweep, MvsDrop *drop)
 	{
 		(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, sweep->store);
 		sweep->from = sweep->next = MVS_NEWEST;
+
+		/* The table may have got old entries without us, which later looks are to find. */
+		mvs_drop_forget_notes();
 	}
 	sweep->age = Max(drop->store.info.policy.keep_for, 0);
 	sweep->lowest_horizon = Min(sweep->lowest_horizon, drop->horizon);

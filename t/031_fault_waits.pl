@@ -148,6 +148,29 @@ for my $session (@sessions)
 	$session->quit;
 }
 
+# A slice that fails takes its deletions back: what it had met of them is there again. The
+# key is noted twice, so that it is looked at twice in the slice. Its entries are half an
+# hour old, and kept for one, until the clock goes on.
+arm('');
+sql('x', q{SELECT mvstore_create('aged', keep_for := '1 hour')});
+my $past = sql('x', q{SELECT mvstore_version_at(clock_timestamp() - interval '30 min')});
+sql('x', "SELECT count(mvstore_put_at('aged', 'k', 'v', $past + i)) FROM generate_series(1, 10) i");
+is(sql('x', 'SELECT mvstore_flush()'), 't', 'a key is noted');
+sql('x', q{SELECT mvstore_drop('aged', 'k')});
+is(sql('x', 'SELECT mvstore_flush()'), 't', 'its note stays when its old entries go');
+sql('x', "SELECT count(mvstore_put_at('aged', 'k', 'v', $past + 2000000 + i)) FROM generate_series(1, 6000) i");
+is(sql('x', 'SELECT mvstore_flush()'), 't', 'it is noted again, with very many entries');
+sql('x', q{SELECT mvstore_drop('aged', 'k', keep := 1000)});
+is(sql('x', 'SELECT mvstore_flush()'), 't', 'most of which go');
+is(sql('x', q{SELECT count(*) FROM mvstore_calendar WHERE store = 'aged'::regclass}), 2, 'there are two notes');
+sql('x', 'SELECT mvstore_pause()');
+$node->append_conf('postgresql.conf', "mvstore.fault = 'slice-done:error'\nmvstore.clock_shift = '40 min'\nmvstore.sweep_interval = '1 s'");
+$node->reload;
+sql('x', 'SELECT mvstore_resume()');
+wait_for_fault('a slice fails');
+wait_until($node, 'x', q{SELECT count(*) = 0 FROM mvstore_calendar WHERE store = 'aged'::regclass}, 'the next one does what it had to do');
+is(entries_of($node, 'x', 'aged'), 1, 'all of it');
+
 arm('');
 $node->stop;
 done_testing();
