@@ -304,8 +304,10 @@ void
 mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, int first)
 {
 	MvsHistory *history = &drop->entries.history;
+	const MvsPolicy *policy = &drop->store.info.policy;
+	bool		limited = policy->keep_versions > 0 || policy->keep_for >= 0;
 	MvsVerdict	verdict;
-	int			pending = mvs_rule_pending(history, &drop->store.info.policy, drop->now);
+	int			pending = mvs_rule_pending(history, policy, drop->now);
 
 	/* As in mvs_drop_entries(). */
 	if (!drop->entries.whole)
@@ -322,9 +324,10 @@ mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, int first)
 
 		/*
 		 * The successor of the newest of the oldest is not known: too early does no harm. Where
-		 * nothing older stays, the key is to be looked at again at once.
+		 * nothing older stays, the key is to be looked at again at once; but where nothing goes
+		 * before the head, that would be for ever.
 		 */
-		if (!drop->entries.whole && i == 1)
+		if (!drop->entries.whole && limited && i == 1)
 			end = history->versions[1];
 		/* Too young, or kept by the horizon alone. */
 		else if ((i >= pending && i < first) || end == MVS_NEWEST)

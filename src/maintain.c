@@ -50,6 +50,12 @@
 #include "store.h"
 #include "worker.h"
 
+/*
+ * Milliseconds: a store that is to be vacuumed again within that time gets dead
+ * entries faster than a gentle vacuum, and the next ones would clear them.
+ */
+#define SOON 60000
+
 /* Milliseconds before another try after one that came to nothing. */
 #define RETRY_TIME 60000
 
@@ -57,7 +63,7 @@
 static BackgroundWorkerHandle *process = NULL;
 static int64 flushes = 0;		/* since stores were last looked at */
 static TimestampTz not_before = 0;	/* they are not looked at again */
-static int64 runs;				/* that there had been when the process was started */
+static uint64 vacuums;			/* that there had been when the process was started */
 
 static bool pays(Oid store, bool *hurry);
 static bool find_work(bool *found);
@@ -67,7 +73,7 @@ static void go_gently(const char *from, const char *to, const char *otherwise);
 static void vacuum_store(Oid store);
 static bool try_vacuum(Oid store);
 
-/* Whether a store is to be vacuumed now; and fast, as it has more dead entries than others. */
+/* Whether a store is to be vacuumed now; and fast, because dead entries come fast. */
 static bool
 pays(Oid store, bool *hurry)
 {
@@ -78,7 +84,8 @@ pays(Oid store, bool *hurry)
 	Relation	heap;
 	bool		enabled = true;
 	FullTransactionId at;
-	int64		dropped = mvs_stats_unmaintained(store, &at);
+	TimestampTz last;
+	int64		dropped = mvs_stats_unmaintained(store, &at, &last);
 
 	/* As VACUUM does: where somebody else is at it, it would pass by. */
 	if (!ConditionalLockRelationOid(store, ShareUpdateExclusiveLock))
@@ -108,7 +115,8 @@ pays(Oid store, bool *hurry)
 	relation_close(heap, ShareUpdateExclusiveLock);
 
 	dead = DatumGetInt64(DirectFunctionCall1(pg_stat_get_dead_tuples, ObjectIdGetDatum(store)));
-	*hurry = (double) dead > entries;
+	*hurry = (double) dead > entries ||
+		(last != 0 && !TimestampDifferenceExceeds(last, GetCurrentTimestamp(), SOON));
 	return enabled && (double) dead > threshold;
 }
 
@@ -134,7 +142,7 @@ mvs_maintain_is_running(void)
 
 		/* There may be more to do; but what failed would fail again. */
 		flushes = Max(flushes, 1);
-		if (mvs_worker.database->stats.maintenance_runs == runs)
+		if (mvs_worker.database->vacuums == vacuums)
 			not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_TIME);
 	}
 	return process != NULL;
@@ -230,7 +238,7 @@ start_process(void)
 		.bgw_notify_pid = MyProcPid
 	};
 
-	runs = mvs_worker.database->stats.maintenance_runs;
+	vacuums = mvs_worker.database->vacuums;
 	if (!RegisterDynamicBackgroundWorker(&worker, &process))
 		process = NULL;
 	MemoryContextSwitchTo(old);
@@ -337,7 +345,8 @@ mvs_maintain_main(Datum argument)
 	{
 		Oid			store = lfirst_oid(cell);
 		FullTransactionId at;
-		int64		dropped = mvs_stats_unmaintained(store, &at);
+		TimestampTz last;
+		int64		dropped = mvs_stats_unmaintained(store, &at, &last);
 		bool		wanted;
 		bool		hurry;
 
@@ -349,7 +358,7 @@ mvs_maintain_main(Datum argument)
 		if (!wanted || database == NULL)
 			continue;
 
-		/* As gently as autovacuum does, unless dead entries come faster than that. */
+		/* As gently as autovacuum does, unless that would be too slow. */
 		if (hurry)
 			SetConfigOption("vacuum_cost_delay", "0", PGC_SUSET, PGC_S_OVERRIDE);
 		else
@@ -363,6 +372,7 @@ mvs_maintain_main(Datum argument)
 
 		mvs_stats_maintained(store, dropped, at);
 		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+		database->vacuums++;
 		database->stats.maintenance_runs++;
 		database->stats.last_maintenance_at = GetCurrentTimestamp();
 		LWLockRelease(database->queue_lock);

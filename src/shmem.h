@@ -169,6 +169,7 @@ typedef struct MvsDatabase
 	bool		recheck;		/* requests in the worker's hands may be void, or due */
 	TimestampTz erased_until;	/* keys of requests up to then may have been erased */
 	bool		pins_changed;	/* the rows of mvstore_pin are to be looked at */
+	uint64		vacuums;		/* of stores, ever; no statistics reset sets it back */
 	bool		paused;			/* nothing is to be dropped */
 	bool		pause_changed;	/* the row of mvstore_paused is to be looked at */
 	int			mark_count;
@@ -218,6 +219,7 @@ typedef struct MvsStoreStats
 	pg_atomic_uint64 swept;		/* entries that sweeps have read */
 	pg_atomic_uint64 unmaintained;	/* entries dropped since it was last vacuumed by us */
 	pg_atomic_uint64 maintained_at; /* the next FullTransactionId then; 0: never */
+	pg_atomic_uint64 maintained_end;	/* a TimestampTz: when that had been done */
 	pg_atomic_uint64 last_sweep;	/* a TimestampTz, 0: never */
 } MvsStoreStats;
 

@@ -103,6 +103,7 @@ mvs_stats_prepare(Oid store)
 		pg_atomic_init_u64(&stats->swept, 0);
 		pg_atomic_init_u64(&stats->unmaintained, 0);
 		pg_atomic_init_u64(&stats->maintained_at, 0);
+		pg_atomic_init_u64(&stats->maintained_end, 0);
 		pg_atomic_init_u64(&stats->last_sweep, 0);
 	}
 	LWLockRelease(mvs_shared->store_lock);
@@ -145,18 +146,20 @@ mvs_stats_tally(Oid store, const MvsTally *tally)
 }
 
 int64
-mvs_stats_unmaintained(Oid store, FullTransactionId *at)
+mvs_stats_unmaintained(Oid store, FullTransactionId *at, TimestampTz *end)
 {
 	MvsStoreStats *stats;
 	int64		entries = 0;
 
 	*at = InvalidFullTransactionId;
+	*end = 0;
 	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
 	stats = find(store, HASH_FIND);
 	if (stats)
 	{
 		entries = (int64) pg_atomic_read_u64(&stats->unmaintained);
 		*at = FullTransactionIdFromU64(pg_atomic_read_u64(&stats->maintained_at));
+		*end = (TimestampTz) pg_atomic_read_u64(&stats->maintained_end);
 	}
 	LWLockRelease(mvs_shared->store_lock);
 	return entries;
@@ -173,6 +176,7 @@ mvs_stats_maintained(Oid store, int64 entries, FullTransactionId at)
 	{
 		pg_atomic_fetch_sub_u64(&stats->unmaintained, entries);
 		pg_atomic_write_u64(&stats->maintained_at, U64FromFullTransactionId(at));
+		pg_atomic_write_u64(&stats->maintained_end, (uint64) GetCurrentTimestamp());
 	}
 	LWLockRelease(mvs_shared->store_lock);
 }

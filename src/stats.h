@@ -50,10 +50,11 @@ extern void mvs_stats_tally(Oid store, const MvsTally *tally);
 extern void mvs_stats_swept(Oid store, TimestampTz at);
 
 /*
- * Entries dropped from a store since it was last vacuumed by us, and what was the
- * next transaction then, if it was; and that it was, for so many of them.
+ * Entries dropped from a store since it was last vacuumed by us, what was the next
+ * transaction then, if it was, and when that had been done; and that it was, for
+ * so many of them.
  */
-extern int64 mvs_stats_unmaintained(Oid store, FullTransactionId *at);
+extern int64 mvs_stats_unmaintained(Oid store, FullTransactionId *at, TimestampTz *end);
 extern void mvs_stats_maintained(Oid store, int64 entries, FullTransactionId at);
 extern void mvs_stats_forget_store(Oid store);
 

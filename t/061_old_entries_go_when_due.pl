@@ -177,5 +177,17 @@ cmp_ok(sql(q{SELECT count(*) FROM mvstore_calendar WHERE store = 'long'::regclas
 is(entries_of($node, 'postgres', 'long'), 40000, 'with nothing gone that is young');
 is(sql(q{SELECT (SELECT count(*) FROM hour), (SELECT count(*) FROM hot), (SELECT count(*) FROM brief)}), '6|3|1', 'nor in the others');
 
+# Where nothing gets too old, a key with very many entries is looked at for its head alone.
+sql(q{SELECT mvstore_create('free')});
+sql(q{SELECT count(mvstore_put_at('free', 'k', 'v', i)) FROM generate_series(1, 20001) i});
+sql(q{SELECT mvstore_sweep('free')});
+is(sql('SELECT mvstore_flush()'), 't', 'a store without a policy is swept');
+is(sql(q{SELECT count(*) FROM mvstore_calendar WHERE store = 'free'::regclass}), 0, 'and has nothing to be looked at, ever');
+sql(q{SELECT mvstore_put('free', 'k', 'v', ttl := '1 hour')});
+sql(q{SELECT mvstore_sweep('free')});
+is(sql('SELECT mvstore_flush()'), 't', 'it is swept again');
+is(sql(q{SELECT bool_and(ends = mvstore_version_at(expires_at)) FROM mvstore_calendar c, free WHERE c.store = 'free'::regclass AND expires_at IS NOT NULL}), 't', 'what expires is noted, and nothing else');
+is(sql(q{SELECT count(*) FROM free}), 20002, 'all is there');
+
 $node->stop;
 done_testing();

@@ -34,6 +34,18 @@ sub put
 	return is(sql('SELECT mvstore_flush()'), 't', "$store is overwritten");
 }
 
+# Make a store that is vacuumed gently: with many entries that stay, and never vacuumed.
+sub make_gentle
+{
+	my ($store) = @_;
+
+	sql("SELECT mvstore_create('$store', keep_versions := 1)");
+	sql("SELECT count(mvstore_put('$store', 'stays' || k, 'v')) FROM generate_series(1, 5000) k");
+	sql("ANALYZE $store");
+	put($store);
+	return;
+}
+
 sub gets_vacuumed
 {
 	my ($store, $name) = @_;
@@ -96,18 +108,19 @@ wait_until($node, 'postgres', "SELECT vacuum_count > $vacuums FROM pg_stat_user_
 # ---- Drops go on meanwhile; what comes meanwhile has its turn, too.
 
 set('autovacuum_vacuum_cost_delay', 20);
-put('s');
+make_gentle('slow');
+put('slow');
 my $vacuuming = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'mvstore maintenance'};
-wait_until($node, 'postgres', "SELECT count(*) = 1 FROM ($vacuuming) v JOIN pg_stat_progress_vacuum p USING (pid) WHERE p.relid = 's'::regclass", 'a slow vacuum, at the pace of autovacuum');
+wait_until($node, 'postgres', "SELECT count(*) = 1 FROM ($vacuuming) v JOIN pg_stat_progress_vacuum p USING (pid) WHERE p.relid = 'slow'::regclass", 'a slow vacuum, at the pace of autovacuum');
 my $pid = sql($vacuuming);
-put('s');
-is(sql('SELECT count(*) FROM s'), 2000, 'meanwhile drops go on');
+put('slow');
+is(sql('SELECT count(*) FROM slow'), 7000, 'meanwhile drops go on');
 is(sql($vacuuming), $pid, 'and it with them');
 is(sql("SELECT state = 'active' AND query = 'vacuuming a store' FROM pg_stat_activity WHERE pid = $pid"), 't', 'as pg_stat_activity tells');
 is(sql("SELECT count(*) FROM mvstore_stats WHERE worker_pid = $pid"), 0, 'it is another process than the worker');
 set('autovacuum_vacuum_cost_delay', 0);
 wait_until($node, 'postgres', "SELECT count(*) = 0 FROM ($vacuuming) v WHERE pid = $pid", 'it comes to its end');
-gets_vacuumed('s', 'what was dropped meanwhile is vacuumed without further drops');
+gets_vacuumed('slow', 'what was dropped meanwhile is vacuumed without further drops');
 
 # ---- Where autovacuum has no pace of its own, VACUUM's holds, also after a store that
 # had more dead entries than others and was vacuumed without delay.
@@ -131,10 +144,10 @@ wait_until($node, 'postgres', "SELECT count(*) = 0 FROM ($vacuuming) v", 'to its
 
 # ---- Like autovacuum, it takes no parallel workers from queries.
 
-sql('CREATE INDEX ON after (version)');
+make_gentle('wide');
+sql('CREATE INDEX ON wide (version)');
 set('min_parallel_index_scan_size', 0);
-put('after');
-put('after');
+put('wide');
 wait_until($node, 'postgres', "SELECT count(*) = 1 FROM ($vacuuming) v JOIN pg_stat_progress_vacuum p USING (pid) WHERE p.phase = 'vacuuming indexes'", 'the indexes of a store are vacuumed');
 is(sql(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}), 0, 'without parallel workers');
 
