@@ -87,6 +87,7 @@ mvs_batch_is_full(void)
 static bool
 queue_is_due(bool force)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	bool		due;
 
 	if (mvs_batch_is_full())
@@ -94,9 +95,7 @@ queue_is_due(bool force)
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_SHARED);
 	due = mvs_worker.database->queue_count > 0 &&
 		(force || mvs_worker.database->queue_count >= mvs_batch_size ||
-		 mvs_worker.database->flush_sequence > mvs_worker.database->taken ||
-		 TimestampDifferenceExceeds(mvs_worker.database->queue_oldest, GetCurrentTimestamp(),
-									mvs_flush_interval));
+		 mvs_queue_due(mvs_worker.database, now) <= now);
 	LWLockRelease(mvs_worker.database->queue_lock);
 	return due;
 }

@@ -307,6 +307,17 @@ mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequen
 	LWLockRelease(database->queue_lock);
 }
 
+TimestampTz
+mvs_queue_due(const MvsDatabase *database, TimestampTz now)
+{
+	if (database->flush_sequence > database->taken ||
+		database->flush_sequence >= database->put_back)
+		return now;
+	if (database->queue_oldest > now)
+		return now;				/* the clock was moved back */
+	return TimestampTzPlusMilliseconds(database->queue_oldest, mvs_flush_interval);
+}
+
 /* Whether all requests up to a sequence number are done. With queue_lock held. */
 static bool
 is_done(MvsDatabase *database, uint64 target)

@@ -121,6 +121,13 @@ extern Size mvs_queue_copy(MvsDatabase *database, char **requests);
 extern void mvs_queue_mark(MvsDatabase *database, Oid store, int64 version, uint64 sequence);
 
 /*
+ * When what is in the queue, if anything, is to be worked off: at once if somebody
+ * waits for it, or if its time is yet to come, as the clock was moved back since.
+ * With queue_lock held.
+ */
+extern TimestampTz mvs_queue_due(const MvsDatabase *database, TimestampTz now);
+
+/*
  * Waits until all that is published by now is done. False at the timeout (in
  * milliseconds), and at once when what is left has failed, is paused, or cannot
  * go while the caller waits. Serves interrupts.

@@ -747,9 +747,7 @@ sleep_until_needed(void)
 		/* What is kept here goes back, and we too, until something of it is due. */
 		give_way_until = Min(wake_at, stable_due_at);
 		if (database->queue_count > 0 && !database->paused)
-			give_way_until = Min(give_way_until,
-								 TimestampTzPlusMilliseconds(database->queue_oldest,
-															 mvs_flush_interval));
+			give_way_until = Min(give_way_until, mvs_queue_due(database, now));
 		give_way_until = Min(give_way_until, TimestampTzPlusMilliseconds(now, MAX_DELAY));
 		LWLockRelease(database->queue_lock);
 		proc_exit(0);
@@ -769,14 +767,7 @@ sleep_until_needed(void)
 		bool		waiting = database->queue_count > 0 && !full;
 
 		if (waiting)
-		{
-			if (database->flush_sequence > database->taken)
-				wake_at = now;
-			else
-				wake_at = Min(wake_at,
-							  TimestampTzPlusMilliseconds(database->queue_oldest,
-														  mvs_flush_interval));
-		}
+			wake_at = Min(wake_at, mvs_queue_due(database, now));
 		else if (!keeps)
 			wake_at = Min(wake_at, TimestampTzPlusMilliseconds(Max(idle_since, served_at),
 															   IDLE_EXIT));
