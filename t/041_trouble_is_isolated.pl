@@ -110,9 +110,9 @@ while (!$seen[5] && time() < $deadline)
 	usleep(50_000);
 }
 ok($seen[5], 'after five attempts it is set aside');
-# The delays are 1, 2, 4 and 8 s at least, and we see an attempt a little late.
-cmp_ok($seen[4] - $seen[3], '>', 3, 'between attempts there is more time');
-cmp_ok($seen[5] - $seen[4], '>', 7, 'and more');
+# The delays are 1, 2, 4 and 8 s at least, and we may see an attempt two seconds late.
+cmp_ok($seen[4] - $seen[3], '>', 2, 'between attempts there is more time');
+cmp_ok($seen[5] - $seen[4], '>', 6, 'and more');
 wait_until($node, 'postgres', q{SELECT requests_failed = 2 FROM mvstore_stats WHERE database = 'postgres'}, "so is the policy's own request");
 is(sql(q{SELECT store, convert_from(key, 'UTF8'), keep, id IS NOT NULL, attempts, last_error LIKE 'invalid page in block 0%', state
            FROM mvstore_requests ORDER BY store}),
