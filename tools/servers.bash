@@ -27,9 +27,10 @@ open_cache() {
 
 close_cache() { exec {cache_lock}>&-; }
 
-# fresh NAME: it is there, whole, and not too old.
+# fresh NAME [CONTENTS]: it is there, whole, not too old, and was made of what is wanted now.
 fresh() {
-	[[ -d $cache/$1 && -n $(find "$cache/$1.made" -mtime "-$CACHE_DAYS" 2>/dev/null) ]]
+	[[ -d $cache/$1 && -n $(find "$cache/$1.made" -mtime "-$CACHE_DAYS" 2>/dev/null) ]] &&
+		[[ $(<"$cache/$1.made") == "${2:-}" ]]
 }
 
 # took START: say how long it took since that second.
@@ -115,8 +116,12 @@ make_tree() {
 	local major=$1 older=${2:-} name=root-$1${2:+-$2} release archive security option start=$SECONDS
 	local sources=() options=() packages="postgresql-$1,postgresql-server-dev-$1"
 	release=$(suite_of "$major")
+	# What tests want beside the server, where there is one for this major.
+	[[ $major -ge 19 ]] || packages+=",postgresql-$major-repack"
+	[[ -z $older ]] || packages+=",postgresql-$older,postgresql-server-dev-$older"
+	packages+=",gcc,libc6-dev,make,perl,libipc-run-perl"
 	open_cache "$name"
-	if fresh "$name"; then
+	if fresh "$name" "$packages"; then
 		close_cache
 		return
 	fi
@@ -136,7 +141,6 @@ make_tree() {
 	if [[ -n $older ]]; then
 		sources+=("deb $archive $(suite_of "$older") main")
 		[[ -z $security ]] || sources+=("deb $security $(suite_of "$older")-security main")
-		packages+=",postgresql-$older,postgresql-server-dev-$older"
 	fi
 	if [[ $major -eq 19 ]]; then
 		sources+=("deb $archive experimental main")
@@ -157,12 +161,12 @@ make_tree() {
 		--aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Check-Valid-Until "false"' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		--include="$packages,gcc,libc6-dev,make,perl,libipc-run-perl" \
+		--include="$packages" \
 		"$release" "$cache/$name.new" "${sources[@]}" </dev/null 2>&1 | tee "$work/$name.log" |
 		sed -un 's/^I: /    /p' &&
 		remove_cached "$name" &&
 		as_root mv "$cache/$name.new" "$cache/$name" &&
-		touch "$cache/$name.made"; then
+		echo "$packages" >"$cache/$name.made"; then
 		took "$start"
 		close_cache
 		return
