@@ -1,9 +1,15 @@
 # Build with PGXS: make, make install, make installcheck (a running server with
-# shared_preload_libraries = 'mvstore' is needed for the last; ./dev test makes one).
+# shared_preload_libraries = 'mvstore' is needed for the last; ./dev test makes one),
+# make PROVE_TESTS=t/001_worker.pl installcheck, and outside the tree:
+# make -f ../mvstore/Makefile VPATH=../mvstore.
+
+# Where the tree is.
+TREE := $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
 
 EXTENSION = mvstore
 MODULE_big = mvstore
 DATA = mvstore--1.0.sql
+DOCS = $(patsubst $(TREE)/%,%,$(filter-out %/testing.md %/coverage.md,$(wildcard $(TREE)/doc/*.md)))
 
 OBJS = \
 	src/batch.o \
@@ -48,13 +54,21 @@ ifdef MVSTORE_FAULTS
 PG_CPPFLAGS += -DMVSTORE_FAULTS
 endif
 
-REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
-ISOLATION = $(sort $(patsubst specs/%.spec,%,$(wildcard specs/*.spec)))
+REGRESS = $(sort $(patsubst $(TREE)/sql/%.sql,%,$(wildcard $(TREE)/sql/*.sql)))
+ISOLATION = $(sort $(patsubst $(TREE)/specs/%.spec,%,$(wildcard $(TREE)/specs/*.spec)))
 TAP_TESTS = 1
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# "reference.md" among the documentation of all extensions would tell nobody anything.
+docmoduledir := extension/mvstore
+
 # Every part may see the others' headers.
-$(OBJS): $(wildcard src/*.h)
+$(OBJS): $(wildcard $(TREE)/src/*.h)
+
+# Outside the tree there is no directory for the objects yet.
+ifdef VPATH
+$(shell mkdir -p $(sort $(dir $(OBJS))))
+endif

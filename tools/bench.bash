@@ -73,7 +73,7 @@ threshold_by_setting() {
 
 # ---- ./dev bench ----------------------------------------------------------
 
-bench() {
+dev_bench() {
 	local name servers start=$PWD
 	for name in "$@"; do
 		[[ $name =~ ^[a-z]+$ && -f $root/bench/$name.pl ]] ||

@@ -15,7 +15,7 @@ report_chaos() {
 }
 
 # A build with fault points has a clock that goes wrong at every start of the server.
-chaos() {
+dev_chaos() {
 	local minutes=10 seed=$((RANDOM * 32768 + RANDOM))
 	while [[ $# -gt 0 ]]; do
 		[[ ${2:-} =~ ^[0-9]+$ ]] || misuse "chaos: $1 takes a number"
@@ -26,8 +26,8 @@ chaos() {
 		esac
 		shift 2
 	done
-	# shellcheck disable=SC2317 # called by test_
+	# shellcheck disable=SC2317 # called by dev_test
 	after_tests() { report_chaos; }
 	say "Seed $seed, for $minutes minutes"
-	MVSTORE_FAULTS=1 MVSTORE_TEST_SEED=$seed MVSTORE_TEST_MINUTES=$minutes test_ "$KILLS"
+	MVSTORE_FAULTS=1 MVSTORE_TEST_SEED=$seed MVSTORE_TEST_MINUTES=$minutes dev_test "$KILLS"
 }

@@ -112,7 +112,7 @@ report_coverage() {
 	say "All of it to read: $out/index.html"
 }
 
-coverage() {
+dev_coverage() {
 	# shellcheck disable=SC2034 # of ./dev
 	make_options=(MVSTORE_FAULTS=1 COPT='-O0 --coverage -Wno-cpp' SHLIB_LINK=--coverage)
 	# shellcheck disable=SC2317 # called by ./dev
@@ -125,5 +125,5 @@ coverage() {
 	}
 	# shellcheck disable=SC2317 # called by ./dev
 	after_tests() { report_coverage; }
-	test_ "$@"
+	dev_test "$@"
 }

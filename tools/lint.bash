@@ -150,6 +150,27 @@ keep_if_new() {
 	fi
 }
 
+# ---- Builds ---------------------------------------------------------------
+
+# What packagers do: make -f ../mvstore/Makefile VPATH=../mvstore, with bitcode where
+# the server has that. It is to install what a build in the tree does.
+check_outside_build() {
+	as_server cp -r "$work/src" "$work/pristine"
+	as_server mkdir "$work/outside"
+	if ! build_for_packagers outside VPATH=../pristine || ! build_for_packagers pristine with_llvm=no; then
+		tail -n 50 "$work/packagers.log"
+		return
+	fi
+	diff <(cd "$work/installed-pristine" && find . -type f | LC_ALL=C sort) \
+		<(cd "$work/installed-outside" && find . -type f ! -path '*/bitcode/*' | LC_ALL=C sort) || true
+}
+
+# build_for_packagers DIRECTORY VARIABLE: build there, and install into one of that name.
+build_for_packagers() {
+	as_server env -C "$work/$1" make -s -j 2 -f ../pristine/Makefile PG_CONFIG="$pg_config" "$2" \
+		DESTDIR="$work/installed-$1" install </dev/null >"$work/packagers.log" 2>&1
+}
+
 # ---- Analysers ------------------------------------------------------------
 
 # The path-sensitive checks of clang, on all of it, with the fault points.
@@ -235,7 +256,7 @@ check() {
 	fi
 }
 
-lint() {
+dev_lint() {
 	local fix=""
 	if [[ ${1:-} == --fix ]]; then
 		fix=1
@@ -250,6 +271,7 @@ lint() {
 		fix_layout
 		return
 	fi
+	check "a build outside the tree installs what one in it does" check_outside_build
 	check "scan-build has no findings" check_scan_build
 	check "clang-tidy has no findings" check_clang_tidy
 	check "shellcheck has no findings in dev, tools/, .ci/" check_shellcheck

@@ -179,7 +179,7 @@ try_mutant() {
 		grep -E '^(test|ok|not ok) |^\./dev: ' "$work/$name.out" | sed 's/^/    /' || true
 }
 
-mutants() {
+dev_mutants() {
 	local name tests all=()
 	[[ $# -gt 0 ]] || set -- "${mutants[@]}"
 	for name in "$@"; do

@@ -1,13 +1,16 @@
 # shellcheck shell=bash
 #
-# ./dev upgrade: pg_upgrade from one major to another. Sourced by ./dev, after
-# tools/servers.bash, whose functions this uses.
+# ./dev upgrade: pg_upgrade from one major to another. Sourced by ./dev, whose functions
+# and variables this uses.
 #
 # Debian has one major in each suite. A root tree of the newer one's suite takes
 # the older one's packages, too, and what they need of libraries.
 
 # shellcheck disable=SC2154 # set in ./dev
 : "$root"
+
+# shellcheck source=tools/servers.bash
+source "$root/tools/servers.bash"
 
 # 15.20 and 17.12 go together; 18 takes a minor version of the same round.
 readonly UPGRADE_FROM=15 UPGRADE_TO=17
@@ -33,10 +36,10 @@ upgrade_here() {
 		export MVSTORE_OLD_SERVER=${server%/bin}
 		pg_config=$new server=$new_server
 	}
-	test_ t/050_pg_upgrade.pl
+	dev_test t/050_pg_upgrade.pl
 }
 
-upgrade() {
+dev_upgrade() {
 	local here=""
 	case ${1:-} in
 	--here) here=1 ;;

@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+#
+# ./dev demo: a git repository's history in a store. Sourced by ./dev, whose functions
+# and variables this uses.
+
+# shellcheck disable=SC2154 # set in ./dev
+: "$root" "$work" "$server"
+
+
+dev_demo() {
+	local keep="" repository="" options=() status=0
+	while [[ $# -gt 0 ]]; do
+		case $1 in
+		--keep) keep=1 ;;
+		--all) options+=("$1") ;;
+		--) ;;
+		-*) misuse "demo: unknown option: $1" ;;
+		*)
+			[[ -z $repository ]] || misuse "demo: one repository only"
+			repository=$1
+			;;
+		esac
+		shift
+	done
+	if [[ -z $repository ]]; then
+		[[ -e $root/.git ]] ||
+			die "this tree has no git history of its own. Give a repository: ./dev demo /path/to/repository"
+		repository=$root
+	fi
+	[[ -d $repository ]] || misuse "demo: no such directory: $repository"
+	repository=$(readlink -f "$repository")
+	setup demo
+	git -C "$repository" rev-parse --git-dir >/dev/null 2>&1 ||
+		die "$repository is not a git repository. Give one: ./dev demo /path/to/repository"
+	git -C "$repository" rev-parse -q --verify 'HEAD^{commit}' >/dev/null 2>&1 ||
+		die "$repository has no commit yet. Give a repository with some: ./dev demo /path/to/repository"
+	build
+	start_server "log_min_messages = warning"
+	as_server "$server/createdb" demo
+	PGDATABASE=demo perl "$root/examples/git-history/replay.pl" "${options[@]}" "$repository" || status=$?
+	if [[ -n $keep ]]; then
+		keep_server
+	fi
+	return "$status"
+}
+
+# shellcheck disable=SC2034 # of ./dev
+keep_server() {
+	keep_work=1
+	rm -rf "$work/src"
+	local prefix=""
+	[[ -z $(server_user) ]] || prefix="cd / && setpriv --reuid=$(server_user) --regid=$(id -g "$(server_user)") --clear-groups "
+	cat <<END
+
+The server is still running. To look around in it:
+    $server/psql -h $work/s -U postgres demo
+for instance with
+    SELECT * FROM commits ORDER BY seq DESC LIMIT 5;
+    SELECT version, length(value) FROM mvstore_history('demo', 'README.md'::bytea);
+    SELECT * FROM mvstore_stats \\gx
+To stop it and remove all of it:
+    $prefix$server/pg_ctl -D $work/data stop && rm -rf $work
+END
+}

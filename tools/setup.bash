@@ -1,0 +1,176 @@
+# shellcheck shell=bash
+#
+# Who runs what, which PostgreSQL is taken, and which packages are missing. Sourced by
+# ./dev, whose variables this uses.
+
+# shellcheck disable=SC2154,SC2034 # set in ./dev; used there
+: "$root"
+
+# ---- Users ----------------------------------------------------------------
+
+# The user that builds, and runs servers and tests. empty: the caller.
+server_user() {
+	[[ $EUID -eq 0 ]] || return 0
+	if id postgres >/dev/null 2>&1; then echo postgres; else echo nobody; fi
+}
+
+# Run a command as the server's user. setpriv, unlike su and runuser, asks no PAM.
+as_server() {
+	local user
+	user=$(server_user)
+	if [[ -z $user ]]; then
+		"$@"
+	else
+		setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups \
+			env HOME="$work" USER="$user" LOGNAME="$user" "$@"
+	fi
+}
+
+as_root() {
+	if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+may_be_root() {
+	[[ $EUID -eq 0 ]] && return 0
+	command -v sudo >/dev/null || return 1
+	sudo -n true 2>/dev/null || [[ -t 0 ]]	# with a terminal, sudo may ask
+}
+
+# ---- Set-up: what is missing, and installing it ---------------------------
+
+major_of() { "$1" --version 2>/dev/null | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p'; }
+
+supported() { [[ " $SUPPORTED " == *" $1 "* ]]; }
+
+# A PostgreSQL that can be built for and run: server, headers, PGXS.
+complete() {
+	[[ -x $1 && -f $("$1" --pgxs 2>/dev/null) && -x $("$1" --bindir)/postgres ]] &&
+		[[ -f $("$1" --includedir-server)/postgres.h ]]
+}
+
+# Sets pg_config to the PostgreSQL to use, if a suitable one is installed.
+find_postgres() {
+	local major candidate
+
+	if [[ -n ${PG_CONFIG:-} ]]; then
+		pg_config=$(command -v "$PG_CONFIG") || die "PG_CONFIG=$PG_CONFIG: no such program"
+		major=$(major_of "$pg_config")
+		supported "${major:-none}" ||
+			die "PG_CONFIG=$PG_CONFIG is PostgreSQL ${major:-of unknown version}; mvstore supports 15 to 18"
+		complete "$pg_config" ||
+			die "PG_CONFIG=$PG_CONFIG: the server or its headers (PGXS) are not installed there"
+		return
+	fi
+	for major in $(tr ' ' '\n' <<<"$SUPPORTED" | sort -rn); do
+		candidate=/usr/lib/postgresql/$major/bin/pg_config
+		if complete "$candidate"; then
+			pg_config=$candidate
+			return
+		fi
+	done
+	if candidate=$(command -v pg_config) && supported "$(major_of "$candidate")" && complete "$candidate"; then
+		pg_config=$candidate
+		return
+	fi
+	return 1
+}
+
+need() {	# need PACKAGE REASON
+	missing+=("$1")
+	reasons+=("$1 ($2)")
+}
+
+# Which packages the given command lacks, those of PostgreSQL aside.
+find_missing() {
+	missing=() reasons=()
+	local compiler=gcc
+	[[ -z $pg_config ]] || read -r compiler _ < <("$pg_config" --cc)
+	if ! command -v "$compiler" >/dev/null; then
+		need gcc "compiles the extension"
+	fi
+	if [[ ! -f /usr/include/stdlib.h ]]; then
+		need libc6-dev "the C library's headers"
+	fi
+	command -v make >/dev/null || need make "builds the extension"
+	perl -MDigest::SHA -MTime::HiRes -MIPC::Open3 -MEncode -e 1 2>/dev/null ||
+		need perl "runs the tests, the demo and the benchmarks"
+	case $1 in
+	demo)
+		command -v git >/dev/null || need git "reads the repository" ;;
+	test)
+		perl -MIPC::Run -e 1 2>/dev/null || need libipc-run-perl "TAP tests" ;;
+	esac
+}
+
+# The major that apt should install: the distribution's default, else the
+# newest supported one that it has.
+choose_major() {
+	local default major
+	default=$(apt-cache depends postgresql 2>/dev/null |
+		sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1)
+	if supported "${default:-none}"; then
+		echo "$default"
+		return
+	fi
+	for major in 18 17 15 16; do
+		if apt-cache show "postgresql-server-dev-$major" >/dev/null 2>&1; then
+			warn "this system's default is PostgreSQL ${default:-unknown}, which mvstore does not support; taking $major"
+			echo "$major"
+			return
+		fi
+	done
+	die "this system offers PostgreSQL ${default:-none}; mvstore supports 15, 17 and 18 (16 works by its API, untested). Install one of these with its server headers, and set PG_CONFIG"
+}
+
+apt() {
+	as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+		apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null >>"$work/apt.log" 2>&1
+}
+
+apt_failed() {
+	tail -n 30 "$work/apt.log" >&2
+	die "$1"
+}
+
+# Install the missing packages. If postgresql-common is among them, it must
+# not create a cluster: that is its default, and nobody asked us for one.
+install_missing() {
+	local major="" no_cluster=/etc/postgresql-common/createcluster.d/mvstore-dev.conf
+	if ! command -v apt-get >/dev/null; then
+		[[ -n $pg_config ]] || need "PostgreSQL 15, 17 or 18" "server, with the headers for extensions and pg_config"
+		die "missing here: $(join_reasons). This is no Debian or Ubuntu: please install them yourself (PG_CONFIG names a PostgreSQL in an unusual place)"
+	fi
+	if [[ -n $no_install ]] || ! may_be_root; then
+		[[ -n $pg_config ]] || need "postgresql postgresql-server-dev-NN" "PostgreSQL 15, 17 or 18"
+		[[ -z $no_install ]] || die "missing here: $(join_reasons). Without --no-install they would be installed"
+		die "missing here: $(join_reasons). Installing them takes root, or sudo"
+	fi
+	say "Updating the list of packages, as some are missing"
+	apt update || warn "apt-get update had errors; going on with the lists there are"
+	if [[ -z $pg_config ]]; then
+		major=$(choose_major)
+		need "postgresql-$major" "the server"
+		need "postgresql-server-dev-$major" "its headers, and the tests' drivers"
+	fi
+	say "Installing: $(join_reasons)"
+	if [[ -n $major && ! -e $no_cluster ]]; then
+		as_root mkdir -p "${no_cluster%/*}"
+		echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
+		remove_at_exit=$no_cluster
+	fi
+	apt install -y --no-install-recommends "${missing[@]}" || apt_failed "apt-get could not install them"
+	forget_no_cluster
+	[[ -n $pg_config ]] || find_postgres || die "PostgreSQL $major is installed, but incomplete"
+}
+
+join_reasons() {
+	local text
+	printf -v text '%s, ' "${reasons[@]}"
+	printf '%s' "${text%, }"
+}
+
+remove_at_exit=
+forget_no_cluster() {
+	[[ -z $remove_at_exit ]] || as_root rm -f "$remove_at_exit"
+	remove_at_exit=
+}
