@@ -32,10 +32,4 @@ DROP TABLE t;
 ROLLBACK;
 DROP TABLE t;
 SELECT mvstore_get('s', 'k'), mvstore_get('s', 'k', as_of := 1);
--- Without its trigger it is a store all the same.
-DROP TRIGGER mvstore_truncate ON s;
-SELECT mvstore_put('s', 'k', 'v4') > 3 AS put;
-SELECT mvstore_drop('s', 'k');
-SELECT mvstore_flush();
-SELECT value FROM mvstore_history('s', 'k');
 DROP TABLE s;

@@ -98,6 +98,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	}
 
 	MVS_FAULT("drop-locked");
+	mvs_store_check_removal(&drop->store);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	drop->stable = mvs_version_stable(database, GetActiveSnapshot());
 	drop->horizon = Min(drop->stable, mvs_pin_lowest(database, store, GetActiveSnapshot()));

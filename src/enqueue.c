@@ -38,6 +38,7 @@ PG_FUNCTION_INFO_V1(mvstore_flush);
 static MvsDatabase *check_command(const char *function);
 static int32 get_keep(FunctionCallInfo fcinfo, int argument);
 static int64 get_before(FunctionCallInfo fcinfo, int argument, MvsDatabase *database);
+static void open_for_drop(MvsStore *store, Oid relation, bool owned);
 
 /* What all of these functions need. */
 static MvsDatabase *
@@ -72,6 +73,18 @@ get_before(FunctionCallInfo fcinfo, int argument, MvsDatabase *database)
 	return Min(mvs_get_version(fcinfo, argument, "before"), mvs_version_last(database));
 }
 
+/* Open a store that something is to go from. */
+static void
+open_for_drop(MvsStore *store, Oid relation, bool owned)
+{
+	if (owned)
+		mvs_store_open_own(store, relation, AccessShareLock);
+	else
+		mvs_store_open(store, relation, AccessShareLock, ACL_DELETE);
+	mvs_store_refuse_referenced(store);
+	mvs_store_refuse_unguarded(store);
+}
+
 static Datum
 drop(FunctionCallInfo fcinfo, MvsType type)
 {
@@ -82,8 +95,7 @@ drop(FunctionCallInfo fcinfo, MvsType type)
 	MvsDatabase *database = check_command("mvstore_drop()");
 	int64		before = get_before(fcinfo, 3, database);
 
-	mvs_store_open(&store, relation, AccessShareLock, ACL_DELETE);
-	mvs_store_refuse_referenced(&store);
+	open_for_drop(&store, relation, false);
 	mvs_request_drop(&store, key, keep, before);
 	mvs_store_close(&store);
 	PG_RETURN_VOID();
@@ -113,8 +125,7 @@ drop_prefix(FunctionCallInfo fcinfo, MvsType type)
 	MvsDatabase *database = check_command("mvstore_drop_prefix()");
 	int64		before = get_before(fcinfo, 3, database);
 
-	mvs_store_open(&store, relation, AccessShareLock, ACL_DELETE);
-	mvs_store_refuse_referenced(&store);
+	open_for_drop(&store, relation, false);
 	mvs_request_range(&store, prefix, mvs_key_prefix_end(prefix), keep, before);
 	mvs_store_close(&store);
 	PG_RETURN_VOID();
@@ -149,8 +160,7 @@ drop_range(FunctionCallInfo fcinfo, MvsType type)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("from_key must not be greater than to_key")));
-	mvs_store_open(&store, relation, AccessShareLock, ACL_DELETE);
-	mvs_store_refuse_referenced(&store);
+	open_for_drop(&store, relation, false);
 	mvs_request_range(&store, from, to, keep, before);
 	mvs_store_close(&store);
 	PG_RETURN_VOID();
@@ -182,8 +192,7 @@ mvstore_compact(PG_FUNCTION_ARGS)
 	(void) mvs_get_version(fcinfo, 1, "before");
 	database = check_command("mvstore_compact()");
 	before = get_before(fcinfo, 1, database);
-	mvs_store_open_own(&store, relation, AccessShareLock);
-	mvs_store_refuse_referenced(&store);
+	open_for_drop(&store, relation, true);
 	mvs_request_range(&store, NULL, NULL, 0, before);
 	mvs_store_close(&store);
 	PG_RETURN_VOID();

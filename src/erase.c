@@ -191,6 +191,7 @@ erase(FunctionCallInfo fcinfo, MvsType type, bool prefix)
 	database = mvs_database();
 	mvs_store_open_own(&store, oid, RowExclusiveLock);
 	mvs_store_refuse_referenced(&store);
+	mvs_store_check_removal(&store);
 	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
 
 	if (prefix)

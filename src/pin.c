@@ -508,6 +508,7 @@ mvstore_pin(PG_FUNCTION_ARGS)
 		MvsStore	opened;
 
 		mvs_store_open(&opened, store, AccessShareLock, ACL_SELECT);
+		mvs_store_refuse_unguarded(&opened);
 		mvs_store_close(&opened);
 	}
 

@@ -77,6 +77,7 @@ static void refuse_trigger(Relation heap);
 static void check_policy(FunctionCallInfo fcinfo);
 static void insert_policy(Oid store, int64 incarnation, FunctionCallInfo fcinfo);
 static void forget_store(Oid store);
+static bool wants_identity(Relation heap);
 static int64 greatest_version(Relation heap, const MvsStoreInfo *info);
 
 /* ------------------------------------------------------------------------
@@ -357,6 +358,31 @@ greatest_version(Relation heap, const MvsStoreInfo *info)
 }
 
 /*
+ * Whether the index of a store is to become the replica identity of a table: not
+ * where one was chosen. NOTHING keeps what is published from being dropped.
+ */
+static bool
+wants_identity(Relation heap)
+{
+	switch (heap->rd_rel->relreplident)
+	{
+		case REPLICA_IDENTITY_DEFAULT:
+			return true;
+		case REPLICA_IDENTITY_INDEX:
+			return !OidIsValid(RelationGetReplicaIndex(heap));	/* it has been dropped */
+		case REPLICA_IDENTITY_NOTHING:
+			ereport(NOTICE,
+					(errmsg("table \"%s\" has REPLICA IDENTITY NOTHING",
+							RelationGetRelationName(heap)),
+					 errdetail("While a publication publishes its deletions, nothing can be erased or dropped from it."),
+					 errhint("Run ALTER TABLE ... REPLICA IDENTITY USING INDEX with its index on (key, version DESC).")));
+			return false;
+		default:
+			return false;
+	}
+}
+
+/*
  * mvstore_attach(store, keep_versions, keep_for, ttl, floor): make a store of a
  * table that has the shape of one. As of "floor" or later its history is complete,
  * says the caller; by default, from now on.
@@ -372,7 +398,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 	bool		is_store;
 	int64		newest;
 	const char *name;
-	char		identity;
+	bool		identify;
 
 	check_policy(fcinfo);
 	check_command("mvstore_attach()");
@@ -409,12 +435,12 @@ mvstore_attach(PG_FUNCTION_ARGS)
 
 	/* Commands on the table want it open nowhere else. */
 	name = quoted_name(heap);
-	identity = heap->rd_rel->relreplident;
+	identify = wants_identity(heap);
 	relation_close(heap, NoLock);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	add_trigger(name);
-	if (identity == REPLICA_IDENTITY_DEFAULT)
+	if (identify)
 		run_command(psprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s", name,
 							 quote_identifier(get_rel_name(info.index))));
 	if (SPI_finish() != SPI_OK_FINISH)
@@ -466,6 +492,7 @@ mvstore_clear(PG_FUNCTION_ARGS)
 
 	check_command("mvstore_clear()");
 	mvs_store_open_own(&store, oid, AccessExclusiveLock);
+	mvs_store_refuse_unguarded(&store);
 	name = quoted_name(store.heap);
 	mvs_store_close(&store);
 	if (SPI_connect() != SPI_OK_CONNECT)

@@ -21,12 +21,15 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_opclass.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "commands/trigger.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -64,6 +67,7 @@ static Oid	find_index(MvsStoreInfo *info, Relation heap);
 static bool has_index_shape(MvsStoreInfo *info, Oid index);
 static bool is_plain(MvsStoreInfo *info, Relation heap);
 static bool is_referenced(Relation heap);
+static const Trigger *truncate_trigger(Relation heap);
 static void refuse_shape(Relation heap, const MvsStoreInfo *info);
 static void fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info, LOCKMODE mode);
 static void open_checked(MvsStore *store, Relation heap, LOCKMODE mode);
@@ -166,9 +170,13 @@ load_info(MvsStoreInfo *info, Relation heap)
 static void
 load_shape(MvsStoreInfo *info, Relation heap)
 {
+	const Trigger *trigger;
+
 	info->index = find_columns(info, heap) ? find_index(info, heap) : InvalidOid;
 	info->plain = is_plain(info, heap);
 	info->referenced = is_referenced(heap);
+	trigger = truncate_trigger(heap);
+	info->guarded = trigger && trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
 }
 
 /* Find the columns of a store by name and type; the last is 0 where one is missing. */
@@ -289,6 +297,28 @@ is_referenced(Relation heap)
 	return false;
 }
 
+/* Our trigger on TRUNCATE, whatever its name; the one that fires always, if there is one. */
+static const Trigger *
+truncate_trigger(Relation heap)
+{
+	const Trigger *found = NULL;
+
+	for (int i = 0; heap->trigdesc && i < heap->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &heap->trigdesc->triggers[i];
+		char	   *function;
+
+		if (!TRIGGER_FOR_TRUNCATE(trigger->tgtype) || trigger->tgqual != NULL)
+			continue;
+		function = get_func_name(trigger->tgfoid);
+		if (function && strcmp(function, "mvstore_truncated") == 0 &&
+			get_func_namespace(trigger->tgfoid) == mvs_catalog_schema(true) &&
+			(found == NULL || trigger->tgenabled == TRIGGER_FIRES_ALWAYS))
+			found = trigger;
+	}
+	return found;
+}
+
 /* Refuse a table that is not fit for a store. */
 static void
 refuse_shape(Relation heap, const MvsStoreInfo *info)
@@ -304,7 +334,7 @@ refuse_shape(Relation heap, const MvsStoreInfo *info)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("store \"%s\" has no valid unique index on (key, version DESC)",
 						RelationGetRelationName(heap)),
-				 errhint("Create such an index, or rebuild it with REINDEX.")));
+				 errhint("Create such an index, or rebuild it with REINDEX, and make it the table's REPLICA IDENTITY.")));
 }
 
 /* Likewise one whose rows would not survive a crash. */
@@ -486,6 +516,39 @@ mvs_store_refuse_referenced(MvsStore *store)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot drop from store \"%s\" because a foreign key refers to it",
 						RelationGetRelationName(store->heap))));
+}
+
+void
+mvs_store_refuse_unguarded(MvsStore *store)
+{
+	Relation	heap = store->heap;
+	const char *name = RelationGetRelationName(heap);
+	const Trigger *trigger;
+
+	if (store->info.guarded)
+		return;
+	trigger = truncate_trigger(heap);
+	if (trigger)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("trigger \"%s\" of store \"%s\" does not fire always",
+						trigger->tgname, name),
+				 errdetail("A TRUNCATE could go unseen. Until that is mended, the store can only be read."),
+				 errhint("Run ALTER TABLE %s ENABLE ALWAYS TRIGGER %s.",
+						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(heap)), name),
+						 quote_identifier(trigger->tgname))));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("store \"%s\" has lost its trigger on TRUNCATE", name),
+			 errdetail("A TRUNCATE could go unseen. Until that is mended, the store can only be read."),
+			 errhint("Run mvstore_detach(), and then mvstore_attach() with the policy of the store.")));
+}
+
+void
+mvs_store_check_removal(MvsStore *store)
+{
+	mvs_store_refuse_unguarded(store);
+	CheckCmdReplicaIdentity(store->heap, CMD_DELETE);
 }
 
 void

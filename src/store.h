@@ -44,6 +44,7 @@ typedef struct MvsStoreInfo
 	AttrNumber	columns[MVS_COLUMN_COUNT];
 	bool		plain;			/* rows need no executor to go in */
 	bool		referenced;		/* by a foreign key */
+	bool		guarded;		/* TRUNCATE always fires our trigger */
 } MvsStoreInfo;
 
 /* An open store. */
@@ -85,6 +86,18 @@ extern bool mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries)
 
 /* Raises 55000 for a store that a foreign key refers to: nothing can go from it. */
 extern void mvs_store_refuse_referenced(MvsStore *store);
+
+/*
+ * Raises 55000 for a store that TRUNCATE could empty without our being told: what
+ * is known of its past would not be true. Reads go on.
+ */
+extern void mvs_store_refuse_unguarded(MvsStore *store);
+
+/*
+ * The same, and what DELETE refuses: 55000 where deletions are published, and the
+ * table has no replica identity to publish them by.
+ */
+extern void mvs_store_check_removal(MvsStore *store);
 
 /* Closes it, keeping the lock. */
 extern void mvs_store_close(MvsStore *store);

@@ -106,6 +106,7 @@ open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function, AclMo
 	PreventCommandDuringRecovery(function);
 	write->database = mvs_database();
 	mvs_store_open(&write->store, relation, RowExclusiveLock, rights);
+	mvs_store_refuse_unguarded(&write->store);
 }
 
 /* The key that the write is of. */
