@@ -24,6 +24,7 @@ OBJS = \
 	src/fault.o \
 	src/floor.o \
 	src/function.o \
+	src/guard.o \
 	src/journal.o \
 	src/keep.o \
 	src/launcher.o \

@@ -6,11 +6,59 @@
 --
 -- Catalog. Written by the C code only, whatever the rights of its caller.
 --
+-- A publication of all tables takes it along, so every table has a key; and on a subscriber
+-- mvstore_guard() keeps away what is another server's.
+--
+
+-- A store in the catalog: regclass, but that the apply of a subscription may name what is
+-- not there.
+CREATE TYPE mvstore_regclass;
+
+CREATE FUNCTION mvstore_regclass_in(cstring) RETURNS mvstore_regclass
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_regclass_in(cstring) IS
+'input function of mvstore_regclass';
+
+CREATE FUNCTION mvstore_regclass_out(mvstore_regclass) RETURNS cstring
+AS 'regclassout' LANGUAGE internal STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_regclass_out(mvstore_regclass) IS
+'output function of mvstore_regclass';
+
+CREATE FUNCTION mvstore_regclass_recv(internal) RETURNS mvstore_regclass
+AS 'regclassrecv' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_regclass_recv(internal) IS
+'binary input function of mvstore_regclass';
+
+CREATE FUNCTION mvstore_regclass_send(mvstore_regclass) RETURNS bytea
+AS 'regclasssend' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_regclass_send(mvstore_regclass) IS
+'binary output function of mvstore_regclass';
+
+CREATE TYPE mvstore_regclass (
+	INPUT = mvstore_regclass_in,
+	OUTPUT = mvstore_regclass_out,
+	RECEIVE = mvstore_regclass_recv,
+	SEND = mvstore_regclass_send,
+	LIKE = pg_catalog.oid,
+	CATEGORY = 'N'
+);
+
+COMMENT ON TYPE mvstore_regclass IS
+'a store in the catalog of mvstore';
+
+CREATE CAST (mvstore_regclass AS regclass) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (mvstore_regclass AS oid) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (regclass AS mvstore_regclass) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE CAST (oid AS mvstore_regclass) WITHOUT FUNCTION AS ASSIGNMENT;
 
 -- One row per store. incarnation counts the lives of its contents: TRUNCATE
 -- begins the next, and drops requested in an earlier life are void.
 CREATE TABLE mvstore_policy (
-	store			regclass	NOT NULL PRIMARY KEY,
+	store			mvstore_regclass	NOT NULL PRIMARY KEY,
 	keep_versions	integer,
 	keep_for		interval,
 	ttl				interval,
@@ -20,7 +68,7 @@ CREATE TABLE mvstore_policy (
 -- The greatest version at which something removed from the store was
 -- superseded: reads as of it, or later, are complete.
 CREATE TABLE mvstore_floor (
-	store			regclass	NOT NULL PRIMARY KEY,
+	store			mvstore_regclass	NOT NULL PRIMARY KEY,
 	floor			bigint		NOT NULL
 );
 
@@ -32,7 +80,7 @@ CREATE TABLE mvstore_journal (
 	id				bigint		NOT NULL,
 	system			bigint		NOT NULL,
 	database		oid			NOT NULL,
-	store			regclass	NOT NULL,
+	store			mvstore_regclass	NOT NULL,
 	incarnation		bigint		NOT NULL,
 	kind			text		NOT NULL,	-- drop, range, compact, policy
 	key				bytea		NOT NULL,	-- of a range: from this one on
@@ -48,11 +96,12 @@ CREATE TABLE mvstore_journal (
 -- Keys to be looked at when "ends" is as long ago as the policy of the store wants,
 -- or past. Each key stands behind four bytes, its length. Of no use after a restore.
 CREATE TABLE mvstore_calendar (
-	store			regclass	NOT NULL,
+	store			mvstore_regclass	NOT NULL,
 	ends			bigint		NOT NULL,
-	keys			bytea		NOT NULL
+	id				bigint		NOT NULL,	-- tells rows of one end apart
+	keys			bytea		NOT NULL,
+	CONSTRAINT mvstore_calendar_ends PRIMARY KEY (store, ends, id)
 );
-CREATE INDEX mvstore_calendar_ends ON mvstore_calendar (store, ends);
 
 -- Pins: reads of the store as of the version stay complete until then.
 CREATE TABLE mvstore_pin (
@@ -60,7 +109,7 @@ CREATE TABLE mvstore_pin (
 	system			bigint		NOT NULL,
 	database		oid			NOT NULL,
 	owner			name		NOT NULL,
-	store			regclass,				-- NULL: all stores
+	store			mvstore_regclass,				-- NULL: all stores
 	version			bigint		NOT NULL,
 	created			timestamptz	NOT NULL,
 	expires			timestamptz	NOT NULL,
@@ -80,19 +129,66 @@ CREATE SEQUENCE mvstore_clock;
 -- One row: whoever sees it sees the ends of all transactions with versions up to
 -- its own. For standbys and old snapshots; of no use after a restore.
 CREATE TABLE mvstore_stable (
-	version			bigint		NOT NULL
+	version			bigint		NOT NULL,
+	stable			boolean		NOT NULL PRIMARY KEY CHECK (stable)
 );
-INSERT INTO mvstore_stable VALUES (0);
+INSERT INTO mvstore_stable VALUES (0, true);
 
 REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_calendar, mvstore_pin,
   mvstore_paused, mvstore_stable FROM PUBLIC;
 REVOKE ALL ON SEQUENCE mvstore_clock FROM PUBLIC;
+
+-- pg_dump as the owner of the database reads what it takes along.
+GRANT SELECT ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_pin TO pg_database_owner;
+GRANT SELECT ON SEQUENCE mvstore_clock TO pg_database_owner;
 
 SELECT pg_catalog.pg_extension_config_dump('mvstore_policy', '');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_floor', '');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_journal', '');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_pin', '');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_clock', '');
+
+CREATE FUNCTION mvstore_guard() RETURNS trigger
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_guard() FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_guard() IS
+'trigger on the catalog: keeps away rows of a publisher, and joins those of a restore';
+
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_policy
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_floor
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_journal
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_calendar
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_pin
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_paused
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_stable
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+
+-- A subscription's apply fires no others.
+ALTER TABLE mvstore_policy ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_floor ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_journal ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_calendar ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_pin ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_paused ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_stable ENABLE ALWAYS TRIGGER mvstore_guard;
+
+CREATE FUNCTION mvstore_keep_guard() RETURNS event_trigger
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_keep_guard() FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_keep_guard() IS
+'event trigger: the guard of the catalog fires whatever pg_restore --disable-triggers leaves';
+
+CREATE EVENT TRIGGER mvstore_keep_guard ON ddl_command_end WHEN TAG IN ('ALTER TABLE')
+EXECUTE FUNCTION mvstore_keep_guard();
+ALTER EVENT TRIGGER mvstore_keep_guard ENABLE ALWAYS;
 
 --
 -- Stores
@@ -156,7 +252,7 @@ EXECUTE FUNCTION mvstore_forget();
 ALTER EVENT TRIGGER mvstore_forget ENABLE ALWAYS;
 
 CREATE VIEW mvstore_stores AS
-SELECT p.store, p.keep_versions, p.keep_for, p.ttl, p.incarnation,
+SELECT p.store::regclass, p.keep_versions, p.keep_for, p.ttl, p.incarnation,
 	   pg_catalog.pg_total_relation_size(p.store) AS size
   FROM mvstore_policy p
   JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.store;
@@ -662,7 +758,7 @@ COMMENT ON FUNCTION mvstore_unpin(text) IS
 'give a pin up; false if there is none of that name';
 
 CREATE VIEW mvstore_pins AS
-SELECT p.name, p.owner, p.store, p.version, p.created, p.expires
+SELECT p.name, p.owner, p.store::regclass, p.version, p.created, p.expires
   FROM mvstore_pin p
  WHERE p.expires OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp();
 GRANT SELECT ON mvstore_pins TO PUBLIC;
@@ -728,7 +824,7 @@ COMMENT ON FUNCTION mvstore_queued_requests() IS
 'requests in the queue that have no row in the journal; read it through mvstore_requests';
 
 CREATE VIEW mvstore_requests AS
-SELECT j.id, j.store, j.kind,
+SELECT j.id, j.store::regclass, j.kind,
 	   CASE WHEN v.visible THEN j.key END AS key,
 	   CASE WHEN v.visible THEN j.to_key END AS to_key,
 	   CASE WHEN j.keep OPERATOR(pg_catalog.>) 0 THEN j.keep END AS keep, j.before,
@@ -794,7 +890,7 @@ COMMENT ON FUNCTION mvstore_stat_stores() IS
 'what shared memory counts for each store of this database; read it through mvstore_store_stats';
 
 CREATE VIEW mvstore_store_stats AS
-SELECT p.store,
+SELECT p.store::regclass,
 	   coalesce(s.puts, 0) AS puts, coalesce(s.deletes, 0) AS deletes,
 	   coalesce(s.requests, 0) AS requests,
 	   coalesce(s.entries_dropped, 0) AS entries_dropped,
@@ -888,7 +984,7 @@ SELECT t.kind, l.pid, l.usename, t.since, t.store::regclass, t.requests, NULL,
 	ON t.kind OPERATOR(pg_catalog.=) 'lock' AND l.relation OPERATOR(pg_catalog.=) t.store
    AND l.mode OPERATOR(pg_catalog.=) ANY ('{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}')
 UNION ALL
-SELECT 'error', NULL, NULL, pg_catalog.min(mvstore_time_of(j.id)), j.store, pg_catalog.count(*),
+SELECT 'error', NULL, NULL, pg_catalog.min(mvstore_time_of(j.id)), j.store::regclass, pg_catalog.count(*),
 	   NULL, 'requests that failed, see mvstore_requests'
   FROM mvstore_journal j
  WHERE j.attempts OPERATOR(pg_catalog.>=) 5

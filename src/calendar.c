@@ -19,6 +19,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -31,8 +32,9 @@
 
 #define Anum_calendar_store 1
 #define Anum_calendar_ends 2
-#define Anum_calendar_keys 3
-#define Natts_calendar 3
+#define Anum_calendar_id 3
+#define Anum_calendar_keys 4
+#define Natts_calendar 4
 
 /* Bytes of keys in a row, more or less: four rows a page. */
 #define ROW_SIZE 1900
@@ -125,6 +127,7 @@ insert_row(Relation calendar, CatalogIndexState indexes, Oid store, int64 ends,
 	memcpy(VARDATA(bytes), keys, size);
 	values[Anum_calendar_store - 1] = ObjectIdGetDatum(store);
 	values[Anum_calendar_ends - 1] = Int64GetDatum(ends);
+	values[Anum_calendar_id - 1] = Int64GetDatum((int64) pg_prng_uint64(&pg_global_prng_state));
 	values[Anum_calendar_keys - 1] = PointerGetDatum(bytes);
 	tuple = heap_form_tuple(RelationGetDescr(calendar), values, nulls);
 	CatalogTupleInsertWithInfo(calendar, tuple, indexes);

@@ -247,3 +247,14 @@ mvs_catalog_run(MvsCatalog table, const char *format, int count, const Oid *type
 		elog(ERROR, "SPI_finish failed");
 	return rows;
 }
+
+bool
+mvs_catalog_is_running(void)
+{
+	Oid			role;
+	int			context;
+
+	/* As above; an error resets it, too. */
+	GetUserIdAndSecContext(&role, &context);
+	return role == BOOTSTRAP_SUPERUSERID && (context & SECURITY_LOCAL_USERID_CHANGE) != 0;
+}

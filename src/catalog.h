@@ -76,4 +76,7 @@ extern bool mvs_catalog_forget(MvsCatalog table, MvsCatalog index, Oid store);
 extern uint64 mvs_catalog_run(MvsCatalog table, const char *format, int count,
 							  const Oid *types, Datum *values);
 
+/* Whether such a command is running: what its triggers see is mvstore's own doing. */
+extern bool mvs_catalog_is_running(void);
+
 #endif							/* MVSTORE_CATALOG_H */

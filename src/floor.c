@@ -20,10 +20,6 @@
 #include "catalog.h"
 #include "floor.h"
 
-#define Anum_floor_store 1
-#define Anum_floor_floor 2
-#define Natts_floor 2
-
 int64
 mvs_floor_read(Oid store, Snapshot snapshot)
 {

@@ -17,6 +17,11 @@
 
 #include "utils/snapshot.h"
 
+/* Columns of mvstore_floor. */
+#define Anum_floor_store 1
+#define Anum_floor_floor 2
+#define Natts_floor 2
+
 #define ERRCODE_HISTORY_GONE MAKE_SQLSTATE('7', '2', '0', '0', '0')
 
 /* The floor of a store as a snapshot sees it, NULL being a fresh one; 0: nothing has ever gone. */

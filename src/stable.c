@@ -44,7 +44,7 @@
 
 /* Columns of mvstore_stable. */
 #define Anum_stable_version 1
-#define Natts_stable 1
+#define Natts_stable 2
 
 /* Milliseconds: the row is written no oftener; a standby looks at it as often. */
 #define SHORTEST_INTERVAL 10
@@ -222,7 +222,7 @@ mvs_stable_write(int64 version)
 	static ItemPointerData place;
 	Relation	catalog = table_open(mvs_catalog_oid(MVS_STABLE, false), RowExclusiveLock);
 	HeapTuple	old = mvs_catalog_fetch(catalog, &place);
-	Datum		values[Natts_stable] = {Int64GetDatum(version)};
+	Datum		values[Natts_stable] = {Int64GetDatum(version), BoolGetDatum(true)};
 	bool		nulls[Natts_stable] = {false};
 	HeapTuple	new = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 	BlockNumber blocks;
