@@ -1000,9 +1000,12 @@ SELECT 'rate limit', me.worker_pid, NULL, me.throttled_since, NULL, me.queue_len
  WHERE me.throttled_since IS NOT NULL
 UNION ALL
 SELECT 'slot', NULL, NULL, NULL, NULL, me.queue_length, NULL,
-	   'all drops of the database, for lack of a worker slot'
+	   CASE WHEN me.worker_state OPERATOR(pg_catalog.=) 'no free worker slot'
+			THEN 'all drops of the database, for lack of a worker slot'
+			ELSE 'all drops of the database: the mvstore launcher is not running, which needs one of max_worker_processes when the server starts'
+			END
   FROM me
- WHERE me.worker_state OPERATOR(pg_catalog.=) 'no free worker slot'
+ WHERE me.worker_state OPERATOR(pg_catalog.=) ANY ('{no free worker slot,launcher not running}')
 UNION ALL
 SELECT 'snapshot', x.pid, x.name, x.since, NULL, NULL, dead.entries,
 	   pg_catalog.format('the space of what went in the last %s transactions%s',

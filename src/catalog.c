@@ -183,6 +183,31 @@ mvs_catalog_forget(MvsCatalog table, MvsCatalog index, Oid store)
 }
 
 bool
+mvs_catalog_in_use(void)
+{
+	static const MvsCatalog tables[] = {MVS_POLICY, MVS_JOURNAL, MVS_PIN};
+	bool		used = false;
+
+	for (int i = 0; i < lengthof(tables) && !used; i++)
+	{
+		Oid			oid = mvs_catalog_oid(tables[i], true);
+		Relation	table;
+		SysScanDesc scan;
+
+		if (!OidIsValid(oid))
+			continue;
+		if (!ConditionalLockRelationOid(oid, AccessShareLock))
+			return true;
+		table = table_open(oid, NoLock);
+		scan = systable_beginscan(table, InvalidOid, false, NULL, 0, NULL);
+		used = HeapTupleIsValid(systable_getnext(scan));
+		systable_endscan(scan);
+		table_close(table, AccessShareLock);
+	}
+	return used;
+}
+
+bool
 mvs_catalog_lock(void)
 {
 	static const MvsCatalog tables[] = {MVS_POLICY, MVS_FLOOR, MVS_JOURNAL, MVS_CALENDAR,

@@ -51,6 +51,12 @@ extern Oid	mvs_catalog_schema(bool missing_ok);
 extern Oid	mvs_catalog_oid(MvsCatalog object, bool missing_ok);
 
 /*
+ * Whether the database uses mvstore, and does not only have the extension: it has
+ * stores, requests or pins. Waits for no lock: who holds one is about to.
+ */
+extern bool mvs_catalog_in_use(void);
+
+/*
  * Locks what the worker writes of the catalog, without waiting, to the end of
  * the transaction; false where that cannot be had. Without the extension, nothing.
  */

@@ -38,6 +38,13 @@
 static ProcessUtility_hook_type prev_process_utility = NULL;
 static uint32 wait_event_stop = 0;
 
+/* A slot that a command has its worker kept out of; the slot may go with the database. */
+typedef struct HoldOff
+{
+	MvsDatabase *database;
+	Oid			oid;
+} HoldOff;
+
 static void process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 							ProcessUtilityContext context, ParamListInfo params,
 							QueryEnvironment *environment, DestReceiver *receiver,
@@ -47,9 +54,10 @@ static void next_process_utility(PlannedStmt *statement, const char *query,
 								 ParamListInfo params, QueryEnvironment *environment,
 								 DestReceiver *receiver, QueryCompletion *completion);
 static const char *exclusive_database(Node *command, bool *copied);
-static MvsDatabase *slot_to_clear(Node *command);
+static bool find_slot_to_clear(Node *command, HoldOff *hold_off);
 static bool may_create_database(void);
-static void stop_worker(MvsDatabase *database);
+static void begin_hold_off(HoldOff *hold_off);
+static void wait_for_worker(MvsDatabase *database);
 static void end_hold_off(int code, Datum argument);
 
 void
@@ -79,24 +87,23 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 				QueryEnvironment *environment, DestReceiver *receiver,
 				QueryCompletion *completion)
 {
-	MvsDatabase *database = slot_to_clear(statement->utilityStmt);
-	Oid			oid;
+	HoldOff		hold_off;
 
-	if (database == NULL)
+	if (!find_slot_to_clear(statement->utilityStmt, &hold_off))
 	{
 		next_process_utility(statement, query, read_only_tree, context, params,
 							 environment, receiver, completion);
 		return;
 	}
 
-	oid = database->oid;
-	PG_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(database));
+	begin_hold_off(&hold_off);
+	PG_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(&hold_off));
 	{
-		stop_worker(database);
+		wait_for_worker(hold_off.database);
 		next_process_utility(statement, query, read_only_tree, context, params,
 							 environment, receiver, completion);
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(database));
+	PG_END_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(&hold_off));
 
 	/*
 	 * DROP DATABASE runs in no transaction block: the database is gone for good, and its slot goes
@@ -105,10 +112,10 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 	if (IsA(statement->utilityStmt, DropdbStmt))
 	{
 		CommandCounterIncrement();
-		if (!SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(oid)))
-			mvs_database_forget(oid);
+		if (!SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(hold_off.oid)))
+			mvs_database_forget(hold_off.oid);
 	}
-	end_hold_off(0, PointerGetDatum(database));
+	end_hold_off(0, PointerGetDatum(&hold_off));
 }
 
 /* The database that a command must have for itself, or NULL; copied: as a template. */
@@ -153,9 +160,9 @@ exclusive_database(Node *command, bool *copied)
 	return name;
 }
 
-/* The slot of the database whose worker a command needs gone, if the user may run it. */
-static MvsDatabase *
-slot_to_clear(Node *command)
+/* Find the slot of the database whose worker a command needs gone, if the user may run it. */
+static bool
+find_slot_to_clear(Node *command, HoldOff *hold_off)
 {
 	bool		copied;
 	const char *name = exclusive_database(command, &copied);
@@ -164,10 +171,10 @@ slot_to_clear(Node *command)
 	HeapTuple	tuple;
 
 	if (name == NULL || mvs_shared == NULL)
-		return NULL;
+		return false;
 	oid = get_database_oid(name, true);
 	if (!OidIsValid(oid) || (oid == MyDatabaseId && !copied))
-		return NULL;
+		return false;
 	allowed = mvs_compat_database_owned(oid, GetUserId());
 	if (!allowed && copied)
 	{
@@ -179,7 +186,9 @@ slot_to_clear(Node *command)
 	}
 	if (copied && !may_create_database())
 		allowed = false;
-	return allowed ? mvs_database_find(oid) : NULL;
+	hold_off->oid = oid;
+	hold_off->database = allowed ? mvs_database_find(oid) : NULL;
+	return hold_off->database != NULL;
 }
 
 /* Whether the current user may create databases. */
@@ -196,18 +205,28 @@ may_create_database(void)
 	return allowed;
 }
 
-/* Have no worker in a database, and none started. */
+/* Have the worker of a database end, and none started until as many have ended it as began it. */
 static void
-stop_worker(MvsDatabase *database)
+begin_hold_off(HoldOff *hold_off)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STOP_TIME);
-	int			proc;
+	MvsDatabase *database = hold_off->database;
+	int			proc = -1;
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->hold_off = true;
-	proc = database->worker_proc;
+	if (database->oid == hold_off->oid)
+	{
+		database->hold_offs++;
+		proc = database->worker_proc;
+	}
 	LWLockRelease(database->queue_lock);
 	mvs_wake_proc(proc);
+}
+
+/* Wait until the worker of a database has ended. */
+static void
+wait_for_worker(MvsDatabase *database)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STOP_TIME);
 
 	ConditionVariablePrepareToSleep(&database->progress);
 	while (database->worker_pid != 0)
@@ -226,12 +245,14 @@ stop_worker(MvsDatabase *database)
 static void
 end_hold_off(int code, Datum argument)
 {
-	MvsDatabase *database = (MvsDatabase *) DatumGetPointer(argument);
-	bool		wanted;
+	HoldOff    *hold_off = (HoldOff *) DatumGetPointer(argument);
+	MvsDatabase *database = hold_off->database;
+	bool		wanted = false;
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->hold_off = false;
-	wanted = (database->worker_pid == 0 && database->worker_state != MVS_WORKER_NONE);
+	if (database->oid == hold_off->oid)
+		wanted = --database->hold_offs == 0 && database->worker_pid == 0 &&
+			database->worker_state != MVS_WORKER_NONE;
 	LWLockRelease(database->queue_lock);
 	if (wanted)
 		mvs_wake_proc(mvs_shared->launcher_proc);

@@ -211,12 +211,12 @@ write_file(int code, Datum argument)
 		return;
 	}
 	INIT_CRC32C(kept.crc);
-	for (int i = 0; i < mvs_shared->database_count; i++)
+	for (int i = 0; i < mvs_shared->databases_used; i++)
 		if (OidIsValid(mvs_shared->databases[i].oid))
 			header.databases++;
 	header.stores = mvs_stats_copy(InvalidOid, &stores);
 	put(&kept, &header, sizeof(header));
-	for (int i = 0; i < mvs_shared->database_count; i++)
+	for (int i = 0; i < mvs_shared->databases_used; i++)
 		if (OidIsValid(mvs_shared->databases[i].oid))
 			write_database(&kept, &mvs_shared->databases[i]);
 	put(&kept, stores, sizeof(MvsStoreStats) * header.stores);

@@ -207,7 +207,7 @@ child_of(Oid database)
 static void
 collect_wishes(void)
 {
-	for (int i = 0; i < mvs_shared->database_count; i++)
+	for (int i = 0; i < mvs_shared->databases_used; i++)
 	{
 		MvsDatabase *database = &mvs_shared->databases[i];
 		bool		wanted;
@@ -217,7 +217,7 @@ collect_wishes(void)
 		LWLockAcquire(database->queue_lock, LW_SHARED);
 		oid = database->oid;
 		turn_at = database->worker_state == MVS_WORKER_TURN ? database->worker_turn : 0;
-		wanted = !database->hold_off &&
+		wanted = database->hold_offs == 0 &&
 			(database->worker_state == MVS_WORKER_WANTED ||
 			 database->worker_state == MVS_WORKER_TURN ||
 			 database->worker_state == MVS_WORKER_NO_SLOT);
@@ -258,9 +258,11 @@ reap(void)
 			LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 
 			/* It may have ended before it could say anything. */
-			if (database->worker_state == MVS_WORKER_STARTING)
+			if (database->oid == child->database &&
+				database->worker_state == MVS_WORKER_STARTING)
 				database->worker_state = MVS_WORKER_WANTED;
-			unexpected = (database->worker_state == MVS_WORKER_WANTED);
+			unexpected = (database->oid == child->database &&
+						  database->worker_state == MVS_WORKER_WANTED);
 			LWLockRelease(database->queue_lock);
 		}
 
@@ -344,9 +346,16 @@ start_workers(void)
 static void
 wake_workers(void)
 {
-	for (int i = 0; i < mvs_shared->database_count; i++)
-		mvs_wake_proc(mvs_shared->databases[i].oid != InvalidOid ?
-					  mvs_shared->databases[i].worker_proc : -1);
+	for (int i = 0; i < mvs_shared->databases_used; i++)
+	{
+		MvsDatabase *database = &mvs_shared->databases[i];
+		int			proc;
+
+		LWLockAcquire(database->queue_lock, LW_SHARED);
+		proc = OidIsValid(database->oid) ? database->worker_proc : -1;
+		LWLockRelease(database->queue_lock);
+		mvs_wake_proc(proc);
+	}
 }
 
 /* Start one worker; false where the server has no slot for it. */
@@ -396,7 +405,7 @@ set_state(Oid oid, MvsWorkerState state)
 	if (database == NULL)
 		return;
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	if (database->worker_pid == 0)
+	if (database->oid == oid && database->worker_pid == 0)
 		database->worker_state = state;
 	LWLockRelease(database->queue_lock);
 }

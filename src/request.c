@@ -238,7 +238,8 @@ warn_without_worker(void)
 	else if (mvs_shared->launcher_proc < 0 && database->worker_pid == 0)
 		ereport(WARNING,
 				(errmsg("drops are not worked off because the mvstore launcher is not running"),
-				 errdetail("They are kept until it runs again.")));
+				 errdetail("They are kept until it runs again."),
+				 errhint("It needs one of \"max_worker_processes\" when the server starts.")));
 	else
 		return;
 	warned = true;

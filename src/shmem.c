@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -19,6 +20,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "catalog.h"
 #include "keep.h"
 #include "mvstore.h"
 #include "shmem.h"
@@ -26,6 +28,9 @@
 #include "version.h"
 
 MvsShared  *mvs_shared = NULL;
+
+/* The slot of this session's database, for good: no session changes its database. */
+static MvsDatabase *own_slot = NULL;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
@@ -36,6 +41,7 @@ static Size writers_size(void);
 static Size arrays_size(void);
 static void request_shmem(void);
 static void startup_shmem(void);
+static void take_own_slot(void);
 static bool free_stale_slots(void);
 
 /* Register the hooks that ask for shared memory and set it up. */
@@ -146,7 +152,7 @@ mvs_database_take(Oid oid, bool *fresh)
 	MvsDatabase *database = NULL;
 
 	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < mvs_shared->database_count; i++)
+	for (int i = 0; i < mvs_shared->databases_used; i++)
 	{
 		MvsDatabase *slot = &mvs_shared->databases[i];
 
@@ -158,11 +164,14 @@ mvs_database_take(Oid oid, bool *fresh)
 		if (slot->oid == InvalidOid && database == NULL)
 			database = slot;
 	}
+	if (database == NULL && mvs_shared->databases_used < mvs_shared->database_count)
+		database = &mvs_shared->databases[mvs_shared->databases_used++];
 	if (fresh)
 		*fresh = database && database->oid == InvalidOid;
 	if (database && database->oid == InvalidOid)
 	{
 		/* All but what start-up has set once for all. */
+		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 		database->clock = InvalidOid;
 		database->last = database->mark = database->last_truncate = 0;
 		database->past_writes = 0;
@@ -197,10 +206,11 @@ mvs_database_take(Oid oid, bool *fresh)
 		database->held_count = database->held_sweeps = database->pinned_count = 0;
 		database->retry_count = database->failed_count = 0;
 		database->throttled_since = 0;
-		database->hold_off = false;
+		database->hold_offs = 0;
 		memset(&database->stats, 0, sizeof(database->stats));
 		database->stats.since = GetCurrentTimestamp();
 		database->oid = oid;
+		LWLockRelease(database->queue_lock);
 	}
 	LWLockRelease(mvs_shared->lock);
 	return database;
@@ -214,10 +224,13 @@ free_stale_slots(void)
 
 	/* A database may be so new that our cache still says there is none. */
 	AcceptInvalidationMessages();
-	for (int i = 0; i < mvs_shared->database_count; i++)
+	for (int i = 0; i < mvs_shared->databases_used; i++)
 	{
-		Oid			oid = mvs_shared->databases[i].oid;
+		Oid			oid;
 
+		LWLockAcquire(mvs_shared->lock, LW_SHARED);
+		oid = mvs_shared->databases[i].oid;
+		LWLockRelease(mvs_shared->lock);
 		if (OidIsValid(oid) && !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(oid)))
 		{
 			mvs_database_forget(oid);
@@ -227,50 +240,58 @@ free_stale_slots(void)
 	return freed;
 }
 
-MvsDatabase *
-mvs_database_if_any(void)
+/* Take a slot for this session's database, if there is one to be had. */
+static void
+take_own_slot(void)
 {
-	static MvsDatabase *current = NULL;
+	bool		fresh;
 
-	if (mvs_shared == NULL)
-		return NULL;
-	if (current == NULL)
-	{
-		bool		fresh;
-		MvsDatabase *database = mvs_database_take(MyDatabaseId, &fresh);
+	own_slot = mvs_database_take(MyDatabaseId, &fresh);
+	if (own_slot == NULL && free_stale_slots())
+		own_slot = mvs_database_take(MyDatabaseId, &fresh);
 
-		if (database == NULL && free_stale_slots())
-			database = mvs_database_take(MyDatabaseId, &fresh);
-		if (database == NULL)
-			return NULL;
-		current = database;		/* for good: no session changes its database */
-
-		/* Stores may have come by a restore, or with a template: a worker is to look. */
-		if (fresh)
-			mvs_wake_worker(database);
-	}
-	mvs_version_load(current);
-	return current;
+	/* Stores may have come by a restore, or with a template: a worker is to look. */
+	if (own_slot && fresh)
+		mvs_wake_worker(own_slot);
 }
 
-MvsDatabase *
-mvs_database(void)
+void
+mvs_shmem_require(void)
 {
-	MvsDatabase *database = mvs_database_if_any();
-
 	if (mvs_shared == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("mvstore must be loaded by the server to write to stores"),
 				 errhint("Add mvstore to shared_preload_libraries and restart the server.")));
-	if (database == NULL)
+}
+
+MvsDatabase *
+mvs_database(void)
+{
+	mvs_shmem_require();
+	if (own_slot == NULL)
+		take_own_slot();
+	if (own_slot == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("too many databases with stores"),
 				 errdetail("At most %d databases of a server can have stores.",
 						   mvs_shared->database_count),
-				 errhint("Raise \"mvstore.max_databases\" and restart the server.")));
-	return database;
+				 errhint("Raise \"mvstore.max_databases\" and restart the server, or drop one of the databases that mvstore_stats shows.")));
+	mvs_version_load(own_slot);
+	return own_slot;
+}
+
+MvsDatabase *
+mvs_database_if_any(void)
+{
+	if (mvs_shared == NULL)
+		return NULL;
+	if (mvs_database_find(MyDatabaseId) == NULL && !RecoveryInProgress() && mvs_catalog_in_use())
+		take_own_slot();
+	if (own_slot)
+		mvs_version_load(own_slot);
+	return own_slot;
 }
 
 MvsDatabase *
@@ -278,11 +299,17 @@ mvs_database_find(Oid oid)
 {
 	MvsDatabase *found = NULL;
 
+	if (mvs_shared == NULL)
+		return NULL;
+	if (own_slot && oid == MyDatabaseId)
+		return own_slot;
 	LWLockAcquire(mvs_shared->lock, LW_SHARED);
-	for (int i = 0; i < mvs_shared->database_count && !found; i++)
+	for (int i = 0; i < mvs_shared->databases_used && !found; i++)
 		if (mvs_shared->databases[i].oid == oid)
 			found = &mvs_shared->databases[i];
 	LWLockRelease(mvs_shared->lock);
+	if (OidIsValid(oid) && oid == MyDatabaseId)
+		own_slot = found;
 	return found;
 }
 
@@ -294,8 +321,10 @@ mvs_database_forget(Oid oid)
 	if (database == NULL)
 		return;
 	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	if (database->oid == oid)
 		database->oid = InvalidOid;
+	LWLockRelease(database->queue_lock);
 	LWLockRelease(mvs_shared->lock);
 	mvs_stats_forget_database(oid);
 }

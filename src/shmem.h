@@ -3,11 +3,12 @@
  * shmem.h
  *	  What the processes of mvstore share.
  *
- * One MvsShared, with one MvsDatabase for each database that has stores. All
+ * One MvsShared, with one MvsDatabase for each database that uses mvstore. All
  * of it lies in the main shared memory segment, so a crash restart begins anew.
  *
- * Locks, none of which is held while another of them is taken, nor across
- * anything that can raise an error:
+ * Locks, none of which is held across anything that can raise an error, nor while
+ * another of them is taken, but queue_lock within MvsShared.lock, where a slot
+ * changes hands:
  *
  *	MvsShared.lock			which database has which slot; the launcher's fields
  *	MvsShared.store_lock	the hash of per-store counters (shared for counting)
@@ -128,7 +129,12 @@ typedef struct MvsDropStats
 
 typedef struct MvsDatabase
 {
-	Oid			oid;			/* InvalidOid: a free slot; behind MvsShared.lock */
+	/*
+	 * InvalidOid: a free slot. Changed with MvsShared.lock and queue_lock held, both exclusively, so
+	 * that either will do to read it. Who comes by a pointer that it has had for a while, and is not
+	 * connected to the database, looks again whose slot it is.
+	 */
+	Oid			oid;
 
 	/* Versions: see version.c. */
 	LWLock	   *version_lock;
@@ -193,7 +199,7 @@ typedef struct MvsDatabase
 	TimestampTz throttled_since;	/* by mvstore.drop_rate_limit; 0: not */
 	int			trouble_count;
 	MvsTrouble	troubles[MVS_MAX_TROUBLES];
-	bool		hold_off;		/* DDL on the database: no worker now */
+	int			hold_offs;		/* commands on the database that want no worker there now */
 	ConditionVariable progress; /* broadcast when the fields above move */
 	MvsDropStats stats;
 } MvsDatabase;
@@ -232,6 +238,7 @@ typedef struct MvsShared
 	bool		slot_wanted;	/* the server has no slot free for one of them */
 	MvsTold    *told;			/* places per backend, behind its database's version_lock */
 	int			database_count;
+	int			databases_used; /* no slot from here on has ever been taken */
 #ifdef MVSTORE_FAULTS
 	pg_atomic_uint32 fault_hits;	/* times that the point of mvstore.fault was met */
 #endif
@@ -244,18 +251,26 @@ extern MvsShared *mvs_shared;
 /* Asks for shared memory and sets it up; from _PG_init, when preloaded. */
 extern void mvs_shmem_init(void);
 
+/* Raises 55000 without shared memory. */
+extern void mvs_shmem_require(void);
+
 /*
- * The current database's slot, taken when there is none yet. mvs_database()
- * raises 55000 without shared memory and 53400 where all slots are taken;
- * mvs_database_if_any() returns NULL then.
+ * The current database's slot, for who uses mvstore there: taken when there is none
+ * yet. Raises 55000 without shared memory and 53400 where all slots are taken.
  */
 extern MvsDatabase *mvs_database(void);
+
+/*
+ * The same for who would only know: where there is none, it is taken only if the
+ * catalog says that the database is in use. Else NULL, as without shared memory, on a
+ * standby, and where all slots are taken: then nobody writes to stores of the database.
+ */
 extern MvsDatabase *mvs_database_if_any(void);
 
 /* The slot of a database, a free one if it has none yet; NULL where all are taken. */
 extern MvsDatabase *mvs_database_take(Oid database, bool *fresh);
 
-/* The slot of a database that has one, or NULL. Takes no reference. */
+/* The slot of a database that has one, or NULL. Reads no tables. */
 extern MvsDatabase *mvs_database_find(Oid database);
 
 /* Frees the slot of a database that was dropped. */

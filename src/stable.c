@@ -74,7 +74,16 @@ mvs_stable(Snapshot snapshot)
 	if (RecoveryInProgress())
 		return mvs_stable_read(snapshot);
 	database = mvs_database_if_any();
-	return database ? mvs_version_stable(database, snapshot) : mvs_version_mark();
+	if (database == NULL)
+	{
+		int64		mark = mvs_version_mark();
+
+		/* First the mark, then another look: who takes a slot later begins above it. */
+		database = mvs_database_if_any();
+		if (database == NULL)
+			return mark;
+	}
+	return mvs_version_stable(database, snapshot);
 }
 
 bool

@@ -49,6 +49,7 @@ PG_FUNCTION_INFO_V1(mvstore_stat_writers);
 PG_FUNCTION_INFO_V1(mvstore_stats_reset);
 
 static MvsStoreStats *find(Oid store, HASHACTION action);
+static const char *worker_state_of(const MvsDatabase *slot);
 
 Size
 mvs_stats_shmem_size(void)
@@ -252,6 +253,31 @@ interval_of(int64 usecs)
 	return IntervalPGetDatum(interval);
 }
 
+/* What is told of a database's worker. With queue_lock held. */
+static const char *
+worker_state_of(const MvsDatabase *slot)
+{
+	switch (slot->worker_state)
+	{
+		case MVS_WORKER_IDLE:
+			if (slot->paused)
+				return "paused";
+			if (slot->throttled_since != 0)
+				return "rate limit";
+			break;
+		case MVS_WORKER_WANTED:
+		case MVS_WORKER_TURN:
+		case MVS_WORKER_NO_SLOT:
+			/* Who is to start it may have found no slot itself, when the server was started. */
+			if (mvs_shared->launcher_proc < 0)
+				return "launcher not running";
+			break;
+		default:
+			break;
+	}
+	return worker_states[slot->worker_state];
+}
+
 /* What shared memory counts for each database that has a slot. */
 Datum
 mvstore_stat_databases(PG_FUNCTION_ARGS)
@@ -259,7 +285,7 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; mvs_shared && i < mvs_shared->database_count; i++)
+	for (int i = 0; mvs_shared && i < mvs_shared->databases_used; i++)
 	{
 		MvsDatabase *slot = &mvs_shared->databases[i];
 		MvsDropStats stats;
@@ -278,10 +304,7 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 		values[column++] = ObjectIdGetDatum(oid);
 		nulls[column] = (slot->worker_pid == 0);
 		values[column++] = Int32GetDatum(slot->worker_pid);
-		values[column++] = PointerGetDatum(slot->worker_state != MVS_WORKER_IDLE ?
-										   worker_states[slot->worker_state] :
-										   slot->paused ? "paused" :
-										   slot->throttled_since != 0 ? "rate limit" : "idle");
+		values[column++] = PointerGetDatum(worker_state_of(slot));
 		values[column++] = Int64GetDatum(slot->queue_count);
 		values[column++] = Int64GetDatum((int64) (slot->queue_tail - slot->queue_head));
 		values[column++] = Int64GetDatum((int64) mvs_queue_size);
@@ -428,8 +451,12 @@ mvstore_stat_writers(PG_FUNCTION_ARGS)
 Datum
 mvstore_stats_reset(PG_FUNCTION_ARGS)
 {
-	MvsDatabase *database = mvs_database();
+	MvsDatabase *database;
 
+	mvs_shmem_require();
+	database = mvs_database_find(MyDatabaseId);
+	if (database == NULL)
+		PG_RETURN_VOID();		/* nothing has been counted */
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	memset(&database->stats, 0, sizeof(database->stats));
 	database->stats.since = GetCurrentTimestamp();

@@ -545,7 +545,7 @@ mvs_worker_lock_delay(int tries)
 bool
 mvs_worker_is_stopping(void)
 {
-	return got_sigterm || mvs_worker.database->hold_off;
+	return got_sigterm || mvs_worker.database->hold_offs > 0;
 }
 
 void

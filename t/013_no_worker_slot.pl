@@ -22,14 +22,16 @@ for my $value (1 .. 3)
 my ($status, $out, $err) = $node->psql('postgres', q{SELECT mvstore_drop('s', 'k'); SELECT mvstore_drop('s', 'j');});
 is($status, 0, 'a drop can be requested without a worker');
 is(scalar(() = $err =~ /WARNING/g), 1, 'its session is warned once');
+like($err, qr/launcher is not running.*HINT:.*max_worker_processes/s, 'that the launcher is not there, and what it needs');
 is($node->safe_psql('postgres', q{SELECT mvstore_flush('100 ms')}), 'f', 'mvstore_flush does not say done');
 is(entries_of($node, 'postgres', 's'), 3, 'nothing is done yet');
-is($node->safe_psql('postgres', q{SELECT worker_pid IS NULL, worker_state IS NOT NULL FROM mvstore_stats WHERE database = 'postgres'}),
-	't|t', 'mvstore_stats shows that there is no worker');
-note($node->safe_psql('postgres', q{SELECT worker_state FROM mvstore_stats WHERE database = 'postgres'}));
+is($node->safe_psql('postgres', q{SELECT worker_pid IS NULL, worker_state FROM mvstore_stats WHERE database = 'postgres'}),
+	't|launcher not running', 'mvstore_stats shows that there is no worker, and why');
+is($node->safe_psql('postgres', q{SELECT kind, holds_back ~ 'launcher.*max_worker_processes' FROM mvstore_blockers WHERE kind NOT IN ('snapshot', 'writer')}),
+	'slot|t', 'mvstore_blockers names the launcher, and the setting');
 my $deadline = time() + $PostgreSQL::Test::Utils::timeout_default;
-Time::HiRes::usleep(50_000) until (slurp_file($node->logfile) =~ /HINT:.*max_worker_processes/ || time() > $deadline);
-is(scalar(() = slurp_file($node->logfile) =~ /HINT:.*max_worker_processes/g), 1, 'the log says once what to raise');
+Time::HiRes::usleep(50_000) until (slurp_file($node->logfile) =~ /HINT:.*increasing the configuration parameter.*max_worker_processes/ || time() > $deadline);
+is(scalar(() = slurp_file($node->logfile) =~ /HINT:.*increasing the configuration parameter.*max_worker_processes/g), 1, 'the log says once what to raise');
 
 # One slot, for the launcher: it says the same of the worker.
 $node->append_conf('postgresql.conf', 'max_logical_replication_workers = 0');
