@@ -48,6 +48,7 @@ typedef struct MvsNote
 	char	   *key;
 } MvsNote;
 
+static bool are_close(const MvsNotes *notes, int64 first, int64 last);
 static int	compare_notes(const void *a, const void *b);
 static bool same_again(const MvsNote *note, const MvsNote *other);
 static void insert_row(Relation calendar, CatalogIndexState indexes, Oid store, int64 ends,
@@ -58,17 +59,23 @@ static int	copy_others(const MvsCalendarRow *row, const bytea *key, bool prefix,
  * Writing
  * ------------------------------------------------------------------------ */
 
+/* Whether one look, when the last of them is old enough, does for ends. */
+static bool
+are_close(const MvsNotes *notes, int64 first, int64 last)
+{
+	return last - first < MVS_CALENDAR_SPAN && (first <= notes->old) == (last <= notes->old);
+}
+
 void
 mvs_notes_add(MvsNotes *notes, const char *key, int length, int64 end, bool alone)
 {
 	MvsNote    *last;
 
-	/* One look does for ends that are close together. */
 	if (notes->count > 0)
 	{
 		last = &notes->notes[notes->count - 1];
 		if (last->length == length && memcmp(last->key, key, length) == 0 &&
-			Max(last->end, end) - Min(last->first, end) < MVS_CALENDAR_SPAN)
+			are_close(notes, Min(last->first, end), Max(last->end, end)))
 		{
 			last->first = Min(last->first, end);
 			last->end = Max(last->end, end);
@@ -157,7 +164,7 @@ mvs_calendar_write(Oid store, MvsNotes *notes)
 
 		resetStringInfo(&keys);
 		for (; i < notes->count && keys.len < ROW_SIZE &&
-			 notes->notes[i].end - first < MVS_CALENDAR_SPAN; i++)
+			 are_close(notes, first, notes->notes[i].end); i++)
 		{
 			const MvsNote *note = &notes->notes[i];
 			int32		length = note->alone ? ~note->length : note->length;

@@ -25,7 +25,8 @@
 
 /*
  * Microseconds: ends that share a note lie no further apart, nor do the last ends
- * of the notes that share a row.
+ * of the notes that share a row. And what is old enough, so that it waits for the
+ * horizon alone, does not share them with what is too young.
  */
 #define MVS_CALENDAR_SPAN INT64CONST(1000000)
 
@@ -35,6 +36,7 @@ typedef struct MvsNotes
 	int			count;
 	int			space;
 	struct MvsNote *notes;
+	int64		old;			/* ends up to here are old enough already: what is later comes later */
 } MvsNotes;
 
 /*

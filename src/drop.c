@@ -103,6 +103,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	drop->stable = mvs_version_stable(database, GetActiveSnapshot());
 	drop->horizon = Min(drop->stable, mvs_pin_lowest(database, store, GetActiveSnapshot()));
 	drop->now = mvs_version_now(database);
+	drop->notes.old = drop->now - Max(drop->store.info.policy.keep_for, 0);
 	mvs_cursor_open(&drop->cursor, &drop->store, GetActiveSnapshot());
 	return MVS_DROP_READY;
 }
@@ -334,6 +335,8 @@ mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, int first)
 		else if ((i >= pending && i < first) || end == MVS_NEWEST)
 			continue;
 		mvs_notes_add(&drop->notes, key, length, end, !drop->entries.whole);
+		if (end > drop->horizon && end <= drop->notes.old)
+			drop->left = Max(drop->left, drop->entries.whole ? end : drop->notes.old);
 		if (!drop->entries.whole)
 			break;				/* whoever comes for this one sees what is next */
 	}

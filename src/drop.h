@@ -51,6 +51,7 @@ typedef struct MvsDrop
 	int64		horizon;		/* that, or the lowest pin */
 	int64		now;
 	int64		floor;			/* to be raised to; 0: nothing went */
+	int64		left;			/* no noted end that only the horizon keeps is beyond; 0: none */
 	int64		read;			/* entries of ranges that were read */
 	int64		merged;			/* requests beyond the first of their key */
 	MvsNotes	notes;			/* for the calendar */

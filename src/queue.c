@@ -154,7 +154,7 @@ mvs_queue_copy(MvsDatabase *database, char **requests)
 }
 
 void
-mvs_queue_mark(MvsDatabase *database, Oid store, int64 version, uint64 sequence)
+mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence)
 {
 	MvsMark    *mark = NULL;
 
@@ -165,8 +165,8 @@ mvs_queue_mark(MvsDatabase *database, Oid store, int64 version, uint64 sequence)
 	{
 		mark = &database->marks[database->mark_count++];
 		mark->store = store;
-		mark->version = version;
 		mark->sequence = sequence;
+		mark->times = 0;
 	}
 	if (!mark)
 	{
@@ -174,12 +174,11 @@ mvs_queue_mark(MvsDatabase *database, Oid store, int64 version, uint64 sequence)
 		if (!database->all_marked)
 		{
 			database->all_marked = true;
-			mark->version = version;
 			mark->sequence = sequence;
 		}
 	}
-	mark->version = Max(mark->version, version);
 	mark->sequence = Min(mark->sequence, sequence);
+	mark->times++;
 }
 
 void
@@ -203,7 +202,7 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 			if (put_request(database, request))
 				continue;
 			overflowed++;
-			mvs_queue_mark(database, request->store, request->before, request->sequence);
+			mvs_queue_mark(database, request->store, request->sequence);
 		}
 		else if (publication->reserved)
 		{
@@ -239,7 +238,7 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 	if (publication->marks != NIL)
 		database->published++;
 	foreach(cell, publication->marks)
-		mvs_queue_mark(database, lfirst_oid(cell), publication->version, database->published);
+		mvs_queue_mark(database, lfirst_oid(cell), database->published);
 
 	/* What has no place in the ring is taken with all before it. */
 	if (database->queue_count == 0)

@@ -84,7 +84,6 @@ typedef struct MvsPublication
 	MvsPause	pause;
 	int64		skipped;		/* implicit ones that a mark stands for */
 	const List *marks;			/* OIDs of stores to be marked */
-	int64		version;		/* of the transaction */
 } MvsPublication;
 
 /* Keeps room for requests that will be published, or are not; false where there is none. */
@@ -118,7 +117,7 @@ extern bool mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool 
 extern Size mvs_queue_copy(MvsDatabase *database, char **requests);
 
 /* Marks a store, or with InvalidOid all of them. With queue_lock held. */
-extern void mvs_queue_mark(MvsDatabase *database, Oid store, int64 version, uint64 sequence);
+extern void mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence);
 
 /*
  * When what is in the queue, if anything, is to be worked off: at once if somebody

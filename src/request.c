@@ -657,9 +657,7 @@ publish(Level *level)
 			.pause = level->pause,
 			.spilled = level->spilled,
 			.skipped = level->skipped,
-			.marks = level->marks,
-			/* For all that there is, whoever wrote it, and also without a write of our own. */
-			.version = level->marks != NIL ? mvs_version_last(database) : 0
+			.marks = level->marks
 		};
 
 		mvs_queue_publish(database, &publication);

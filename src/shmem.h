@@ -77,8 +77,8 @@ typedef struct MvsTold
 typedef struct MvsMark
 {
 	Oid			store;
-	int64		version;		/* garbage was made up to here */
 	uint64		sequence;		/* of the first request that it stands for */
+	uint64		times;			/* that it was made, ever */
 } MvsMark;
 
 /* A store that the worker cannot get at. */

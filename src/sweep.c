@@ -82,7 +82,7 @@ static SweepState run_slice(MvsSweep *sweep, MvsDrop *drop);
 static SweepState sweep_slice(MvsSweep *sweep, bool run);
 static MvsSweep *sweep_of(Oid store);
 static void begin_pass(MvsSweep *sweep);
-static void begin_sweep(Oid store, int64 version, uint64 sequence);
+static void begin_sweep(Oid store, uint64 sequence);
 static int64 old_enough(MvsSweep *sweep);
 static void forget_sweep(MvsSweep *sweep);
 static void after_pass(MvsSweep *sweep);
@@ -122,7 +122,6 @@ pass_slice(MvsSweep *sweep, MvsDrop *drop)
 		mvs_drop_forget_notes();
 	}
 	sweep->age = Max(drop->store.info.policy.keep_for, 0);
-	sweep->lowest_horizon = Min(sweep->lowest_horizon, drop->horizon);
 	state = mvs_walk_slice(drop, &sweep->walk, NULL, drop->store.info.policy.keep_versions,
 						   sweep_key, NULL, mvs_worker.context, &drop->tally.swept);
 	return state == MVS_WALK_DONE ? SWEEP_DONE :
@@ -204,7 +203,7 @@ run_slice(MvsSweep *sweep, MvsDrop *drop)
 
 	sweep->age = Max(drop->store.info.policy.keep_for, 0);
 	limit = Min(drop->now - sweep->age, drop->horizon);
-	sweep->lowest_horizon = drop->horizon;
+	sweep->horizon = drop->horizon;
 	if (drop->store.info.referenced)
 	{
 		/* They can go when the foreign key has gone. */
@@ -321,9 +320,9 @@ mvs_sweep_take_marks(void)
 	LWLockRelease(mvs_worker.database->queue_lock);
 
 	for (int i = 0; i < count; i++)
-		begin_sweep(marks[i].store, marks[i].version, marks[i].sequence);
+		begin_sweep(marks[i].store, marks[i].sequence);
 	if (all_marked)
-		mvs_sweep_all(all.version, all.sequence);
+		mvs_sweep_all(all.sequence);
 	mvs_worker_report();
 
 	MVS_FAULT("marks-kept");
@@ -334,17 +333,16 @@ mvs_sweep_take_marks(void)
 	{
 		MvsMark    *mark = &mvs_worker.database->marks[i];
 
-		if (mark->version == marks[i].version && mark->sequence == marks[i].sequence)
+		if (mark->times == marks[i].times)
 			*mark = mvs_worker.database->marks[--mvs_worker.database->mark_count];
 	}
-	if (all_marked && mvs_worker.database->all_stores.version == all.version &&
-		mvs_worker.database->all_stores.sequence == all.sequence)
+	if (all_marked && mvs_worker.database->all_stores.times == all.times)
 		mvs_worker.database->all_marked = false;
 	LWLockRelease(mvs_worker.database->queue_lock);
 }
 
 void
-mvs_sweep_all(int64 version, uint64 sequence)
+mvs_sweep_all(uint64 sequence)
 {
 	MemoryContext old = CurrentMemoryContext;
 	List	   *stores;
@@ -357,7 +355,7 @@ mvs_sweep_all(int64 version, uint64 sequence)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(old);
 	foreach(cell, stores)
-		begin_sweep(lfirst_oid(cell), version, sequence);
+		begin_sweep(lfirst_oid(cell), sequence);
 	list_free(stores);
 }
 
@@ -367,25 +365,22 @@ begin_pass(MvsSweep *sweep)
 {
 	sweep->begun = false;
 	mvs_walk_begin(&sweep->walk, NULL, mvs_worker.context);
-	sweep->lowest_horizon = MVS_NEWEST;
-	sweep->wait_for = 0;
+	sweep->left = sweep->wait_for = 0;
 }
 
 /* Have one store swept; if it is being swept, once more. */
 static void
-begin_sweep(Oid store, int64 version, uint64 sequence)
+begin_sweep(Oid store, uint64 sequence)
 {
 	MvsSweep   *sweep = sweep_of(store);
 
 	if (sweep->active && sweep->wait_for == 0)
 	{
-		sweep->again_version = sweep->again ? Max(sweep->again_version, version) : version;
 		sweep->again_sequence = sweep->again ? Min(sweep->again_sequence, sequence) : sequence;
 		sweep->again = true;
 		return;
 	}
 	/* The new pass is also for what the last one waits for. */
-	sweep->version = sweep->active ? Max(version, sweep->version) : version;
 	sweep->sequence = sweep->active ? Min(sequence, sweep->sequence) : sequence;
 	sweep->active = true;
 	sweep->due_at = 0;
@@ -508,6 +503,7 @@ sweep_slice(MvsSweep *sweep, bool run)
 	mvs_drop_commit(&drop, state);
 	if (state == MVS_DROP_READY && !run)
 		sweep->begun = true;
+	sweep->left = Max(sweep->left, drop.left);
 	mvs_sweep_expect(&drop);
 	return result;
 }
@@ -532,15 +528,13 @@ after_pass(MvsSweep *sweep)
 	LWLockRelease(mvs_worker.database->queue_lock);
 
 	/* What it could not let go for the horizon is noted; who waits, waits for that. */
-	if (sweep->lowest_horizon < sweep->version)
-		sweep->wait_for = sweep->version;
-	else
-		sweep->active = false;
+	sweep->wait_for = sweep->left;
+	sweep->active = sweep->wait_for > 0;
 	if (sweep->again)
 	{
 		/* A new mark asks for another. */
 		sweep->again = false;
-		begin_sweep(sweep->store, sweep->again_version, sweep->again_sequence);
+		begin_sweep(sweep->store, sweep->again_sequence);
 	}
 }
 
@@ -566,7 +560,7 @@ after_slice(MvsSweep *sweep, SweepState state, bool run)
 			sweep->due_at = mvs_worker_lock_delay(0);
 			if (!run)
 				after_pass(sweep);
-			else if (sweep->wait_for <= sweep->lowest_horizon)
+			else if (sweep->wait_for <= sweep->horizon)
 				sweep->active = false;
 			break;
 	}

@@ -32,15 +32,14 @@ typedef struct MvsSweep
 
 	/* Passes. */
 	bool		active;			/* one is to be made, under way, or done but for what waits */
-	int64		version;		/* it is for garbage up to here */
-	uint64		sequence;		/* and for requests from here on; PG_UINT64_MAX: none */
+	uint64		sequence;		/* it is for requests from here on; PG_UINT64_MAX: none */
 	bool		again;			/* marked anew since it began: another pass, for these */
-	int64		again_version;
 	uint64		again_sequence;
 	bool		begun;			/* the first slice is done */
 	MvsWalk		walk;
-	int64		lowest_horizon; /* of its slices; then, of the last run's */
-	int64		wait_for;		/* it is done; what it left goes when the horizon is here */
+	int64		left;			/* what only the horizon kept of it ends here at the latest */
+	int64		wait_for;		/* that, when the pass is done: goes when the horizon is here */
+	int64		horizon;		/* of the last run */
 
 	/* Runs by the calendar. */
 	int64		from;			/* no row has lower ends */
@@ -52,8 +51,8 @@ typedef struct MvsSweep
 /* Takes the marks of the database over. */
 extern void mvs_sweep_take_marks(void);
 
-/* Has all stores swept, for garbage up to a version. */
-extern void mvs_sweep_all(int64 version, uint64 sequence);
+/* Has all stores swept, for requests from a sequence number on. */
+extern void mvs_sweep_all(uint64 sequence);
 
 /* Takes over what stands in the calendar; false where somebody has it locked. */
 extern bool mvs_sweep_load(void);

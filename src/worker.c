@@ -177,7 +177,7 @@ mvs_worker_main(Datum argument)
 	/* Shared memory is new: what it held is in the journal and in the stores. */
 	if (!mvs_worker.database->swept)
 	{
-		mvs_sweep_all(0, 0);
+		mvs_sweep_all(0);
 		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 		mvs_worker.database->journal_wanted = true;
 		mvs_worker.database->swept = true;
@@ -403,8 +403,7 @@ release_slot(int code, Datum argument)
 		if (item->request->journal != 0)
 			database->journal_wanted = true;
 		else if (MvsRequestIsImplicit(item->request))
-			mvs_queue_mark(database, item->request->store, item->request->before,
-						   item->request->sequence);
+			mvs_queue_mark(database, item->request->store, item->request->sequence);
 	}
 	foreach(cell, mvs_worker.sweeps)
 	{
@@ -412,7 +411,6 @@ release_slot(int code, Datum argument)
 
 		if (sweep->active)
 			mvs_queue_mark(database, sweep->store,
-						   Max(sweep->version, sweep->again ? sweep->again_version : 0),
 						   Min(sweep->sequence, sweep->again ? sweep->again_sequence :
 							   PG_UINT64_MAX));
 	}
