@@ -39,6 +39,7 @@ OBJS = \
 	src/rule.o \
 	src/shmem.o \
 	src/stable.o \
+	src/statement.o \
 	src/stats.o \
 	src/store.o \
 	src/sweep.o \

@@ -52,7 +52,7 @@ SELECT mvstore_put('s', 'm', 'mirrored') AS v \gset
 SELECT version = :v AS "one version", value FROM mvstore_get_entry('mirror', 'm');
 DROP TRIGGER regress_mirror ON s;
 
--- A put is no INSERT statement: triggers of statements do not fire.
+-- A put is an INSERT statement, for triggers of statements.
 TRUNCATE log;
 DROP TRIGGER regress_log ON s;
 CREATE FUNCTION regress_log_statement() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -64,7 +64,7 @@ CREATE TRIGGER regress_log AFTER INSERT ON s FOR EACH STATEMENT EXECUTE FUNCTION
 SELECT mvstore_put('s', 'a', 'four') > 0 AS put;
 SELECT count(*) FROM log;
 
--- Drops fire no trigger.
+-- Drops fire no trigger. (That of the put is another line.)
 CREATE TRIGGER regress_log_delete AFTER DELETE ON s FOR EACH STATEMENT EXECUTE FUNCTION regress_log_statement();
 CREATE FUNCTION regress_no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 CREATE TRIGGER regress_no BEFORE DELETE ON s FOR EACH ROW EXECUTE FUNCTION regress_no();

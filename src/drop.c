@@ -17,6 +17,7 @@
 
 #include "access/xact.h"
 #include "common/hashfn.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
@@ -98,7 +99,8 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	}
 
 	MVS_FAULT("drop-locked");
-	mvs_store_check_removal(&drop->store);
+	mvs_store_refuse_unguarded(&drop->store);
+	CheckCmdReplicaIdentity(drop->store.heap, CMD_DELETE);	/* or it would not be published */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	drop->stable = mvs_version_stable(database, GetActiveSnapshot());
 	drop->horizon = Min(drop->stable, mvs_pin_lowest(database, store, GetActiveSnapshot()));

@@ -21,11 +21,6 @@
 #include "access/sysattr.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/index.h"
-#include "commands/trigger.h"
-#include "executor/executor.h"
-#include "nodes/makefuncs.h"
-#include "rewrite/rewriteHandler.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -33,10 +28,6 @@
 #include "compat.h"
 #include "entry.h"
 #include "version.h"
-
-/* Columns of the index. */
-#define INDEX_KEY 1
-#define INDEX_VERSION 2
 
 /* Scan keys that any of our scans has at most. */
 #define MAX_SCAN_KEYS 2
@@ -51,15 +42,11 @@
 #endif
 
 static void refuse_null_key(bool isnull, MvsStore *store);
-static TM_Result lock_entry(MvsStore *store, ItemPointer tid, LockWaitPolicy policy);
 static void fill_entry(MvsCursor *cursor, MvsEntry *entry);
 static bool next_index_key(MvsScan *scan, bytea **key, int64 *version);
 static void seek_keys(MvsScan *scan);
 static void look(MvsStore *store, ScanKey keys, int key_count,
 				 volatile TransactionId *ignore, MvsHead *head);
-static void insert_plain(MvsStore *store, TupleTableSlot *slot);
-static void insert_by_executor(MvsStore *store, TupleTableSlot *slot);
-static void fill_defaults(MvsStore *store, TupleTableSlot *slot, EState *estate);
 
 /* ------------------------------------------------------------------------
  * Keys
@@ -155,9 +142,9 @@ mvs_cursor_find(MvsCursor *cursor, const bytea *key, int64 version, MvsEntry *en
 {
 	ScanKeyData keys[2];
 
-	ScanKeyInit(&keys[0], INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+	ScanKeyInit(&keys[0], MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
 				PointerGetDatum(key));
-	ScanKeyInit(&keys[1], INDEX_VERSION, BTLessEqualStrategyNumber, F_INT8LE,
+	ScanKeyInit(&keys[1], MVS_INDEX_VERSION, BTLessEqualStrategyNumber, F_INT8LE,
 				Int64GetDatum(version));
 	restart_scan(cursor->scan, keys, version == MVS_NEWEST ? 1 : 2);
 	return mvs_cursor_next(cursor, entry);
@@ -169,7 +156,7 @@ mvs_cursor_walk(MvsCursor *cursor, const bytea *from)
 	ScanKeyData key;
 
 	if (from)
-		ScanKeyInit(&key, INDEX_KEY, BTGreaterEqualStrategyNumber, F_BYTEAGE,
+		ScanKeyInit(&key, MVS_INDEX_KEY, BTGreaterEqualStrategyNumber, F_BYTEAGE,
 					PointerGetDatum(from));
 	restart_scan(cursor->scan, &key, from ? 1 : 0);
 }
@@ -204,9 +191,9 @@ mvs_cursor_find_oldest(MvsCursor *cursor, const bytea *key, int64 version, MvsEn
 	ScanKeyData keys[2];
 
 	/* The index has versions in descending order, so what is greater comes first. */
-	ScanKeyInit(&keys[0], INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+	ScanKeyInit(&keys[0], MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
 				PointerGetDatum(key));
-	ScanKeyInit(&keys[1], INDEX_VERSION, BTGreaterEqualStrategyNumber, F_INT8GE,
+	ScanKeyInit(&keys[1], MVS_INDEX_VERSION, BTGreaterEqualStrategyNumber, F_INT8GE,
 				Int64GetDatum(version));
 	restart_scan(cursor->scan, keys, version > 0 ? 2 : 1);
 	cursor->skipped = 0;
@@ -324,16 +311,16 @@ seek_keys(MvsScan *scan)
 		mvs_key_copy(&scan->bound, scan->key.key, 0);
 
 	if (scan->begun && !scan->reverse)
-		ScanKeyInit(&keys[count++], INDEX_KEY, BTGreaterStrategyNumber, F_BYTEAGT,
+		ScanKeyInit(&keys[count++], MVS_INDEX_KEY, BTGreaterStrategyNumber, F_BYTEAGT,
 					PointerGetDatum(scan->bound.key));
 	else if (scan->from)
-		ScanKeyInit(&keys[count++], INDEX_KEY, BTGreaterEqualStrategyNumber, F_BYTEAGE,
+		ScanKeyInit(&keys[count++], MVS_INDEX_KEY, BTGreaterEqualStrategyNumber, F_BYTEAGE,
 					PointerGetDatum(scan->from));
 	if (scan->begun && scan->reverse)
-		ScanKeyInit(&keys[count++], INDEX_KEY, BTLessStrategyNumber, F_BYTEALT,
+		ScanKeyInit(&keys[count++], MVS_INDEX_KEY, BTLessStrategyNumber, F_BYTEALT,
 					PointerGetDatum(scan->bound.key));
 	else if (scan->to)
-		ScanKeyInit(&keys[count++], INDEX_KEY, BTLessStrategyNumber, F_BYTEALT,
+		ScanKeyInit(&keys[count++], MVS_INDEX_KEY, BTLessStrategyNumber, F_BYTEALT,
 					PointerGetDatum(scan->to));
 	restart_scan(scan->walk.scan, keys, count);
 	scan->steps = 0;
@@ -358,8 +345,8 @@ next_index_key(MvsScan *scan, bytea **key, int64 *version)
 		if (index_getnext_tid(walk, scan->reverse ? BackwardScanDirection
 							  : ForwardScanDirection) == NULL)
 			return false;
-		datum = index_getattr(walk->xs_itup, INDEX_KEY, walk->xs_itupdesc, &key_isnull);
-		*version = DatumGetInt64(index_getattr(walk->xs_itup, INDEX_VERSION,
+		datum = index_getattr(walk->xs_itup, MVS_INDEX_KEY, walk->xs_itupdesc, &key_isnull);
+		*version = DatumGetInt64(index_getattr(walk->xs_itup, MVS_INDEX_VERSION,
 											   walk->xs_itupdesc, &version_isnull));
 		if (!key_isnull && !version_isnull)
 			break;
@@ -430,7 +417,7 @@ mvs_entry_look(MvsStore *store, const bytea *key, volatile TransactionId *ignore
 {
 	ScanKeyData scan_key;
 
-	ScanKeyInit(&scan_key, INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+	ScanKeyInit(&scan_key, MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
 				PointerGetDatum(key));
 	look(store, &scan_key, 1, ignore, head);
 }
@@ -441,9 +428,9 @@ mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
 {
 	ScanKeyData keys[2];
 
-	ScanKeyInit(&keys[0], INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+	ScanKeyInit(&keys[0], MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
 				PointerGetDatum(key));
-	ScanKeyInit(&keys[1], INDEX_VERSION, BTEqualStrategyNumber, F_INT8EQ,
+	ScanKeyInit(&keys[1], MVS_INDEX_VERSION, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(version));
 	look(store, keys, 2, ignore, head);
 }
@@ -486,121 +473,8 @@ look(MvsStore *store, ScanKey keys, int key_count, volatile TransactionId *ignor
 }
 
 /* ------------------------------------------------------------------------
- * Writing
+ * Removing
  * ------------------------------------------------------------------------ */
-
-void
-mvs_entry_insert(MvsStore *store, bytea *key, int64 version, bytea *value,
-				 TimestampTz expires_at)
-{
-	const AttrNumber *columns = store->info.columns;
-	TupleTableSlot *slot = table_slot_create(store->heap, NULL);
-
-	ExecClearTuple(slot);
-	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
-	slot->tts_values[columns[MVS_KEY] - 1] = PointerGetDatum(key);
-	slot->tts_isnull[columns[MVS_KEY] - 1] = false;
-	slot->tts_values[columns[MVS_VERSION] - 1] = Int64GetDatum(version);
-	slot->tts_isnull[columns[MVS_VERSION] - 1] = false;
-	slot->tts_values[columns[MVS_VALUE] - 1] = PointerGetDatum(value);
-	slot->tts_isnull[columns[MVS_VALUE] - 1] = (value == NULL);
-	slot->tts_values[columns[MVS_EXPIRES] - 1] = TimestampTzGetDatum(expires_at);
-	slot->tts_isnull[columns[MVS_EXPIRES] - 1] = (expires_at == DT_NOEND);
-
-	if (store->info.plain)
-	{
-		ExecStoreVirtualTuple(slot);
-		insert_plain(store, slot);
-	}
-	else
-		insert_by_executor(store, slot);
-	ExecDropSingleTupleTableSlot(slot);
-}
-
-/* Insert through the table and index access methods. */
-static void
-insert_plain(MvsStore *store, TupleTableSlot *slot)
-{
-	const AttrNumber *columns = store->info.columns;
-	Datum		values[2];
-	bool		nulls[2] = {false, false};
-
-	/* Storing the tuple may replace the slot's values by toasted ones. */
-	values[INDEX_KEY - 1] = slot->tts_values[columns[MVS_KEY] - 1];
-	values[INDEX_VERSION - 1] = slot->tts_values[columns[MVS_VERSION] - 1];
-
-	table_tuple_insert(store->heap, slot, GetCurrentCommandId(true), 0, NULL);
-	(void) index_insert(store->index, values, nulls, &slot->tts_tid, store->heap,
-						UNIQUE_CHECK_YES, false, BuildIndexInfo(store->index));
-}
-
-/* Insert as INSERT would: defaults, row triggers, constraints, all indexes. */
-static void
-insert_by_executor(MvsStore *store, TupleTableSlot *slot)
-{
-	EState	   *estate = CreateExecutorState();
-	ResultRelInfo *target = makeNode(ResultRelInfo);
-	RangeTblEntry *entry = makeNode(RangeTblEntry);
-	const AttrNumber *columns = store->info.columns;
-	int64		version = DatumGetInt64(slot->tts_values[columns[MVS_VERSION] - 1]);
-	bytea	   *key = (bytea *) DatumGetPointer(slot->tts_values[columns[MVS_KEY] - 1]);
-	bool		isnull;
-
-	entry->rtekind = RTE_RELATION;
-	entry->relid = RelationGetRelid(store->heap);
-	entry->relkind = store->heap->rd_rel->relkind;
-	entry->rellockmode = AccessShareLock;
-	mvs_compat_init_range_table(estate, entry);
-	InitResultRelInfo(target, store->heap, 1, NULL, 0);
-	estate->es_opened_result_relations = lappend(NIL, target);
-	estate->es_output_cid = GetCurrentCommandId(true);
-	AfterTriggerBeginQuery();
-	ExecOpenIndices(target, false);
-
-	fill_defaults(store, slot, estate);
-	ExecStoreVirtualTuple(slot);
-	ItemPointerSetInvalid(&slot->tts_tid);
-	ExecSimpleRelationInsert(target, estate, slot);
-
-	/* What is read, locked and counted is the entry that was asked for. */
-	if (!ItemPointerIsValid(&slot->tts_tid) ||
-		version != DatumGetInt64(slot_getattr(slot, columns[MVS_VERSION], &isnull)) ||
-		mvs_key_compare(key, DatumGetByteaPP(slot_getattr(slot, columns[MVS_KEY], &isnull))) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("a trigger on store \"%s\" suppressed an entry or changed its key or version",
-						RelationGetRelationName(store->heap)),
-				 errhint("A BEFORE ROW trigger on a store can check an entry, or change its value.")));
-
-	ExecCloseIndices(target);
-	AfterTriggerEndQuery(estate);
-	ExecResetTupleTable(estate->es_tupleTable, false);
-	FreeExecutorState(estate);
-}
-
-/* Compute the defaults of the columns that are the user's own. */
-static void
-fill_defaults(MvsStore *store, TupleTableSlot *slot, EState *estate)
-{
-	TupleDesc	shape = RelationGetDescr(store->heap);
-	ExprContext *context = GetPerTupleExprContext(estate);
-
-	for (int i = 0; i < shape->natts; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(shape, i);
-		bool		own = false;
-		Expr	   *expression;
-
-		for (int j = 0; j < MVS_COLUMN_COUNT; j++)
-			own |= (store->info.columns[j] == i + 1);
-		if (own || column->attisdropped || column->attgenerated)
-			continue;
-		expression = (Expr *) build_column_default(store->heap, i + 1);
-		if (expression)
-			slot->tts_values[i] = ExecEvalExpr(ExecPrepareExpr(expression, estate),
-											   context, &slot->tts_isnull[i]);
-	}
-}
 
 bool
 mvs_entry_delete(MvsStore *store, ItemPointer tid)
@@ -615,10 +489,6 @@ mvs_entry_delete(MvsStore *store, ItemPointer tid)
 	return result == TM_Ok || result == TM_Deleted;
 }
 
-/* ------------------------------------------------------------------------
- * Erasing
- * ------------------------------------------------------------------------ */
-
 void
 mvs_entry_look_all(MvsStore *store, const bytea *key, MvsKeyRows *rows)
 {
@@ -628,7 +498,7 @@ mvs_entry_look_all(MvsStore *store, const bytea *key, MvsKeyRows *rows)
 	ScanKeyData scan_key;
 
 	InitDirtySnapshot(dirty);
-	ScanKeyInit(&scan_key, INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+	ScanKeyInit(&scan_key, MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
 				PointerGetDatum(key));
 	rows->count = 0;
 	rows->wait_for = InvalidTransactionId;
@@ -654,18 +524,18 @@ mvs_entry_look_all(MvsStore *store, const bytea *key, MvsKeyRows *rows)
 	mvs_cursor_close(&cursor);
 }
 
-/* Lock an entry against others; how that went. */
-static TM_Result
-lock_entry(MvsStore *store, ItemPointer tid, LockWaitPolicy policy)
+bool
+mvs_entry_lock(MvsStore *store, ItemPointer tid, bool wait)
 {
 	TupleTableSlot *slot = table_slot_create(store->heap, NULL);
 	TM_FailureData failure;
 	TM_Result	result;
 
 	result = table_tuple_lock(store->heap, tid, GetActiveSnapshot(), slot,
-							  GetCurrentCommandId(true), LockTupleExclusive, policy, 0, &failure);
+							  GetCurrentCommandId(true), LockTupleExclusive,
+							  wait ? LockWaitBlock : LockWaitSkip, 0, &failure);
 	ExecDropSingleTupleTableSlot(slot);
-	return result;
+	return result == TM_Ok;
 }
 
 bool
@@ -678,16 +548,10 @@ mvs_entry_erase(MvsStore *store, ItemPointer tid)
 										   GetActiveSnapshot(), false, &failure);
 
 	/* A lock of our own is told like that of another; with it, nobody is waited for. */
-	if (result == TM_BeingModified && lock_entry(store, tid, LockWaitSkip) == TM_Ok)
+	if (result == TM_BeingModified && mvs_entry_lock(store, tid, false))
 		result = mvs_compat_table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
 											   GetActiveSnapshot(), true, &failure);
 	return result == TM_Ok;
-}
-
-void
-mvs_entry_wait(MvsStore *store, ItemPointer tid)
-{
-	(void) lock_entry(store, tid, LockWaitBlock);
 }
 
 bool

@@ -23,6 +23,10 @@
 
 #include "store.h"
 
+/* Columns of the index. */
+#define MVS_INDEX_KEY 1
+#define MVS_INDEX_VERSION 2
+
 /* Bytes that a key may have. */
 #define MVS_MAX_KEY 2000
 
@@ -134,13 +138,6 @@ extern void mvs_entry_look(MvsStore *store, const bytea *key,
 extern void mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
 							  volatile TransactionId *ignore, MvsHead *head);
 
-/*
- * Inserts an entry; a NULL value is a tombstone, expires_at of
- * DT_NOEND never. Raises what INSERT raises, 39P01 where a trigger interferes.
- */
-extern void mvs_entry_insert(MvsStore *store, bytea *key, int64 version, bytea *value,
-							 TimestampTz expires_at);
-
 /* Deletes one entry, without waiting; false where somebody has it locked. */
 extern bool mvs_entry_delete(MvsStore *store, ItemPointer tid);
 
@@ -159,8 +156,11 @@ extern void mvs_entry_look_all(MvsStore *store, const bytea *key, MvsKeyRows *ro
 /* Deletes one entry, without waiting; false where somebody has it locked, or has changed it. */
 extern bool mvs_entry_erase(MvsStore *store, ItemPointer tid);
 
-/* Waits for who has an entry locked; then it is locked by us, unless it has gone. */
-extern void mvs_entry_wait(MvsStore *store, ItemPointer tid);
+/*
+ * Locks an entry against others. False where it has gone, or been changed; and without
+ * waiting for who has it locked, in that case, too.
+ */
+extern bool mvs_entry_lock(MvsStore *store, ItemPointer tid, bool wait);
 
 /* Whether a snapshot sees an entry. */
 extern bool mvs_entry_is_seen(MvsStore *store, ItemPointer tid, Snapshot snapshot);

@@ -6,7 +6,8 @@
  * An erasure is no drop: it rewrites the past, in the caller's transaction, and
  * the floor does not move. With the store's drop lock held no batch, no pin and no
  * writer of the past comes in between. Each key is held like for a write, and what
- * is uncommitted there is waited for, holding nothing of the key.
+ * is uncommitted there is waited for, holding nothing of the key. For triggers and
+ * publications it is one DELETE.
  *
  * Besides the entries go the requests in the journal and the notes in the calendar
  * that name the key; requests in the queue are voided at COMMIT.
@@ -33,6 +34,7 @@
 #include "pin.h"
 #include "request.h"
 #include "shmem.h"
+#include "statement.h"
 #include "store.h"
 #include "version.h"
 
@@ -41,11 +43,11 @@ PG_FUNCTION_INFO_V1(mvstore_erase_bytea);
 PG_FUNCTION_INFO_V1(mvstore_erase_prefix);
 PG_FUNCTION_INFO_V1(mvstore_erase_prefix_bytea);
 
-static ItemPointer try_key(MvsStore *store, MvsDatabase *database, MvsKeyRows *rows,
+static ItemPointer try_key(MvsStatement *statement, MvsDatabase *database, MvsKeyRows *rows,
 						   int64 *erased);
-static int64 erase_key(MvsStore *store, MvsDatabase *database, const bytea *key,
+static int64 erase_key(MvsStatement *statement, MvsDatabase *database, const bytea *key,
 					   MvsKeyRows *rows);
-static int64 erase_keys(MvsStore *store, MvsDatabase *database, const bytea *prefix);
+static int64 erase_keys(MvsStatement *statement, MvsDatabase *database, const bytea *prefix);
 static void refuse_missed(MvsStore *store, const bytea *from, const bytea *to);
 
 /*
@@ -53,8 +55,9 @@ static void refuse_missed(MvsStore *store, const bytea *from, const bytea *to);
  * locked ends that, and is to be waited for, or NULL.
  */
 static ItemPointer
-try_key(MvsStore *store, MvsDatabase *database, MvsKeyRows *rows, int64 *erased)
+try_key(MvsStatement *statement, MvsDatabase *database, MvsKeyRows *rows, int64 *erased)
 {
+	MvsStore   *store = statement->store;
 	ItemPointer locked = NULL;
 
 	if (rows->count == 0)
@@ -71,7 +74,7 @@ try_key(MvsStore *store, MvsDatabase *database, MvsKeyRows *rows, int64 *erased)
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not serialize access due to concurrent update"),
 					 errhint("The transaction might succeed if retried.")));
-		if (mvs_entry_erase(store, &rows->tids[i]))
+		if (mvs_statement_delete(statement, &rows->tids[i]))
 			(*erased)++;
 		else
 			locked = &rows->tids[i];
@@ -83,8 +86,9 @@ try_key(MvsStore *store, MvsDatabase *database, MvsKeyRows *rows, int64 *erased)
 
 /* Erase one key; the number of entries that went. */
 static int64
-erase_key(MvsStore *store, MvsDatabase *database, const bytea *key, MvsKeyRows *rows)
+erase_key(MvsStatement *statement, MvsDatabase *database, const bytea *key, MvsKeyRows *rows)
 {
+	MvsStore   *store = statement->store;
 	LOCKTAG		lock;
 	int64		erased = 0;
 	ItemPointer locked;
@@ -97,7 +101,7 @@ erase_key(MvsStore *store, MvsDatabase *database, const bytea *key, MvsKeyRows *
 		(void) LockAcquire(&lock, ExclusiveLock, false, false);
 		mvs_entry_look_all(store, key, rows);
 		if (!TransactionIdIsValid(rows->wait_for))
-			locked = try_key(store, database, rows, &erased);
+			locked = try_key(statement, database, rows, &erased);
 		LockRelease(&lock, ExclusiveLock, false);
 
 		/* Waiting, we hold nothing of the key but what is deleted already. */
@@ -105,14 +109,14 @@ erase_key(MvsStore *store, MvsDatabase *database, const bytea *key, MvsKeyRows *
 			XactLockTableWait(rows->wait_for, store->heap, &rows->tids[rows->count - 1],
 							  XLTW_Delete);
 		else if (locked)
-			mvs_entry_wait(store, locked);
+			(void) mvs_entry_lock(store, locked, true);
 	} while (TransactionIdIsValid(rows->wait_for) || locked);
 	return erased;
 }
 
 /* Erase all keys with a prefix, those that are being written, too. */
 static int64
-erase_keys(MvsStore *store, MvsDatabase *database, const bytea *prefix)
+erase_keys(MvsStatement *statement, MvsDatabase *database, const bytea *prefix)
 {
 	bytea	   *end = mvs_key_prefix_end(prefix);
 	MvsKeyBuffer next = {0};
@@ -130,7 +134,7 @@ erase_keys(MvsStore *store, MvsDatabase *database, const bytea *prefix)
 		MvsEntry	entry;
 
 		CHECK_FOR_INTERRUPTS();
-		mvs_cursor_open(&cursor, store, &dirty);
+		mvs_cursor_open(&cursor, statement->store, &dirty);
 		mvs_cursor_walk(&cursor, next.key);
 		found = mvs_cursor_next(&cursor, &entry) &&
 			(end == NULL || mvs_key_compare(mvs_cursor_key(&cursor), end) < 0);
@@ -139,7 +143,7 @@ erase_keys(MvsStore *store, MvsDatabase *database, const bytea *prefix)
 		mvs_cursor_close(&cursor);
 		if (found)
 		{
-			erased += erase_key(store, database, key.key, &rows);
+			erased += erase_key(statement, database, key.key, &rows);
 
 			/* On with its immediate successor. */
 			mvs_key_copy(&next, key.key, 1);
@@ -179,6 +183,7 @@ erase(FunctionCallInfo fcinfo, MvsType type, bool prefix)
 	bytea	   *key;
 	MvsDatabase *database;
 	MvsStore	store;
+	MvsStatement statement;
 	int64		erased;
 
 	if (prefix)
@@ -191,16 +196,17 @@ erase(FunctionCallInfo fcinfo, MvsType type, bool prefix)
 	database = mvs_database();
 	mvs_store_open_own(&store, oid, RowExclusiveLock);
 	mvs_store_refuse_referenced(&store);
-	mvs_store_check_removal(&store);
+	mvs_store_refuse_unguarded(&store);
 	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
+	mvs_statement_begin(&statement, &store, CMD_DELETE);
 
 	if (prefix)
-		erased = erase_keys(&store, database, key);
+		erased = erase_keys(&statement, database, key);
 	else
 	{
 		MvsKeyRows	rows = {0};
 
-		erased = erase_key(&store, database, key, &rows);
+		erased = erase_key(&statement, database, key, &rows);
 	}
 	if (IsolationUsesXactSnapshot())
 	{
@@ -212,6 +218,7 @@ erase(FunctionCallInfo fcinfo, MvsType type, bool prefix)
 	mvs_journal_erase(oid, key, prefix);
 	mvs_calendar_erase(oid, key, prefix);
 	mvs_request_erased(oid, key, prefix);
+	mvs_statement_end(&statement);
 	mvs_store_close(&store);
 	PG_RETURN_INT64(erased);
 }

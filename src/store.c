@@ -25,7 +25,6 @@
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "commands/trigger.h"
-#include "executor/executor.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
 #include "storage/lmgr.h"
@@ -65,7 +64,8 @@ static bool find_columns(MvsStoreInfo *info, Relation heap);
 static Oid	default_family(Oid type);
 static Oid	find_index(MvsStoreInfo *info, Relation heap);
 static bool has_index_shape(MvsStoreInfo *info, Oid index);
-static bool is_plain(MvsStoreInfo *info, Relation heap);
+static bool is_plain_insert(MvsStoreInfo *info, Relation heap);
+static bool is_plain_delete(Relation heap);
 static bool is_referenced(Relation heap);
 static const Trigger *truncate_trigger(Relation heap);
 static void refuse_shape(Relation heap, const MvsStoreInfo *info);
@@ -173,7 +173,8 @@ load_shape(MvsStoreInfo *info, Relation heap)
 	const Trigger *trigger;
 
 	info->index = find_columns(info, heap) ? find_index(info, heap) : InvalidOid;
-	info->plain = is_plain(info, heap);
+	info->plain_insert = is_plain_insert(info, heap);
+	info->plain_delete = is_plain_delete(heap);
 	info->referenced = is_referenced(heap);
 	trigger = truncate_trigger(heap);
 	info->guarded = trigger && trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
@@ -260,7 +261,7 @@ has_index_shape(MvsStoreInfo *info, Oid index)
 
 /* Whether a row can go straight into the table and its one index. */
 static bool
-is_plain(MvsStoreInfo *info, Relation heap)
+is_plain_insert(MvsStoreInfo *info, Relation heap)
 {
 	TupleDesc	shape = RelationGetDescr(heap);
 	List	   *indexes = RelationGetIndexList(heap);
@@ -282,7 +283,19 @@ is_plain(MvsStoreInfo *info, Relation heap)
 			return false;
 	}
 	return heap->trigdesc == NULL ||
-		(!heap->trigdesc->trig_insert_before_row && !heap->trigdesc->trig_insert_after_row);
+		!(heap->trigdesc->trig_insert_before_row || heap->trigdesc->trig_insert_after_row ||
+		  heap->trigdesc->trig_insert_before_statement ||
+		  heap->trigdesc->trig_insert_after_statement);
+}
+
+/* Whether nothing of the user's is to run when a row is deleted. */
+static bool
+is_plain_delete(Relation heap)
+{
+	return heap->trigdesc == NULL ||
+		!(heap->trigdesc->trig_delete_before_row || heap->trigdesc->trig_delete_after_row ||
+		  heap->trigdesc->trig_delete_before_statement ||
+		  heap->trigdesc->trig_delete_after_statement);
 }
 
 /* Whether a foreign key refers to the table. */
@@ -542,13 +555,6 @@ mvs_store_refuse_unguarded(MvsStore *store)
 			 errmsg("store \"%s\" has lost its trigger on TRUNCATE", name),
 			 errdetail("A TRUNCATE could go unseen. Until that is mended, the store can only be read."),
 			 errhint("Run mvstore_detach(), and then mvstore_attach() with the policy of the store.")));
-}
-
-void
-mvs_store_check_removal(MvsStore *store)
-{
-	mvs_store_refuse_unguarded(store);
-	CheckCmdReplicaIdentity(store->heap, CMD_DELETE);
 }
 
 void

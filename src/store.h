@@ -42,7 +42,8 @@ typedef struct MvsStoreInfo
 	int64		ttl;			/* default time to live in microseconds; -1: none */
 	Oid			index;			/* InvalidOid: no valid index of the shape */
 	AttrNumber	columns[MVS_COLUMN_COUNT];
-	bool		plain;			/* rows need no executor to go in */
+	bool		plain_insert;	/* rows need no executor to go in */
+	bool		plain_delete;	/* nor to be deleted in the caller's transaction */
 	bool		referenced;		/* by a foreign key */
 	bool		guarded;		/* TRUNCATE always fires our trigger */
 } MvsStoreInfo;
@@ -92,12 +93,6 @@ extern void mvs_store_refuse_referenced(MvsStore *store);
  * is known of its past would not be true. Reads go on.
  */
 extern void mvs_store_refuse_unguarded(MvsStore *store);
-
-/*
- * The same, and what DELETE refuses: 55000 where deletions are published, and the
- * table has no replica identity to publish them by.
- */
-extern void mvs_store_check_removal(MvsStore *store);
 
 /* Closes it, keeping the lock. */
 extern void mvs_store_close(MvsStore *store);

@@ -39,6 +39,7 @@
 #include "queue.h"
 #include "request.h"
 #include "shmem.h"
+#include "statement.h"
 #include "store.h"
 #include "version.h"
 
@@ -49,6 +50,7 @@
 typedef struct MvsWrite
 {
 	MvsStore	store;
+	MvsStatement statement;
 	MvsDatabase *database;
 	bytea	   *key;
 	LOCKTAG		lock;
@@ -77,8 +79,11 @@ PG_FUNCTION_INFO_V1(mvstore_delete_at_bytea);
 static void open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
 					   AclMode rights);
 static void choose_key(MvsWrite *write, bytea *key);
+static void open_key(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+					 MvsType key_type, AclMode rights);
 static void begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
 						MvsType key_type, AclMode rights);
+static void end_write(MvsWrite *write);
 static void hold_key(MvsWrite *write, int64 version, MvsHead *head);
 static int64 live_version(MvsWrite *write, const MvsEntry *entry, bool found);
 static bool is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea *value,
@@ -120,8 +125,8 @@ choose_key(MvsWrite *write, bytea *key)
 
 /* Open the store in argument 0 for writing the key in argument 1. */
 static void
-begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
-			MvsType key_type, AclMode rights)
+open_key(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+		 MvsType key_type, AclMode rights)
 {
 	bytea	   *key;
 
@@ -129,6 +134,23 @@ begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
 	key = mvs_get_key(fcinfo, 1, key_type, "key");
 	open_write(write, fcinfo, function, rights);
 	choose_key(write, key);
+}
+
+/* Begin to write that key. */
+static void
+begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+			MvsType key_type, AclMode rights)
+{
+	open_key(write, fcinfo, function, key_type, rights);
+	mvs_statement_begin(&write->statement, &write->store, CMD_INSERT);
+}
+
+/* All is written. */
+static void
+end_write(MvsWrite *write)
+{
+	mvs_statement_end(&write->statement);
+	mvs_store_close(&write->store);
 }
 
 /*
@@ -340,9 +362,9 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 					 errmsg("ttl is out of range")));
 		expires_at = mvs_version_to_time(now + ttl);
 	}
-	if (head.own && !mvs_entry_erase(&write->store, &head.entry.tid))
+	if (head.own && !mvs_statement_delete(&write->statement, &head.entry.tid))
 		elog(ERROR, "could not replace an entry of the current transaction");
-	mvs_entry_insert(&write->store, write->key, version, value, expires_at);
+	mvs_statement_insert(&write->statement, write->key, version, value, expires_at);
 	LockRelease(&write->lock, ExclusiveLock, false);
 	MVS_FAULT("entry-written");
 
@@ -386,7 +408,7 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 
 	mvs_version_past(write->database, version);
 	hold_key(write, version, &head);
-	mvs_entry_insert(&write->store, write->key, version, value, DT_NOEND);
+	mvs_statement_insert(&write->statement, write->key, version, value, DT_NOEND);
 	LockRelease(&write->lock, ExclusiveLock, false);
 
 	count_write(write, value);
@@ -436,7 +458,7 @@ put(FunctionCallInfo fcinfo, MvsType key_type, MvsType value_type, bool conditio
 	begin_write(&write, fcinfo, conditional ? "mvstore_put_if()" : "mvstore_put()", key_type,
 				conditional ? ACL_INSERT | ACL_SELECT : ACL_INSERT);
 	version = write_head(&write, value, ttl >= 0 ? ttl : write.store.info.ttl, expected);
-	mvs_store_close(&write.store);
+	end_write(&write);
 	RETURN_VERSION(version);
 }
 
@@ -534,6 +556,7 @@ put_many(FunctionCallInfo fcinfo, MvsType type)
 	qsort(pairs, count, sizeof(Pair), compare_pairs);
 
 	open_write(&write, fcinfo, "mvstore_put_many()", rights);
+	mvs_statement_begin(&write.statement, &write.store, CMD_INSERT);
 	pair_context = AllocSetContextCreate(CurrentMemoryContext, "mvstore put_many",
 										 ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(pair_context);
@@ -553,7 +576,7 @@ put_many(FunctionCallInfo fcinfo, MvsType type)
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(pair_context);
-	mvs_store_close(&write.store);
+	end_write(&write);
 	RETURN_VERSION(version);
 }
 
@@ -582,7 +605,7 @@ delete(FunctionCallInfo fcinfo, MvsType key_type, bool conditional)
 	begin_write(&write, fcinfo, conditional ? "mvstore_delete_if()" : "mvstore_delete()",
 				key_type, ACL_INSERT | ACL_SELECT);
 	version = write_head(&write, NULL, -1, expected);
-	mvs_store_close(&write.store);
+	end_write(&write);
 	RETURN_VERSION(version);
 }
 
@@ -621,7 +644,7 @@ lock(FunctionCallInfo fcinfo, MvsType key_type)
 	MvsWrite	write;
 	MvsHead		head;
 
-	begin_write(&write, fcinfo, "mvstore_lock()", key_type, ACL_INSERT);
+	open_key(&write, fcinfo, "mvstore_lock()", key_type, ACL_INSERT);
 	hold_key(&write, MVS_NEWEST, &head);
 	mvs_store_close(&write.store);
 	PG_RETURN_VOID();
@@ -650,7 +673,7 @@ put_at(FunctionCallInfo fcinfo, MvsType key_type, MvsType value_type)
 
 	begin_write(&write, fcinfo, "mvstore_put_at()", key_type, ACL_INSERT);
 	write_past(&write, value, version);
-	mvs_store_close(&write.store);
+	end_write(&write);
 	PG_RETURN_VOID();
 }
 
@@ -683,7 +706,7 @@ delete_at(FunctionCallInfo fcinfo, MvsType key_type)
 
 	begin_write(&write, fcinfo, "mvstore_delete_at()", key_type, ACL_INSERT);
 	write_past(&write, NULL, version);
-	mvs_store_close(&write.store);
+	end_write(&write);
 	PG_RETURN_VOID();
 }
 
