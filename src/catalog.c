@@ -211,7 +211,7 @@ bool
 mvs_catalog_lock(void)
 {
 	static const MvsCatalog tables[] = {MVS_POLICY, MVS_FLOOR, MVS_JOURNAL, MVS_CALENDAR,
-	MVS_PIN, MVS_STABLE};
+	MVS_PIN, MVS_STABLE, MVS_CLOCK};
 
 	for (int i = 0; i < lengthof(tables); i++)
 	{

@@ -102,7 +102,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	mvs_store_refuse_unguarded(&drop->store);
 	CheckCmdReplicaIdentity(drop->store.heap, CMD_DELETE);	/* or it would not be published */
 	PushActiveSnapshot(GetTransactionSnapshot());
-	drop->stable = mvs_version_stable(database, GetActiveSnapshot());
+	drop->stable = mvs_version_stable(database, GetActiveSnapshot(), MVS_NEWEST);
 	drop->horizon = Min(drop->stable, mvs_pin_lowest(database, store, GetActiveSnapshot()));
 	drop->now = mvs_version_now(database);
 	drop->notes.old = drop->now - Max(drop->store.info.policy.keep_for, 0);

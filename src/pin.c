@@ -519,7 +519,7 @@ mvstore_pin(PG_FUNCTION_ARGS)
 	{
 		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 
-		version = mvs_stable(snapshot);
+		version = mvs_stable(snapshot, MVS_NEWEST);
 		UnregisterSnapshot(snapshot);
 	}
 	count = read_pins(NameStr(name), NULL, &pins);

@@ -131,7 +131,7 @@ refuse_future(MvsRead *read)
 
 	if (!mvs_strict_history || mvs_is_stable(read->snapshot, read->as_of))
 		return;
-	stable = mvs_stable(read->snapshot);
+	stable = mvs_stable(read->snapshot, read->as_of);
 	if (read->as_of <= stable)
 		return;
 	if (database)

@@ -173,9 +173,9 @@ mvs_database_take(Oid oid, bool *fresh)
 		/* All but what start-up has set once for all. */
 		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 		database->clock = InvalidOid;
-		database->last = database->mark = database->last_truncate = 0;
+		database->last = database->mark = database->written = database->last_truncate = 0;
 		database->past_writes = 0;
-		database->horizon_wanted = database->mark_wanted = false;
+		database->horizon_wanted = false;
 		database->writer_count = database->ring_next = database->ring_count = 0;
 		database->stable_due = true;
 		memset(database->segment_next, 0, sizeof(database->segment_next));

@@ -141,10 +141,11 @@ typedef struct MvsDatabase
 	Oid			clock;			/* the sequence that last and mark come from; none: not loaded */
 	int64		last;			/* the newest version handed out or answered for */
 	int64		mark;			/* none above it is handed out before it is durably raised */
+	int64		written;		/* the sequence's value, unless somebody else has set it; its page's
+								 * lock guards it, too */
 	int64		last_truncate;	/* the greatest floor that a TRUNCATE set */
 	uint64		past_writes;	/* how often the past was written */
 	bool		horizon_wanted; /* the worker waits for the oldest writer to end */
-	bool		mark_wanted;	/* a reader met the mark */
 	bool		stable_due;		/* transactions have ended since mvstore_stable was written */
 	ConditionVariable settled;	/* broadcast when more may have got stable */
 	int			writer_count;

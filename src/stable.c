@@ -67,7 +67,7 @@ static bool wait_for(MvsDatabase *database, int64 version, int64 timeout);
  * ------------------------------------------------------------------------ */
 
 int64
-mvs_stable(Snapshot snapshot)
+mvs_stable(Snapshot snapshot, int64 wanted)
 {
 	MvsDatabase *database;
 
@@ -76,14 +76,14 @@ mvs_stable(Snapshot snapshot)
 	database = mvs_database_if_any();
 	if (database == NULL)
 	{
-		int64		mark = mvs_version_mark();
+		int64		mark = mvs_version_mark(wanted);
 
 		/* First the mark, then another look: who takes a slot later begins above it. */
 		database = mvs_database_if_any();
 		if (database == NULL)
 			return mark;
 	}
-	return mvs_version_stable(database, snapshot);
+	return mvs_version_stable(database, snapshot, wanted);
 }
 
 bool
@@ -98,6 +98,8 @@ mvs_is_stable(Snapshot snapshot, int64 version)
 		int32		subxcnt;
 		int64		stable;
 	}			last;
+	MvsDatabase *database;
+	int64		stable;
 
 	/*
 	 * Snapshots of one process with the same bounds and as many transactions between them see the
@@ -107,7 +109,15 @@ mvs_is_stable(Snapshot snapshot, int64 version)
 		snapshot->xcnt == last.xcnt && snapshot->subxcnt == last.subxcnt)
 		return true;
 
-	last.stable = mvs_stable(snapshot);
+	stable = mvs_stable(snapshot, version);
+	database = RecoveryInProgress() ? NULL : mvs_database_if_any();
+	if (version > stable && database && version > mvs_version_now(database))
+	{
+		/* A restore may have brought what looks like the future. */
+		mvs_version_reread(database);
+		stable = mvs_stable(snapshot, version);
+	}
+	last.stable = stable;
 	last.xmin = snapshot->xmin;
 	last.xmax = snapshot->xmax;
 	last.xcnt = snapshot->xcnt;
@@ -119,7 +129,7 @@ mvs_is_stable(Snapshot snapshot, int64 version)
 Datum
 mvstore_stable_version(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(mvs_stable(GetActiveSnapshot()));
+	PG_RETURN_INT64(mvs_stable(GetActiveSnapshot(), MVS_NEWEST));
 }
 
 /* Wait until a version is stable for new snapshots; false at the timeout. */
@@ -286,7 +296,7 @@ mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 	else if (mvs_catalog_lock())
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
-		blocks = mvs_stable_write(mvs_version_stable(database, GetActiveSnapshot()));
+		blocks = mvs_stable_write(mvs_version_stable(database, GetActiveSnapshot(), MVS_NEWEST));
 		PopActiveSnapshot();
 		owed = false;
 	}

@@ -25,9 +25,10 @@
 /*
  * The newest version at and below which every transaction has ended as the
  * snapshot sees it, here: on a primary, on a standby, or without our shared
- * memory, where nobody writes.
+ * memory, where nobody writes. Who needs no newer one than "wanted" says so, and
+ * spares raising the durable mark for it (mvs_version_stable()).
  */
-extern int64 mvs_stable(Snapshot snapshot);
+extern int64 mvs_stable(Snapshot snapshot, int64 wanted);
 
 /* Whether a version is at or below it; cheaper when asked again. */
 extern bool mvs_is_stable(Snapshot snapshot, int64 version);

@@ -18,12 +18,17 @@
  * workers that it leads have one place together.
  *
  * The durable mark is the sequence mvstore_clock: no version above its value is
- * ever handed out. It is moved in steps, ahead of what is needed, and its WAL
- * is flushed before a version above the old mark is used; so a server that
- * starts again, with whatever clock, begins above all that it ever gave.
+ * ever handed out, nor called stable. It is moved in steps, ahead of what is
+ * needed, and its WAL is flushed before a version above the old mark is used; so
+ * a server that starts again, with whatever clock, begins above all that it ever
+ * gave. Whoever meets it moves it, readers too: the page is written through
+ * generic WAL, which needs no transaction id, so that a read-only transaction
+ * and a parallel worker can. Old and new value are seen under one lock on the
+ * page, so that no setval() of a restore comes between them.
  *
- * Lock order: the clock lock (heavyweight) is taken with no LWLock held, and
- * version_lock within it only for a moment.
+ * Lock order: the sequence, then the clock lock (both heavyweight, and the holder
+ * of the second waits for no other), with no LWLock held; within them the page,
+ * and version_lock for a moment.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -31,18 +36,15 @@
  */
 #include "postgres.h"
 
+#include "access/generic_xlog.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/pg_authid.h"
 #include "commands/sequence.h"
-#include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "storage/lmgr.h"
-#include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -69,9 +71,13 @@ static struct
 	MvsDatabase *database;
 }			mine;
 
-static bool raise_mark(MvsDatabase *database, int64 needed, bool wait);
-static int64 read_clock_sequence(Oid sequence);
 static int64 clock_version(void);
+static Form_pg_sequence_data clock_row(Page page);
+static int64 read_clock(Oid sequence, MvsDatabase *database, bool *foreign);
+static int64 write_clock(Relation sequence, MvsDatabase *database, int64 mark);
+static int64 raise_mark(MvsDatabase *database, int64 needed);
+static bool find_lowest_writer(MvsDatabase *database, Snapshot snapshot,
+							   FullTransactionId next, MvsWriter *lowest);
 static bool want_stable(MvsDatabase *database);
 static int64 keep_told(Snapshot snapshot, int64 stable);
 static void withdraw(bool committed);
@@ -106,44 +112,90 @@ mvs_version_load(MvsDatabase *database)
 	sequence = mvs_catalog_oid(MVS_CLOCK, true);
 	if (sequence == database->clock || !OidIsValid(sequence) || RecoveryInProgress())
 		return;
-	mark = read_clock_sequence(sequence);
+	mark = read_clock(sequence, NULL, NULL);
 	MVS_FAULT("clock-read");
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 	if (database->clock != sequence)
 	{
 		database->last = Max(database->last, mark);
-		database->mark = mark;	/* an extension created anew has a mark anew */
+		/* An extension created anew has a mark anew. */
+		database->mark = database->written = mark;
 		database->clock = sequence;
 	}
 	LWLockRelease(database->version_lock);
 }
 
-/* The sequence's value, straight from its only row: no version above it is used. */
+/* The only row of the sequence. */
+static Form_pg_sequence_data
+clock_row(Page page)
+{
+	HeapTupleData tuple;
+
+	tuple.t_data = (HeapTupleHeader) PageGetItem(page, PageGetItemId(page, FirstOffsetNumber));
+	return (Form_pg_sequence_data) GETSTRUCT(&tuple);
+}
+
+/*
+ * The sequence's value: no version above it is used. In "foreign" is told whether
+ * somebody else than we has written it.
+ */
 static int64
-read_clock_sequence(Oid sequence)
+read_clock(Oid sequence, MvsDatabase *database, bool *foreign)
 {
 	Relation	relation = relation_open(sequence, AccessShareLock);
 	Buffer		buffer = ReadBuffer(relation, 0);
-	Page		page;
-	HeapTupleData tuple;
-	ItemId		item;
 	int64		value;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buffer);
-	item = PageGetItemId(page, FirstOffsetNumber);
-	tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
-	value = ((Form_pg_sequence_data) GETSTRUCT(&tuple))->last_value;
+	value = clock_row(BufferGetPage(buffer))->last_value;
+	if (foreign)
+		*foreign = (value != database->written);
 	UnlockReleaseBuffer(buffer);
 	relation_close(relation, AccessShareLock);
 	return value;
 }
 
+/*
+ * Raise the sequence to a value, or leave what is greater, and have that on disk;
+ * the value then. A value that is not ours was restored, with versions up to it.
+ */
+static int64
+write_clock(Relation sequence, MvsDatabase *database, int64 mark)
+{
+	GenericXLogState *state = GenericXLogStart(sequence);
+	Buffer		buffer = ReadBuffer(sequence, 0);
+	Form_pg_sequence_data row;
+	XLogRecPtr	end;
+	int64		old;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	row = clock_row(GenericXLogRegisterBuffer(state, buffer, 0));
+	old = row->last_value;
+	mark = Max(mark, old);
+	row->last_value = mark;
+	row->log_cnt = 0;
+	row->is_called = true;
+	(void) GenericXLogFinish(state);
+	end = PageGetLSN(BufferGetPage(buffer));
+	if (database)
+	{
+		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+		if (old > database->written)
+			database->last = Max(database->last, old);
+		database->written = mark;
+		LWLockRelease(database->version_lock);
+	}
+	UnlockReleaseBuffer(buffer);
+	MVS_FAULT("mark-written");
+	XLogFlush(end);
+	return mark;
+}
+
 int64
 mvs_version_now(MvsDatabase *database)
 {
-	return Max(clock_version(), mvs_version_last(database));
+	return Max(clock_version(), database ? mvs_version_last(database) : 0);
 }
 
 int64
@@ -194,7 +246,7 @@ mvs_version_take(MvsDatabase *database, int64 above)
 
 		if (mine.version != 0)
 			return mine.version;
-		(void) raise_mark(database, version, true);
+		(void) raise_mark(database, version);
 	}
 }
 
@@ -215,7 +267,7 @@ mvs_version_tick(MvsDatabase *database)
 
 		if (taken)
 			return tick;
-		(void) raise_mark(database, tick, true);
+		(void) raise_mark(database, tick);
 	}
 }
 
@@ -251,7 +303,7 @@ mvs_version_past(MvsDatabase *database, int64 version)
 	bool		wake = false;
 
 	if (version > database->mark)
-		(void) raise_mark(database, version, true);
+		(void) raise_mark(database, version);
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 	database->past_writes++;
 	if (version > database->last)
@@ -275,85 +327,60 @@ want_stable(MvsDatabase *database)
 }
 
 /*
- * Move the durable mark to at least "needed", and some way ahead of the clock.
- * Without waiting it may be that a lock cannot be had: false.
+ * Move the durable mark to at least "needed", and some way ahead of the clock;
+ * the mark then. Without a slot it is the sequence alone.
  */
-static bool
-raise_mark(MvsDatabase *database, int64 needed, bool wait)
+static int64
+raise_mark(MvsDatabase *database, int64 needed)
 {
-	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, false);
+	Relation	sequence = relation_open(mvs_catalog_oid(MVS_CLOCK, false), RowExclusiveLock);
+	int64		mark;
 	LOCKTAG		tag;
 
-	if (!wait && !ConditionalLockRelationOid(sequence, RowExclusiveLock))
-		return false;
-	mvs_lock_tag(&tag, MVS_LOCK_CLOCK, sequence, 0);
-	if (LockAcquire(&tag, ExclusiveLock, false, !wait) == LOCKACQUIRE_NOT_AVAIL)
-		return false;
+	mvs_lock_tag(&tag, MVS_LOCK_CLOCK, RelationGetRelid(sequence), 0);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 
 	/* Somebody else may have moved it while we waited. */
-	if (database->mark < needed)
+	mark = database ? database->mark : read_clock(RelationGetRelid(sequence), NULL, NULL);
+	if (mark < needed)
 	{
-		int64		written = read_clock_sequence(sequence);
-		int64		mark = Max(needed, clock_version()) + MARK_STEP;
-		Oid			role;
-		int			context;
-		bool		wake;
-
-		mark = Max(mark, written);
-		GetUserIdAndSecContext(&role, &context);
-		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
-		DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(mark));
-		SetUserIdAndSecContext(role, context);
-		MVS_FAULT("mark-written");
-		XLogFlush(XactLastRecEnd);
-
-		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-		/* A mark that is not ours was restored, with versions up to it. */
-		if (written > database->mark)
-			database->last = Max(database->last, written);
-		database->mark = Max(database->mark, mark);
-		database->mark_wanted = false;
-		wake = want_stable(database);
-		LWLockRelease(database->version_lock);
-		if (wake)
-			mvs_wake_worker(database);
-		ConditionVariableBroadcast(&database->settled);
+		mark = write_clock(sequence, database, Max(needed, clock_version()) + MARK_STEP);
+		if (database)
+		{
+			LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+			database->mark = Max(database->mark, mark);
+			LWLockRelease(database->version_lock);
+			ConditionVariableBroadcast(&database->settled);
+		}
 	}
 	LockRelease(&tag, ExclusiveLock, false);
-	return true;
+	relation_close(sequence, RowExclusiveLock);
+	return mark;
 }
 
 void
 mvs_version_reread(MvsDatabase *database)
 {
-	int64		written = read_clock_sequence(mvs_catalog_oid(MVS_CLOCK, false));
+	int64		written = read_clock(mvs_catalog_oid(MVS_CLOCK, false), NULL, NULL);
 
 	if (written > database->mark)
-		(void) raise_mark(database, written, true);
+		(void) raise_mark(database, written);
 }
 
 bool
 mvs_version_restored(MvsDatabase *database)
 {
-	int64		written = read_clock_sequence(mvs_catalog_oid(MVS_CLOCK, false));
+	bool		restored;
+	int64		written = read_clock(mvs_catalog_oid(MVS_CLOCK, false), database, &restored);
 
-	if (written == database->mark)
-		return false;
-
-	/* Raised, it goes on from the greater of both. */
-	(void) raise_mark(database, Max(written, database->mark) + 1, true);
-	return true;
-}
-
-bool
-mvs_version_serve_mark(MvsDatabase *database)
-{
-	if (OidIsValid(mvs_catalog_oid(MVS_CLOCK, true)))
-		return raise_mark(database, database->mark + 1, false);
-	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	database->mark_wanted = false;
-	LWLockRelease(database->version_lock);
-	return true;
+	if (restored)
+	{
+		/* Raised, it goes on from the greater of both, and so does the row. */
+		(void) raise_mark(database, Max(written, database->mark) + 1);
+		mvs_version_want_stable(database);
+		mvs_wake_worker(database);
+	}
+	return restored;
 }
 
 /*
@@ -432,28 +459,29 @@ keep_told(Snapshot snapshot, int64 stable)
 	return stable;
 }
 
-int64
-mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
+/*
+ * The writer with the lowest version that the snapshot sees as running, or that is
+ * the reader itself; version MVS_NEWEST: none. False where a writer that runs in
+ * the snapshot may have left the ring: then nothing is known. With version_lock held.
+ */
+static bool
+find_lowest_writer(MvsDatabase *database, Snapshot snapshot, FullTransactionId next,
+				   MvsWriter *lowest)
 {
-	FullTransactionId next = ReadNextFullTransactionId();
 	FullTransactionId xmin = widen_xid(next, snapshot->xmin);
 	FullTransactionId xmax = widen_xid(next, snapshot->xmax);
 	TransactionId own = GetTopTransactionIdIfAny();
-	int64		now = clock_version();
-	int64		lowest = MVS_NEWEST;
-	int64		stable;
-	bool		lost;
-	bool		wake = false;
 
-	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	lowest->version = MVS_NEWEST;
 	for (int i = 0; i < database->writer_count; i++)
 	{
 		MvsWriter  *writer = &database->writers[i];
 
 		/* A snapshot does not list its own transaction. */
-		if (XidFromFullTransactionId(writer->xid) == own ||
-			runs_in_snapshot(writer->xid, snapshot))
-			lowest = Min(lowest, writer->version);
+		if (writer->version < lowest->version &&
+			(XidFromFullTransactionId(writer->xid) == own ||
+			 runs_in_snapshot(writer->xid, snapshot)))
+			*lowest = *writer;
 	}
 	for (int i = 0; i < database->ring_count; i++)
 	{
@@ -464,31 +492,47 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
 		if (i % MVS_RING_SEGMENT == 0 && segment != database->ring_next / MVS_RING_SEGMENT &&
 			FullTransactionIdPrecedes(database->segment_next[segment], xmax))
 			i += MVS_RING_SEGMENT - 1;
-		else if (FullTransactionIdFollowsOrEquals(writer->xid, xmin) &&
+		else if (writer->version < lowest->version &&
+				 FullTransactionIdFollowsOrEquals(writer->xid, xmin) &&
 				 runs_in_snapshot(writer->xid, snapshot))
-			lowest = Min(lowest, writer->version);
+			*lowest = *writer;
 	}
 
-	/*
-	 * Where a writer that runs in the snapshot may have left the ring, we know nothing; nor of the
-	 * writers of the primary that we have been a standby of.
-	 */
-	lost = snapshot->takenDuringRecovery ||
-		FullTransactionIdFollowsOrEquals(database->ring_lost, xmax);
-	stable = lost ? 0 : Min(Max(now, database->last), lowest - 1);
-	if (stable > database->mark)
+	/* Nor do we know of the writers of the primary that we have been a standby of. */
+	return !snapshot->takenDuringRecovery &&
+		!FullTransactionIdFollowsOrEquals(database->ring_lost, xmax);
+}
+
+int64
+mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+	bool		raised = !OidIsValid(mvs_catalog_oid(MVS_CLOCK, true));
+	bool		known;
+	int64		stable;
+
+	for (;;)
 	{
-		stable = database->mark;
-		wake = !database->mark_wanted;
-		database->mark_wanted = true;
+		int64		now = clock_version();
+		MvsWriter	lowest;
+		int64		beyond;
+
+		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+		known = find_lowest_writer(database, snapshot, next, &lowest);
+		stable = known ? Min(Max(now, database->last), lowest.version - 1) : 0;
+		beyond = Min(stable, wanted);
+		if (beyond <= database->mark || raised)
+			break;
+		LWLockRelease(database->version_lock);
+		(void) raise_mark(database, beyond);
+		raised = true;
 	}
+	stable = Min(stable, database->mark);
 	database->last = Max(database->last, stable);
 	stable = keep_told(snapshot, stable);
 	LWLockRelease(database->version_lock);
 
-	if (wake)
-		mvs_wake_worker(database);
-	if (lost)
+	if (!known)
 	{
 		/* As the row was made, versions up to its own had been handed out. */
 		int64		row = mvs_stable_read(snapshot);
@@ -501,11 +545,16 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot)
 }
 
 int64
-mvs_version_mark(void)
+mvs_version_mark(int64 wanted)
 {
 	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, true);
+	int64		needed = Min(clock_version(), wanted);
+	int64		mark;
 
-	return OidIsValid(sequence) ? read_clock_sequence(sequence) : 0;
+	if (!OidIsValid(sequence))
+		return 0;
+	mark = read_clock(sequence, NULL, NULL);
+	return mark < needed ? raise_mark(NULL, needed) : mark;
 }
 
 MvsWriter
@@ -563,7 +612,7 @@ static void
 withdraw(bool committed)
 {
 	MvsDatabase *database = mine.database;
-	int			place = 0;
+	int			place = -1;
 	bool		oldest = true;
 	bool		wake;
 
@@ -575,7 +624,10 @@ withdraw(bool committed)
 		else if (database->writers[i].version < mine.version)
 			oldest = false;
 	}
-	database->writers[place] = database->writers[--database->writer_count];
+	/* It is there, unless somebody has taken the slot away from us. */
+	Assert(place >= 0);
+	if (place >= 0)
+		database->writers[place] = database->writers[--database->writer_count];
 	if (committed)
 		add_to_ring(database);
 

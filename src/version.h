@@ -30,7 +30,7 @@ extern TimestampTz mvs_version_to_time(int64 version);
 /* Loads last and mark of a slot from the durable mark, if that is another than before. */
 extern void mvs_version_load(MvsDatabase *database);
 
-/* The later of the wall clock and the newest version handed out. */
+/* The later of the wall clock and the newest version handed out, of which without a slot there is none. */
 extern int64 mvs_version_now(MvsDatabase *database);
 
 /* The newest version handed out, without the clock. */
@@ -64,11 +64,18 @@ extern void mvs_version_past(MvsDatabase *database, int64 version);
 /*
  * The newest version at and below which every transaction has ended as the
  * snapshot sees it. No transaction gets a version at or below the answer later.
+ * The durable mark is raised where the answer would reach beyond it, as far as
+ * "wanted": then it takes the clock lock, and writes WAL, with no need of a
+ * transaction id.
  */
-extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot);
+extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted);
 
-/* The durable mark: no version above it has been handed out. */
-extern int64 mvs_version_mark(void);
+/*
+ * Likewise where the database has no slot, so that nobody has written there since
+ * the server started: the durable mark, raised as far as "wanted" and the clock.
+ * Whoever takes a slot afterwards gets versions above it; so look for one then.
+ */
+extern int64 mvs_version_mark(int64 wanted);
 
 /* The row of mvstore_stable is to be written; or is about to be, and may be asked for anew. */
 extern void mvs_version_want_stable(MvsDatabase *database);
@@ -82,12 +89,6 @@ extern int	mvs_version_writers(MvsDatabase *database, MvsWriter **writers);
 
 /* Has the worker's latch set when the oldest writer ends. */
 extern void mvs_version_watch_writers(MvsDatabase *database);
-
-/*
- * Raises the durable mark, since a reader asked for that. In a transaction of the
- * worker; false where a lock could not be had at once.
- */
-extern bool mvs_version_serve_mark(MvsDatabase *database);
 
 /* Looks whether a restore has raised the mark; then later versions are above it. */
 extern void mvs_version_reread(MvsDatabase *database);

@@ -72,7 +72,6 @@ static MemoryContext loop_context;
 static TimestampTz claimed_at;
 static TimestampTz idle_since;	/* of drops */
 static TimestampTz served_at = 0;	/* when it last did something for readers */
-static TimestampTz mark_due_at = 0; /* the durable mark is not tried before */
 static TimestampTz give_way_until = 0;	/* set: ends to make room, with nothing due before */
 static TimestampTz load_due_at = 0; /* pins and calendar are not tried before */
 static bool loaded = false;		/* the calendar is */
@@ -89,7 +88,6 @@ static bool claim_slot(void);
 static void release_slot(int code, Datum argument);
 static bool extension_is_here(bool *matches);
 static void load_catalog(void);
-static void serve_mark(void);
 static void wait_for_update(void);
 static void add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked,
 						const char *message, int64 requests);
@@ -202,8 +200,6 @@ mvs_worker_main(Datum argument)
 		if (mvs_worker_is_stopping())
 			break;
 
-		if (mvs_worker.database->mark_wanted && mark_due_at <= GetCurrentTimestamp())
-			serve_mark();
 		if (mvs_stable_serve(mvs_worker.database, false, &stable_due_at))
 			served_at = GetCurrentTimestamp();
 		MemoryContextSwitchTo(loop_context);
@@ -264,20 +260,6 @@ load_catalog(void)
 	MemoryContextSwitchTo(loop_context);
 	mvs_worker_report();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
-}
-
-/* Raise the durable mark for a reader; where a lock is in the way, later. */
-static void
-serve_mark(void)
-{
-	bool		served;
-
-	StartTransactionCommand();
-	served = mvs_version_serve_mark(mvs_worker.database);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(loop_context);
-	mark_due_at = served ? 0 : mvs_worker_lock_delay(0);
-	served_at = GetCurrentTimestamp();
 }
 
 /* Whether the database has the extension; in matches is told whether in our version. */
@@ -344,7 +326,6 @@ forget_requests(void)
 		slot->mark_count = 0;
 		slot->all_marked = false;
 		slot->journal_wanted = false;
-		slot->mark_wanted = false;
 		slot->stable_due = false;
 		slot->paused = false;
 		slot->pause_changed = true;
@@ -726,8 +707,6 @@ sleep_until_needed(void)
 		if (!crowded)
 			wake_at = Min(wake_at, until);
 	}
-	if (database->mark_wanted)
-		wake_at = Min(wake_at, mark_due_at);
 	if (throttled != 0)
 		wake_at = Min(wake_at, throttled);
 	if (load_due_at != 0)
@@ -737,7 +716,7 @@ sleep_until_needed(void)
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	leave = !keeps && loaded && !maintaining &&
 		database->queue_count == 0 && database->mark_count == 0 &&
-		!database->all_marked && !database->journal_wanted && !database->mark_wanted &&
+		!database->all_marked && !database->journal_wanted &&
 		!database->stable_due && mvs_worker.journal_sequence == PG_UINT64_MAX &&
 		(crowded || TimestampDifferenceExceeds(Max(idle_since, served_at), now, IDLE_EXIT));
 	if (crowded && !leave)
@@ -775,7 +754,6 @@ sleep_until_needed(void)
 
 		/* A wait for a lock may have used up the latch of something that came in it. */
 		if (mvs_worker_is_stopping() || ConfigReloadPending ||
-			(database->mark_wanted && mark_due_at == 0) ||
 			database->queue_count >= database->queue_wake_at ||
 			database->mark_count > 0 || database->all_marked ||
 			database->pause_changed || database->recheck ||
