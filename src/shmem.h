@@ -141,8 +141,7 @@ typedef struct MvsDatabase
 	Oid			clock;			/* the sequence that last and mark come from; none: not loaded */
 	int64		last;			/* the newest version handed out or answered for */
 	int64		mark;			/* none above it is handed out before it is durably raised */
-	int64		written;		/* the sequence's value, unless somebody else has set it; its page's
-								 * lock guards it, too */
+	int64		written;		/* the sequence's value, unless it was restored; behind its page's lock */
 	int64		last_truncate;	/* the greatest floor that a TRUNCATE set */
 	uint64		past_writes;	/* how often the past was written */
 	bool		horizon_wanted; /* the worker waits for the oldest writer to end */
