@@ -6,8 +6,9 @@
  * It pays where a store's dead entries are beyond what autovacuum goes by, for the
  * table or in general. Dead entries that an old snapshot keeps are not vacuumed for
  * again and again: either so many came by drops since the last time, or whoever was
- * in the way then has gone. A table whose owner has switched autovacuum off is left
- * alone.
+ * in the way then has gone. Where nobody was and they did not get fewer, or a vacuum
+ * failed, there is a pause, a longer one each time, unless as many again came since.
+ * A table whose owner has switched autovacuum off is left alone.
  *
  * The process passes for an autovacuum worker in one thing: who waits for a lock
  * behind it has it cancelled.
@@ -56,8 +57,19 @@
  */
 #define SOON 60000
 
-/* Milliseconds before another try after one that came to nothing. */
+/* Milliseconds before another try after one that came to nothing; the longest, doubled each time. */
 #define RETRY_TIME 60000
+#define MAX_RETRY_TIME 3600000
+
+/* A store to be vacuumed, perhaps. */
+typedef struct Candidate
+{
+	Oid			store;
+	MvsVacuum	last;			/* of it */
+	int64		dead;			/* entries */
+	bool		hurry;			/* dead entries come fast */
+	bool		free;			/* nobody is in the way who was so at the last vacuum */
+} Candidate;
 
 /* In the drop worker. */
 static BackgroundWorkerHandle *process = NULL;
@@ -65,27 +77,35 @@ static int64 flushes = 0;		/* since stores were last looked at */
 static TimestampTz not_before = 0;	/* they are not looked at again */
 static uint64 vacuums;			/* that there had been when the process was started */
 
-static bool pays(Oid store, bool *hurry);
+static int64 dead_entries(Oid store);
+static bool pays(Oid store, Candidate *candidate);
 static bool find_work(bool *found);
 static void start_process(void);
 static void look_like_autovacuum(void);
 static void go_gently(const char *from, const char *to, const char *otherwise);
 static void vacuum_store(Oid store);
-static bool try_vacuum(Oid store);
+static bool try_vacuum(Oid store, bool log);
+static void note_vacuum(MvsDatabase *database, const Candidate *candidate, FullTransactionId at,
+						bool done);
 
-/* Whether a store is to be vacuumed now; and fast, because dead entries come fast. */
-static bool
-pays(Oid store, bool *hurry)
+static int64
+dead_entries(Oid store)
 {
-	int64		dead;
+	return DatumGetInt64(DirectFunctionCall1(pg_stat_get_dead_tuples, ObjectIdGetDatum(store)));
+}
+
+/* Whether a store is to be vacuumed now. */
+static bool
+pays(Oid store, Candidate *candidate)
+{
+	MvsVacuum	last = mvs_stats_vacuum(store);
+	TimestampTz now = GetCurrentTimestamp();
 	double		threshold = autovacuum_vac_thresh;
 	double		scale = autovacuum_vac_scale;
 	double		entries;
+	double		enough;
 	Relation	heap;
 	bool		enabled = true;
-	FullTransactionId at;
-	TimestampTz last;
-	int64		dropped = mvs_stats_unmaintained(store, &at, &last);
 
 	/* As VACUUM does: where somebody else is at it, it would pass by. */
 	if (!ConditionalLockRelationOid(store, ShareUpdateExclusiveLock))
@@ -108,16 +128,25 @@ pays(Oid store, bool *hurry)
 	}
 	threshold += scale * Max(heap->rd_rel->reltuples, 0);
 	entries = Max(heap->rd_rel->reltuples, threshold);
-	if ((double) dropped <= threshold)
-		enabled = enabled && FullTransactionIdIsValid(at) &&
-			TransactionIdFollowsOrEquals(GetOldestNonRemovableTransactionId(heap),
-										 XidFromFullTransactionId(at));
+	candidate->free = FullTransactionIdIsValid(last.at) &&
+		TransactionIdFollowsOrEquals(GetOldestNonRemovableTransactionId(heap),
+									 XidFromFullTransactionId(last.at));
 	relation_close(heap, ShareUpdateExclusiveLock);
 
-	dead = DatumGetInt64(DirectFunctionCall1(pg_stat_get_dead_tuples, ObjectIdGetDatum(store)));
-	*hurry = (double) dead > entries ||
-		(last != 0 && !TimestampDifferenceExceeds(last, GetCurrentTimestamp(), SOON));
-	return enabled && (double) dead > threshold;
+	candidate->store = store;
+	candidate->last = last;
+	candidate->dead = dead_entries(store);
+	candidate->hurry = (double) candidate->dead > entries ||
+		(last.end != 0 && !TimestampDifferenceExceeds(last.end, now, SOON));
+
+	/* The first time in vain, somebody may have been in the way; after that, it is something else. */
+	enough = last.vain > 0 ? Max((double) last.left, threshold) : threshold;
+	if ((double) last.dropped <= enough)
+		enabled = enabled && candidate->free &&
+			(last.vain < 2 ||
+			 TimestampDifferenceExceeds(last.end, now,
+										Min(RETRY_TIME << Min(last.vain - 2, 10), MAX_RETRY_TIME)));
+	return enabled && (double) candidate->dead > threshold;
 }
 
 /* ------------------------------------------------------------------------
@@ -208,11 +237,11 @@ find_work(bool *found)
 	if (!locked)
 	{
 		ListCell   *cell;
-		bool		hurry;
+		Candidate	candidate;
 
 		foreach(cell, mvs_store_list())
 		{
-			if (!*found && pays(lfirst_oid(cell), &hurry))
+			if (!*found && pays(lfirst_oid(cell), &candidate))
 				*found = true;
 		}
 	}
@@ -285,9 +314,9 @@ vacuum_store(Oid store)
 	ExecVacuum(make_parsestate(NULL), command, true);
 }
 
-/* The same; an error, also that somebody waits for a lock of ours, is logged, and not the end. */
+/* The same; an error, also that somebody waits for a lock of ours, is not the end. */
 static bool
-try_vacuum(Oid store)
+try_vacuum(Oid store, bool log)
 {
 	volatile bool done = false;
 
@@ -302,7 +331,8 @@ try_vacuum(Oid store)
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
-		EmitErrorReport();
+		if (log)
+			EmitErrorReport();
 		AbortOutOfAnyTransaction();
 		FlushErrorState();
 		QueryCancelPending = false;
@@ -311,6 +341,44 @@ try_vacuum(Oid store)
 	PG_END_TRY();
 	MemoryContextSwitchTo(PortalContext);
 	return done;
+}
+
+/* Note what a vacuum, or a try, has changed. */
+static void
+note_vacuum(MvsDatabase *database, const Candidate *candidate, FullTransactionId at, bool done)
+{
+	MvsVacuum	vacuum = candidate->last;
+	int64		came;
+
+	StartTransactionCommand();
+	vacuum.left = dead_entries(candidate->store);
+	CommitTransactionCommand();
+	vacuum.at = at;
+	vacuum.end = GetCurrentTimestamp();
+
+	/* Meanwhile there may have come some. */
+	came = mvs_stats_vacuum(candidate->store).dropped - candidate->last.dropped;
+	if (done && candidate->dead + came > vacuum.left)
+		vacuum.vain = 0;
+	else if (done && !candidate->free)
+		vacuum.vain = 1;
+	else
+		vacuum.vain = done ? vacuum.vain + 1 : Max(vacuum.vain + 1, 2);
+	if (done && vacuum.vain == 2)
+		ereport(LOG,
+				(errmsg("store with OID %u was vacuumed, and has as many dead entries as before",
+						candidate->store),
+				 errdetail("It will be vacuumed again after growing delays.")));
+	mvs_stats_vacuumed(candidate->store, &vacuum);
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->vacuums++;
+	if (done)
+	{
+		database->stats.maintenance_runs++;
+		database->stats.last_maintenance_at = vacuum.end;
+	}
+	LWLockRelease(database->queue_lock);
 }
 
 void
@@ -326,8 +394,7 @@ mvs_maintain_main(Datum argument)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
-	mvs_worker_pin_settings();
-	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(argument), InvalidOid, 0);
+	mvs_worker_connect(DatumGetObjectId(argument));
 	look_like_autovacuum();
 
 	PortalContext = context = AllocSetContextCreate(TopMemoryContext, MVS_MAINTAIN_TYPE,
@@ -341,41 +408,34 @@ mvs_maintain_main(Datum argument)
 	go_gently("autovacuum_vacuum_cost_limit", "vacuum_cost_limit", own_limit);
 
 	database = mvs_database_find(MyDatabaseId);
+	if (database == NULL)
+		proc_exit(0);
 	foreach(cell, stores)
 	{
-		Oid			store = lfirst_oid(cell);
+		Candidate	candidate;
 		FullTransactionId at;
-		TimestampTz last;
-		int64		dropped = mvs_stats_unmaintained(store, &at, &last);
 		bool		wanted;
-		bool		hurry;
+		bool		done;
 
 		CHECK_FOR_INTERRUPTS();
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
-		wanted = pays(store, &hurry);
+		wanted = pays(lfirst_oid(cell), &candidate);
 		CommitTransactionCommand();
-		if (!wanted || database == NULL)
+		if (!wanted)
 			continue;
 
 		/* As gently as autovacuum does, unless that would be too slow. */
-		if (hurry)
+		if (candidate.hurry)
 			SetConfigOption("vacuum_cost_delay", "0", PGC_SUSET, PGC_S_OVERRIDE);
 		else
 			go_gently("autovacuum_vacuum_cost_delay", "vacuum_cost_delay", own_delay);
 		at = ReadNextFullTransactionId();
 		pgstat_report_activity(STATE_RUNNING, "vacuuming a store");
-		if (!try_vacuum(store))
-			continue;
+		done = try_vacuum(candidate.store, candidate.last.vain < 2);
 		pgstat_report_activity(STATE_IDLE, NULL);
 		pgstat_report_stat(true);
-
-		mvs_stats_maintained(store, dropped, at);
-		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-		database->vacuums++;
-		database->stats.maintenance_runs++;
-		database->stats.last_maintenance_at = GetCurrentTimestamp();
-		LWLockRelease(database->queue_lock);
+		note_vacuum(database, &candidate, at, done);
 	}
 	proc_exit(0);
 }

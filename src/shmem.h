@@ -175,7 +175,7 @@ typedef struct MvsDatabase
 	bool		recheck;		/* requests in the worker's hands may be void, or due */
 	TimestampTz erased_until;	/* keys of requests up to then may have been erased */
 	bool		pins_changed;	/* the rows of mvstore_pin are to be looked at */
-	uint64		vacuums;		/* of stores, ever; no statistics reset sets it back */
+	uint64		vacuums;		/* of stores, tried, ever; no statistics reset sets it back */
 	bool		paused;			/* nothing is to be dropped */
 	bool		pause_changed;	/* the row of mvstore_paused is to be looked at */
 	int			mark_count;
@@ -223,9 +223,11 @@ typedef struct MvsStoreStats
 	pg_atomic_uint64 expired;
 	pg_atomic_uint64 keys_due;
 	pg_atomic_uint64 swept;		/* entries that sweeps have read */
-	pg_atomic_uint64 unmaintained;	/* entries dropped since it was last vacuumed by us */
-	pg_atomic_uint64 maintained_at; /* the next FullTransactionId then; 0: never */
-	pg_atomic_uint64 maintained_end;	/* a TimestampTz: when that had been done */
+	pg_atomic_uint64 unmaintained;	/* these five: see MvsVacuum in stats.h */
+	pg_atomic_uint64 maintained_at;
+	pg_atomic_uint64 maintained_end;
+	pg_atomic_uint64 maintained_vain;
+	pg_atomic_uint64 maintained_left;
 	pg_atomic_uint64 last_sweep;	/* a TimestampTz, 0: never */
 } MvsStoreStats;
 

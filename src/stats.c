@@ -105,6 +105,8 @@ mvs_stats_prepare(Oid store)
 		pg_atomic_init_u64(&stats->unmaintained, 0);
 		pg_atomic_init_u64(&stats->maintained_at, 0);
 		pg_atomic_init_u64(&stats->maintained_end, 0);
+		pg_atomic_init_u64(&stats->maintained_vain, 0);
+		pg_atomic_init_u64(&stats->maintained_left, 0);
 		pg_atomic_init_u64(&stats->last_sweep, 0);
 	}
 	LWLockRelease(mvs_shared->store_lock);
@@ -146,28 +148,28 @@ mvs_stats_tally(Oid store, const MvsTally *tally)
 	LWLockRelease(mvs_shared->store_lock);
 }
 
-int64
-mvs_stats_unmaintained(Oid store, FullTransactionId *at, TimestampTz *end)
+MvsVacuum
+mvs_stats_vacuum(Oid store)
 {
+	MvsVacuum	vacuum = {0};
 	MvsStoreStats *stats;
-	int64		entries = 0;
 
-	*at = InvalidFullTransactionId;
-	*end = 0;
 	LWLockAcquire(mvs_shared->store_lock, LW_SHARED);
 	stats = find(store, HASH_FIND);
 	if (stats)
 	{
-		entries = (int64) pg_atomic_read_u64(&stats->unmaintained);
-		*at = FullTransactionIdFromU64(pg_atomic_read_u64(&stats->maintained_at));
-		*end = (TimestampTz) pg_atomic_read_u64(&stats->maintained_end);
+		vacuum.dropped = (int64) pg_atomic_read_u64(&stats->unmaintained);
+		vacuum.at = FullTransactionIdFromU64(pg_atomic_read_u64(&stats->maintained_at));
+		vacuum.end = (TimestampTz) pg_atomic_read_u64(&stats->maintained_end);
+		vacuum.vain = (int) pg_atomic_read_u64(&stats->maintained_vain);
+		vacuum.left = (int64) pg_atomic_read_u64(&stats->maintained_left);
 	}
 	LWLockRelease(mvs_shared->store_lock);
-	return entries;
+	return vacuum;
 }
 
 void
-mvs_stats_maintained(Oid store, int64 entries, FullTransactionId at)
+mvs_stats_vacuumed(Oid store, const MvsVacuum *vacuum)
 {
 	MvsStoreStats *stats;
 
@@ -175,9 +177,11 @@ mvs_stats_maintained(Oid store, int64 entries, FullTransactionId at)
 	stats = find(store, HASH_FIND);
 	if (stats)
 	{
-		pg_atomic_fetch_sub_u64(&stats->unmaintained, entries);
-		pg_atomic_write_u64(&stats->maintained_at, U64FromFullTransactionId(at));
-		pg_atomic_write_u64(&stats->maintained_end, (uint64) GetCurrentTimestamp());
+		pg_atomic_fetch_sub_u64(&stats->unmaintained, vacuum->dropped);
+		pg_atomic_write_u64(&stats->maintained_at, U64FromFullTransactionId(vacuum->at));
+		pg_atomic_write_u64(&stats->maintained_end, (uint64) vacuum->end);
+		pg_atomic_write_u64(&stats->maintained_vain, (uint64) vacuum->vain);
+		pg_atomic_write_u64(&stats->maintained_left, (uint64) vacuum->left);
 	}
 	LWLockRelease(mvs_shared->store_lock);
 }

@@ -49,13 +49,20 @@ extern void mvs_stats_count(const MvsStoreCount *count);
 extern void mvs_stats_tally(Oid store, const MvsTally *tally);
 extern void mvs_stats_swept(Oid store, TimestampTz at);
 
-/*
- * Entries dropped from a store since it was last vacuumed by us, what was the next
- * transaction then, if it was, and when that had been done; and that it was, for
- * so many of them.
- */
-extern int64 mvs_stats_unmaintained(Oid store, FullTransactionId *at, TimestampTz *end);
-extern void mvs_stats_maintained(Oid store, int64 entries, FullTransactionId at);
+/* What we last did about vacuuming a store. */
+typedef struct MvsVacuum
+{
+	int64		dropped;		/* entries dropped since */
+	FullTransactionId at;		/* the next transaction then; invalid: never */
+	TimestampTz end;			/* when it had been done; 0: never */
+	int			vain;			/* so often, in a row, dead entries did not get fewer */
+	int64		left;			/* then, how many there were */
+} MvsVacuum;
+
+extern MvsVacuum mvs_stats_vacuum(Oid store);
+
+/* Puts a new one in its place, for "dropped" entries. */
+extern void mvs_stats_vacuumed(Oid store, const MvsVacuum *vacuum);
 extern void mvs_stats_forget_store(Oid store);
 
 /* Copies of the counters of a database's stores, or of all; and one of them back. */

@@ -20,6 +20,7 @@
 #include <limits.h>
 
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -113,28 +114,57 @@ handle_sigterm(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
-void
-mvs_worker_pin_settings(void)
-{
-	static const char *const settings[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_read_only", "off"},
-		{"default_transaction_deferrable", "off"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"lock_timeout", "0"},
-		{"row_security", "off"},
-		{"session_replication_role", "origin"},
-		{"statement_timeout", "0"},
-		/* A request and its work come back together after a crash. */
-		{"synchronous_commit", "off"},
-		{"transaction_timeout", "0"},
-		{"zero_damaged_pages", "off"},
-	};
+/*
+ * The settings that change what our processes do or see, with the values that they have
+ * there: whatever ALTER DATABASE, ALTER ROLE, even for superusers, or the configuration
+ * file say.
+ *
+ * Of the others, so they are the operator's: what VACUUM goes by (freeze ages, cost
+ * limits, memory), how the log is written and WAL is, how I/O is done and measured. And
+ * these mean nothing here: what the planner goes by, as no query is planned; how values
+ * and times are written and read, as none are; where and how tables are made, as none
+ * are; timeouts of idle sessions and all about clients. Triggers do not fire.
+ */
+static const char *const pinned_settings[][2] = {
+	/* Who we are: a role's rights are not enough for VACUUM. */
+	{"role", "none"},
+	{"row_security", "off"},
+	{"search_path", "pg_catalog, pg_temp"},
+	{"session_replication_role", "origin"},
+	/* How transactions run. */
+	{"default_transaction_deferrable", "off"},
+	{"default_transaction_isolation", "read committed"},
+	{"default_transaction_read_only", "off"},
+	/* A request and its work come back together after a crash. */
+	{"synchronous_commit", "off"},
+	/* What ends them, and us: an error is one store's. */
+	{"exit_on_error", "off"},
+	{"idle_in_transaction_session_timeout", "0"},
+	{"lock_timeout", "0"},
+	{"statement_timeout", "0"},
+	{"transaction_timeout", "0"},
+	/* Damaged pages are errors, lest newer entries be missed, and older ones go. */
+	{"ignore_checksum_failure", "off"},
+	{"zero_damaged_pages", "off"},
+	/* Dead entries that nobody counts are vacuumed never, or for ever. */
+	{"track_counts", "on"},
+};
 
-	for (int i = 0; i < lengthof(settings); i++)
-		if (GetConfigOption(settings[i][0], true, false) != NULL)
-			SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+void
+mvs_worker_connect(Oid database)
+{
+	/* Before, so that ALTER DATABASE and ALTER ROLE do not count from the first access on. */
+	for (int i = 0; i < lengthof(pinned_settings); i++)
+		if (GetConfigOption(pinned_settings[i][0], true, false) != NULL)
+			SetConfigOption(pinned_settings[i][0], pinned_settings[i][1],
+							PGC_SUSET, PGC_S_OVERRIDE);
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+
+	/* That of the session takes a look at roles, so it can only be set now. */
+	StartTransactionCommand();
+	SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false),
+					PGC_SUSET, PGC_S_OVERRIDE);
+	CommitTransactionCommand();
 }
 
 void
@@ -149,8 +179,7 @@ mvs_worker_main(Datum argument)
 
 	/* Registered first, so that it runs when locks and the connection are gone. */
 	before_shmem_exit(release_slot, (Datum) 0);
-	mvs_worker_pin_settings();
-	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(argument), InvalidOid, 0);
+	mvs_worker_connect(DatumGetObjectId(argument));
 
 	mvs_worker.context = AllocSetContextCreate(TopMemoryContext, "mvstore worker",
 											   ALLOCSET_DEFAULT_SIZES);

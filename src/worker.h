@@ -48,8 +48,11 @@ extern int64 mvs_worker_store_horizon(int64 horizon, Oid store);
 /* A transaction has dropped so many entries. */
 extern void mvs_worker_dropped(int64 entries);
 
-/* Pins the settings that no ALTER DATABASE or ALTER ROLE may change for our processes. */
-extern void mvs_worker_pin_settings(void);
+/*
+ * Connects this process to a database, as superuser, with the settings pinned that no
+ * ALTER DATABASE or ALTER ROLE may change for our processes.
+ */
+extern void mvs_worker_connect(Oid database);
 
 /* When to try again what failed, or met a lock, so many times before. */
 extern TimestampTz mvs_worker_error_delay(int tries);
