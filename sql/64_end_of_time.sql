@@ -30,10 +30,10 @@ SELECT mvstore_put('s', 'k'::bytea, 'w'::bytea, ttl := '106751990 days');
 SELECT mvstore_put('s', 'k', 'w', ttl := '106751991 days 04:00:54.775807');
 \set VERBOSITY default
 SELECT mvstore_get('s', 'k');
-SELECT mvstore_create('t', ttl := '106751990 days');
 \set VERBOSITY sqlstate
-SELECT mvstore_put('t', 'k', 'v');
+SELECT mvstore_create('t', ttl := '106751990 days');
 \set VERBOSITY default
+SELECT mvstore_create('t', ttl := '36500000 days');
 SELECT mvstore_put('t', 'k', 'v', ttl := '100000 days') > 0 AS put;
 SELECT mvstore_flush();
 SELECT mvstore_get('t', 'k');

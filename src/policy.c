@@ -60,6 +60,9 @@
 /* Microseconds: clocks that differ by no more are as good as the same. */
 #define MAX_AHEAD (INT64CONST(60) * USECS_PER_SEC)
 
+/* Days: with a longer ttl puts would fail, sooner or later, as no timestamp is as late. */
+#define LONGEST_TTL 36500000
+
 PG_FUNCTION_INFO_V1(mvstore_create);
 PG_FUNCTION_INFO_V1(mvstore_set_policy);
 PG_FUNCTION_INFO_V1(mvstore_attach);
@@ -74,10 +77,13 @@ static const char *only_index(Oid table);
 static const char *quoted_name(Relation relation);
 static void add_trigger(const char *table);
 static void refuse_trigger(Relation heap);
+static void open_own(MvsStore *store, Oid oid, LOCKMODE mode, bool unpinned);
 static void check_policy(FunctionCallInfo fcinfo);
 static void insert_policy(Oid store, int64 incarnation, FunctionCallInfo fcinfo);
 static void forget_store(Oid store);
 static bool wants_identity(Relation heap);
+static RangeVar *get_table_name(text *argument);
+static Relation open_attachable(Oid oid, LOCKMODE mode, MvsStoreInfo *info);
 static int64 greatest_version(Relation heap, const MvsStoreInfo *info);
 
 /* ------------------------------------------------------------------------
@@ -157,20 +163,45 @@ refuse_trigger(Relation heap)
 	}
 }
 
+/*
+ * Open a store of the caller's with a strong lock. First with a weak one: who is
+ * refused is to wait for nobody, nor have others wait behind.
+ */
+static void
+open_own(MvsStore *store, Oid oid, LOCKMODE mode, bool unpinned)
+{
+	mvs_store_open_own(store, oid, AccessShareLock);
+	if (unpinned)
+		mvs_pin_refuse(mvs_database(), store->heap, 0);
+	index_close(store->index, AccessShareLock);
+	relation_close(store->heap, AccessShareLock);
+	mvs_store_open_own(store, oid, mode);
+}
+
 /* Check the policy in arguments 1 to 3. */
 static void
 check_policy(FunctionCallInfo fcinfo)
 {
+	int64		ttl;
+
 	if (!PG_ARGISNULL(1) && PG_GETARG_INT32(1) < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("keep_versions must be at least 1")));
 	if (!PG_ARGISNULL(2))
 		(void) mvs_interval_usecs("keep_for", PG_GETARG_INTERVAL_P(2));
-	if (!PG_ARGISNULL(3) && mvs_interval_usecs("ttl", PG_GETARG_INTERVAL_P(3)) == 0)
+	if (PG_ARGISNULL(3))
+		return;
+	ttl = mvs_interval_usecs("ttl", PG_GETARG_INTERVAL_P(3));
+	if (ttl == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("ttl must be greater than zero")));
+	if (ttl > LONGEST_TTL * USECS_PER_DAY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ttl is out of range"),
+				 errdetail("It can be at most %d days.", LONGEST_TTL)));
 }
 
 /* Write the policy in arguments 1 to 3 as that of a new store. */
@@ -216,6 +247,31 @@ forget_store(Oid store)
  * Creating
  * ------------------------------------------------------------------------ */
 
+/* The name of a table to be made; PostgreSQL would cut one that is too long. */
+static RangeVar *
+get_table_name(text *argument)
+{
+	List	   *names;
+	ListCell   *cell;
+
+	/* A name that is none, the other function refuses. */
+	if (SplitGUCList(text_to_cstring(argument), '.', &names))
+	{
+		foreach(cell, names)
+		{
+			const char *name = lfirst(cell);
+
+			if (strlen(name) >= NAMEDATALEN)
+				ereport(ERROR,
+						(errcode(ERRCODE_NAME_TOO_LONG),
+						 errmsg("name \"%s\" is too long", name),
+						 errdetail("It has %zu bytes, and a name can have %d.", strlen(name),
+								   NAMEDATALEN - 1)));
+		}
+	}
+	return makeRangeVarFromNameList(textToQualifiedNameList(argument));
+}
+
 /*
  * mvstore_create(store text, keep_versions int, keep_for interval, ttl interval)
  *
@@ -238,7 +294,7 @@ mvstore_create(PG_FUNCTION_ARGS)
 	check_command("mvstore_create()");
 
 	/* The schema that CREATE TABLE will choose; a table of the same name may hide it. */
-	name = makeRangeVarFromNameList(textToQualifiedNameList(PG_GETARG_TEXT_PP(0)));
+	name = get_table_name(PG_GETARG_TEXT_PP(0));
 	schema = RangeVarGetCreationNamespace(name);
 	if (isAnyTempNamespace(schema))
 		ereport(ERROR,
@@ -289,7 +345,7 @@ mvstore_set_policy(PG_FUNCTION_ARGS)
 	check_policy(fcinfo);
 	check_command("mvstore_set_policy()");
 	/* Nobody writes to it meanwhile, who may have asked for nothing under the old policy. */
-	mvs_store_open_own(&store, oid, ShareRowExclusiveLock);
+	open_own(&store, oid, ShareRowExclusiveLock, false);
 	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
 
 	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
@@ -382,6 +438,22 @@ wants_identity(Relation heap)
 	}
 }
 
+/* Open a table of the caller's that can be made a store. */
+static Relation
+open_attachable(Oid oid, LOCKMODE mode, MvsStoreInfo *info)
+{
+	bool		is_store;
+	Relation	heap = mvs_store_open_table(oid, mode, &is_store);
+
+	if (is_store)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("\"%s\" is a store already", RelationGetRelationName(heap))));
+	mvs_store_check_shape(heap, info);
+	refuse_trigger(heap);
+	return heap;
+}
+
 /*
  * mvstore_attach(store, keep_versions, keep_for, ttl, floor): make a store of a
  * table that has the shape of one. As of "floor" or later its history is complete,
@@ -395,7 +467,6 @@ mvstore_attach(PG_FUNCTION_ARGS)
 	MvsDatabase *database;
 	MvsStoreInfo info;
 	Relation	heap;
-	bool		is_store;
 	int64		newest;
 	const char *name;
 	bool		identify;
@@ -404,14 +475,9 @@ mvstore_attach(PG_FUNCTION_ARGS)
 	check_command("mvstore_attach()");
 	database = mvs_database();
 
-	/* As strong a lock as the commands below take. */
-	heap = mvs_store_open_table(oid, AccessExclusiveLock, &is_store);
-	if (is_store)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("\"%s\" is a store already", RelationGetRelationName(heap))));
-	mvs_store_check_shape(heap, &info);
-	refuse_trigger(heap);
+	/* Who is refused waits for nobody; else as strong a lock as the commands below take. */
+	relation_close(open_attachable(oid, AccessShareLock, &info), AccessShareLock);
+	heap = open_attachable(oid, AccessExclusiveLock, &info);
 	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
 
 	newest = greatest_version(heap, &info);
@@ -466,7 +532,7 @@ mvstore_detach(PG_FUNCTION_ARGS)
 
 	check_command("mvstore_detach()");
 	/* As strong a lock as DROP TRIGGER takes, before the drop lock. */
-	mvs_store_open_own(&store, oid, AccessExclusiveLock);
+	open_own(&store, oid, AccessExclusiveLock, true);
 	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
 	mvs_pin_refuse(mvs_database(), store.heap, 0);
 	name = quoted_name(store.heap);
@@ -491,7 +557,7 @@ mvstore_clear(PG_FUNCTION_ARGS)
 	const char *name;
 
 	check_command("mvstore_clear()");
-	mvs_store_open_own(&store, oid, AccessExclusiveLock);
+	open_own(&store, oid, AccessExclusiveLock, true);
 	mvs_store_refuse_unguarded(&store);
 	name = quoted_name(store.heap);
 	mvs_store_close(&store);
