@@ -54,7 +54,7 @@ static int64 journal_now = 0;	/* no row below is made after xid journal_next */
 static TransactionId journal_next = InvalidTransactionId;
 
 static bool queue_is_due(bool force);
-static bool is_due(MvsPending *item, TimestampTz now, int64 horizon);
+static bool is_due(MvsPending *item, TimestampTz now, const MvsLook *look);
 static void begin_journal_pass(void);
 static int64 *list_known(int *count);
 static int	compare_ids(const void *a, const void *b);
@@ -102,10 +102,10 @@ queue_is_due(bool force)
 
 /* Whether a request that is kept here is to be tried now. */
 static bool
-is_due(MvsPending *item, TimestampTz now, int64 horizon)
+is_due(MvsPending *item, TimestampTz now, const MvsLook *look)
 {
 	if (item->outcome == MVS_OUTCOME_HELD &&
-		item->request->before > mvs_worker_store_horizon(horizon, item->request->store))
+		item->request->before > mvs_worker_horizon(look, item->request->store))
 		return false;
 	return item->retry_at <= now;
 }
@@ -167,7 +167,7 @@ mvs_batch_run(bool force)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz end;
-	int64		horizon = mvs_worker.pending == NIL ? 0 : mvs_worker_horizon();
+	MvsLook		look = {0};
 	MvsPending **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
 	List	   *left = NIL;
 	int			count = 0;
@@ -178,12 +178,14 @@ mvs_batch_run(bool force)
 	ListCell   *cell;
 
 	/* What is kept and due comes first: it has waited longest. */
+	if (mvs_worker.pending != NIL)
+		look = mvs_worker_look();
 	foreach(cell, mvs_worker.pending)
 	{
 		MvsPending *item = lfirst(cell);
 
 		/* What takes many batches leaves half of each to others. */
-		item->in_batch = count < mvs_batch_size && is_due(item, now, horizon) &&
+		item->in_batch = count < mvs_batch_size && is_due(item, now, &look) &&
 			(item->outcome != MVS_OUTCOME_MORE || more < (mvs_batch_size + 1) / 2);
 		if (!item->in_batch)
 			continue;

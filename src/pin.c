@@ -71,9 +71,21 @@ typedef struct Pin
 	TimestampTz expires;
 } Pin;
 
-/* What the worker has in mind. */
+/* What the worker has in mind, by stores. */
 static Pin *known = NULL;
 static int	known_count = 0;
+
+/* Of these, as of its last look, the lowest on each store that has its own, and on all. */
+typedef struct Lowest
+{
+	Oid			store;
+	int64		version;
+} Lowest;
+
+static Lowest *lowest = NULL;
+static int	lowest_count = 0;
+static int64 lowest_of_all = MVS_NEWEST;
+static TimestampTz lowest_until = DT_NOBEGIN;	/* then the next of them expires */
 
 PG_FUNCTION_INFO_V1(mvstore_pin);
 PG_FUNCTION_INFO_V1(mvstore_unpin);
@@ -81,6 +93,8 @@ PG_FUNCTION_INFO_V1(mvstore_unpin);
 static int	read_pins(const char *name, Snapshot snapshot, Pin **pins);
 static TimestampTz pin_time(MvsDatabase *database);
 static int64 lowest_of(MvsDatabase *database, Oid store, const Pin *pins, int count);
+static int	compare_pins(const void *a, const void *b);
+static int	compare_lowest(const void *a, const void *b);
 static bool lock_name(const char *name, bool wait);
 static void check_owner(MvsDatabase *database, const Pin *pin);
 static void get_name(FunctionCallInfo fcinfo, Name name);
@@ -277,6 +291,24 @@ remove_expired(const Pin *pin)
 	table_close(catalog, RowExclusiveLock);
 }
 
+static int
+compare_pins(const void *a, const void *b)
+{
+	Oid			left = ((const Pin *) a)->store;
+	Oid			right = ((const Pin *) b)->store;
+
+	return (left > right) - (left < right);
+}
+
+static int
+compare_lowest(const void *a, const void *b)
+{
+	Oid			left = ((const Lowest *) a)->store;
+	Oid			right = ((const Lowest *) b)->store;
+
+	return (left > right) - (left < right);
+}
+
 bool
 mvs_pin_load(MvsDatabase *database, MemoryContext context)
 {
@@ -297,9 +329,14 @@ mvs_pin_load(MvsDatabase *database, MemoryContext context)
 		PushActiveSnapshot(GetTransactionSnapshot());
 		count = read_pins(NULL, GetActiveSnapshot(), &pins);
 		if (known)
+		{
 			pfree(known);
+			pfree(lowest);
+		}
 		known = MemoryContextAlloc(context, Max(count, 1) * sizeof(Pin));
-		known_count = 0;
+		lowest = MemoryContextAlloc(context, Max(count, 1) * sizeof(Lowest));
+		known_count = lowest_count = 0;
+		lowest_until = DT_NOBEGIN;
 		for (int i = 0; i < count; i++)
 		{
 			if (pins[i].expires > pin_time(database))
@@ -307,16 +344,51 @@ mvs_pin_load(MvsDatabase *database, MemoryContext context)
 			else
 				remove_expired(&pins[i]);
 		}
+		qsort(known, known_count, sizeof(Pin), compare_pins);
 		PopActiveSnapshot();
 	}
 	CommitTransactionCommand();
 	return !locked;
 }
 
-int64
-mvs_pin_known(MvsDatabase *database, Oid store)
+void
+mvs_pin_look(int64 now)
 {
-	return lowest_of(database, store, known, known_count);
+	TimestampTz time = mvs_version_to_time(now);
+
+	if (time < lowest_until)
+		return;
+	lowest_count = 0;
+	lowest_of_all = MVS_NEWEST;
+	lowest_until = DT_NOEND;
+	for (int i = 0; i < known_count; i++)
+	{
+		const Pin  *pin = &known[i];
+
+		if (pin->expires <= time)
+			continue;
+		lowest_until = Min(lowest_until, pin->expires);
+		if (!OidIsValid(pin->store))
+			lowest_of_all = Min(lowest_of_all, pin->version);
+		else if (lowest_count > 0 && lowest[lowest_count - 1].store == pin->store)
+			lowest[lowest_count - 1].version = Min(lowest[lowest_count - 1].version,
+												   pin->version);
+		else
+		{
+			lowest[lowest_count].store = pin->store;
+			lowest[lowest_count++].version = pin->version;
+		}
+	}
+}
+
+int64
+mvs_pin_known(Oid store)
+{
+	Lowest		wanted = {.store = store};
+	Lowest	   *own = lowest_count == 0 ? NULL :
+		bsearch(&wanted, lowest, lowest_count, sizeof(Lowest), compare_lowest);
+
+	return own ? Min(own->version, lowest_of_all) : lowest_of_all;
 }
 
 TimestampTz

@@ -51,11 +51,13 @@ extern void mvs_pin_forget(Oid store);
 
 /*
  * For the worker, which keeps them in mind: reads the pins anew, and removes those
- * that have expired (false where somebody has the table locked); the lowest version
- * on a store, resp. the time when the next one expires, DT_NOEND if there is none.
+ * that have expired (false where somebody has the table locked). Sees at a time (in
+ * versions) which are in force; the lowest version of these on a store, without any
+ * lock; and the time when the next one expires, DT_NOEND if there is none.
  */
 extern bool mvs_pin_load(MvsDatabase *database, MemoryContext context);
-extern int64 mvs_pin_known(MvsDatabase *database, Oid store);
+extern void mvs_pin_look(int64 now);
+extern int64 mvs_pin_known(Oid store);
 extern TimestampTz mvs_pin_next_expiry(void);
 
 #endif							/* MVSTORE_PIN_H */

@@ -83,7 +83,6 @@ static SweepState sweep_slice(MvsSweep *sweep, bool run);
 static MvsSweep *sweep_of(Oid store);
 static void begin_pass(MvsSweep *sweep);
 static void begin_sweep(Oid store, uint64 sequence);
-static int64 old_enough(MvsSweep *sweep);
 static void forget_sweep(MvsSweep *sweep);
 static void after_pass(MvsSweep *sweep);
 static void after_slice(MvsSweep *sweep, SweepState state, bool run);
@@ -387,29 +386,23 @@ begin_sweep(Oid store, uint64 sequence)
 	begin_pass(sweep);
 }
 
-/* The greatest end that is long enough ago, by the clock. */
-static int64
-old_enough(MvsSweep *sweep)
-{
-	return mvs_version_now(mvs_worker.database) - sweep->age;
-}
-
 bool
-mvs_sweep_is_held(MvsSweep *sweep, int64 horizon)
+mvs_sweep_is_held(MvsSweep *sweep, const MvsLook *look)
 {
-	horizon = mvs_worker_store_horizon(horizon, sweep->store);
+	int64		horizon = mvs_worker_horizon(look, sweep->store);
+
 	if (sweep->active)
 		return sweep->wait_for > horizon;
-	return sweep->next > horizon && sweep->next <= old_enough(sweep);
+	return sweep->next > horizon && sweep->next <= look->now - sweep->age;
 }
 
 TimestampTz
-mvs_sweep_due(MvsSweep *sweep, int64 horizon)
+mvs_sweep_due(MvsSweep *sweep, const MvsLook *look)
 {
 	TimestampTz due_at = sweep->due_at;
-	int64		enough = old_enough(sweep);
+	int64		horizon = mvs_worker_horizon(look, sweep->store);
+	int64		enough = look->now - sweep->age;	/* ends up to here are long enough ago */
 
-	horizon = mvs_worker_store_horizon(horizon, sweep->store);
 	if (sweep->active && sweep->wait_for <= horizon)
 		return due_at;
 	if (sweep->next == MVS_NEWEST || (sweep->next > horizon && sweep->next <= enough))
@@ -427,16 +420,19 @@ bool
 mvs_sweep_run(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	int64		horizon = mvs_worker.sweeps == NIL ? 0 : mvs_worker_horizon();
+	MvsLook		look;
 	MemoryContext old = CurrentMemoryContext;
 	MvsSweep   *volatile sweep = NULL;
 	volatile SweepState state = SWEEP_LOCKED;
 	volatile bool run;
 	ListCell   *cell;
 
+	if (mvs_worker.sweeps == NIL)
+		return false;
+	look = mvs_worker_look();
 	foreach(cell, mvs_worker.sweeps)
 	{
-		if (mvs_sweep_due(lfirst(cell), horizon) <= now)
+		if (mvs_sweep_due(lfirst(cell), &look) <= now)
 		{
 			sweep = lfirst(cell);
 			break;

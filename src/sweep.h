@@ -20,6 +20,7 @@
 #include "drop.h"
 #include "shmem.h"
 #include "walk.h"
+#include "worker.h"
 
 /* The sweeps of one store, in the worker's memory. */
 typedef struct MvsSweep
@@ -61,11 +62,11 @@ extern bool mvs_sweep_load(void);
 extern void mvs_sweep_expect(const MvsDrop *drop);
 
 /*
- * When something of it is to be done, with the horizon as mvs_worker_horizon() has
- * it; DT_NOEND: not before that rises, or never. And whether it waits for that.
+ * When something of it is to be done, as things look; DT_NOEND: not before the horizon
+ * rises, or never. And whether it waits for that.
  */
-extern TimestampTz mvs_sweep_due(MvsSweep *sweep, int64 horizon);
-extern bool mvs_sweep_is_held(MvsSweep *sweep, int64 horizon);
+extern TimestampTz mvs_sweep_due(MvsSweep *sweep, const MvsLook *look);
+extern bool mvs_sweep_is_held(MvsSweep *sweep, const MvsLook *look);
 
 /* Does a slice of the sweep that waits longest; false if none is due. */
 extern bool mvs_sweep_run(void);

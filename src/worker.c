@@ -478,17 +478,21 @@ mvs_worker_note_error(bool log)
 	RESUME_INTERRUPTS();
 }
 
-int64
-mvs_worker_horizon(void)
+MvsLook
+mvs_worker_look(void)
 {
-	return Min(mvs_version_oldest_writer(mvs_worker.database).version - 1,
-			   mvs_version_now(mvs_worker.database));
+	MvsLook		look;
+
+	look.now = mvs_version_now(mvs_worker.database);
+	look.horizon = Min(mvs_version_oldest_writer(mvs_worker.database).version - 1, look.now);
+	mvs_pin_look(look.now);
+	return look;
 }
 
 int64
-mvs_worker_store_horizon(int64 horizon, Oid store)
+mvs_worker_horizon(const MvsLook *look, Oid store)
 {
-	return Min(horizon, mvs_pin_known(mvs_worker.database, store));
+	return Min(look->horizon, mvs_pin_known(store));
 }
 
 void
@@ -577,7 +581,7 @@ mvs_worker_report(void)
 {
 	MvsDatabase *database = mvs_worker.database;
 	uint64		unfinished = mvs_worker.journal_sequence;
-	int64		horizon = mvs_worker_horizon();
+	MvsLook		look = mvs_worker_look();
 	int64		held = 0;
 	int64		held_sweeps = 0;
 	int64		pinned = 0;
@@ -593,7 +597,7 @@ mvs_worker_report(void)
 		if (item->outcome == MVS_OUTCOME_HELD)
 		{
 			held++;
-			if (mvs_pin_known(database, item->request->store) < item->request->before)
+			if (mvs_pin_known(item->request->store) < item->request->before)
 				pinned++;
 		}
 		else
@@ -617,10 +621,10 @@ mvs_worker_report(void)
 		unfinished = Min(unfinished, sweep->sequence);
 		if (sweep->again)
 			unfinished = Min(unfinished, sweep->again_sequence);
-		if (sweep->sequence != PG_UINT64_MAX && mvs_sweep_is_held(sweep, horizon))
+		if (sweep->sequence != PG_UINT64_MAX && mvs_sweep_is_held(sweep, &look))
 		{
 			held_sweeps++;
-			if (mvs_pin_known(database, sweep->store) < sweep->wait_for)
+			if (mvs_pin_known(sweep->store) < sweep->wait_for)
 				pinned++;
 		}
 		else if (sweep->sequence != PG_UINT64_MAX)
@@ -678,7 +682,7 @@ time_of_next_try(void)
 {
 	TimestampTz wake_at;
 	TimestampTz throttled;
-	int64		horizon;
+	MvsLook		look;
 	bool		held = false;
 	ListCell   *cell;
 
@@ -691,24 +695,24 @@ time_of_next_try(void)
 		return Min(wake_at, throttled);
 
 	/* First the wish, then the look: who ends in between is seen or sets the latch. */
-	horizon = mvs_worker_horizon();
+	look = mvs_worker_look();
 	foreach(cell, mvs_worker.sweeps)
-		held |= mvs_sweep_is_held(lfirst(cell), horizon);
+		held |= mvs_sweep_is_held(lfirst(cell), &look);
 	if (held || mvs_worker.database->held_count > 0)
 	{
 		mvs_version_watch_writers(mvs_worker.database);
-		horizon = mvs_worker_horizon();
+		look = mvs_worker_look();
 	}
 	foreach(cell, mvs_worker.pending)
 	{
 		MvsPending *item = lfirst(cell);
 
 		if (item->outcome != MVS_OUTCOME_HELD ||
-			item->request->before <= mvs_worker_store_horizon(horizon, item->request->store))
+			item->request->before <= mvs_worker_horizon(&look, item->request->store))
 			wake_at = Min(wake_at, item->retry_at);
 	}
 	foreach(cell, mvs_worker.sweeps)
-		wake_at = Min(wake_at, mvs_sweep_due(lfirst(cell), horizon));
+		wake_at = Min(wake_at, mvs_sweep_due(lfirst(cell), &look));
 	return wake_at;
 }
 

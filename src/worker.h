@@ -39,11 +39,19 @@ extern PGDLLEXPORT void mvs_worker_main(Datum argument);
 extern bool mvs_worker_is_stopping(void);
 
 /*
- * What the horizon would be for a snapshot taken now, or a little more; first by
- * the writers alone, then with the pins on a store.
+ * A look at what lets entries go, for all that is kept here: the locks that it takes
+ * are those of every read.
  */
-extern int64 mvs_worker_horizon(void);
-extern int64 mvs_worker_store_horizon(int64 horizon, Oid store);
+typedef struct MvsLook
+{
+	int64		now;
+	int64		horizon;		/* that a snapshot taken now has, or a little more; by writers alone */
+} MvsLook;
+
+extern MvsLook mvs_worker_look(void);
+
+/* The horizon of a store, with the pins on it. */
+extern int64 mvs_worker_horizon(const MvsLook *look, Oid store);
 
 /* A transaction has dropped so many entries. */
 extern void mvs_worker_dropped(int64 entries);
