@@ -179,6 +179,22 @@ ALTER TABLE mvstore_pin ENABLE ALWAYS TRIGGER mvstore_guard;
 ALTER TABLE mvstore_paused ENABLE ALWAYS TRIGGER mvstore_guard;
 ALTER TABLE mvstore_stable ENABLE ALWAYS TRIGGER mvstore_guard;
 
+-- What empties all tables of a schema is not to empty these, here or on a subscriber.
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_policy
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_floor
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_journal
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_calendar
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_pin
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_paused
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_stable
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+
 CREATE FUNCTION mvstore_keep_guard() RETURNS event_trigger
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION mvstore_keep_guard() FROM PUBLIC;

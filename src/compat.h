@@ -19,6 +19,7 @@
 #include "access/tableam.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "replication/origin.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
@@ -139,6 +140,17 @@ mvs_compat_table_owned(Oid table, Oid role)
 	return object_ownercheck(RelationRelationId, table, role);
 #else
 	return pg_class_ownercheck(table, role);
+#endif
+}
+
+/* Whether a session has said where its changes come from; in one struct with when since 19. */
+static inline bool
+mvs_compat_has_origin(void)
+{
+#if PG_VERSION_NUM >= 190000
+	return replorigin_xact_state.origin != InvalidReplOriginId;
+#else
+	return replorigin_session_origin != InvalidRepOriginId;
 #endif
 }
 

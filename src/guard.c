@@ -30,7 +30,6 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "replication/logicalworker.h"
-#include "replication/origin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
@@ -39,6 +38,7 @@
 #include "utils/varlena.h"
 
 #include "catalog.h"
+#include "compat.h"
 #include "floor.h"
 #include "policy.h"
 
@@ -57,7 +57,7 @@ static bool join_row(Relation catalog, TupleTableSlot *row);
 static bool
 is_replicated(void)
 {
-	return (IsLogicalWorker() || replorigin_session_origin != InvalidRepOriginId) &&
+	return (IsLogicalWorker() || mvs_compat_has_origin()) &&
 		!mvs_catalog_is_running();
 }
 
@@ -104,19 +104,24 @@ join_row(Relation catalog, TupleTableSlot *row)
 	return goes_in;
 }
 
-/* Trigger before each row that SQL writes to the catalog. */
+/* Trigger before each row that SQL writes to the catalog, and before TRUNCATE. */
 Datum
 mvstore_guard(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	Relation	catalog;
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("mvstore_guard() must be fired before each row")));
+				 errmsg("mvstore_guard() must be fired before rows are written")));
 
+	/* Published, it would empty the subscriber's, too: no row trigger sees it there. */
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot truncate \"%s\"", RelationGetRelationName(trigger->tg_relation)),
+				 errdetail("It is the catalog of extension \"mvstore\".")));
 	if (is_replicated())
 		PG_RETURN_POINTER(NULL);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))

@@ -1,0 +1,72 @@
+--
+-- The catalog is the database's own: what replication brings for it, is not
+-- believed, and a trigger sees to that which nobody takes off by accident.
+--
+
+-- Every table has a key, by which changes of it can be published, and its guard.
+CREATE VIEW regress_catalog AS
+SELECT c.oid, c.relname FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
+ WHERE d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'mvstore') AND c.relkind = 'r';
+SELECT c.relname, i.indisprimary AND c.relreplident = 'd' AS "key",
+       (SELECT tgenabled FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'mvstore_guard') AS guard
+  FROM regress_catalog r JOIN pg_class c USING (oid) LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+ ORDER BY 1;
+-- No column is of a type that makes the apply fail where a store is missing.
+SELECT a.attrelid::regclass, a.attname FROM regress_catalog r JOIN pg_attribute a ON a.attrelid = r.oid
+ WHERE a.atttypid IN ('regclass'::regtype, 'regproc'::regtype, 'regrole'::regtype);
+
+SELECT mvstore_create('s', keep_versions := 5);
+CREATE TABLE plain (LIKE s INCLUDING ALL);
+
+-- Replication other than PostgreSQL's says where its changes come from.
+SELECT pg_replication_origin_create('regress_mvstore') IS NOT NULL AS created;
+SELECT pg_replication_origin_session_setup('regress_mvstore');
+INSERT INTO mvstore_policy (store, keep_versions, incarnation) VALUES ('plain', 1, 1), ('s', 1, 1), ('missing.store', 1, 1), ('"Missing"', 1, 1), ('4711', 1, 1), ('-', 1, 1);
+UPDATE mvstore_policy SET keep_versions = 1;
+DELETE FROM mvstore_policy;
+INSERT INTO mvstore_paused VALUES (true, now(), 'regress');
+INSERT INTO mvstore_stable VALUES (1, true);
+COPY mvstore_floor FROM stdin;
+s	4711
+missing.store	4711
+\.
+SELECT store, keep_versions FROM mvstore_stores;
+SELECT (SELECT count(*) FROM mvstore_paused) AS paused, (SELECT count(*) FROM mvstore_floor) AS floors, (SELECT count(*) FROM mvstore_stable) AS stable;
+-- mvstore's own functions do what they do.
+SELECT mvstore_pause();
+SELECT count(*) FROM mvstore_paused;
+SELECT mvstore_resume();
+SELECT count(*) FROM mvstore_paused;
+SELECT mvstore_set_policy('s', keep_versions := 6);
+SELECT store, keep_versions FROM mvstore_stores;
+SELECT pg_replication_origin_session_reset();
+SELECT pg_replication_origin_drop('regress_mvstore');
+-- Elsewhere a store that is missing is an error, as ever.
+\set VERBOSITY terse
+INSERT INTO mvstore_policy (store, incarnation) VALUES ('missing.store', 1);
+-- Who empties all tables of a schema is told.
+TRUNCATE plain, mvstore_policy, s;
+SELECT store FROM mvstore_stores;
+
+-- ALTER TABLE leaves it on: as pg_restore --disable-triggers does it, and otherwise.
+ALTER TABLE mvstore_policy DISABLE TRIGGER ALL;
+ALTER TABLE mvstore_floor DISABLE TRIGGER ALL;
+ALTER TABLE mvstore_floor ENABLE TRIGGER ALL;
+ALTER TABLE mvstore_journal ENABLE REPLICA TRIGGER mvstore_guard;
+ALTER TABLE mvstore_pin DISABLE TRIGGER USER;
+SELECT tgenabled, count(*) FROM pg_trigger WHERE tgname = 'mvstore_guard' GROUP BY 1;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+ALTER TABLE mvstore_stable DISABLE TRIGGER mvstore_guard;
+SELECT tgenabled, count(*) FROM pg_trigger WHERE tgname = 'mvstore_guard' GROUP BY 1;
+COMMIT;
+ALTER TABLE mvstore_policy ENABLE TRIGGER ALL;
+ALTER TABLE mvstore_pin ENABLE TRIGGER ALL;
+ALTER TABLE plain DISABLE TRIGGER ALL;
+SELECT mvstore_guard();
+CREATE TRIGGER t AFTER INSERT ON plain FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+INSERT INTO plain VALUES ('k', 1);
+\set VERBOSITY default
+
+DROP VIEW regress_catalog;
+DROP TABLE s, plain;
