@@ -64,14 +64,24 @@ static void remove_from_queue(int count, Size size, uint64 last_sequence);
 static void work_off(MvsPending **batch, int count);
 static void settle(MvsPending **batch, int count);
 static void work_group(MvsPending **group, int count);
-static void work_group_in_transaction(MvsPending **group, int count);
+static pg_noinline void work_group_in_transaction(MvsPending **group, int count);
 static void find_journal_row(MvsPending *item);
+static void hold(MvsPending *item, int64 wait_for);
 static bytea *make_key(const char *data, int length);
+static MvsDroppable asked_for(MvsDrop *drop, const MvsRequest *request);
 static bool drop_from_key(MvsDrop *drop, const bytea *key, void *argument);
 static void work_range(MvsDrop *drop, MvsPending *item);
 static bool is_erased(MvsDrop *drop, const MvsRequest *request, const bytea *key);
 static bool wants_judgement(MvsDrop *drop, const MvsRequest *request);
-static void note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key, int first);
+static void note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key,
+					  MvsDroppable droppable);
+static bool is_judged(MvsDrop *drop, MvsPending *item, const bytea *key);
+static int	choose_requests(MvsDrop *drop, MvsPending **group, int count, const bytea *key,
+							int *keep);
+static void see_outcome(MvsDrop *drop, MvsPending *item, MvsDroppable policy, int gone,
+						bool progress);
+static MvsDroppable drop_by_requests(MvsDrop *drop, MvsPending **group, int count,
+									 const bytea *key, int keep);
 static void work_key(MvsDrop *drop, MvsPending **group, int count);
 static int	compare_requests(const void *a, const void *b);
 static void note_failures(void);
@@ -105,7 +115,7 @@ static bool
 is_due(MvsPending *item, TimestampTz now, const MvsLook *look)
 {
 	if (item->outcome == MVS_OUTCOME_HELD &&
-		item->request->before > mvs_worker_horizon(look, item->request->store))
+		item->wait_for > mvs_worker_horizon(look, item->request->store))
 		return false;
 	return item->retry_at <= now;
 }
@@ -476,7 +486,8 @@ work_group(MvsPending **group, int count)
 	}
 }
 
-static void
+/* (Not inline, or gcc fears for what it sets between PG_TRY and PG_CATCH.) */
+static pg_noinline void
 work_group_in_transaction(MvsPending **group, int count)
 {
 	MvsDrop		drop;
@@ -528,6 +539,14 @@ find_journal_row(MvsPending *item)
 		item->outcome = row == MVS_ROW_GONE ? MVS_OUTCOME_ALREADY_DONE : MVS_OUTCOME_LOCKED;
 }
 
+/* Keep a request until the horizon has come to a version. */
+static void
+hold(MvsPending *item, int64 wait_for)
+{
+	item->outcome = MVS_OUTCOME_HELD;
+	item->wait_for = wait_for;
+}
+
 /* Bytes of a request as a key. */
 static bytea *
 make_key(const char *data, int length)
@@ -549,17 +568,27 @@ is_erased(MvsDrop *drop, const MvsRequest *request, const bytea *key)
 		!mvs_cursor_find(&drop->cursor, key, MVS_NEWEST, &entry);
 }
 
+/* What somebody's request makes droppable of the collected key. */
+static MvsDroppable
+asked_for(MvsDrop *drop, const MvsRequest *request)
+{
+	const MvsHistory *history = &drop->entries.history;
+	MvsRule		rule = {.keep = request->keep, .before = request->before};
+	MvsDroppable droppable = {0};
+
+	droppable.first = request->kind == MVS_REQUEST_COMPACT ?
+		mvs_rule_compact(history, request->before) : mvs_rule_request(history, &rule);
+	return droppable;
+}
+
 /* Part of a range, each of whose keys is judged by the request alone. */
 static bool
 drop_from_key(MvsDrop *drop, const bytea *key, void *argument)
 {
 	MvsRequest *request = argument;
-	MvsRule		rule = {.keep = request->keep, .before = request->before};
-	int64		held;
+	MvsVerdict	verdict = mvs_drop_judge(drop, asked_for(drop, request));
 
-	return mvs_drop_entries(drop, request->kind == MVS_REQUEST_COMPACT ?
-							mvs_rule_compact(&drop->entries.history, request->before) :
-							mvs_rule_request(&drop->entries.history, &rule), &held);
+	return mvs_drop_entries(drop, &verdict) == verdict.first;
 }
 
 /* Work off a slice of a range. */
@@ -579,7 +608,7 @@ work_range(MvsDrop *drop, MvsPending *item)
 	{
 		if (request->before > drop->horizon)
 		{
-			item->outcome = MVS_OUTCOME_HELD;
+			hold(item, request->before);
 			return;
 		}
 		mvs_store_refuse_referenced(&drop->store);
@@ -608,7 +637,7 @@ wants_judgement(MvsDrop *drop, const MvsRequest *request)
 
 /* Note when a request of the policy's wants its key looked at again. */
 static void
-note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key, int first)
+note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key, MvsDroppable droppable)
 {
 	const char *data = VARDATA_ANY(key);
 	int			length = VARSIZE_ANY_EXHDR(key);
@@ -617,7 +646,7 @@ note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key, int first)
 		return;
 	if (request->kind == MVS_REQUEST_LOOK ||
 		(drop->store.info.referenced && wants_judgement(drop, request)))
-		mvs_drop_note_pending(drop, data, length, first);
+		mvs_drop_note_pending(drop, data, length, droppable);
 	if (request->kind == MVS_REQUEST_WRITE)
 	{
 		if (request->before > 0 && drop->store.info.policy.keep_for >= 0)
@@ -627,94 +656,140 @@ note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key, int first)
 	}
 }
 
-/* Work off all requests of one key together. */
+/* Whether the entries of its key are to be judged by a request now. */
+static bool
+is_judged(MvsDrop *drop, MvsPending *item, const bytea *key)
+{
+	const MvsRequest *request = item->request;
+
+	if (item->outcome != MVS_OUTCOME_DONE ||
+		request->incarnation != drop->store.info.incarnation || /* of an earlier life */
+		!wants_judgement(drop, request))
+		return false;
+
+	/* What a policy says holds at any time; what somebody asked for is done as a whole. */
+	if (MvsRequestIsImplicit(request))
+		return true;
+	if (request->before > drop->horizon)
+	{
+		if (!is_erased(drop, request, key))
+			hold(item, request->before);
+		return false;
+	}
+	mvs_store_refuse_referenced(&drop->store);
+	return true;
+}
+
+/* Find out which of the requests of one key there are, and by which it is judged; how many. */
+static int
+choose_requests(MvsDrop *drop, MvsPending **group, int count, const bytea *key, int *keep)
+{
+	int			chosen = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		MvsPending *item = group[i];
+
+		find_journal_row(item);
+
+		/* One that overflowed by its bytes can come from the queue and from the journal. */
+		for (int j = 0; j < i && item->found; j++)
+		{
+			if (group[j]->request->journal == item->request->journal)
+			{
+				item->outcome = MVS_OUTCOME_ALREADY_DONE;
+				item->found = false;
+			}
+		}
+		item->judged = is_judged(drop, item, key);
+		if (item->judged)
+		{
+			*keep = Max(*keep, item->request->keep);
+			chosen++;
+		}
+	}
+	return chosen;
+}
+
+/* What is to become of a request, now that all from one entry on have gone. */
+static void
+see_outcome(MvsDrop *drop, MvsPending *item, MvsDroppable policy, int gone, bool progress)
+{
+	bool		implicit = MvsRequestIsImplicit(item->request);
+	MvsVerdict	verdict = mvs_drop_judge(drop, implicit ? policy :
+										 asked_for(drop, item->request));
+
+	if (gone > verdict.first)
+		item->outcome = MVS_OUTCOME_LOCKED;
+	else if (implicit && verdict.held > 0)
+		hold(item, verdict.held);
+	else if (progress && drop->entries.more)
+		item->outcome = MVS_OUTCOME_MORE;
+}
+
+/*
+ * Have go what the requests of one key that are judged now let go, taken together;
+ * each is done, or not, by itself. What the store's policy makes droppable.
+ */
+static MvsDroppable
+drop_by_requests(MvsDrop *drop, MvsPending **group, int count, const bytea *key, int keep)
+{
+	MvsDroppable policy;
+	MvsDroppable all;
+	MvsVerdict	verdict;
+	int64		dropped = drop->tally.entries;
+	int			gone;
+
+	mvs_drop_collect(drop, key, keep);
+	policy = mvs_drop_policy(drop, key);
+	all.first = drop->entries.history.count;
+	all.purge = false;
+	for (int i = 0; i < count; i++)
+	{
+		MvsDroppable own;
+
+		if (!group[i]->judged)
+			continue;
+		own = MvsRequestIsImplicit(group[i]->request) ? policy :
+			asked_for(drop, group[i]->request);
+		all.first = Min(all.first, own.first);
+		all.purge |= own.purge;
+	}
+	if (drop->store.info.referenced)
+		return policy;			/* to be noted, for when the foreign key has gone */
+	verdict = mvs_drop_judge(drop, all);
+	gone = mvs_drop_entries(drop, &verdict);
+	for (int i = 0; i < count; i++)
+		if (group[i]->judged)
+			see_outcome(drop, group[i], policy, gone, drop->tally.entries > dropped);
+	return policy;
+}
+
+/* Work off all requests of one key. */
 static void
 work_key(MvsDrop *drop, MvsPending **group, int count)
 {
-	const MvsPolicy *policy = &drop->store.info.policy;
 	bytea	   *key = make_key(group[0]->request->key, group[0]->request->key_length);
-	int			wanted = 0;		/* requests by which entries are judged now */
-	int			keep = policy->keep_versions;
-	int			first = 0;
-	int			policy_first = 0;
-	int64		held;
-	int64		dropped = drop->tally.entries;
-	MvsOutcome	unfinished = MVS_OUTCOME_DONE;
+	int			keep = drop->store.info.policy.keep_versions;
+	MvsDroppable policy = {0};
+	int			done = 0;		/* of those by which it was judged */
 
+	if (choose_requests(drop, group, count, key, &keep) > 0)
+		policy = drop_by_requests(drop, group, count, key, keep);
 	for (int i = 0; i < count; i++)
 	{
-		MvsRequest *request = group[i]->request;
+		MvsPending *item = group[i];
 
-		find_journal_row(group[i]);
-
-		/* One that overflowed by its bytes can come from the queue and from the journal. */
-		for (int j = 0; j < i && group[i]->found; j++)
-		{
-			if (group[j]->request->journal == request->journal)
-			{
-				group[i]->outcome = MVS_OUTCOME_ALREADY_DONE;
-				group[i]->found = false;
-			}
-		}
-		if (group[i]->outcome != MVS_OUTCOME_DONE)
+		if (item->outcome != MVS_OUTCOME_DONE)
 			continue;
-		if (request->incarnation != drop->store.info.incarnation)
-			continue;			/* of an earlier life */
-		keep = Max(keep, request->keep);
-		if (!wants_judgement(drop, request))
-			continue;
-		if (request->before > drop->horizon)
-		{
-			if (!is_erased(drop, request, key))
-				group[i]->outcome = MVS_OUTCOME_HELD;
-		}
-		else
-		{
-			if (!MvsRequestIsImplicit(request))
-				mvs_store_refuse_referenced(&drop->store);
-			wanted++;
-		}
+		done += item->judged;
+		if (item->request->incarnation == drop->store.info.incarnation &&
+			MvsRequestIsImplicit(item->request))
+			note_ends(drop, item->request, key, policy);
+		if (item->found)
+			mvs_journal_delete(&item->journal_tid);
 	}
-
-	if (wanted > 0)
-	{
-		mvs_drop_collect(drop, key, keep);
-		first = drop->entries.history.count;
-		policy_first = mvs_rule_policy(&drop->entries.history, policy, drop->now);
-		drop->merged += wanted - 1;
-		for (int i = 0; i < count; i++)
-		{
-			MvsRequest *request = group[i]->request;
-			MvsRule		rule = {.keep = request->keep, .before = request->before};
-
-			if (group[i]->outcome != MVS_OUTCOME_DONE || !wants_judgement(drop, request) ||
-				request->incarnation != drop->store.info.incarnation)
-				continue;
-			first = Min(first, MvsRequestIsImplicit(request) ? policy_first :
-						mvs_rule_request(&drop->entries.history, &rule));
-		}
-		if (!drop->store.info.referenced && !mvs_drop_entries(drop, first, &held))
-			unfinished = MVS_OUTCOME_LOCKED;
-		else if (!drop->entries.whole && drop->tally.entries > dropped)
-			unfinished = MVS_OUTCOME_MORE;
-	}
-
-	for (int i = 0; i < count; i++)
-	{
-		MvsRequest *request = group[i]->request;
-
-		if (group[i]->outcome != MVS_OUTCOME_DONE)
-			continue;
-		if (request->incarnation == drop->store.info.incarnation)
-		{
-			if (wants_judgement(drop, request))
-				group[i]->outcome = unfinished;
-			if (group[i]->outcome == MVS_OUTCOME_DONE && MvsRequestIsImplicit(request))
-				note_ends(drop, request, key, policy_first);
-		}
-		if (group[i]->outcome == MVS_OUTCOME_DONE && group[i]->found)
-			mvs_journal_delete(&group[i]->journal_tid);
-	}
+	drop->merged += Max(done - 1, 0);
 	pfree(key);
 	MVS_FAULT("key-done");
 }

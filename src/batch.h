@@ -36,6 +36,7 @@ typedef struct MvsPending
 	MvsOutcome	outcome;
 	MvsOutcome	last_outcome;
 	int			tries;			/* with that outcome, in a row */
+	int64		wait_for;		/* held: until the horizon is there */
 	bool		in_batch;		/* the one under way */
 	bool		wants_room;		/* in the queue, where it still is, as it has no row */
 	bool		keeps_room;		/* there, where it no longer is */
@@ -43,7 +44,8 @@ typedef struct MvsPending
 	int			noted_tries;	/* of these, those that its row tells of */
 	char		error[MVS_ERROR_LENGTH];	/* of the last try */
 	MvsWalk		walk;			/* of a range: where it is */
-	bool		found;			/* journal_tid is its row, in the current transaction */
+	bool		judged;			/* by which entries are judged, in the current transaction */
+	bool		found;			/* journal_tid is its row, likewise */
 	ItemPointerData journal_tid;
 } MvsPending;
 

@@ -141,6 +141,7 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 	int64		limit = (int64) keep + MVS_DROP_LIMIT + 1;
 	uint64		hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(key),
 										   VARSIZE_ANY_EXHDR(key), drop->oid);
+	int64		kept = 0;		/* entries that are newer than the horizon */
 	OldestNote *note;
 	MvsEntry	entry;
 	bool		found;
@@ -155,12 +156,13 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 
 		notes_insert(notes, hash, &known)->version = entry.version;
 	}
-	for (; found && entries->history.count < limit;
+	for (; found && entries->history.count < limit && kept <= keep;
 		 found = mvs_cursor_next_newer(&drop->cursor, &entry))
 	{
 		CHECK_FOR_INTERRUPTS();
 		add_entry(drop, &entry);
 		describe_head(entries, &entry);
+		kept += (entry.version > drop->horizon);
 	}
 	if (note && !found && (entries->history.tombstone || entries->history.expires != MVS_NEWEST))
 	{
@@ -169,6 +171,7 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 		mvs_drop_collect(drop, key, keep);
 		return;
 	}
+	entries->more = found && kept <= keep;
 	if (found && mvs_cursor_find(&drop->cursor, key, MVS_NEWEST, &entry))
 	{
 		entries->whole = false;
@@ -184,6 +187,7 @@ mvs_drop_collect_begin(MvsDrop *drop)
 {
 	drop->entries.history.count = 0;
 	drop->entries.whole = true;
+	drop->entries.more = false;
 }
 
 void
@@ -257,30 +261,67 @@ swap_entries(MvsKeyEntries *entries, int i, int j)
 	entries->bytes[j] = bytes;
 }
 
-bool
-mvs_drop_entries(MvsDrop *drop, int first, int64 *held)
+MvsDroppable
+mvs_drop_policy(MvsDrop *drop, const bytea *key)
+{
+	const MvsHistory *history = &drop->entries.history;
+	const MvsPolicy *policy = &drop->store.info.policy;
+	MvsDroppable droppable = mvs_rule_policy(history, policy, drop->now);
+
+	if (droppable.purge && !drop->entries.whole && droppable.first == history->count &&
+		mvs_rule_end(history, 0) <= drop->horizon)
+	{
+		mvs_drop_collect(drop, key, PG_INT32_MAX);
+		droppable = mvs_rule_policy(history, policy, drop->now);
+	}
+	return droppable;
+}
+
+MvsVerdict
+mvs_drop_judge(const MvsDrop *drop, MvsDroppable droppable)
+{
+	/* Not the head before what was not collected, nor what has its successor there. */
+	if (!drop->entries.whole)
+	{
+		droppable.first = Max(droppable.first, 2);
+		droppable.purge = false;
+	}
+	return mvs_rule_judge(&drop->entries.history, droppable, drop->horizon);
+}
+
+/* Make sure that the entries from one to another can be deleted, but the last, which shows. */
+static bool
+lock_entries(MvsDrop *drop, int from, int to)
+{
+	for (int i = from; i < to - 1; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!mvs_entry_lock(&drop->store, &drop->entries.tids[i], false))
+			return false;
+	}
+	return true;
+}
+
+int
+mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict)
 {
 	MvsKeyEntries *entries = &drop->entries;
-	MvsVerdict	verdict;
 	int			left = entries->history.count;
+	int			together = Min(verdict->together, left);
 
-	/* Not the head before what was not collected, nor what has its successor there. */
-	if (!entries->whole)
-		first = Max(first, 2);
-	verdict = mvs_rule_judge(&entries->history, first, drop->horizon);
-
-	*held = verdict.held;
-	if (verdict.first == entries->history.count)
-		return true;
+	if (verdict->first == entries->history.count)
+		return left;
 
 	/* Writers that meet our deletions need not wait for us. */
 	drop->database->worker_xid = GetCurrentTransactionId();
 
 	/* Oldest first, so that what stays is always the newest part. */
-	while (left > verdict.first)
+	while (left > verdict->first)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!mvs_entry_delete(&drop->store, &entries->tids[left - 1]))
+		if (left == together && !lock_entries(drop, verdict->first, together))
+			break;
+		if (!mvs_entry_delete(&drop->store, &entries->tids[left - 1], left < together))
 			break;
 		left--;
 		drop->tally.entries++;
@@ -301,22 +342,17 @@ mvs_drop_entries(MvsDrop *drop, int first, int64 *held)
 		if (!entries->history.tombstone)
 			drop->tally.expired++;
 	}
-	return left == verdict.first;
+	return left;
 }
 
 void
-mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, int first)
+mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, MvsDroppable droppable)
 {
 	MvsHistory *history = &drop->entries.history;
 	const MvsPolicy *policy = &drop->store.info.policy;
 	bool		limited = policy->keep_versions > 0 || policy->keep_for >= 0;
-	MvsVerdict	verdict;
+	MvsVerdict	verdict = mvs_drop_judge(drop, droppable);
 	int			pending = mvs_rule_pending(history, policy, drop->now);
-
-	/* As in mvs_drop_entries(). */
-	if (!drop->entries.whole)
-		first = Max(first, 2);
-	verdict = mvs_rule_judge(history, first, drop->horizon);
 
 	/* What only a foreign key keeps goes when that has gone. */
 	if (drop->store.info.referenced && verdict.first < history->count)
@@ -334,7 +370,8 @@ mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, int first)
 		if (!drop->entries.whole && limited && i == 1)
 			end = history->versions[1];
 		/* Too young, or kept by the horizon alone. */
-		else if ((i >= pending && i < first) || end == MVS_NEWEST)
+		else if ((i >= pending && i < droppable.first && (i > 0 || !droppable.purge)) ||
+				 end == MVS_NEWEST)
 			continue;
 		mvs_notes_add(&drop->notes, key, length, end, !drop->entries.whole);
 		if (end > drop->horizon && end <= drop->notes.old)

@@ -33,6 +33,7 @@ typedef struct MvsKeyEntries
 {
 	MvsHistory	history;
 	bool		whole;			/* all of them */
+	bool		more;			/* of the oldest, too, not all */
 	int			space;
 	int64	   *versions;
 	ItemPointerData *tids;
@@ -79,7 +80,8 @@ extern void mvs_drop_forget_notes(void);
  * Collects the entries of a key; if they are very many, only the head and so
  * many of the oldest that MVS_DROP_LIMIT of these are not among the newest
  * "keep". The rules hold for them too: in what is left out nothing goes that
- * these keep.
+ * these keep. Nor is more collected than tells what the horizon keeps, so what it
+ * costs to look at a key again and again follows what goes.
  */
 extern void mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep);
 
@@ -91,17 +93,26 @@ extern void mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry);
 extern bool mvs_drop_is_full(const MvsDrop *drop);
 
 /*
- * Drops from entry "first" of what was collected on, as far as the horizon
- * allows; in held is told the lowest end that it keeps, or 0. False where
- * somebody has an entry locked, which then stays with all newer ones.
+ * What the store's policy makes droppable of the key, which was collected. Where a
+ * purge cannot begin with what goes by itself, collects all of it.
  */
-extern bool mvs_drop_entries(MvsDrop *drop, int first, int64 *held);
+extern MvsDroppable mvs_drop_policy(MvsDrop *drop, const bytea *key);
+
+/* What goes of that, by the transaction's horizon. */
+extern MvsVerdict mvs_drop_judge(const MvsDrop *drop, MvsDroppable droppable);
+
+/*
+ * Has it go, oldest first. Where somebody has an entry locked, that one stays with
+ * all newer ones: the first entry that has gone.
+ */
+extern int	mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict);
 
 /*
  * Notes in the calendar what of the collected key waits for its age, by the
  * store's policy, or for the horizon.
  */
-extern void mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, int first);
+extern void mvs_drop_note_pending(MvsDrop *drop, const char *key, int length,
+								  MvsDroppable droppable);
 
 /* Raises the floor, writes the calendar, commits and counts. */
 extern void mvs_drop_commit(MvsDrop *drop, MvsDropState state);

@@ -477,13 +477,14 @@ look(MvsStore *store, ScanKey keys, int key_count, volatile TransactionId *ignor
  * ------------------------------------------------------------------------ */
 
 bool
-mvs_entry_delete(MvsStore *store, ItemPointer tid)
+mvs_entry_delete(MvsStore *store, ItemPointer tid, bool locked)
 {
 	TM_FailureData failure;
 	TM_Result	result;
 
+	/* A lock of our own is told like that of another, unless we would wait. */
 	result = mvs_compat_table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
-										   GetActiveSnapshot(), false, &failure);
+										   GetActiveSnapshot(), locked, &failure);
 
 	/* Gone already is as good as deleted; moved or locked is not. */
 	return result == TM_Ok || result == TM_Deleted;

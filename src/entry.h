@@ -138,8 +138,11 @@ extern void mvs_entry_look(MvsStore *store, const bytea *key,
 extern void mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
 							  volatile TransactionId *ignore, MvsHead *head);
 
-/* Deletes one entry, without waiting; false where somebody has it locked. */
-extern bool mvs_entry_delete(MvsStore *store, ItemPointer tid);
+/*
+ * Deletes one entry, without waiting; false where somebody has it locked. With
+ * "locked" we have.
+ */
+extern bool mvs_entry_delete(MvsStore *store, ItemPointer tid, bool locked);
 
 /* What is to be erased: all entries of a key, uncommitted ones too, newest first. */
 typedef struct MvsKeyRows

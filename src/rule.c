@@ -4,7 +4,8 @@
  *	  What may be dropped: pure rules over the versions of one key.
  *
  * Ends fall as entries get older, so every rule makes a newest part stay and
- * the rest go, and one index tells all of it.
+ * the rest go, and one index tells all of it. Only a purge, which needs the head to
+ * go, has a say of its own.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -34,26 +35,23 @@ mvs_rule_request(const MvsHistory *history, const MvsRule *rule)
 	return Min(first, history->count);
 }
 
-int
+MvsDroppable
 mvs_rule_policy(const MvsHistory *history, const MvsPolicy *policy, int64 now)
 {
 	bool		limited = policy->keep_versions > 0 || policy->keep_for >= 0;
 	int64		latest = policy->keep_for >= 0 ? now - policy->keep_for : PG_INT64_MAX;
-	MvsRule		rule;
+	MvsRule		rule = {.keep = Max(policy->keep_versions, 1), .before = latest};
+	MvsDroppable droppable = {.first = history->count};
 
 	if (history->count == 0)
-		return 0;
+		return droppable;
 
 	/* The whole key: under any policy a tombstone, in any store an expired head. */
-	if ((history->tombstone ? limited : history->expires <= now) &&
-		mvs_rule_end(history, 0) <= latest)
-		return 0;
-	if (!limited)
-		return history->count;
-
-	rule.keep = Max(policy->keep_versions, 1);
-	rule.before = latest;
-	return mvs_rule_request(history, &rule);
+	droppable.purge = (history->tombstone ? limited : history->expires <= now) &&
+		mvs_rule_end(history, 0) <= latest;
+	if (limited)
+		droppable.first = mvs_rule_request(history, &rule);
+	return droppable;
 }
 
 int
@@ -82,12 +80,16 @@ mvs_rule_pending(const MvsHistory *history, const MvsPolicy *policy, int64 now)
 }
 
 MvsVerdict
-mvs_rule_judge(const MvsHistory *history, int first, int64 horizon)
+mvs_rule_judge(const MvsHistory *history, MvsDroppable droppable, int64 horizon)
 {
-	MvsVerdict	verdict = {0};
+	bool		purged = droppable.purge && mvs_rule_end(history, 0) <= horizon;
+	MvsVerdict	verdict = {.together = purged ? droppable.first : 0};
+	int			first = purged ? 0 : droppable.first;
 
 	while (first < history->count && mvs_rule_end(history, first) > horizon)
 		verdict.held = mvs_rule_end(history, first++);
+	if (droppable.purge && !purged && verdict.held == 0)
+		verdict.held = mvs_rule_end(history, 0);
 	verdict.first = first;
 	if (first < history->count)
 		verdict.floor = mvs_rule_end(history, first);

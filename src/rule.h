@@ -37,12 +37,20 @@ typedef struct MvsHistory
 	int64		expires;		/* version as of which the head has expired; MVS_NEWEST: never */
 } MvsHistory;
 
+/* What may go of one key, but for the horizon. */
+typedef struct MvsDroppable
+{
+	int			first;			/* entries from here on go, each by itself; count: none */
+	bool		purge;			/* the key goes as a whole, once its head can */
+} MvsDroppable;
+
 /* The decision for one key. */
 typedef struct MvsVerdict
 {
 	int			first;			/* entries from here on go; count: none */
 	int64		floor;			/* the greatest end of what goes, or 0 */
 	int64		held;			/* the lowest end of what only the horizon keeps, or 0 */
+	int			together;		/* what goes before this one goes all at once, or not at all */
 } MvsVerdict;
 
 /* The end of an entry: when the entry after it came, or its key was gone. */
@@ -51,13 +59,11 @@ extern int64 mvs_rule_end(const MvsHistory *history, int entry);
 /* The first entry that a request alone makes droppable, count if none. */
 extern int	mvs_rule_request(const MvsHistory *history, const MvsRule *rule);
 
-/*
- * The first entry that a policy makes droppable at a time ("now" in versions);
- * 0 says that the whole key is purged.
- */
-extern int	mvs_rule_policy(const MvsHistory *history, const MvsPolicy *policy, int64 now);
+/* What a policy makes droppable at a time ("now" in versions). */
+extern MvsDroppable mvs_rule_policy(const MvsHistory *history, const MvsPolicy *policy,
+									int64 now);
 
-/* The first entry that a compaction makes droppable; 0 says that the key is purged. */
+/* The first entry that a compaction makes droppable; 0 says that nothing stays. */
 extern int	mvs_rule_compact(const MvsHistory *history, int64 before);
 
 /*
@@ -67,7 +73,11 @@ extern int	mvs_rule_compact(const MvsHistory *history, int64 before);
  */
 extern int	mvs_rule_pending(const MvsHistory *history, const MvsPolicy *policy, int64 now);
 
-/* From the first droppable entry on, what the horizon lets go. */
-extern MvsVerdict mvs_rule_judge(const MvsHistory *history, int first, int64 horizon);
+/*
+ * What the horizon lets go of that. A purge is whole or not at all: where the head
+ * has to stay, there is none yet, and what does not go by itself stays with it.
+ */
+extern MvsVerdict mvs_rule_judge(const MvsHistory *history, MvsDroppable droppable,
+								 int64 horizon);
 
 #endif							/* MVSTORE_RULE_H */

@@ -95,14 +95,12 @@ static void after_slice(MvsSweep *sweep, SweepState state, bool run);
 static bool
 sweep_key(MvsDrop *drop, const bytea *key, void *argument)
 {
-	const MvsHistory *history = &drop->entries.history;
-	const MvsPolicy *policy = &drop->store.info.policy;
-	int			first = mvs_rule_policy(history, policy, drop->now);
-	int64		held;
+	MvsDroppable droppable = mvs_drop_policy(drop, key);
+	MvsVerdict	verdict = mvs_drop_judge(drop, droppable);
 
-	if (!drop->store.info.referenced && !mvs_drop_entries(drop, first, &held))
+	if (!drop->store.info.referenced && mvs_drop_entries(drop, &verdict) > verdict.first)
 		return false;
-	mvs_drop_note_pending(drop, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), first);
+	mvs_drop_note_pending(drop, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), droppable);
 	return true;
 }
 
@@ -135,25 +133,25 @@ pass_slice(MvsSweep *sweep, MvsDrop *drop)
 static SweepState
 look_at_key(MvsDrop *drop, const RowKey *row_key, bool note)
 {
-	const MvsPolicy *policy = &drop->store.info.policy;
 	bytea	   *key = palloc(VARHDRSZ + row_key->length);
 	int64		dropped = drop->tally.entries;
-	int			first;
-	int64		held;
+	MvsDroppable droppable;
+	MvsVerdict	verdict;
 
 	SET_VARSIZE(key, VARHDRSZ + row_key->length);
 	memcpy(VARDATA(key), row_key->data, row_key->length);
-	mvs_drop_collect(drop, key, policy->keep_versions);
+	mvs_drop_collect(drop, key, drop->store.info.policy.keep_versions);
+	droppable = mvs_drop_policy(drop, key);
+	verdict = mvs_drop_judge(drop, droppable);
 	pfree(key);
-	first = mvs_rule_policy(&drop->entries.history, policy, drop->now);
-	if (!mvs_drop_entries(drop, first, &held))
+	if (mvs_drop_entries(drop, &verdict) > verdict.first)
 		return SWEEP_LOCKED;
 
 	/* There may be more to go; and when the next one ends is not known yet. */
-	if (!drop->entries.whole && drop->tally.entries > dropped)
+	if (drop->entries.more && drop->tally.entries > dropped)
 		return SWEEP_MORE;
 	if (note)
-		mvs_drop_note_pending(drop, row_key->data, row_key->length, first);
+		mvs_drop_note_pending(drop, row_key->data, row_key->length, droppable);
 	drop->tally.keys_due++;
 	return SWEEP_DONE;
 }

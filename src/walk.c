@@ -134,7 +134,7 @@ walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work, void *argu
 	int64		dropped = drop->tally.entries;
 
 	mvs_drop_collect(drop, walk->next.key, keep);
-	walk->key_big = !drop->entries.whole;
+	walk->key_big = drop->entries.more;
 	if (!finish_key(drop, walk->next.key, work, argument))
 		return MVS_WALK_LOCKED;
 	if (drop->tally.entries == dropped)

@@ -597,7 +597,7 @@ mvs_worker_report(void)
 		if (item->outcome == MVS_OUTCOME_HELD)
 		{
 			held++;
-			if (mvs_pin_known(item->request->store) < item->request->before)
+			if (mvs_pin_known(item->request->store) < item->wait_for)
 				pinned++;
 		}
 		else
@@ -708,7 +708,7 @@ time_of_next_try(void)
 		MvsPending *item = lfirst(cell);
 
 		if (item->outcome != MVS_OUTCOME_HELD ||
-			item->request->before <= mvs_worker_horizon(&look, item->request->store))
+			item->wait_for <= mvs_worker_horizon(&look, item->request->store))
 			wake_at = Min(wake_at, item->retry_at);
 	}
 	foreach(cell, mvs_worker.sweeps)

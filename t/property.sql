@@ -64,14 +64,20 @@ SELECT *, CASE WHEN rank = 1 THEN head_end ELSE successor END AS ends
                                 WHEN expires IS NOT NULL THEN greatest(expires, version) END) OVER newest AS head_end
           FROM truth t WHERE NOT gone WINDOW newest AS (PARTITION BY store, key ORDER BY version DESC)) e;
 
--- And when the policy of its store lets it go: NULL is never.
+-- And when the policy of its store lets it go: by itself, or with its whole key, whose
+-- head has to go for that. NULL is never.
 CREATE VIEW policed AS
-SELECT e.*, s.keep_versions, s.keep_for,
-       least(CASE WHEN s.name IS NOT NULL AND (NOT deleted OR s.keep_versions IS NOT NULL OR s.keep_for IS NOT NULL)
-                  THEN head_end + coalesce(s.keep_for, 0) END,
-             CASE WHEN (s.keep_versions IS NOT NULL OR s.keep_for IS NOT NULL) AND rank > coalesce(s.keep_versions, 1)
-                  THEN ends + coalesce(s.keep_for, 0) END) AS let_go
-  FROM entry e LEFT JOIN store s ON s.name = e.store AND s.attached;
+SELECT *, least(let_go_alone, purge) AS let_go
+  FROM (SELECT e.*, s.keep_versions, s.keep_for,
+               CASE WHEN s.name IS NOT NULL AND (NOT deleted OR s.keep_versions IS NOT NULL OR s.keep_for IS NOT NULL)
+                    THEN head_end + coalesce(s.keep_for, 0) END AS purge,
+               CASE WHEN (s.keep_versions IS NOT NULL OR s.keep_for IS NOT NULL) AND rank > coalesce(s.keep_versions, 1)
+                    THEN ends + coalesce(s.keep_for, 0) END AS let_go_alone
+          FROM entry e LEFT JOIN store s ON s.name = e.store AND s.attached) p;
+
+-- The same, with a horizon.
+CREATE FUNCTION let_go(p policed, horizon bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT least(CASE WHEN p.ends <= horizon THEN p.let_go_alone END, CASE WHEN p.head_end <= horizon THEN p.purge END) $$;
 
 -- ---- Small things -----------------------------------------------------------
 
@@ -686,10 +692,9 @@ END $$;
 CREATE FUNCTION foresee() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE truth SET let_go_at = NULL, let_go_end = NULL WHERE let_go_at IS NOT NULL;
-  UPDATE truth t SET let_go_at = p.let_go, let_go_end = p.ends
-    FROM policed p
-   WHERE p.store = t.store AND p.key = t.key AND p.version = t.version AND p.let_go <= clock() + 10000000
-     AND p.ends <= pinned(p.store, clock() + 10000000);
+  UPDATE truth t SET let_go_at = let_go(p, h.horizon), let_go_end = p.ends
+    FROM policed p, LATERAL (SELECT pinned(p.store, clock() + 10000000) AS horizon) h
+   WHERE p.store = t.store AND p.key = t.key AND p.version = t.version AND let_go(p, h.horizon) <= clock() + 10000000;
   UPDATE store SET cleared = false WHERE cleared;
 END $$;
 
@@ -714,12 +719,13 @@ BEGIN
      GROUP BY p.store, p.key, p.version),
   verdict AS (
     SELECT p.*, h.sure, h.perhaps, p.let_go_at <= ended AS early,
-           p.let_go <= ended AND p.ends <= h.perhaps OR coalesce(a.may, false) AS may,
-           a.must OR p.let_go <= began AND p.ends <= h.sure AND
+           coalesce(let_go(p, h.perhaps) <= ended, false) OR coalesce(a.may, false) AS may,
+           a.must OR let_go(p, h.sure) <= began AND
              (EXISTS (SELECT FROM swept w WHERE w.store = p.store) OR
-              (p.keep_versions IS NOT NULL AND p.keep_for IS NULL AND h.sure = newest() AND
+              (p.keep_versions IS NOT NULL AND p.keep_for IS NULL AND
                EXISTS (SELECT FROM touched w WHERE w.store = p.store AND w.key = p.key AND (NOT w.held OR p.rank > p.keep_versions)))) AS must
-      FROM policed p JOIN horizon h USING (store) LEFT JOIN asked a USING (store, key, version))
+      FROM policed p JOIN horizon h ON h.store = p.store
+             LEFT JOIN asked a ON a.store = p.store AND a.key = p.key AND a.version = p.version)
   INSERT INTO judged
     SELECT v.store, v.key, v.version, t.version IS NOT NULL, coalesce(early, false) OR coalesce(may, false), coalesce(must, false),
            least(CASE WHEN early THEN let_go_end END, CASE WHEN may THEN ends END),

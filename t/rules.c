@@ -69,85 +69,89 @@ static const struct
 	int64		head;
 	Ask			ask;
 	int64		horizon;
-	MvsVerdict	expected;		/* first, floor, held */
+	MvsVerdict	expected;		/* first, floor, held, together */
 }			verdicts[] =
 {
-	/* name, versions, head, who asks, horizon, {first, floor, held} */
-	{"request: of no entries none goes", {0}, LIVES, REQUEST(1, NEWEST), NEWEST, {0, 0, 0}},
-	{"request: a head never goes", {9}, LIVES, REQUEST(1, NEWEST), NEWEST, {1, 0, 0}},
-	{"request: all but the head", {9, 7, 5, 3}, LIVES, REQUEST(1, NEWEST), NEWEST, {1, 9, 0}},
-	{"request: exactly keep entries stay", {9, 7, 5}, LIVES, REQUEST(3, NEWEST), NEWEST, {3, 0, 0}},
-	{"request: the one beyond keep goes", {9, 7, 5, 3}, LIVES, REQUEST(3, NEWEST), NEWEST, {3, 5, 0}},
-	{"request: keep is more than there is", {9, 7}, LIVES, REQUEST(PG_INT32_MAX, NEWEST), NEWEST, {2, 0, 0}},
-	{"request: superseded exactly at before goes", {9, 7, 5}, LIVES, REQUEST(1, 7), NEWEST, {2, 7, 0}},
-	{"request: superseded one after before stays", {9, 7, 5}, LIVES, REQUEST(1, 6), NEWEST, {3, 0, 0}},
-	{"request: before is below all", {9, 7, 5}, LIVES, REQUEST(1, 0), NEWEST, {3, 0, 0}},
-	{"request: keep holds what before lets go", {9, 7, 5, 3}, LIVES, REQUEST(3, 9), NEWEST, {3, 5, 0}},
-	{"request: before holds what keep lets go", {9, 7, 5, 3}, LIVES, REQUEST(1, 5), NEWEST, {3, 5, 0}},
-	{"request: newer puts count in rank only", {12, 11, 9, 7}, LIVES, REQUEST(2, 9), NEWEST, {3, 9, 0}},
-	{"request: sparse versions", {NEWEST - 1, 1000000, 2, 1}, LIVES, REQUEST(1, 999999), NEWEST, {3, 2, 0}},
-	{"request: before an entry is put into the past", {9, 1}, LIVES, REQUEST(1, 5), NEWEST, {2, 0, 0}},
-	{"request: the entry put there supersedes", {9, 5, 1}, LIVES, REQUEST(1, 5), NEWEST, {2, 5, 0}},
-	{"request: one more put there counts in rank", {9, 7, 5, 1}, LIVES, REQUEST(3, 7), NEWEST, {3, 5, 0}},
-	{"request: a tombstone stays", {9, 7}, DELETED, REQUEST(1, NEWEST), NEWEST, {1, 9, 0}},
-	{"request: a lone tombstone stays", {9}, DELETED, REQUEST(1, NEWEST), NEWEST, {1, 0, 0}},
-	{"request: an expired head stays", {9, 7}, 9, REQUEST(1, NEWEST), NEWEST, {1, 9, 0}},
+	/* name, versions, head, who asks, horizon, {first, floor, held, together} */
+	{"request: of no entries none goes", {0}, LIVES, REQUEST(1, NEWEST), NEWEST, {0, 0, 0, 0}},
+	{"request: a head never goes", {9}, LIVES, REQUEST(1, NEWEST), NEWEST, {1, 0, 0, 0}},
+	{"request: all but the head", {9, 7, 5, 3}, LIVES, REQUEST(1, NEWEST), NEWEST, {1, 9, 0, 0}},
+	{"request: exactly keep entries stay", {9, 7, 5}, LIVES, REQUEST(3, NEWEST), NEWEST, {3, 0, 0, 0}},
+	{"request: the one beyond keep goes", {9, 7, 5, 3}, LIVES, REQUEST(3, NEWEST), NEWEST, {3, 5, 0, 0}},
+	{"request: keep is more than there is", {9, 7}, LIVES, REQUEST(PG_INT32_MAX, NEWEST), NEWEST, {2, 0, 0, 0}},
+	{"request: superseded exactly at before goes", {9, 7, 5}, LIVES, REQUEST(1, 7), NEWEST, {2, 7, 0, 0}},
+	{"request: superseded one after before stays", {9, 7, 5}, LIVES, REQUEST(1, 6), NEWEST, {3, 0, 0, 0}},
+	{"request: before is below all", {9, 7, 5}, LIVES, REQUEST(1, 0), NEWEST, {3, 0, 0, 0}},
+	{"request: keep holds what before lets go", {9, 7, 5, 3}, LIVES, REQUEST(3, 9), NEWEST, {3, 5, 0, 0}},
+	{"request: before holds what keep lets go", {9, 7, 5, 3}, LIVES, REQUEST(1, 5), NEWEST, {3, 5, 0, 0}},
+	{"request: newer puts count in rank only", {12, 11, 9, 7}, LIVES, REQUEST(2, 9), NEWEST, {3, 9, 0, 0}},
+	{"request: sparse versions", {NEWEST - 1, 1000000, 2, 1}, LIVES, REQUEST(1, 999999), NEWEST, {3, 2, 0, 0}},
+	{"request: before an entry is put into the past", {9, 1}, LIVES, REQUEST(1, 5), NEWEST, {2, 0, 0, 0}},
+	{"request: the entry put there supersedes", {9, 5, 1}, LIVES, REQUEST(1, 5), NEWEST, {2, 5, 0, 0}},
+	{"request: one more put there counts in rank", {9, 7, 5, 1}, LIVES, REQUEST(3, 7), NEWEST, {3, 5, 0, 0}},
+	{"request: a tombstone stays", {9, 7}, DELETED, REQUEST(1, NEWEST), NEWEST, {1, 9, 0, 0}},
+	{"request: a lone tombstone stays", {9}, DELETED, REQUEST(1, NEWEST), NEWEST, {1, 0, 0, 0}},
+	{"request: an expired head stays", {9, 7}, 9, REQUEST(1, NEWEST), NEWEST, {1, 9, 0, 0}},
 
-	{"horizon: superseded exactly at it goes", {9, 7, 5}, LIVES, REQUEST(1, NEWEST), 9, {1, 9, 0}},
-	{"horizon: superseded one after it is held", {9, 7, 5}, LIVES, REQUEST(1, NEWEST), 8, {2, 7, 9}},
-	{"horizon: held is the lowest end of what it keeps", {9, 7, 5, 3}, LIVES, REQUEST(1, NEWEST), 5, {3, 5, 7}},
-	{"horizon: below all, all is held", {9, 7, 5, 3}, LIVES, REQUEST(1, NEWEST), 0, {4, 0, 5}},
-	{"horizon: holds nothing that stays anyway", {9, 7, 5, 3}, LIVES, REQUEST(3, NEWEST), 7, {3, 5, 0}},
-	{"horizon: holds what no other rule does", {9, 7, 5, 3}, LIVES, REQUEST(1, 7), 6, {3, 5, 7}},
-	{"horizon: a purge exactly at it", {9, 7}, DELETED, POLICY(1, -1, 20), 9, {0, 9, 0}},
-	{"horizon: a purge one after it is held", {9, 7}, DELETED, POLICY(1, -1, 20), 8, {2, 0, 9}},
-	{"horizon: what is older than a held purge goes", {9, 7, 5}, DELETED, POLICY(1, -1, 20), 8, {2, 7, 9}},
-	{"horizon: an expiry after it is held", {9, 7}, 12, POLICY(0, -1, 20), 11, {1, 9, 12}},
-	{"horizon: a compaction is held by it", {9, 7, 5}, LIVES, COMPACTION(9), 8, {2, 7, 9}},
+	{"horizon: superseded exactly at it goes", {9, 7, 5}, LIVES, REQUEST(1, NEWEST), 9, {1, 9, 0, 0}},
+	{"horizon: superseded one after it is held", {9, 7, 5}, LIVES, REQUEST(1, NEWEST), 8, {2, 7, 9, 0}},
+	{"horizon: held is the lowest end of what it keeps", {9, 7, 5, 3}, LIVES, REQUEST(1, NEWEST), 5, {3, 5, 7, 0}},
+	{"horizon: below all, all is held", {9, 7, 5, 3}, LIVES, REQUEST(1, NEWEST), 0, {4, 0, 5, 0}},
+	{"horizon: holds nothing that stays anyway", {9, 7, 5, 3}, LIVES, REQUEST(3, NEWEST), 7, {3, 5, 0, 0}},
+	{"horizon: holds what no other rule does", {9, 7, 5, 3}, LIVES, REQUEST(1, 7), 6, {3, 5, 7, 0}},
+	{"horizon: a purge exactly at it", {9, 7}, DELETED, POLICY(1, -1, 20), 9, {0, 9, 0, 1}},
+	{"horizon: a purge one after it is held", {9, 7}, DELETED, POLICY(1, -1, 20), 8, {2, 0, 9, 0}},
+	{"horizon: what is older than a held purge goes", {9, 7, 5}, DELETED, POLICY(1, -1, 20), 8, {2, 7, 9, 0}},
+	{"horizon: with a held purge stays what rank keeps", {9, 7, 5, 3}, DELETED, POLICY(5, -1, 20), 8, {4, 0, 9, 0}},
+	{"horizon: with a held purge goes what is beyond keep_versions", {9, 7, 5, 3}, DELETED, POLICY(2, -1, 20), 8, {2, 7, 9, 0}},
+	{"horizon: with a held purge goes what is old enough", {9, 7, 5}, DELETED, POLICY(0, 11, 20), 7, {2, 7, 9, 0}},
+	{"horizon: an expiry after it is held, and without a policy all with it", {9, 7}, 12, POLICY(0, -1, 20), 11, {2, 0, 12, 0}},
+	{"horizon: with a held expiry goes what is beyond keep_versions", {9, 7, 5}, 12, POLICY(2, -1, 20), 11, {2, 7, 12, 0}},
+	{"horizon: a compaction is held by it", {9, 7, 5}, LIVES, COMPACTION(9), 8, {2, 7, 9, 0}},
 
-	{"policy: of no entries none goes", {0}, LIVES, POLICY(1, 0, 20), NEWEST, {0, 0, 0}},
-	{"policy: none, all stays", {9, 7, 5}, LIVES, POLICY(0, -1, 20), NEWEST, {3, 0, 0}},
-	{"policy: the head alone", {9, 7, 5}, LIVES, POLICY(1, -1, 20), NEWEST, {1, 9, 0}},
-	{"policy: exactly keep_versions stay", {9, 7, 5}, LIVES, POLICY(3, -1, 20), NEWEST, {3, 0, 0}},
-	{"policy: the one beyond keep_versions goes", {9, 7, 5, 3}, LIVES, POLICY(3, -1, 20), NEWEST, {3, 5, 0}},
-	{"policy: superseded exactly keep_for ago goes", {9, 7, 5}, LIVES, POLICY(0, 11, 20), NEWEST, {1, 9, 0}},
-	{"policy: superseded a little less long ago stays", {9, 7, 5}, LIVES, POLICY(0, 12, 20), NEWEST, {2, 7, 0}},
-	{"policy: keep_for alone keeps the head, old as it is", {9}, LIVES, POLICY(0, 0, 1000), NEWEST, {1, 0, 0}},
-	{"policy: superseded just now, keep_for 0", {9, 7}, LIVES, POLICY(0, 0, 9), NEWEST, {1, 9, 0}},
-	{"policy: keep_for reaches beyond the beginning", {9, 7}, LIVES, POLICY(0, NEVER, 20), NEWEST, {2, 0, 0}},
-	{"policy: of both, keep_versions holds", {9, 7, 5, 3}, LIVES, POLICY(3, 0, 20), NEWEST, {3, 5, 0}},
-	{"policy: of both, keep_for holds", {9, 7, 5, 3}, LIVES, POLICY(1, 14, 20), NEWEST, {3, 5, 0}},
-	{"policy: sparse versions", {NEWEST - 9, 1000000, 2, 1}, LIVES, POLICY(1, 8, NEWEST - 2), NEWEST, {2, 1000000, 0}},
-	{"policy: an entry put into the past counts", {9, 5, 1}, LIVES, POLICY(2, -1, 20), NEWEST, {2, 5, 0}},
-	{"policy: it supersedes at its own version", {9, 5, 1}, LIVES, POLICY(0, 12, 20), NEWEST, {2, 5, 0}},
+	{"policy: of no entries none goes", {0}, LIVES, POLICY(1, 0, 20), NEWEST, {0, 0, 0, 0}},
+	{"policy: none, all stays", {9, 7, 5}, LIVES, POLICY(0, -1, 20), NEWEST, {3, 0, 0, 0}},
+	{"policy: the head alone", {9, 7, 5}, LIVES, POLICY(1, -1, 20), NEWEST, {1, 9, 0, 0}},
+	{"policy: exactly keep_versions stay", {9, 7, 5}, LIVES, POLICY(3, -1, 20), NEWEST, {3, 0, 0, 0}},
+	{"policy: the one beyond keep_versions goes", {9, 7, 5, 3}, LIVES, POLICY(3, -1, 20), NEWEST, {3, 5, 0, 0}},
+	{"policy: superseded exactly keep_for ago goes", {9, 7, 5}, LIVES, POLICY(0, 11, 20), NEWEST, {1, 9, 0, 0}},
+	{"policy: superseded a little less long ago stays", {9, 7, 5}, LIVES, POLICY(0, 12, 20), NEWEST, {2, 7, 0, 0}},
+	{"policy: keep_for alone keeps the head, old as it is", {9}, LIVES, POLICY(0, 0, 1000), NEWEST, {1, 0, 0, 0}},
+	{"policy: superseded just now, keep_for 0", {9, 7}, LIVES, POLICY(0, 0, 9), NEWEST, {1, 9, 0, 0}},
+	{"policy: keep_for reaches beyond the beginning", {9, 7}, LIVES, POLICY(0, NEVER, 20), NEWEST, {2, 0, 0, 0}},
+	{"policy: of both, keep_versions holds", {9, 7, 5, 3}, LIVES, POLICY(3, 0, 20), NEWEST, {3, 5, 0, 0}},
+	{"policy: of both, keep_for holds", {9, 7, 5, 3}, LIVES, POLICY(1, 14, 20), NEWEST, {3, 5, 0, 0}},
+	{"policy: sparse versions", {NEWEST - 9, 1000000, 2, 1}, LIVES, POLICY(1, 8, NEWEST - 2), NEWEST, {2, 1000000, 0, 0}},
+	{"policy: an entry put into the past counts", {9, 5, 1}, LIVES, POLICY(2, -1, 20), NEWEST, {2, 5, 0, 0}},
+	{"policy: it supersedes at its own version", {9, 5, 1}, LIVES, POLICY(0, 12, 20), NEWEST, {2, 5, 0, 0}},
 
-	{"purge: a tombstone stays without a policy", {9, 7}, DELETED, POLICY(0, -1, 20), NEWEST, {2, 0, 0}},
-	{"purge: with keep_versions all of the key goes", {9, 7}, DELETED, POLICY(5, -1, 20), NEWEST, {0, 9, 0}},
-	{"purge: a lone tombstone goes", {9}, DELETED, POLICY(1, -1, 20), NEWEST, {0, 9, 0}},
-	{"purge: written exactly keep_for ago", {9, 7}, DELETED, POLICY(0, 11, 20), NEWEST, {0, 9, 0}},
-	{"purge: written a little less long ago", {9, 7}, DELETED, POLICY(0, 12, 20), NEWEST, {2, 0, 0}},
-	{"purge: older history may go before the tombstone", {9, 7, 5}, DELETED, POLICY(0, 12, 20), NEWEST, {2, 7, 0}},
-	{"purge: of both, keep_for is for the tombstone", {9, 7}, DELETED, POLICY(2, 11, 20), NEWEST, {0, 9, 0}},
-	{"purge: of both, keep_for holds the tombstone", {9, 7, 5}, DELETED, POLICY(2, 12, 20), NEWEST, {2, 7, 0}},
+	{"purge: a tombstone stays without a policy", {9, 7}, DELETED, POLICY(0, -1, 20), NEWEST, {2, 0, 0, 0}},
+	{"purge: with keep_versions all of the key goes", {9, 7}, DELETED, POLICY(5, -1, 20), NEWEST, {0, 9, 0, 2}},
+	{"purge: a lone tombstone goes", {9}, DELETED, POLICY(1, -1, 20), NEWEST, {0, 9, 0, 1}},
+	{"purge: written exactly keep_for ago", {9, 7}, DELETED, POLICY(0, 11, 20), NEWEST, {0, 9, 0, 1}},
+	{"purge: written a little less long ago", {9, 7}, DELETED, POLICY(0, 12, 20), NEWEST, {2, 0, 0, 0}},
+	{"purge: older history may go before the tombstone", {9, 7, 5}, DELETED, POLICY(0, 12, 20), NEWEST, {2, 7, 0, 0}},
+	{"purge: of both, keep_for is for the tombstone", {9, 7}, DELETED, POLICY(2, 11, 20), NEWEST, {0, 9, 0, 2}},
+	{"purge: of both, keep_for holds the tombstone", {9, 7, 5}, DELETED, POLICY(2, 12, 20), NEWEST, {2, 7, 0, 0}},
 
-	{"expiry: exactly now, without a policy", {9, 7}, 12, POLICY(0, -1, 12), NEWEST, {0, 12, 0}},
-	{"expiry: one after now, without a policy", {9, 7}, 13, POLICY(0, -1, 12), NEWEST, {2, 0, 0}},
-	{"expiry: exactly now, with keep_versions", {9, 7}, 12, POLICY(2, -1, 12), NEWEST, {0, 12, 0}},
-	{"expiry: one after now, with keep_versions", {9, 7}, 13, POLICY(1, -1, 12), NEWEST, {1, 9, 0}},
-	{"expiry: exactly keep_for ago", {9, 7}, 12, POLICY(0, 3, 15), NEWEST, {0, 12, 0}},
-	{"expiry: a little less long ago", {9, 7}, 12, POLICY(0, 4, 15), NEWEST, {1, 9, 0}},
-	{"expiry: at the version itself", {9, 7}, 9, POLICY(0, -1, 9), NEWEST, {0, 9, 0}},
+	{"expiry: exactly now, without a policy", {9, 7}, 12, POLICY(0, -1, 12), NEWEST, {0, 12, 0, 2}},
+	{"expiry: one after now, without a policy", {9, 7}, 13, POLICY(0, -1, 12), NEWEST, {2, 0, 0, 0}},
+	{"expiry: exactly now, with keep_versions", {9, 7}, 12, POLICY(2, -1, 12), NEWEST, {0, 12, 0, 2}},
+	{"expiry: one after now, with keep_versions", {9, 7}, 13, POLICY(1, -1, 12), NEWEST, {1, 9, 0, 0}},
+	{"expiry: exactly keep_for ago", {9, 7}, 12, POLICY(0, 3, 15), NEWEST, {0, 12, 0, 1}},
+	{"expiry: a little less long ago", {9, 7}, 12, POLICY(0, 4, 15), NEWEST, {1, 9, 0, 0}},
+	{"expiry: at the version itself", {9, 7}, 9, POLICY(0, -1, 9), NEWEST, {0, 9, 0, 2}},
 
-	{"compaction: of no entries none goes", {0}, LIVES, COMPACTION(NEWEST), NEWEST, {0, 0, 0}},
-	{"compaction: superseded exactly at it goes", {9, 7, 5}, LIVES, COMPACTION(7), NEWEST, {2, 7, 0}},
-	{"compaction: superseded one after it stays", {9, 7, 5}, LIVES, COMPACTION(6), NEWEST, {3, 0, 0}},
-	{"compaction: a head that lives stays", {9, 7}, LIVES, COMPACTION(NEWEST), NEWEST, {1, 9, 0}},
-	{"compaction: a tombstone exactly at it goes", {9, 7}, DELETED, COMPACTION(9), NEWEST, {0, 9, 0}},
-	{"compaction: a tombstone one after it stays", {9, 7, 5}, DELETED, COMPACTION(8), NEWEST, {2, 7, 0}},
-	{"compaction: expired exactly at it goes", {9, 7}, 12, COMPACTION(12), NEWEST, {0, 12, 0}},
-	{"compaction: expired one after it stays", {9, 7}, 13, COMPACTION(12), NEWEST, {1, 9, 0}},
-	{"compaction: sparse versions", {NEWEST - 1, 1000000, 2, 1}, LIVES, COMPACTION(1000000), NEWEST, {2, 1000000, 0}},
-	{"compaction: an entry put into the past supersedes", {9, 5, 1}, LIVES, COMPACTION(5), NEWEST, {2, 5, 0}},
+	{"compaction: of no entries none goes", {0}, LIVES, COMPACTION(NEWEST), NEWEST, {0, 0, 0, 0}},
+	{"compaction: superseded exactly at it goes", {9, 7, 5}, LIVES, COMPACTION(7), NEWEST, {2, 7, 0, 0}},
+	{"compaction: superseded one after it stays", {9, 7, 5}, LIVES, COMPACTION(6), NEWEST, {3, 0, 0, 0}},
+	{"compaction: a head that lives stays", {9, 7}, LIVES, COMPACTION(NEWEST), NEWEST, {1, 9, 0, 0}},
+	{"compaction: a tombstone exactly at it goes", {9, 7}, DELETED, COMPACTION(9), NEWEST, {0, 9, 0, 0}},
+	{"compaction: a tombstone one after it stays", {9, 7, 5}, DELETED, COMPACTION(8), NEWEST, {2, 7, 0, 0}},
+	{"compaction: expired exactly at it goes", {9, 7}, 12, COMPACTION(12), NEWEST, {0, 12, 0, 0}},
+	{"compaction: expired one after it stays", {9, 7}, 13, COMPACTION(12), NEWEST, {1, 9, 0, 0}},
+	{"compaction: sparse versions", {NEWEST - 1, 1000000, 2, 1}, LIVES, COMPACTION(1000000), NEWEST, {2, 1000000, 0, 0}},
+	{"compaction: an entry put into the past supersedes", {9, 5, 1}, LIVES, COMPACTION(5), NEWEST, {2, 5, 0, 0}},
 };
 
 static const struct
@@ -194,15 +198,15 @@ judge(const MvsHistory *history, const Ask *ask, int64 horizon)
 {
 	MvsRule		rule = {ask->keep, ask->at};
 	MvsPolicy	policy = {ask->keep, ask->keep_for};
-	int			first;
+	MvsDroppable droppable = {0};
 
 	if (ask->kind == ASK_REQUEST)
-		first = mvs_rule_request(history, &rule);
+		droppable.first = mvs_rule_request(history, &rule);
 	else if (ask->kind == ASK_POLICY)
-		first = mvs_rule_policy(history, &policy, ask->at);
+		droppable = mvs_rule_policy(history, &policy, ask->at);
 	else
-		first = mvs_rule_compact(history, ask->at);
-	return mvs_rule_judge(history, first, horizon);
+		droppable.first = mvs_rule_compact(history, ask->at);
+	return mvs_rule_judge(history, droppable, horizon);
 }
 
 static int
@@ -226,26 +230,40 @@ end_of(const MvsHistory *history, int entry)
 	return history->expires;
 }
 
+/* By itself, whatever becomes of the others. */
 static bool
-is_droppable(const MvsHistory *history, const Ask *ask, int entry)
+is_droppable_alone(const MvsHistory *history, const Ask *ask, int entry)
 {
 	int			rank = entry + 1;
 	bool		by_count = ask->keep > 0;
 	bool		by_age = ask->keep_for >= 0;
-	bool		purged;
 
 	if (ask->kind == ASK_REQUEST)
 		return rank > ask->keep && end_of(history, entry) <= ask->at;
 	if (ask->kind == ASK_COMPACTION)
 		return (entry > 0 || history->tombstone || history->expires != NEVER) &&
 			end_of(history, entry) <= ask->at;
+	return entry > 0 && (by_count || by_age) &&
+		(!by_count || rank > ask->keep) &&
+		(!by_age || end_of(history, entry) <= ask->at - ask->keep_for);
+}
 
-	purged = (history->tombstone ? by_count || by_age : history->expires <= ask->at) &&
+/* The whole key, head and all. */
+static bool
+is_purged(const MvsHistory *history, const Ask *ask)
+{
+	bool		by_count = ask->keep > 0;
+	bool		by_age = ask->keep_for >= 0;
+
+	return ask->kind == ASK_POLICY && history->count > 0 &&
+		(history->tombstone ? by_count || by_age : history->expires <= ask->at) &&
 		(!by_age || end_of(history, 0) <= ask->at - ask->keep_for);
-	return purged ||
-		(entry > 0 && (by_count || by_age) &&
-		 (!by_count || rank > ask->keep) &&
-		 (!by_age || end_of(history, entry) <= ask->at - ask->keep_for));
+}
+
+static bool
+is_droppable(const MvsHistory *history, const Ask *ask, int entry)
+{
+	return is_droppable_alone(history, ask, entry) || is_purged(history, ask);
 }
 
 /* The verdict that follows. False: what stays is not the newest part. */
@@ -254,19 +272,26 @@ expect(const MvsHistory *history, const Ask *ask, int64 horizon, MvsVerdict *exp
 {
 	MvsVerdict	nothing = {.first = history->count};
 	bool		newest_part = true;
+	bool		purged = is_purged(history, ask) && end_of(history, 0) <= horizon;
 
 	*expected = nothing;
 	for (int entry = 0; entry < history->count; entry++)
 	{
 		int64		end = end_of(history, entry);
+		bool		alone = is_droppable_alone(history, ask, entry);
 
-		if (is_droppable(history, ask, entry) && end <= horizon)
+		if (purged || (alone && end <= horizon))
 		{
 			expected->first = Min(expected->first, entry);
 			expected->floor = Max(expected->floor, end);
+			if (!alone)
+				expected->together = entry + 1;
 			continue;
 		}
-		if (is_droppable(history, ask, entry) && (expected->held == 0 || end < expected->held))
+		/* It waits for its own end, or for that of the head. */
+		if (!alone)
+			end = is_purged(history, ask) ? end_of(history, 0) : 0;
+		if (end > 0 && (expected->held == 0 || end < expected->held))
 			expected->held = end;
 		if (expected->first < entry)
 			newest_part = false;
@@ -320,8 +345,8 @@ print_verdict(const char *name, const MvsVerdict *got, const MvsVerdict *expecte
 	{
 		const MvsVerdict *verdict = i == 0 ? got : expected;
 
-		printf("\tfirst %d, floor %lld, held %lld", verdict->first,
-			   (long long) verdict->floor, (long long) verdict->held);
+		printf("\tfirst %d, floor %lld, held %lld, together %d", verdict->first,
+			   (long long) verdict->floor, (long long) verdict->held, verdict->together);
 	}
 	printf("\n");
 }
@@ -395,7 +420,8 @@ try_ask(const MvsHistory *history, const Ask *ask)
 
 		if (!expect(history, ask, horizon, &expected))
 			complain("not the newest part", history, ask, horizon);
-		if (got.first != expected.first || got.floor != expected.floor || got.held != expected.held)
+		if (got.first != expected.first || got.floor != expected.floor ||
+			got.held != expected.held || got.together != expected.together)
 			complain("verdict", history, ask, horizon);
 	}
 
