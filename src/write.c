@@ -93,6 +93,7 @@ static bool is_same_unread(MvsWrite *write, const MvsHead *head);
 static void refuse_concurrent(void);
 static int64 place_version(MvsWrite *write, const MvsHead *head);
 static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected);
+static void refuse_seen(MvsWrite *write, int64 version);
 static void write_past(MvsWrite *write, bytea *value, int64 version);
 static void count_write(MvsWrite *write, bytea *value);
 
@@ -155,7 +156,7 @@ end_write(MvsWrite *write)
 
 /*
  * Hold the key, with nobody else's write of it under way, and look at its
- * head; with a version, make sure of the entry there too.
+ * head; with a version, instead at the entry there, of which that holds, too.
  */
 static void
 hold_key(MvsWrite *write, int64 version, MvsHead *head)
@@ -167,12 +168,7 @@ hold_key(MvsWrite *write, int64 version, MvsHead *head)
 		(void) LockAcquire(&write->lock, ExclusiveLock, false, false);
 		mvs_entry_look(&write->store, write->key, worker, head);
 		if (version != MVS_NEWEST && !TransactionIdIsValid(head->wait_for))
-		{
-			MvsHead		exact;
-
-			mvs_entry_look_at(&write->store, write->key, version, worker, &exact);
-			head->wait_for = exact.wait_for;
-		}
+			mvs_entry_look_at(&write->store, write->key, version, worker, head);
 		if (!TransactionIdIsValid(head->wait_for))
 			return;
 		LockRelease(&write->lock, ExclusiveLock, false);
@@ -374,6 +370,31 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 	return version;
 }
 
+/*
+ * Refuse a version of the key that has been dropped, if the transaction's own snapshot
+ * goes on seeing it. (The index refuses what is there.)
+ */
+static void
+refuse_seen(MvsWrite *write, int64 version)
+{
+	MvsCursor	cursor;
+	MvsEntry	entry;
+	bool		seen;
+
+	mvs_cursor_open(&cursor, &write->store, GetTransactionSnapshot());
+	seen = mvs_cursor_find(&cursor, write->key, version, &entry) && entry.version == version;
+	mvs_cursor_close(&cursor);
+	if (seen)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("duplicate key value violates unique constraint \"%s\"",
+						RelationGetRelationName(write->store.index)),
+				 errdetail("The transaction's snapshot sees the entry at version " INT64_FORMAT ", which has gone since.",
+						   version),
+				 errtableconstraint(write->store.heap,
+									RelationGetRelationName(write->store.index))));
+}
+
 /* Write an entry into the past. */
 static void
 write_past(MvsWrite *write, bytea *value, int64 version)
@@ -408,6 +429,8 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 
 	mvs_version_past(write->database, version);
 	hold_key(write, version, &head);
+	if (IsolationUsesXactSnapshot() && head.passed > 0)
+		refuse_seen(write, version);
 	mvs_statement_insert(&write->statement, write->key, version, value, DT_NOEND);
 	LockRelease(&write->lock, ExclusiveLock, false);
 
