@@ -105,7 +105,7 @@ SELECT mvstore_put('s', 'c', 'v2') > 0 AS put;
 SELECT mvstore_flush();
 SELECT value FROM mvstore_history('s', 'c');
 
--- Each is one request, whatever there is in the range; the same twice is one, too.
+-- Each is one request, whatever there is in the range; the same twice is one, too, but not one that covers less.
 SELECT regress_fill('{a,b,c}');
 SELECT mvstore_flush();
 SELECT mvstore_pause();
@@ -118,7 +118,7 @@ SELECT mvstore_drop_prefix_bytea('s', '\xff', before := 30);
 COMMIT;
 RESET client_min_messages;
 SELECT kind, encode(key, 'escape') AS key, encode(to_key, 'escape') AS to_key, keep, CASE WHEN before <= 30 THEN before END AS before, state
-  FROM mvstore_requests WHERE store = 's'::regclass ORDER BY mvstore_requests.key, keep;
+  FROM mvstore_requests WHERE store = 's'::regclass ORDER BY mvstore_requests.key, keep, mvstore_requests.before;
 SELECT mvstore_cancel_request(id) FROM mvstore_requests WHERE to_key = 'c';
 SELECT mvstore_resume();
 SELECT * FROM regress_dropped();

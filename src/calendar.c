@@ -53,7 +53,8 @@ static int	compare_notes(const void *a, const void *b);
 static bool same_again(const MvsNote *note, const MvsNote *other);
 static void insert_row(Relation calendar, CatalogIndexState indexes, Oid store, int64 ends,
 					   const char *keys, int size);
-static int	copy_others(const MvsCalendarRow *row, const bytea *key, bool prefix, char *others);
+static int	copy_others(Oid store, const MvsCalendarRow *row, MvsKeyTest is_erased,
+						void *argument, char *others);
 
 /* ------------------------------------------------------------------------
  * Writing
@@ -273,9 +274,9 @@ mvs_calendar_cut(Oid store, MvsCalendarRow *row, int position)
 
 /* Copy what a row has of other keys; the number of bytes. */
 static int
-copy_others(const MvsCalendarRow *row, const bytea *key, bool prefix, char *others)
+copy_others(Oid store, const MvsCalendarRow *row, MvsKeyTest is_erased, void *argument,
+			char *others)
 {
-	int			wanted = VARSIZE_ANY_EXHDR(key);
 	int			position = 0;
 	int			size = 0;
 	const char *found;
@@ -285,8 +286,7 @@ copy_others(const MvsCalendarRow *row, const bytea *key, bool prefix, char *othe
 	for (int start = 0; mvs_calendar_key(row, &position, &found, &length, &alone);
 		 start = position)
 	{
-		if ((prefix ? length >= wanted : length == wanted) &&
-			memcmp(found, VARDATA_ANY(key), wanted) == 0)
+		if (is_erased(store, found, length, argument))
 			continue;
 		memcpy(others + size, row->keys + start, position - start);
 		size += position - start;
@@ -295,7 +295,7 @@ copy_others(const MvsCalendarRow *row, const bytea *key, bool prefix, char *othe
 }
 
 void
-mvs_calendar_erase(Oid store, const bytea *key, bool prefix)
+mvs_calendar_erase(Oid store, MvsKeyTest is_erased, void *argument)
 {
 	Relation	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), RowExclusiveLock);
 	ScanKeyData scan_key;
@@ -326,7 +326,7 @@ mvs_calendar_erase(Oid store, const bytea *key, bool prefix)
 		others = palloc(Max(row.size, 1));
 		left = row;
 		left.keys = others;
-		left.size = copy_others(&row, key, prefix, others);
+		left.size = copy_others(store, &row, is_erased, argument, others);
 		if (left.size < row.size)
 			mvs_calendar_cut(store, &left, 0);
 		pfree(others);

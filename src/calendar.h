@@ -73,10 +73,11 @@ extern bool mvs_calendar_key(const MvsCalendarRow *row, int *position, const cha
 extern void mvs_calendar_cut(Oid store, MvsCalendarRow *row, int position);
 
 /*
- * Removes all notes of one key, or of all keys with it as prefix, whatever they are
- * for: the entry that one was made for may have gone already. Reads all of the store's.
+ * Removes all notes of a store's keys that were erased, whatever they are for: the
+ * entry that one was made for may have gone already. Reads all of the store's.
  */
-extern void mvs_calendar_erase(Oid store, const bytea *key, bool prefix);
+typedef bool (*MvsKeyTest) (Oid store, const char *key, int length, void *argument);
+extern void mvs_calendar_erase(Oid store, MvsKeyTest is_erased, void *argument);
 
 /* All stores that have rows, as a list of OIDs. */
 extern List *mvs_calendar_stores(void);

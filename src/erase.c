@@ -9,8 +9,9 @@
  * is uncommitted there is waited for, holding nothing of the key. For triggers and
  * publications it is one DELETE.
  *
- * Besides the entries go the requests in the journal and the notes in the calendar
- * that name the key; requests in the queue are voided at COMMIT.
+ * Besides the entries go the requests in the journal that name the key, and at the
+ * end of the transaction the notes in the calendar; requests in the queue are voided
+ * at COMMIT.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -26,7 +27,6 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "calendar.h"
 #include "entry.h"
 #include "fault.h"
 #include "function.h"
@@ -216,7 +216,6 @@ erase(FunctionCallInfo fcinfo, MvsType type, bool prefix)
 		refuse_missed(&store, key, prefix ? mvs_key_prefix_end(key) : next.key);
 	}
 	mvs_journal_erase(oid, key, prefix);
-	mvs_calendar_erase(oid, key, prefix);
 	mvs_request_erased(oid, key, prefix);
 	mvs_statement_end(&statement);
 	mvs_store_close(&store);

@@ -44,7 +44,7 @@ typedef struct MvsRequest
 	int64		journal;		/* row of mvstore_journal, or 0 */
 	int64		before;			/* covers what was superseded up to here */
 	int64		expires;		/* of a new head: version as of which it has expired, or 0 */
-	uint64		sequence;
+	uint64		sequence;		/* in its transaction, before it is published, its number there */
 	TimestampTz committed_at;
 	char		key[FLEXIBLE_ARRAY_MEMBER];
 } MvsRequest;

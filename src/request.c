@@ -3,11 +3,16 @@
  * request.c
  *	  What a transaction will leave behind at its commit.
  *
- * Each subtransaction that asks for something has a level of its own. A level
- * is merged into its parent when its subtransaction commits, and forgotten when
- * it rolls back. At PRE_COMMIT the explicit requests are written to the
- * journal, which may fail; at COMMIT all is copied to shared memory, which may
- * not, and needs no memory of its own.
+ * Each subtransaction that asks for something has a level of its own, which is
+ * forgotten when it rolls back. When it commits, its parent adopts the level as it
+ * is, as nothing may fail there, and merges it when something is collected the next
+ * time. At PRE_COMMIT the explicit requests are written to the journal, which may
+ * fail; at COMMIT all is copied to shared memory, which may not, and needs no memory
+ * of its own.
+ *
+ * An erasure makes void what was asked for its keys before it, and nothing later.
+ * So requests and erasures are numbered as they come, and compared when the requests
+ * leave the transaction: then all subtransactions have been kept or rolled back.
  *
  * A transaction collects no more than a queue holds. Beyond that its explicit
  * requests go to the journal at once, and its implicit ones become marks of
@@ -22,9 +27,11 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "nodes/bitmapset.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "calendar.h"
 #include "catalog.h"
 #include "compat.h"
 #include "entry.h"
@@ -36,7 +43,11 @@
 #include "stats.h"
 #include "version.h"
 
-/* The requests of a level by what makes two of them duplicates: all but "before". */
+/*
+ * The requests of a level by what makes two of them duplicates. What a policy says is
+ * found out at the look, whatever its "before". Others with different ones are not the
+ * same: one may be due when the other has to wait.
+ */
 typedef struct RequestSlot
 {
 	Size		position;		/* in the level's buffer */
@@ -44,17 +55,42 @@ typedef struct RequestSlot
 	char		status;
 } RequestSlot;
 
-/* Keys that were erased. */
-typedef struct Erasure
+/* A key that was erased, or a prefix of such keys. */
+typedef struct ErasureKey
 {
 	Oid			store;
 	bool		prefix;
-	bytea	   *key;
+	int			length;
+	const char *data;
+} ErasureKey;
+
+/* The last of its erasures. */
+typedef struct Erasure
+{
+	ErasureKey	key;
+	uint64		number;
+	char		status;
 } Erasure;
+
+#define SH_PREFIX erasures
+#define SH_ELEMENT_TYPE Erasure
+#define SH_KEY_TYPE ErasureKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) \
+	hash_combine(hash_bytes((const unsigned char *) (key).data, (key).length), \
+				 murmurhash32((key).store) + (key).prefix)
+#define SH_EQUAL(table, a, b) \
+	((a).store == (b).store && (a).prefix == (b).prefix && (a).length == (b).length && \
+	 memcmp((a).data, (b).data, (a).length) == 0)
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
 
 typedef struct Level
 {
 	struct Level *parent;
+	struct Level *adopted;		/* that of a subtransaction that has committed, not yet merged */
 	int			nest_level;
 	MemoryContext context;
 	char	   *buffer;			/* requests, one behind the other */
@@ -71,12 +107,17 @@ typedef struct Level
 	List	   *counts;			/* of MvsStoreCount */
 	bool		journal;		/* rows of the journal are to be looked at */
 	bool		recheck;		/* and what the worker has in hand */
-	List	   *erasures;		/* of Erasure */
+	erasures_hash *erasures;	/* NULL: none */
+	Bitmapset  *prefixes;		/* the lengths of the prefixes among them */
+	List	   *erased_stores;	/* OIDs of their stores */
 	bool		pins;
 	MvsPause	pause;
 } Level;
 
 static Level *levels = NULL;
+
+/* Requests and erasures are numbered by this. */
+static uint64 last_number = 0;
 
 /* Room in the queue that this transaction has reserved for its explicit requests. */
 static int64 reserved = 0;
@@ -105,15 +146,23 @@ static void collect(MvsStore *store, const MvsRequest *what, const bytea *key, c
 static void collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key,
 							 const bytea *to);
 static void collect_implicit(MvsStore *store, const MvsRequest *what, const bytea *key);
-static void drop_collected(Level *level, bool implicit);
+static void keep_requests(Level *level, bool (*is_kept) (const Level *, const MvsRequest *));
+static bool is_implicit(const Level *level, const MvsRequest *request);
+static bool is_explicit(const Level *level, const MvsRequest *request);
+static bool is_valid(const Level *level, const MvsRequest *request);
 static void become_marks(Level *level);
 static bool is_marked(Oid store);
 static MvsStoreCount *count_of(Level *level, Oid store);
+static void merge_adopted(Level *level);
 static void merge_levels(Level *into, Level *from);
 static void publish(Level *level);
-static void add_erasure(Level *level, Oid store, const bytea *key, bool prefix);
-static bool is_erased(const Level *level, const MvsRequest *request);
+static void add_erasure(Level *level, const ErasureKey *key, uint64 number);
+static uint64 find_erasure(const Level *level, const ErasureKey *key);
+static bool ends_with_prefix(const MvsRequest *request, int length);
+static uint64 last_erasure(const Level *level, const MvsRequest *request);
 static void void_erased(Level *level);
+static bool is_noted_erased(Oid store, const char *key, int length, void *argument);
+static void erase_notes(Level *level);
 static void secure_requests(Level *level);
 static void end_transaction(XactEvent event, void *argument);
 static void end_subtransaction(SubXactEvent event, SubTransactionId mine,
@@ -134,10 +183,13 @@ static uint32
 hash_request(Level *level, Size position)
 {
 	MvsRequest *request = (MvsRequest *) (level->buffer + position);
+	uint32		hash = hash_bytes((unsigned char *) request->key,
+								  request->key_length + request->to_length);
 
-	return hash_combine(hash_combine(hash_bytes((unsigned char *) request->key,
-												request->key_length + request->to_length),
-									 murmurhash32(request->store)),
+	if (!MvsRequestIsImplicit(request))
+		hash = hash_combine(hash, hash_bytes((unsigned char *) &request->before,
+											 sizeof(request->before)));
+	return hash_combine(hash_combine(hash, murmurhash32(request->store)),
 						request->keep + request->kind);
 }
 
@@ -149,16 +201,22 @@ same_request(Level *level, Size left, Size right)
 
 	return a->store == b->store && a->incarnation == b->incarnation &&
 		a->keep == b->keep && a->kind == b->kind && a->bounded == b->bounded &&
+		(a->before == b->before || MvsRequestIsImplicit(a)) &&
 		a->key_length == b->key_length && a->to_length == b->to_length &&
 		memcmp(a->key, b->key, a->key_length + a->to_length) == 0;
 }
 
-/* The level of the current subtransaction, made when there is none yet. */
+/*
+ * The level of the current subtransaction, made when there is none yet. So no level
+ * adopts a second one before it has merged the first.
+ */
 static Level *
 current_level(void)
 {
 	int			nest_level = GetCurrentTransactionNestLevel();
 
+	if (levels)
+		merge_adopted(levels);
 	if (levels == NULL || levels->nest_level < nest_level)
 	{
 		MemoryContext context = AllocSetContextCreate(TopTransactionContext,
@@ -197,11 +255,12 @@ add_request(Level *level, const MvsRequest *request)
 	slot = requests_insert(level->index, level->used, &found);
 	if (found)
 	{
-		/* The later one covers more. */
+		/* Of a policy's, the later one covers more. */
 		MvsRequest *earlier = (MvsRequest *) (level->buffer + slot->position);
 
 		earlier->before = Max(earlier->before, request->before);
 		earlier->expires = request->expires;	/* of the head that stays */
+		earlier->sequence = request->sequence;
 		level->merged++;
 		return;
 	}
@@ -272,6 +331,7 @@ collect(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *
 	request->incarnation = store->info.incarnation;
 	request->before = what->before;
 	request->expires = what->expires;
+	request->sequence = ++last_number;
 	if (key)
 		memcpy(request->key, VARDATA_ANY(key), length);
 	if (to)
@@ -291,9 +351,11 @@ collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key, cons
 	level = levels;
 	if (level->explicit_count > mvs_queue_size)
 	{
+		void_erased(level);
 		mvs_journal_write(mvs_database(), level->buffer, level->used, true);
+		CommandCounterIncrement();	/* an erasure to come is to see them */
 		level->spilled += level->explicit_count;
-		drop_collected(level, false);
+		keep_requests(level, is_implicit);
 	}
 }
 
@@ -382,25 +444,32 @@ become_marks(Level *level)
 	}
 	MemoryContextSwitchTo(old);
 	level->skipped += level->implicit_count;
-	drop_collected(level, true);
+	keep_requests(level, is_explicit);
 }
 
-/* Forget the implicit, or else the explicit, requests of a level. */
+/* Forget all requests of a level but some. */
 static void
-drop_collected(Level *level, bool implicit)
+keep_requests(Level *level, bool (*is_kept) (const Level *, const MvsRequest *))
 {
 	Size		kept = 0;
 
+	if (level->used == 0)
+		return;
 	requests_reset(level->index);
+	level->explicit_count = level->implicit_count = 0;
 	for (Size position = 0; position < level->used;)
 	{
 		MvsRequest *request = (MvsRequest *) (level->buffer + position);
 		uint32		size = request->size;
 
-		if (MvsRequestIsImplicit(request) != implicit)
+		if (is_kept(level, request))
 		{
 			bool		found;
 
+			if (MvsRequestIsImplicit(request))
+				level->implicit_count++;
+			else
+				level->explicit_count++;
 			memmove(level->buffer + kept, request, size);
 			(void) requests_insert(level->index, kept, &found);
 			kept += size;
@@ -408,10 +477,18 @@ drop_collected(Level *level, bool implicit)
 		position += size;
 	}
 	level->used = kept;
-	if (implicit)
-		level->implicit_count = 0;
-	else
-		level->explicit_count = 0;
+}
+
+static bool
+is_implicit(const Level *level, const MvsRequest *request)
+{
+	return MvsRequestIsImplicit(request);
+}
+
+static bool
+is_explicit(const Level *level, const MvsRequest *request)
+{
+	return !MvsRequestIsImplicit(request);
 }
 
 /* Whether this transaction marks a store already. */
@@ -462,18 +539,30 @@ mvs_request_recheck(void)
 	current_level()->recheck = true;
 }
 
+/* Note an erasure. */
 static void
-add_erasure(Level *level, Oid store, const bytea *key, bool prefix)
+add_erasure(Level *level, const ErasureKey *key, uint64 number)
 {
 	MemoryContext old = MemoryContextSwitchTo(level->context);
-	Erasure    *erasure = palloc(sizeof(Erasure));
-	MvsKeyBuffer copy = {0};
+	ErasureKey	own = *key;
+	Erasure    *erasure;
 
-	mvs_key_copy(&copy, key, 0);
-	erasure->store = store;
-	erasure->prefix = prefix;
-	erasure->key = copy.key;
-	level->erasures = lappend(level->erasures, erasure);
+	if (level->erasures == NULL)
+		level->erasures = erasures_create(level->context, 16, NULL);
+	erasure = erasures_lookup(level->erasures, own);
+	if (erasure == NULL)
+	{
+		char	   *data = palloc(Max(key->length, 1));
+		bool		found;
+
+		memcpy(data, key->data, key->length);
+		own.data = data;
+		level->erased_stores = list_append_unique_oid(level->erased_stores, key->store);
+		if (key->prefix)
+			level->prefixes = bms_add_member(level->prefixes, key->length);
+		erasure = erasures_insert(level->erasures, own, &found);
+	}
+	erasure->number = number;
 	level->recheck = true;
 	MemoryContextSwitchTo(old);
 }
@@ -481,55 +570,120 @@ add_erasure(Level *level, Oid store, const bytea *key, bool prefix)
 void
 mvs_request_erased(Oid store, const bytea *key, bool prefix)
 {
-	add_erasure(current_level(), store, key, prefix);
+	ErasureKey	erased = {
+		.store = store,
+		.prefix = prefix,
+		.length = VARSIZE_ANY_EXHDR(key),
+		.data = VARDATA_ANY(key)
+	};
+
+	add_erasure(current_level(), &erased, ++last_number);
 }
 
-/* Whether an explicit request is about keys that were erased, and no others. */
-static bool
-is_erased(const Level *level, const MvsRequest *request)
+/* The number of the last erasure of a key, or of a prefix; 0: none. */
+static uint64
+find_erasure(const Level *level, const ErasureKey *key)
 {
-	ListCell   *cell;
+	Erasure    *erasure = erasures_lookup(level->erasures, *key);
 
-	foreach(cell, level->erasures)
-	{
-		Erasure    *erasure = lfirst(cell);
-		Size		length = VARSIZE_ANY_EXHDR(erasure->key);
-
-		if (request->store == erasure->store && request->kind == MVS_REQUEST_DROP &&
-			(erasure->prefix ? request->key_length >= length : request->key_length == length) &&
-			memcmp(request->key, VARDATA_ANY(erasure->key), length) == 0)
-			return true;
-	}
-	return false;
+	return erasure ? erasure->number : 0;
 }
 
-/* Forget these. */
+/* Whether a range has no keys but those that begin with so many bytes of its first. */
+static bool
+ends_with_prefix(const MvsRequest *request, int length)
+{
+	bytea	   *prefix = palloc(VARHDRSZ + length);
+	bytea	   *end;
+	bool		ends;
+
+	SET_VARSIZE(prefix, VARHDRSZ + length);
+	memcpy(VARDATA(prefix), request->key, length);
+	end = mvs_key_prefix_end(prefix);
+	ends = end == NULL;
+	if (end && request->bounded)
+	{
+		bytea	   *to = palloc(VARHDRSZ + request->to_length);
+
+		SET_VARSIZE(to, VARHDRSZ + request->to_length);
+		memcpy(VARDATA(to), request->key + request->key_length, request->to_length);
+		ends = mvs_key_compare(to, end) <= 0;
+		pfree(to);
+	}
+	if (end)
+		pfree(end);
+	pfree(prefix);
+	return ends;
+}
+
+/* The number of the last erasure of all keys that a request is about; 0: none. */
+static uint64
+last_erasure(const Level *level, const MvsRequest *request)
+{
+	ErasureKey	key = {
+		.store = request->store,
+		.length = request->key_length,
+		.data = request->key
+	};
+	bool		range = MvsRequestIsRange(request);
+	uint64		last = range ? 0 : find_erasure(level, &key);
+
+	key.prefix = true;
+	key.length = -1;
+	while ((key.length = bms_next_member(level->prefixes, key.length)) >= 0 &&
+		   key.length <= request->key_length)
+	{
+		uint64		number = find_erasure(level, &key);
+
+		if (number > last && (!range || ends_with_prefix(request, key.length)))
+			last = number;
+	}
+	return last;
+}
+
+static bool
+is_valid(const Level *level, const MvsRequest *request)
+{
+	CHECK_FOR_INTERRUPTS();
+	return request->sequence > last_erasure(level, request);
+}
+
+/* Forget the requests of a level that its erasures have made void. */
 static void
 void_erased(Level *level)
 {
-	Size		kept = 0;
+	if (level->erasures)
+		keep_requests(level, is_valid);
+}
 
-	if (level->erasures == NIL || level->used == 0)
+/* Whether the key of a note in the calendar was erased. */
+static bool
+is_noted_erased(Oid store, const char *key, int length, void *argument)
+{
+	const Level *level = argument;
+	ErasureKey	erased = {.store = store, .length = length, .data = key};
+	bool		found = find_erasure(level, &erased) > 0;
+
+	erased.prefix = true;
+	erased.length = -1;
+	while (!found && (erased.length = bms_next_member(level->prefixes, erased.length)) >= 0 &&
+		   erased.length <= length)
+		found = find_erasure(level, &erased) > 0;
+	return found;
+}
+
+/* Have the calendar forget the erased keys; since it was written last, we keep the worker out. */
+static void
+erase_notes(Level *level)
+{
+	ListCell   *cell;
+
+	if (level->erasures == NULL)
 		return;
-	requests_reset(level->index);
-	for (Size position = 0; position < level->used;)
-	{
-		MvsRequest *request = (MvsRequest *) (level->buffer + position);
-		uint32		size = request->size;
-
-		if (is_erased(level, request))
-			level->explicit_count--;
-		else
-		{
-			bool		found;
-
-			memmove(level->buffer + kept, request, size);
-			(void) requests_insert(level->index, kept, &found);
-			kept += size;
-		}
-		position += size;
-	}
-	level->used = kept;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(cell, level->erased_stores)
+		mvs_calendar_erase(lfirst_oid(cell), is_noted_erased, level);
+	PopActiveSnapshot();
 }
 
 void
@@ -581,12 +735,28 @@ mvs_request_count(Oid store, bool tombstone)
  * Ends of transactions
  * ------------------------------------------------------------------------ */
 
-/* Add all that one level has to another. */
+/* Merge what a level has adopted into it. After an error that can be done again. */
+static void
+merge_adopted(Level *level)
+{
+	Level	   *adopted = level->adopted;
+
+	if (adopted == NULL)
+		return;
+	merge_adopted(adopted);
+	merge_levels(level, adopted);
+	level->adopted = NULL;
+	MemoryContextDelete(adopted->context);
+}
+
+/* Add all that one level has to another; what is counted, last, when nothing can fail. */
 static void
 merge_levels(Level *into, Level *from)
 {
 	MemoryContext old;
 	ListCell   *cell;
+	erasures_iterator erasures;
+	Erasure    *erasure;
 
 	for (Size position = 0; position < from->used;)
 	{
@@ -595,25 +765,21 @@ merge_levels(Level *into, Level *from)
 		add_request(into, request);
 		position += request->size;
 	}
-	into->merged += from->merged;
-	into->spilled += from->spilled;
-	into->skipped += from->skipped;
-	into->journal |= from->journal;
-	into->recheck |= from->recheck;
-	into->pins |= from->pins;
-	if (from->pause != MVS_PAUSE_AS_IT_IS)
-		into->pause = from->pause;
-
 	old = MemoryContextSwitchTo(into->context);
 	into->marks = list_concat_unique_oid(into->marks, from->marks);
 	into->forgotten = list_concat_unique_oid(into->forgotten, from->forgotten);
 	MemoryContextSwitchTo(old);
-	foreach(cell, from->erasures)
+	if (from->erasures)
 	{
-		Erasure    *erasure = lfirst(cell);
-
-		add_erasure(into, erasure->store, erasure->key, erasure->prefix);
+		erasures_start_iterate(from->erasures, &erasures);
+		while ((erasure = erasures_iterate(from->erasures, &erasures)) != NULL)
+			add_erasure(into, &erasure->key, erasure->number);
 	}
+	if (into->implicit_count > mvs_queue_size)
+		become_marks(into);
+	foreach(cell, from->counts)
+		(void) count_of(into, ((MvsStoreCount *) lfirst(cell))->store);
+
 	foreach(cell, from->counts)
 	{
 		MvsStoreCount *count = lfirst(cell);
@@ -623,8 +789,14 @@ merge_levels(Level *into, Level *from)
 		sum->deletes += count->deletes;
 		sum->requests += count->requests;
 	}
-	if (into->implicit_count > mvs_queue_size)
-		become_marks(into);
+	into->merged += from->merged;
+	into->spilled += from->spilled;
+	into->skipped += from->skipped;
+	into->journal |= from->journal;
+	into->recheck |= from->recheck;
+	into->pins |= from->pins;
+	if (from->pause != MVS_PAUSE_AS_IT_IS)
+		into->pause = from->pause;
 }
 
 /* Hand a committed transaction's only level over to shared memory. */
@@ -652,7 +824,7 @@ publish(Level *level)
 			.reserved = reserved > 0,
 			.journal = level->journal,
 			.recheck = level->recheck,
-			.erased = level->erasures != NIL,
+			.erased = level->erasures != NULL,
 			.pins = level->pins,
 			.pause = level->pause,
 			.spilled = level->spilled,
@@ -710,7 +882,11 @@ end_transaction(XactEvent event, void *argument)
 			if (levels && !OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
 				levels = NULL;
 			if (levels)
+			{
+				merge_adopted(levels);
 				void_erased(levels);
+				erase_notes(levels);
+			}
 			if (levels && levels->explicit_count > 0)
 				secure_requests(levels);
 
@@ -774,7 +950,10 @@ end_subtransaction(SubXactEvent event, SubTransactionId mine,
 			level->nest_level = nest_level - 1;
 			return;
 		}
-		merge_levels(level->parent, level);
+		levels = level->parent;
+		levels->adopted = level;
+		MemoryContextSetParent(level->context, levels->context);
+		return;
 	}
 	levels = level->parent;
 	MemoryContextDelete(level->context);

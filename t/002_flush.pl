@@ -49,7 +49,7 @@ wait_until($node, 'postgres', left(59), 'requests for one key make a batch, too'
 is(stat_of('requests_processed') - $processed, 5, 'and all are worked');
 is(stat_of('requests_merged') - $merged, 4, 'as one');
 $merged = stat_of('requests_merged');
-$node->safe_psql('postgres', q{SELECT mvstore_drop('s', 'k21') FROM generate_series(1, 5)});
+$node->safe_psql('postgres', q{SELECT mvstore_drop('s', 'k21', before := 2) FROM generate_series(1, 5)});
 is(stat_of('requests_merged') - $merged, 4, 'those of one transaction are merged before they reach the queue');
 is(stat_of('queue_length'), 1, 'where they are one');
 is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'which is worked, too');
