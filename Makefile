@@ -33,6 +33,7 @@ OBJS = \
 	src/pin.o \
 	src/plan.o \
 	src/policy.o \
+	src/pool.o \
 	src/queue.o \
 	src/read.o \
 	src/request.o \

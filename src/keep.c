@@ -33,6 +33,7 @@
 
 #include "keep.h"
 #include "mvstore.h"
+#include "pool.h"
 #include "queue.h"
 #include "shmem.h"
 #include "stats.h"
@@ -162,9 +163,7 @@ static void
 write_database(KeptFile *kept, MvsDatabase *database)
 {
 	KeptDatabase image;
-	Size		size = database->queue_tail - database->queue_head;
-	Size		offset = database->queue_head % mvs_queue_bytes();
-	Size		first = Min(size, mvs_queue_bytes() - offset);
+	char		piece[BLCKSZ];
 
 	memset(&image, 0, sizeof(image));
 	image.oid = database->oid;
@@ -175,15 +174,21 @@ write_database(KeptFile *kept, MvsDatabase *database)
 	memcpy(image.marks, database->marks, sizeof(image.marks));
 	image.all_stores = database->all_stores;
 	image.queue_count = database->queue_count;
-	image.queue_bytes = size;
+	image.queue_bytes = database->queue_tail - database->queue_head;
 	image.queue_high_water = database->queue_high_water;
 	image.published = database->published;
 	image.erased_until = database->erased_until;
 	image.failed_count = database->failed_count;
 	image.stats = database->stats;
 	put(kept, &image, sizeof(image));
-	put(kept, database->queue + offset, first);
-	put(kept, database->queue, size - first);
+	for (uint64 position = database->queue_head; position < database->queue_tail;)
+	{
+		Size		size = Min(sizeof(piece), database->queue_tail - position);
+
+		mvs_pool_read(database, position, piece, size);
+		put(kept, piece, size);
+		position += size;
+	}
 }
 
 /*
@@ -297,17 +302,23 @@ read_database(KeptImage *image)
 		return false;
 	if (kept.queue_bytes <= mvs_queue_bytes() && kept.queue_count <= mvs_queue_size)
 		database = mvs_database_take(kept.oid, NULL);
+	if (database && !mvs_pool_secure(database, kept.queue_bytes, false))
+	{
+		mvs_database_forget(kept.oid);
+		database = NULL;
+	}
 	if (database)
 	{
-		MvsRequest *first = (MvsRequest *) database->queue;
+		MvsRequest	first;
 
+		memcpy(&first, image->at, Min(kept.queue_bytes, offsetof(MvsRequest, key)));
 		database->swept = kept.swept;
 		database->journal_wanted = kept.journal_wanted;
 		database->all_marked = kept.all_marked;
 		database->mark_count = kept.mark_count;
 		memcpy(database->marks, kept.marks, sizeof(kept.marks));
 		database->all_stores = kept.all_stores;
-		memcpy(database->queue, image->at, kept.queue_bytes);
+		mvs_pool_write(database, 0, image->at, kept.queue_bytes);
 		database->queue_count = kept.queue_count;
 		database->queue_tail = kept.queue_bytes;
 		database->queue_high_water = kept.queue_high_water;
@@ -320,7 +331,7 @@ read_database(KeptImage *image)
 			database->put_back = 0;
 			database->put_back_end = kept.queue_bytes;
 		}
-		database->queue_oldest = kept.queue_count > 0 ? first->committed_at : 0;
+		database->queue_oldest = kept.queue_count > 0 ? first.committed_at : 0;
 		database->failed_count = kept.failed_count;
 		database->stats = kept.stats;
 	}

@@ -116,7 +116,7 @@ define_settings(void)
 		DefineCustomIntVariable("mvstore.max_databases",
 								"Sets how many databases of the server can have stores.",
 								NULL,
-								&mvs_max_databases, 8, 1, 1024,
+								&mvs_max_databases, 1024, 1, 65536,
 								PGC_POSTMASTER, 0, NULL, NULL, NULL);
 		DefineCustomIntVariable("mvstore.queue_size",
 								"Sets how many drop requests a database's queue has room for.",

@@ -4,7 +4,7 @@
  *	  The queue of drop requests in shared memory, and the marks beside it.
  *
  * Writers put requests in at their commit, the worker alone takes them out. It
- * first copies a batch and removes it from the ring only when the batch is
+ * first copies a batch and removes it from the queue only when the batch is
  * done or is kept elsewhere, so a worker that dies leaves nothing out.
  *
  * A request without room costs nobody a wait: an explicit one has its row in
@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "mvstore.h"
 #include "pin.h"
+#include "pool.h"
 #include "queue.h"
 #include "version.h"
 
@@ -44,45 +45,37 @@ typedef struct Rest
 
 static uint32 wait_event_flush = 0;
 
-static void ring_write(MvsDatabase *database, uint64 position, const char *data, Size size);
-static void ring_read(MvsDatabase *database, uint64 position, char *data, Size size);
-static bool has_room(MvsDatabase *database, int64 count, Size size);
+static uint64 bytes_taken(const MvsDatabase *database);
+static bool secure_room(MvsDatabase *database, int64 count, Size size);
+static void trim_room(MvsDatabase *database);
 static bool put_request(MvsDatabase *database, MvsRequest *request);
 static bool is_done(MvsDatabase *database, uint64 target);
 static bool is_locked_by_caller(Oid store);
 static bool cannot_go(MvsDatabase *database, const Rest *rest);
 static void look_at_rest(MvsDatabase *database, uint64 target, Rest *rest);
 
-static void
-ring_write(MvsDatabase *database, uint64 position, const char *data, Size size)
+/* Bytes that are used or reserved. With queue_lock held. */
+static uint64
+bytes_taken(const MvsDatabase *database)
 {
-	uint64		space = mvs_queue_bytes();
-	uint64		offset = position % space;
-	Size		first = Min(size, space - offset);
-
-	memcpy(database->queue + offset, data, first);
-	memcpy(database->queue, data + first, size - first);
+	return database->queue_tail - database->queue_head + database->reserved_size;
 }
 
-static void
-ring_read(MvsDatabase *database, uint64 position, char *data, Size size)
-{
-	uint64		space = mvs_queue_bytes();
-	uint64		offset = position % space;
-	Size		first = Min(size, space - offset);
-
-	memcpy(data, database->queue + offset, first);
-	memcpy(data + first, database->queue, size - first);
-}
-
-/* Whether there is room beside what is reserved. With queue_lock held. */
+/* Have room beside that; false where there is none. With queue_lock held. */
 static bool
-has_room(MvsDatabase *database, int64 count, Size size)
+secure_room(MvsDatabase *database, int64 count, Size size)
 {
-	uint64		used = database->queue_tail - database->queue_head;
+	uint64		bytes = bytes_taken(database) + size;
 
 	return database->queue_count + database->reserved_count + count <= mvs_queue_size &&
-		used + database->reserved_size + size <= mvs_queue_bytes();
+		bytes <= mvs_queue_bytes() && mvs_pool_secure(database, bytes, true);
+}
+
+/* Give back what memory is not needed any more. With queue_lock held. */
+static void
+trim_room(MvsDatabase *database)
+{
+	(void) mvs_pool_secure(database, bytes_taken(database), true);
 }
 
 bool
@@ -91,7 +84,7 @@ mvs_queue_reserve(MvsDatabase *database, int64 count, Size size)
 	bool		room;
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	room = has_room(database, count, size);
+	room = secure_room(database, count, size);
 	if (room)
 	{
 		database->reserved_count += count;
@@ -107,6 +100,7 @@ mvs_queue_release(MvsDatabase *database, int64 count, Size size)
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	database->reserved_count -= count;
 	database->reserved_size -= size;
+	trim_room(database);
 	LWLockRelease(database->queue_lock);
 }
 
@@ -114,11 +108,11 @@ mvs_queue_release(MvsDatabase *database, int64 count, Size size)
 static bool
 put_request(MvsDatabase *database, MvsRequest *request)
 {
-	if (!has_room(database, 1, request->size))
+	if (!secure_room(database, 1, request->size))
 		return false;
 	if (database->queue_count == 0)
 		database->queue_oldest = request->committed_at;
-	ring_write(database, database->queue_tail, (char *) request, request->size);
+	mvs_pool_write(database, database->queue_tail, (char *) request, request->size);
 	database->queue_tail += request->size;
 	database->queue_count++;
 	database->queue_high_water = Max(database->queue_high_water, database->queue_count);
@@ -148,7 +142,7 @@ mvs_queue_copy(MvsDatabase *database, char **requests)
 	*requests = palloc_extended(mvs_queue_bytes(), MCXT_ALLOC_HUGE);
 	LWLockAcquire(database->queue_lock, LW_SHARED);
 	size = database->queue_tail - database->queue_head;
-	ring_read(database, database->queue_head, *requests, size);
+	mvs_pool_read(database, database->queue_head, *requests, size);
 	LWLockRelease(database->queue_lock);
 	return size;
 }
@@ -240,7 +234,7 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 	foreach(cell, publication->marks)
 		mvs_queue_mark(database, lfirst_oid(cell), database->published);
 
-	/* What has no place in the ring is taken with all before it. */
+	/* What has no place in the queue is taken with all before it. */
 	if (database->queue_count == 0)
 		database->taken = database->published;
 
@@ -271,10 +265,10 @@ mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int limit)
 		uint64		position = database->queue_head + used;
 		uint32		size;
 
-		ring_read(database, position, (char *) &size, sizeof(size));
+		mvs_pool_read(database, position, (char *) &size, sizeof(size));
 		if (used + size > space)
 			break;
-		ring_read(database, position, buffer + used, size);
+		mvs_pool_read(database, position, buffer + used, size);
 		used += size;
 		count++;
 	}
@@ -289,13 +283,14 @@ mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequen
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	database->reserved_count += kept;
 	database->reserved_size += kept_size;
-	database->queue_head += size;
+	mvs_pool_advance(database, size);
+	trim_room(database);
 	database->queue_count -= count;
 	if (database->queue_count > 0)
 	{
 		MvsRequest	next;
 
-		ring_read(database, database->queue_head, (char *) &next, offsetof(MvsRequest, key));
+		mvs_pool_read(database, database->queue_head, (char *) &next, offsetof(MvsRequest, key));
 		database->queue_oldest = next.committed_at;
 		database->taken = last_sequence;
 	}
@@ -304,6 +299,16 @@ mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequen
 	if (database->queue_head >= database->put_back_end)
 		database->put_back = PG_UINT64_MAX;
 	LWLockRelease(database->queue_lock);
+}
+
+void
+mvs_queue_clear(MvsDatabase *database)
+{
+	mvs_pool_advance(database, database->queue_tail - database->queue_head);
+	trim_room(database);
+	database->queue_count = 0;
+	database->taken = database->published;
+	database->put_back = PG_UINT64_MAX;
 }
 
 TimestampTz

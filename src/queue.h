@@ -3,10 +3,11 @@
  * queue.h
  *	  The queue of drop requests in shared memory, and the marks beside it.
  *
- * The queue of a database is a ring of bytes that holds whole requests, in the
- * order in which their transactions committed. Every request ever published
- * has a sequence number, whether it had room or not. All functions here take
- * queue_lock for copying only; none can raise an error but mvs_queue_wait().
+ * The queue of a database is a string of bytes that holds whole requests, in the
+ * order in which their transactions committed; for its memory see pool.h. Every
+ * request ever published has a sequence number, whether it had room or not. All
+ * functions here take queue_lock for copying only; none can raise an error but
+ * mvs_queue_wait().
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -112,6 +113,9 @@ extern void mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64
  * so; false where there is none. With queue_lock held.
  */
 extern bool mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool kept);
+
+/* Empties the queue. With queue_lock held. */
+extern void mvs_queue_clear(MvsDatabase *database);
 
 /* All that is in the queue, in the current memory context; the bytes of it. */
 extern Size mvs_queue_copy(MvsDatabase *database, char **requests);

@@ -23,6 +23,8 @@
 #include "catalog.h"
 #include "keep.h"
 #include "mvstore.h"
+#include "pool.h"
+#include "queue.h"
 #include "shmem.h"
 #include "stats.h"
 #include "version.h"
@@ -42,6 +44,7 @@ static Size arrays_size(void);
 static void request_shmem(void);
 static void startup_shmem(void);
 static void take_own_slot(void);
+static void init_slot(int number);
 static bool free_stale_slots(void);
 
 /* Register the hooks that ask for shared memory and set it up. */
@@ -71,15 +74,14 @@ told_size(void)
 static Size
 writers_size(void)
 {
-	return MAXALIGN(mul_size(MaxBackends, sizeof(MvsWriter)));
+	return mul_size(MaxBackends, sizeof(MvsWriter));
 }
 
-/* The arrays behind the header: what each backend was told, and per database writers and queue. */
+/* The arrays beside it: what each backend was told, and the writers of each database. */
 static Size
 arrays_size(void)
 {
-	return add_size(told_size(), mul_size(mvs_max_databases,
-										  add_size(writers_size(), mvs_queue_bytes())));
+	return add_size(told_size(), mul_size(mvs_max_databases, writers_size()));
 }
 
 uint64
@@ -97,53 +99,58 @@ request_shmem(void)
 		prev_shmem_request_hook();
 
 	size = add_size(size, arrays_size());
+	size = add_size(size, mvs_pool_shmem_size());
 	size = add_size(size, mvs_stats_shmem_size());
 	RequestAddinShmemSpace(size);
-	RequestNamedLWLockTranche("mvstore", 2 + 2 * mvs_max_databases);
+	RequestNamedLWLockTranche("mvstore", 3 + 2 * mvs_max_databases);
 }
 
 static void
 startup_shmem(void)
 {
 	bool		found;
-	char	   *memory;
+	char	   *arrays;
+	LWLockPadded *locks;
 
 	if (prev_shmem_startup_hook)
 		prev_shmem_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	mvs_shared = ShmemInitStruct("mvstore", header_size(), &found);
-	memory = ShmemInitStruct("mvstore queues", arrays_size(), &found);
+	arrays = ShmemInitStruct("mvstore backends", arrays_size(), &found);
+	locks = GetNamedLWLockTranche("mvstore");
+	mvs_pool_shmem_startup(&locks[2].lock);
 	if (!found)
 	{
-		LWLockPadded *locks = GetNamedLWLockTranche("mvstore");
-
-		memset(mvs_shared, 0, header_size());
-		mvs_shared->lock = &(locks++)->lock;
-		mvs_shared->store_lock = &(locks++)->lock;
+		memset(mvs_shared, 0, offsetof(MvsShared, databases));
+		mvs_shared->lock = &locks[0].lock;
+		mvs_shared->store_lock = &locks[1].lock;
+		mvs_shared->locks = &locks[3];
 		mvs_shared->launcher_proc = -1;
 		mvs_shared->database_count = mvs_max_databases;
-		mvs_shared->told = (MvsTold *) memory;
-		memset(memory, 0, told_size());
-		memory += told_size();
-		for (int i = 0; i < mvs_max_databases; i++)
-		{
-			MvsDatabase *database = &mvs_shared->databases[i];
-
-			database->version_lock = &(locks++)->lock;
-			database->queue_lock = &(locks++)->lock;
-			database->writers = (MvsWriter *) memory;
-			memory += writers_size();
-			database->queue = memory;
-			memory += mvs_queue_bytes();
-			ConditionVariableInit(&database->progress);
-			ConditionVariableInit(&database->settled);
-		}
+		mvs_shared->told = (MvsTold *) arrays;
+		memset(arrays, 0, told_size());
+		mvs_shared->writers = (MvsWriter *) (arrays + told_size());
 	}
 	mvs_stats_shmem_startup();
 	LWLockRelease(AddinShmemInitLock);
 	if (!found)
 		mvs_keep_init();
+}
+
+/* What is set once for all in a slot: only then it costs memory. With MvsShared.lock held. */
+static void
+init_slot(int number)
+{
+	LWLockPadded *locks = mvs_shared->locks + (Size) 2 * number;
+	MvsDatabase *database = &mvs_shared->databases[number];
+
+	memset(database, 0, sizeof(MvsDatabase));
+	database->version_lock = &locks[0].lock;
+	database->queue_lock = &locks[1].lock;
+	database->writers = mvs_shared->writers + (Size) number * MaxBackends;
+	ConditionVariableInit(&database->progress);
+	ConditionVariableInit(&database->settled);
 }
 
 MvsDatabase *
@@ -165,12 +172,15 @@ mvs_database_take(Oid oid, bool *fresh)
 			database = slot;
 	}
 	if (database == NULL && mvs_shared->databases_used < mvs_shared->database_count)
+	{
+		init_slot(mvs_shared->databases_used);
 		database = &mvs_shared->databases[mvs_shared->databases_used++];
+	}
 	if (fresh)
 		*fresh = database && database->oid == InvalidOid;
 	if (database && database->oid == InvalidOid)
 	{
-		/* All but what start-up has set once for all. */
+		/* All but what init_slot() has set, and the queue's memory, which has been given back. */
 		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 		database->clock = InvalidOid;
 		database->last = database->mark = database->written = database->last_truncate = 0;
@@ -191,6 +201,7 @@ mvs_database_take(Oid oid, bool *fresh)
 		database->put_back_end = 0;
 		database->journal_wanted = database->recheck = false;
 		database->erased_until = 0;
+		database->vacuums = 0;
 		database->pins_changed = true;
 		database->paused = false;
 		database->pause_changed = true;
@@ -323,7 +334,12 @@ mvs_database_forget(Oid oid)
 	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	if (database->oid == oid)
+	{
+		database->reserved_count = 0;
+		database->reserved_size = 0;
+		mvs_queue_clear(database);
 		database->oid = InvalidOid;
+	}
 	LWLockRelease(database->queue_lock);
 	LWLockRelease(mvs_shared->lock);
 	mvs_stats_forget_database(oid);

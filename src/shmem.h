@@ -8,12 +8,13 @@
  *
  * Locks, none of which is held across anything that can raise an error, nor while
  * another of them is taken, but queue_lock within MvsShared.lock, where a slot
- * changes hands:
+ * changes hands, and the pool's lock within queue_lock:
  *
  *	MvsShared.lock			which database has which slot; the launcher's fields
  *	MvsShared.store_lock	the hash of per-store counters (shared for counting)
  *	MvsDatabase.version_lock	last, mark and the writers; XidGenLock is taken within it
  *	MvsDatabase.queue_lock	the queue, marks, the worker's fields, counters
+ *	the pool's lock			chunks that no queue has, see pool.c
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -36,7 +37,7 @@
 
 /* Withdrawn versions kept for snapshots older than their end, by segments. */
 #define MVS_RING_SEGMENT 64
-#define MVS_RING_SEGMENTS 16
+#define MVS_RING_SEGMENTS 8
 #define MVS_WRITER_RING (MVS_RING_SEGMENT * MVS_RING_SEGMENTS)
 
 /* Snapshots for which a backend knows what it was told. */
@@ -47,6 +48,10 @@
 
 /* Average bytes of a request that the queue has room for. */
 #define MVS_REQUEST_SPACE 96
+
+/* Chunks of memory that a full queue fills; and has, see pool.c. */
+#define MVS_QUEUE_CHUNKS 512
+#define MVS_MAX_CHUNKS (MVS_QUEUE_CHUNKS + 1)
 
 #define MVS_ERROR_LENGTH 256
 
@@ -130,9 +135,9 @@ typedef struct MvsDropStats
 typedef struct MvsDatabase
 {
 	/*
-	 * InvalidOid: a free slot. Changed with MvsShared.lock and queue_lock held, both exclusively, so
-	 * that either will do to read it. Who comes by a pointer that it has had for a while, and is not
-	 * connected to the database, looks again whose slot it is.
+	 * InvalidOid: a free slot. Changed with MvsShared.lock and queue_lock held, both exclusively,
+	 * so that either will do to read it. Who comes by a pointer that it has had for a while, and
+	 * is not connected to the database, looks again whose slot it is.
 	 */
 	Oid			oid;
 
@@ -157,7 +162,8 @@ typedef struct MvsDatabase
 
 	/* The queue: see queue.c. */
 	LWLock	   *queue_lock;
-	char	   *queue;			/* queue_bytes() of ring */
+	int			chunk_count;	/* see pool.c */
+	uint16		chunks[MVS_MAX_CHUNKS];
 	uint64		queue_head;		/* bytes ever taken out */
 	uint64		queue_tail;		/* bytes ever put in */
 	int64		queue_count;
@@ -239,8 +245,10 @@ typedef struct MvsShared
 	bool		workers_wanted; /* more than may run: the idle are to end */
 	bool		slot_wanted;	/* the server has no slot free for one of them */
 	MvsTold    *told;			/* places per backend, behind its database's version_lock */
+	MvsWriter  *writers;		/* per slot and backend */
+	LWLockPadded *locks;		/* two per slot */
 	int			database_count;
-	int			databases_used; /* no slot from here on has ever been taken */
+	int			databases_used; /* no slot from here on has ever been taken, nor touched */
 #ifdef MVSTORE_FAULTS
 	pg_atomic_uint32 fault_hits;	/* times that the point of mvstore.fault was met */
 #endif

@@ -349,16 +349,13 @@ forget_requests(void)
 	LWLockAcquire(slot->queue_lock, LW_EXCLUSIVE);
 	if (slot->worker_pid == 0)
 	{
-		slot->queue_head = slot->queue_tail;
-		slot->queue_count = 0;
-		slot->taken = slot->published;
+		mvs_queue_clear(slot);
 		slot->mark_count = 0;
 		slot->all_marked = false;
 		slot->journal_wanted = false;
 		slot->stable_due = false;
 		slot->paused = false;
 		slot->pause_changed = true;
-		slot->put_back = PG_UINT64_MAX;
 		slot->failed_count = 0;
 		slot->worker_state = MVS_WORKER_NONE;
 	}
