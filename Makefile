@@ -28,6 +28,7 @@ OBJS = \
 	src/journal.o \
 	src/keep.o \
 	src/launcher.o \
+	src/left.o \
 	src/maintain.o \
 	src/mvstore.o \
 	src/pin.o \

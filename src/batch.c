@@ -6,7 +6,9 @@
  * A batch is worked off store by store, one transaction each, in the order of
  * the index. What cannot be worked off at once is kept in pending: held until
  * the horizon has passed it, or waiting for a lock or for another try after an
- * error. Until a batch is settled its requests stay where they came from, in the
+ * error. What waits beyond mvstore.queue_size of these is left to what else tells of
+ * it, so that it holds up nothing that is due: to its row (left.c), or to a mark of
+ * its store. Until a batch is settled its requests stay where they came from, in the
  * queue or in pending, so that a worker that dies leaves none out.
  *
  * Copyright (c) 2026, mvstore contributors
@@ -28,6 +30,7 @@
 #include "drop.h"
 #include "fault.h"
 #include "journal.h"
+#include "left.h"
 #include "mvstore.h"
 #include "rule.h"
 #include "store.h"
@@ -41,6 +44,7 @@
 /* A pass over the journal has stopped behind this row, to go on there. */
 static bool journal_paused = false;
 static int64 journal_after;
+static int64 journal_met;		/* it has met all rows up to this one */
 static int64 journal_failed;	/* rows set aside that it has met */
 
 /*
@@ -62,6 +66,8 @@ static MvsPending *take_over(const MvsRequest *request);
 static void free_pending(MvsPending *item);
 static void remove_from_queue(int count, Size size, uint64 last_sequence);
 static void work_off(MvsPending **batch, int count);
+static bool is_crowded(void);
+static bool leave(const MvsPending *item);
 static void settle(MvsPending **batch, int count);
 static void work_group(MvsPending **group, int count);
 static pg_noinline void work_group_in_transaction(MvsPending **group, int count);
@@ -89,6 +95,14 @@ static bool note_failure(MvsPending *item);
 
 bool
 mvs_batch_is_full(void)
+{
+	/* One share for what waits, one for what has room in the queue: the rest is in trouble. */
+	return list_length(mvs_worker.pending) / 3 >= mvs_queue_size;
+}
+
+/* Whether no more is to be kept of what waits and is told of elsewhere. */
+static bool
+is_crowded(void)
 {
 	return list_length(mvs_worker.pending) >= mvs_queue_size;
 }
@@ -157,6 +171,7 @@ mvs_batch_recheck(void)
 
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	mvs_worker.database->recheck = false;
+	mvs_worker.database->pinned_count = 0;	/* until it is known again */
 	LWLockRelease(mvs_worker.database->queue_lock);
 	foreach(cell, mvs_worker.pending)
 	{
@@ -170,6 +185,8 @@ mvs_batch_recheck(void)
 			item->retry_at = 0;
 		}
 	}
+	mvs_left_recheck();
+	mvs_worker_report();
 }
 
 bool
@@ -258,10 +275,7 @@ mvs_batch_run(bool force)
 bool
 mvs_batch_journal_is_due(void)
 {
-	/* A pass that had to stop goes on when there is room for more than a little. */
-	if (journal_paused)
-		return list_length(mvs_worker.pending) <= mvs_queue_size / 2;
-	return mvs_worker.database->journal_wanted && !mvs_batch_is_full();
+	return (journal_paused || mvs_worker.database->journal_wanted) && !mvs_batch_is_full();
 }
 
 void
@@ -272,6 +286,7 @@ mvs_batch_run_journal(void)
 	int			known_count;
 	int64	   *known = list_known(&known_count);
 	MemoryContext old = CurrentMemoryContext;
+	MvsLook		look = mvs_worker_look();
 	List	   *requests;
 	ListCell   *cell;
 	int64		last;
@@ -304,9 +319,17 @@ mvs_batch_run_journal(void)
 	{
 		MvsRequest *request = lfirst(cell);
 
+		journal_met = request->journal;
 		if (bsearch(&request->journal, known, known_count, sizeof(int64),
 					compare_ids) == NULL)
-			batch[count++] = take_over(request);
+		{
+			/* For what would be held and left, however many there are, no transaction. */
+			if (is_crowded() && !MvsRequestIsImplicit(request) &&
+				request->before > mvs_worker_horizon(&look, request->store))
+				mvs_left_add(request, false, request->before);
+			else
+				batch[count++] = take_over(request);
+		}
 		pfree(request);
 		if (count == mvs_batch_size || (count > 0 && lnext(requests, cell) == NULL))
 		{
@@ -316,7 +339,7 @@ mvs_batch_run_journal(void)
 		}
 	}
 	list_free(requests);
-	journal_after = last;
+	journal_after = journal_met = last;
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
 	mvs_worker_report();
 	if (more || mvs_worker_is_stopping() || mvs_worker.database->paused ||
@@ -326,6 +349,7 @@ mvs_batch_run_journal(void)
 	journal_paused = false;
 	journal_begin = Max(journal_begin, Min(journal_lowest, journal_settled));
 	mvs_worker.journal_sequence = PG_UINT64_MAX;
+	mvs_left_pass_ended();
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	mvs_worker.database->failed_count = journal_failed;
 	LWLockRelease(mvs_worker.database->queue_lock);
@@ -349,7 +373,8 @@ begin_journal_pass(void)
 	journal_now = mvs_version_now(mvs_worker.database);
 	journal_next = XidFromFullTransactionId(ReadNextFullTransactionId());
 	CommitTransactionCommand();
-	journal_after = Max(journal_begin - 1, 0);
+	journal_after = journal_met = Max(journal_begin - 1, 0);
+	mvs_left_pass_begins();
 	journal_lowest = MVS_NEWEST;
 	journal_failed = 0;
 }
@@ -794,6 +819,32 @@ work_key(MvsDrop *drop, MvsPending **group, int count)
 	MVS_FAULT("key-done");
 }
 
+/* Keep no more than enough of what waits, where something else tells of it. */
+static bool
+leave(const MvsPending *item)
+{
+	const MvsRequest *request = item->request;
+	MvsDatabase *database = mvs_worker.database;
+
+	if ((item->outcome != MVS_OUTCOME_HELD && item->outcome != MVS_OUTCOME_LOCKED) ||
+		!is_crowded() || item->walk.begun)
+		return false;
+	if (request->journal != 0)
+	{
+		/* But a pass over the journal will see what it has yet to meet. */
+		if (!journal_paused || request->journal <= journal_met)
+			mvs_left_add(request, item->outcome == MVS_OUTCOME_LOCKED, item->wait_for);
+		return true;
+	}
+	if (!MvsRequestIsImplicit(request))
+		return false;			/* it has its room in the queue, to go back there */
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	mvs_queue_mark(database, request->store, request->sequence);
+	database->stats.overflowed++;
+	LWLockRelease(database->queue_lock);
+	return true;
+}
+
 /* Keep what is not done, forget and count what is. */
 static void
 settle(MvsPending **batch, int count)
@@ -837,7 +888,8 @@ settle(MvsPending **batch, int count)
 				failures = true;
 				break;
 		}
-		if (item->outcome == MVS_OUTCOME_DONE || item->outcome == MVS_OUTCOME_ALREADY_DONE)
+		if (item->outcome == MVS_OUTCOME_DONE || item->outcome == MVS_OUTCOME_ALREADY_DONE ||
+			leave(item))
 			free_pending(item);
 		else
 		{

@@ -60,10 +60,10 @@ extern bool mvs_batch_run(bool force);
 extern void mvs_batch_run_journal(void);
 extern bool mvs_batch_journal_is_due(void);
 
-/* Has the explicit requests that are kept here tried again: rows may be gone. */
+/* Has the explicit requests that wait tried again: rows may be gone. */
 extern void mvs_batch_recheck(void);
 
-/* Whether so much is kept that the queue must wait, and may overflow. */
+/* Whether so much is in trouble that the queue must wait, and may overflow. */
 extern bool mvs_batch_is_full(void);
 
 #endif							/* MVSTORE_BATCH_H */

@@ -385,7 +385,8 @@ look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
 	rest->failed = database->failed_count > 0;
 	rest->paused = database->paused;
 	rest->taken = database->taken >= target && database->put_back > target &&
-		!database->journal_wanted && database->mark_count == 0 && !database->all_marked;
+		!database->journal_wanted && !database->recheck &&
+		database->mark_count == 0 && !database->all_marked;
 	rest->held = database->held_count + database->held_sweeps;
 	rest->pinned = database->pins_changed ? 0 : database->pinned_count;
 	rest->retry = database->retry_count;

@@ -42,6 +42,7 @@
 #include "control.h"
 #include "fault.h"
 #include "launcher.h"
+#include "left.h"
 #include "maintain.h"
 #include "mvstore.h"
 #include "pin.h"
@@ -242,6 +243,7 @@ mvs_worker_main(Datum argument)
 		busy = false;
 		if (!mvs_worker.database->paused && throttled_until() == 0)
 		{
+			mvs_left_take_up();
 			if (mvs_batch_journal_is_due())
 				mvs_batch_run_journal();
 			/* With a rate limit, the first may leave nothing to the second. */
@@ -421,7 +423,7 @@ release_slot(int code, Datum argument)
 						   Min(sweep->sequence, sweep->again ? sweep->again_sequence :
 							   PG_UINT64_MAX));
 	}
-	if (mvs_worker.journal_sequence != PG_UINT64_MAX)
+	if (mvs_worker.journal_sequence != PG_UINT64_MAX || mvs_worker.left != NIL)
 		database->journal_wanted = true;
 	database->unfinished = PG_UINT64_MAX;
 	database->held_count = database->held_sweeps = database->pinned_count = 0;
@@ -604,6 +606,24 @@ mvs_worker_report(void)
 						item->outcome == MVS_OUTCOME_LOCKED, item->error, 1);
 		unfinished = Min(unfinished, item->request->sequence);
 	}
+	foreach(cell, mvs_worker.left)
+	{
+		MvsLeft    *left = lfirst(cell);
+
+		if (left->locked)
+			add_trouble(troubles, &trouble_count, left->store, true, NULL, left->count);
+		if (mvs_left_may_go(left, &look))
+			retry += left->count;
+		else
+		{
+			held += left->count;
+			if (mvs_pin_known(left->store) < left->wait_for)
+				pinned += left->count;
+		}
+		unfinished = Min(unfinished, left->sequence);
+	}
+	if (mvs_worker.journal_sequence != PG_UINT64_MAX)
+		retry++;				/* what the pass under way has yet to meet */
 	foreach(cell, mvs_worker.sweeps)
 	{
 		MvsSweep   *sweep = lfirst(cell);
@@ -685,7 +705,8 @@ time_of_next_try(void)
 
 	/* What a pin holds back goes when it expires; if that cannot be looked at now, then later. */
 	wake_at = Max(mvs_pin_next_expiry(), load_due_at);
-	if ((mvs_worker.pending == NIL && mvs_worker.sweeps == NIL) || mvs_worker.database->paused)
+	if ((mvs_worker.pending == NIL && mvs_worker.left == NIL && mvs_worker.sweeps == NIL) ||
+		mvs_worker.database->paused)
 		return wake_at;
 	throttled = throttled_until();
 	if (throttled != 0)
@@ -708,6 +729,7 @@ time_of_next_try(void)
 			item->wait_for <= mvs_worker_horizon(&look, item->request->store))
 			wake_at = Min(wake_at, item->retry_at);
 	}
+	wake_at = Min(wake_at, mvs_left_due(&look));
 	foreach(cell, mvs_worker.sweeps)
 		wake_at = Min(wake_at, mvs_sweep_due(lfirst(cell), &look));
 	return wake_at;
@@ -720,7 +742,8 @@ sleep_until_needed(void)
 	MvsDatabase *database = mvs_worker.database;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz wake_at = time_of_next_try();
-	bool		keeps = mvs_worker.pending != NIL || mvs_worker.sweeps != NIL;
+	bool		keeps = mvs_worker.pending != NIL || mvs_worker.left != NIL ||
+		mvs_worker.sweeps != NIL;
 	TimestampTz throttled = throttled_until();
 	bool		maintaining = mvs_maintain_is_running();
 	bool		crowded = false;

@@ -26,6 +26,7 @@ typedef struct MvsWorker
 	MvsDatabase *database;		/* NULL until it is the worker */
 	MemoryContext context;		/* of what is kept here */
 	List	   *pending;		/* of MvsPending: see batch.h */
+	List	   *left;			/* of MvsLeft: see left.h */
 	List	   *sweeps;			/* of MvsSweep: see sweep.h */
 	uint64		journal_sequence;	/* 0 during a pass over the journal, or PG_UINT64_MAX */
 } MvsWorker;
