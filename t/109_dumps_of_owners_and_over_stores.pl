@@ -78,6 +78,15 @@ $node->safe_psql('again', "SET ROLE owner; SELECT mvstore_attach('s', keep_versi
 is($node->safe_psql('again', $_), $node->safe_psql('owned', $_), 'attached, it is the store that it was')
   for (q{SELECT value FROM mvstore_history('s', 'k')}, q{SELECT keep_versions, floor FROM mvstore_stores JOIN mvstore_floor USING (store) WHERE store = 's'::regclass});
 
+# The same with the extension in a schema of its own, made as the documentation says.
+my ($recipe) = slurp_file("$FindBin::RealBin/../doc/operations.md") =~ /^(CREATE SCHEMA mvstore;\n.*?)^```/ms;
+$node->safe_psql('postgres', "CREATE DATABASE $_ OWNER owner") for qw(apart apart_restored);
+$node->safe_psql('apart', $recipe =~ s/mydb/apart/r);
+$node->safe_psql('apart', "SET ROLE owner; $_") for (q{SELECT mvstore_create('s', keep_versions := 2)}, q{SELECT mvstore_put('s', 'k', 'v')});
+run_ok('pg_dump with the extension in a schema of its own', 'pg_dump', @connect, '-U', 'owner', '-Fc', '-f', "$dir/apart", 'apart');
+run_ok('its restore', 'pg_restore', @connect, '--exit-on-error', '-d', 'apart_restored', "$dir/apart");
+is($node->safe_psql('apart_restored', q{SET ROLE owner; SET search_path = public, mvstore; SELECT store, keep_versions, mvstore_get(store, 'k') FROM mvstore_stores}), 's|2|v', 'the store is there');
+
 # ---- Data alone, into a database that has the stores, with other policies
 
 $node->safe_psql('postgres', 'CREATE DATABASE used');
