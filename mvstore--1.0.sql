@@ -56,13 +56,16 @@ CREATE CAST (regclass AS mvstore_regclass) WITHOUT FUNCTION AS ASSIGNMENT;
 CREATE CAST (oid AS mvstore_regclass) WITHOUT FUNCTION AS ASSIGNMENT;
 
 -- One row per store. incarnation counts the lives of its contents: TRUNCATE
--- begins the next, and drops requested in an earlier life are void.
+-- begins the next, and drops requested in an earlier life are void. storage is the
+-- file node of the table as of the beginning of its last full pass, or its creation:
+-- in another one, what has been dropped may be back.
 CREATE TABLE mvstore_policy (
 	store			mvstore_regclass	NOT NULL PRIMARY KEY,
 	keep_versions	integer,
 	keep_for		interval,
 	ttl				interval,
-	incarnation		bigint		NOT NULL
+	incarnation		bigint		NOT NULL,
+	storage			oid
 );
 
 -- The greatest version at which something removed from the store was
@@ -260,7 +263,7 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION mvstore_forget() FROM PUBLIC;
 
 COMMENT ON FUNCTION mvstore_forget() IS
-'event trigger: DROP TABLE forgets the store';
+'event trigger: DROP TABLE forgets the store; a dropped trigger may have exchanged its storage';
 
 CREATE EVENT TRIGGER mvstore_forget ON sql_drop
 EXECUTE FUNCTION mvstore_forget();

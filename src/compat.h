@@ -154,6 +154,11 @@ mvs_compat_has_origin(void)
 #endif
 }
 
+/* CLUSTER is a REPACK since 19. */
+#if PG_VERSION_NUM < 190000
+#define T_RepackStmt T_ClusterStmt
+#endif
+
 /* A hash in shared memory has one size since 19, where it had an initial one, too. */
 static inline HTAB *
 mvs_compat_shmem_init_hash(const char *name, int64 size, HASHCTL *control, int flags)

@@ -1,13 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * ddl.c
- *	  Staying out of the way of commands on whole databases.
+ *	  The utility hook: commands on whole databases, and those that rewrite tables.
  *
  * DROP DATABASE, ALTER DATABASE ... RENAME TO and SET TABLESPACE, and CREATE
  * DATABASE ... TEMPLATE fail while anybody is connected to the database, be it
  * a worker that does nothing. So before such a command, if its user has the
  * right to it, the database's worker is asked to end, and none is started until
  * the command has ended.
+ *
+ * After VACUUM FULL and CLUSTER, stores whose storage is another one get a full pass.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -30,6 +32,7 @@
 
 #include "compat.h"
 #include "ddl.h"
+#include "policy.h"
 #include "shmem.h"
 
 /* Milliseconds to wait for a worker to end. */
@@ -53,6 +56,7 @@ static void next_process_utility(PlannedStmt *statement, const char *query,
 								 bool read_only_tree, ProcessUtilityContext context,
 								 ParamListInfo params, QueryEnvironment *environment,
 								 DestReceiver *receiver, QueryCompletion *completion);
+static bool rewrites_tables(Node *command);
 static const char *exclusive_database(Node *command, bool *copied);
 static bool find_slot_to_clear(Node *command, HoldOff *hold_off);
 static bool may_create_database(void);
@@ -88,11 +92,14 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 				QueryCompletion *completion)
 {
 	HoldOff		hold_off;
+	bool		rewriting = rewrites_tables(statement->utilityStmt);
 
 	if (!find_slot_to_clear(statement->utilityStmt, &hold_off))
 	{
 		next_process_utility(statement, query, read_only_tree, context, params,
 							 environment, receiver, completion);
+		if (rewriting)
+			mvs_policy_check_storage(InvalidOid);
 		return;
 	}
 
@@ -116,6 +123,27 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 			mvs_database_forget(hold_off.oid);
 	}
 	end_hold_off(0, PointerGetDatum(&hold_off));
+}
+
+/* Whether a command gives tables new storage with the same rows. */
+static bool
+rewrites_tables(Node *command)
+{
+	ListCell   *cell;
+	bool		full = false;
+
+	if (nodeTag(command) == T_RepackStmt)
+		return true;
+	if (!IsA(command, VacuumStmt))
+		return false;
+	foreach(cell, ((VacuumStmt *) command)->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, "full") == 0)
+			full = defGetBoolean(option);
+	}
+	return full;
 }
 
 /* The database that a command must have for itself, or NULL; copied: as a template. */

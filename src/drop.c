@@ -101,6 +101,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	MVS_FAULT("drop-locked");
 	mvs_store_refuse_unguarded(&drop->store);
 	CheckCmdReplicaIdentity(drop->store.heap, CMD_DELETE);	/* or it would not be published */
+	drop->exchanged = (drop->store.info.storage != drop->store.heap->rd_rel->relfilenode);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	drop->stable = mvs_version_stable(database, GetActiveSnapshot(), MVS_NEWEST);
 	drop->horizon = Min(drop->stable, mvs_pin_lowest(database, store, GetActiveSnapshot()));

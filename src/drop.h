@@ -48,6 +48,7 @@ typedef struct MvsDrop
 	MvsStore	store;
 	MvsCursor	cursor;
 	MvsKeyEntries entries;
+	bool		exchanged;		/* the store needs a full pass, in another storage */
 	int64		stable;			/* by the transaction's snapshot */
 	int64		horizon;		/* that, or the lowest pin */
 	int64		now;

@@ -84,6 +84,7 @@ static void forget_store(Oid store);
 static bool wants_identity(Relation heap);
 static RangeVar *get_table_name(text *argument);
 static Relation open_attachable(Oid oid, LOCKMODE mode, MvsStoreInfo *info);
+static Oid	table_of_trigger(HeapTuple row, TupleDesc shape);
 static int64 greatest_version(Relation heap, const MvsStoreInfo *info);
 
 /* ------------------------------------------------------------------------
@@ -214,6 +215,7 @@ insert_policy(Oid store, int64 incarnation, FunctionCallInfo fcinfo)
 
 	values[Anum_policy_store - 1] = ObjectIdGetDatum(store);
 	values[Anum_policy_incarnation - 1] = Int64GetDatum(incarnation);
+	values[Anum_policy_storage - 1] = ObjectIdGetDatum(mvs_store_storage(store));
 	for (int i = 1; i <= 3; i++)
 	{
 		values[i] = fcinfo->args[i].value;
@@ -593,7 +595,7 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 	if (HeapTupleIsValid(old))
 	{
 		Datum		values[Natts_policy];
-		bool		nulls[Natts_policy];
+		bool		nulls[Natts_policy] = {false};
 		bool		replace[Natts_policy] = {false};
 		bool		isnull;
 		int64		incarnation;
@@ -603,8 +605,9 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 		incarnation = DatumGetInt64(heap_getattr(old, Anum_policy_incarnation,
 												 RelationGetDescr(catalog), &isnull));
 		values[Anum_policy_incarnation - 1] = Int64GetDatum(incarnation + 1);
-		nulls[Anum_policy_incarnation - 1] = false;
 		replace[Anum_policy_incarnation - 1] = true;
+		values[Anum_policy_storage - 1] = ObjectIdGetDatum(mvs_store_storage(store));
+		replace[Anum_policy_storage - 1] = true;
 		CatalogTupleUpdate(catalog, &old->t_self,
 						   heap_modify_tuple(old, RelationGetDescr(catalog),
 											 values, nulls, replace));
@@ -624,7 +627,39 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-/* Event trigger on sql_drop: what was dropped is no store any more. */
+void
+mvs_policy_check_storage(Oid store)
+{
+	List	   *stores;
+	ListCell   *cell;
+
+	/* A database that has no place yet has all its stores swept when it gets one. */
+	if (mvs_shared == NULL || mvs_database_find(MyDatabaseId) == NULL ||
+		!OidIsValid(mvs_catalog_oid(MVS_POLICY, true)))
+		return;
+	stores = OidIsValid(store) ? list_make1_oid(store) : mvs_store_list();
+	foreach(cell, stores)
+	{
+		if (mvs_store_is_exchanged(lfirst_oid(cell)))
+			mvs_request_mark(lfirst_oid(cell));
+	}
+	list_free(stores);
+}
+
+/* The table of a dropped trigger, by the names of schema and table; InvalidOid: it is gone. */
+static Oid
+table_of_trigger(HeapTuple row, TupleDesc shape)
+{
+	Oid			schema = get_namespace_oid(SPI_getvalue(row, shape, 2), true);
+
+	return OidIsValid(schema) ? get_relname_relid(SPI_getvalue(row, shape, 3), schema) : InvalidOid;
+}
+
+/*
+ * Event trigger on sql_drop: what was dropped is no store any more. And who copies
+ * a table by a trigger (as pg_repack) may have put the copy in its place before the
+ * trigger is dropped.
+ */
 Datum
 mvstore_forget(PG_FUNCTION_ARGS)
 {
@@ -639,18 +674,23 @@ mvstore_forget(PG_FUNCTION_ARGS)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute("SELECT objid FROM pg_catalog.pg_event_trigger_dropped_objects() "
-					"WHERE classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass "
-					"AND objsubid OPERATOR(pg_catalog.=) 0 "
-					"AND object_type OPERATOR(pg_catalog.=) 'table'", false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not list the dropped tables");
+	if (SPI_execute("SELECT objid, address_names[1], address_names[2], "
+					"object_type OPERATOR(pg_catalog.=) 'table' "
+					"FROM pg_catalog.pg_event_trigger_dropped_objects() "
+					"WHERE object_type OPERATOR(pg_catalog.=) 'table' "
+					"OR object_type OPERATOR(pg_catalog.=) 'trigger'", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list the dropped tables and triggers");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	shape = SPI_tuptable->tupdesc;
 		bool		isnull;
-		Oid			store = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
-														   SPI_tuptable->tupdesc, 1, &isnull));
+		Oid			table;
 
-		forget_store(store);
+		if (DatumGetBool(SPI_getbinval(row, shape, 4, &isnull)))
+			forget_store(DatumGetObjectId(SPI_getbinval(row, shape, 1, &isnull)));
+		else if (OidIsValid(table = table_of_trigger(row, shape)))
+			mvs_policy_check_storage(table);
 	}
 	CommandCounterIncrement();
 	if (SPI_finish() != SPI_OK_FINISH)

@@ -18,6 +18,8 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_opclass.h"
@@ -155,6 +157,8 @@ load_info(MvsStoreInfo *info, Relation heap)
 		return false;
 
 	info->incarnation = DatumGetInt64(values[Anum_policy_incarnation - 1]);
+	info->storage = nulls[Anum_policy_storage - 1] ? InvalidOid :
+		DatumGetObjectId(values[Anum_policy_storage - 1]);
 	info->policy.keep_versions = nulls[Anum_policy_keep_versions - 1] ? 0 :
 		DatumGetInt32(values[Anum_policy_keep_versions - 1]);
 	info->policy.keep_for = nulls[Anum_policy_keep_for - 1] ? -1 :
@@ -536,6 +540,7 @@ mvs_store_refuse_unguarded(MvsStore *store)
 {
 	Relation	heap = store->heap;
 	const char *name = RelationGetRelationName(heap);
+	const char *schema = get_namespace_name(RelationGetNamespace(heap));
 	const Trigger *trigger;
 
 	if (store->info.guarded)
@@ -548,7 +553,7 @@ mvs_store_refuse_unguarded(MvsStore *store)
 						trigger->tgname, name),
 				 errdetail("A TRUNCATE could go unseen. Until that is mended, the store can only be read."),
 				 errhint("Run ALTER TABLE %s ENABLE ALWAYS TRIGGER %s.",
-						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(heap)), name),
+						 quote_qualified_identifier(schema, name),
 						 quote_identifier(trigger->tgname))));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -562,6 +567,55 @@ mvs_store_close(MvsStore *store)
 {
 	index_close(store->index, NoLock);
 	relation_close(store->heap, NoLock);
+}
+
+Oid
+mvs_store_storage(Oid table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid			storage;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	storage = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
+	ReleaseSysCache(tuple);
+	return storage;
+}
+
+bool
+mvs_store_is_exchanged(Oid store)
+{
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), AccessShareLock);
+	HeapTuple	tuple = mvs_catalog_find(catalog, MVS_POLICY_KEY, store, NULL);
+	bool		isnull = false;
+	Oid			storage = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+		storage = DatumGetObjectId(heap_getattr(tuple, Anum_policy_storage,
+												RelationGetDescr(catalog), &isnull));
+	table_close(catalog, AccessShareLock);
+	return HeapTupleIsValid(tuple) && (isnull || storage != mvs_store_storage(store));
+}
+
+void
+mvs_store_note_storage(MvsStore *store)
+{
+	Oid			oid = RelationGetRelid(store->heap);
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
+	HeapTuple	old = mvs_catalog_find(catalog, MVS_POLICY_KEY, oid, NULL);
+	Datum		values[Natts_policy];
+	bool		nulls[Natts_policy] = {false};
+	bool		replace[Natts_policy] = {false};
+
+	if (!HeapTupleIsValid(old))
+		elog(ERROR, "policy of store %u is missing", oid);
+	values[Anum_policy_storage - 1] = ObjectIdGetDatum(store->heap->rd_rel->relfilenode);
+	replace[Anum_policy_storage - 1] = true;
+	CatalogTupleUpdate(catalog, &old->t_self,
+					   heap_modify_tuple(old, RelationGetDescr(catalog), values, nulls, replace));
+	table_close(catalog, RowExclusiveLock);
+	CacheInvalidateRelcacheByRelid(oid);
+	CommandCounterIncrement();
 }
 
 List *

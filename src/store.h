@@ -40,6 +40,7 @@ typedef struct MvsStoreInfo
 	int64		incarnation;
 	MvsPolicy	policy;
 	int64		ttl;			/* default time to live in microseconds; -1: none */
+	Oid			storage;		/* file node that the last full pass began with */
 	Oid			index;			/* InvalidOid: no valid index of the shape */
 	AttrNumber	columns[MVS_COLUMN_COUNT];
 	bool		plain_insert;	/* rows need no executor to go in */
@@ -96,6 +97,18 @@ extern void mvs_store_refuse_unguarded(MvsStore *store);
 
 /* Closes it, keeping the lock. */
 extern void mvs_store_close(MvsStore *store);
+
+/* The file node of a table; InvalidOid if there is none. */
+extern Oid	mvs_store_storage(Oid table);
+
+/*
+ * Whether a store has got another file node since its last full pass began: something
+ * may have exchanged its contents for a copy that it had made before.
+ */
+extern bool mvs_store_is_exchanged(Oid store);
+
+/* Notes for that, holding the drop lock, that a full pass begins. */
+extern void mvs_store_note_storage(MvsStore *store);
 
 /* All stores, as a list of OIDs. */
 extern List *mvs_store_list(void);

@@ -112,6 +112,9 @@ pass_slice(MvsSweep *sweep, MvsDrop *drop)
 
 	if (!sweep->begun)
 	{
+		if (drop->exchanged)
+			mvs_store_note_storage(&drop->store);
+		drop->exchanged = false;
 		(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, sweep->store);
 		sweep->from = sweep->next = MVS_NEWEST;
 
@@ -262,6 +265,13 @@ mvs_sweep_expect(const MvsDrop *drop)
 {
 	MvsSweep   *sweep;
 
+	if (drop->exchanged)
+	{
+		/* One that has not begun will do. */
+		sweep = sweep_of(drop->oid);
+		if (!sweep->active || sweep->begun)
+			begin_sweep(drop->oid, PG_UINT64_MAX);
+	}
 	if (drop->noted == MVS_NEWEST)
 		return;
 	sweep = sweep_of(drop->oid);

@@ -58,7 +58,10 @@ extern void mvs_sweep_all(uint64 sequence);
 /* Takes over what stands in the calendar; false where somebody has it locked. */
 extern bool mvs_sweep_load(void);
 
-/* The calendar of a store has new rows by a drop that has committed. */
+/*
+ * What follows a drop that has committed: the calendar of the store may have new rows,
+ * or its storage been exchanged.
+ */
 extern void mvs_sweep_expect(const MvsDrop *drop);
 
 /*

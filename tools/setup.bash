@@ -163,6 +163,19 @@ install_missing() {
 	[[ -n $pg_config ]] || find_postgres || die "PostgreSQL $major is installed, but incomplete"
 }
 
+# pg_repack, for a test that is skipped without it: installed where apt has it for the
+# chosen PostgreSQL; that nothing comes of it is no failure.
+install_repack() {
+	local package
+	package=postgresql-$(major_of "$pg_config")-repack
+	if [[ -n $no_install || $pg_config != /usr/* || -e $("$pg_config" --sharedir)/extension/pg_repack.control ]] ||
+		! command -v apt-get >/dev/null || ! may_be_root || ! apt-cache show "$package" >/dev/null 2>&1; then
+		return
+	fi
+	say "Installing: $package (a test runs it)"
+	apt install -y --no-install-recommends "$package" || warn "apt-get could not install $package: its test is skipped"
+}
+
 join_reasons() {
 	local text
 	printf -v text '%s, ' "${reasons[@]}"
