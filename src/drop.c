@@ -69,14 +69,28 @@ typedef struct OldestNote
 static notes_hash *notes = NULL;
 static bool under_way = false;	/* a drop has begun, and not committed */
 
+static void end_transaction(XactEvent event, void *argument);
 static void add_entry(MvsDrop *drop, const MvsEntry *entry);
 static void describe_head(MvsKeyEntries *entries, const MvsEntry *entry);
 static void swap_entries(MvsKeyEntries *entries, int i, int j);
 
+/* However a transaction of the worker has ended: nobody is to pass by its number any more. */
+static void
+end_transaction(XactEvent event, void *argument)
+{
+	if ((event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) && mvs_worker.database)
+		pg_atomic_write_u64(&mvs_worker.database->worker_xid, 0);
+}
+
 MvsDropState
 mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 {
+	static bool registered = false;
 	bool		locked;
+
+	if (!registered)
+		RegisterXactCallback(end_transaction, NULL);
+	registered = true;
 
 	/* The last one has failed? */
 	if (under_way)
@@ -314,7 +328,8 @@ mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict)
 		return left;
 
 	/* Writers that meet our deletions need not wait for us. */
-	drop->database->worker_xid = GetCurrentTransactionId();
+	pg_atomic_write_u64(&drop->database->worker_xid,
+						U64FromFullTransactionId(GetTopFullTransactionId()));
 
 	/* Oldest first, so that what stays is always the newest part. */
 	while (left > verdict->first)

@@ -46,7 +46,7 @@ static void fill_entry(MvsCursor *cursor, MvsEntry *entry);
 static bool next_index_key(MvsScan *scan, bytea **key, int64 *version);
 static void seek_keys(MvsScan *scan);
 static void look(MvsStore *store, ScanKey keys, int key_count,
-				 volatile TransactionId *ignore, MvsHead *head);
+				 pg_atomic_uint64 *ignore, MvsHead *head);
 
 /* ------------------------------------------------------------------------
  * Keys
@@ -413,7 +413,7 @@ mvs_scan_next(MvsScan *scan, MvsEntry *entry)
  * ------------------------------------------------------------------------ */
 
 void
-mvs_entry_look(MvsStore *store, const bytea *key, volatile TransactionId *ignore, MvsHead *head)
+mvs_entry_look(MvsStore *store, const bytea *key, pg_atomic_uint64 *ignore, MvsHead *head)
 {
 	ScanKeyData scan_key;
 
@@ -424,7 +424,7 @@ mvs_entry_look(MvsStore *store, const bytea *key, volatile TransactionId *ignore
 
 void
 mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
-				  volatile TransactionId *ignore, MvsHead *head)
+				  pg_atomic_uint64 *ignore, MvsHead *head)
 {
 	ScanKeyData keys[2];
 
@@ -437,7 +437,7 @@ mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
 
 /* Read the first entry of a scan with everything uncommitted. */
 static void
-look(MvsStore *store, ScanKey keys, int key_count, volatile TransactionId *ignore,
+look(MvsStore *store, ScanKey keys, int key_count, pg_atomic_uint64 *ignore,
 	 MvsHead *head)
 {
 	SnapshotData dirty;
@@ -455,7 +455,8 @@ look(MvsStore *store, ScanKey keys, int key_count, volatile TransactionId *ignor
 	{
 		if (TransactionIdIsValid(dirty.xmin))
 			head->wait_for = dirty.xmin;
-		else if (TransactionIdIsValid(dirty.xmax) && dirty.xmax != *ignore)
+		else if (TransactionIdIsValid(dirty.xmax) &&
+				 !TransactionIdEquals(dirty.xmax, (TransactionId) pg_atomic_read_u64(ignore)))
 			head->wait_for = dirty.xmax;
 
 		/* Only an entry of our own version can be ours. */

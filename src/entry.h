@@ -19,6 +19,7 @@
 #include "access/relscan.h"
 #include "datatype/timestamp.h"
 #include "executor/tuptable.h"
+#include "port/atomics.h"
 #include "utils/snapshot.h"
 
 #include "store.h"
@@ -134,9 +135,9 @@ typedef struct MvsHead
  * transaction that "ignore" names, in shared memory, count as not made.
  */
 extern void mvs_entry_look(MvsStore *store, const bytea *key,
-						   volatile TransactionId *ignore, MvsHead *head);
+						   pg_atomic_uint64 *ignore, MvsHead *head);
 extern void mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
-							  volatile TransactionId *ignore, MvsHead *head);
+							  pg_atomic_uint64 *ignore, MvsHead *head);
 
 /*
  * Deletes one entry, without waiting; false where somebody has it locked. With

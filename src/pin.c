@@ -476,7 +476,8 @@ get_pin_ttl(FunctionCallInfo fcinfo)
 
 /*
  * Refuse a version of which reads are not complete, or not yet possible. Where we
- * have chosen it for all stores, one that was just emptied is no reason.
+ * have chosen it, it is stable, and only of a store that was emptied just now can
+ * the floor be above; for a pin on all stores that is no reason.
  */
 static void
 check_version(MvsDatabase *database, Oid store, int64 version, bool chosen)
@@ -493,6 +494,20 @@ check_version(MvsDatabase *database, Oid store, int64 version, bool chosen)
 	if (chosen && !OidIsValid(store))
 		return;
 	floor = OidIsValid(store) ? mvs_floor_read(store, NULL) : mvs_floor_greatest(&store);
+	if (version < floor && chosen)
+	{
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+		MvsUnstable why;
+
+		mvs_stable_explain(snapshot, floor, &why);
+		UnregisterSnapshot(snapshot);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("store \"%s\" has been emptied with version " INT64_FORMAT ", which is not stable yet",
+						get_rel_name(store), floor),
+				 errdetail_internal("%s", why.detail),
+				 errhint("Try again when that has ended; mvstore_wait_stable() waits for a version.")));
+	}
 	if (version < floor)
 		ereport(ERROR,
 				(errcode(ERRCODE_HISTORY_GONE),

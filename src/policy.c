@@ -80,6 +80,7 @@ static void refuse_trigger(Relation heap);
 static void open_own(MvsStore *store, Oid oid, LOCKMODE mode, bool unpinned);
 static void check_policy(FunctionCallInfo fcinfo);
 static void insert_policy(Oid store, int64 incarnation, FunctionCallInfo fcinfo);
+static int64 present_floor(MvsDatabase *database);
 static void forget_store(Oid store);
 static bool wants_identity(Relation heap);
 static RangeVar *get_table_name(text *argument);
@@ -457,6 +458,25 @@ open_attachable(Oid oid, LOCKMODE mode, MvsStoreInfo *info)
 }
 
 /*
+ * The floor of a store that begins now: what a TRUNCATE would set, unless others are
+ * writing since before. Then it is just below them, as nobody who sees the floor is
+ * to have a lower stable version; and they may write to the store.
+ */
+static int64
+present_floor(MvsDatabase *database)
+{
+	int64		floor = mvs_version_truncate(database);
+	MvsWriter  *writers;
+	int			count = mvs_version_writers(database, &writers);
+
+	for (int i = 0; i < count; i++)
+		if (writers[i].version != mvs_version_mine())
+			floor = Min(floor, writers[i].version - 1);
+	pfree(writers);
+	return floor;
+}
+
+/*
  * mvstore_attach(store, keep_versions, keep_for, ttl, floor): make a store of a
  * table that has the shape of one. As of "floor" or later its history is complete,
  * says the caller; by default, from now on.
@@ -517,7 +537,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 	/* It may have been a store before, from which requests are left. */
 	insert_policy(oid, mvs_version_tick(database), fcinfo);
 	if (floor < 0)
-		floor = mvs_version_truncate(database);
+		floor = present_floor(database);
 	if (floor > 0)
 		mvs_floor_raise(oid, floor);
 	mvs_request_mark(oid);

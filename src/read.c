@@ -29,7 +29,6 @@
 #include "floor.h"
 #include "function.h"
 #include "mvstore.h"
-#include "shmem.h"
 #include "stable.h"
 #include "store.h"
 #include "version.h"
@@ -125,26 +124,17 @@ read_floor(MvsRead *read)
 static void
 refuse_future(MvsRead *read)
 {
-	MvsDatabase *database = mvs_shared ? mvs_database_find(MyDatabaseId) : NULL;
-	MvsWriter	oldest = {.version = MVS_NEWEST};
-	int64		stable;
+	MvsUnstable why;
 
 	if (!mvs_strict_history || mvs_is_stable(read->snapshot, read->as_of))
 		return;
-	stable = mvs_stable(read->snapshot, read->as_of);
-	if (read->as_of <= stable)
-		return;
-	if (database)
-		oldest = mvs_version_oldest_writer(database);
+	mvs_stable_explain(read->snapshot, read->as_of, &why);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("version " INT64_FORMAT " of store \"%s\" is not stable yet",
 					read->as_of, RelationGetRelationName(read->store.heap)),
-			 oldest.version <= read->as_of ?
-			 errdetail("The stable version is " INT64_FORMAT ": process %d has been writing since version " INT64_FORMAT ".",
-					   stable, oldest.pid, oldest.version) :
-			 errdetail("The stable version is " INT64_FORMAT ".", stable),
-			 errhint("mvstore_wait_stable() waits until a version can be read.")));
+			 errdetail_internal("%s", why.detail),
+			 errhint("%s", why.hint)));
 }
 
 /* Refuse to say "absent" of a version that drops may have made incomplete. */

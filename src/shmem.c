@@ -149,6 +149,7 @@ init_slot(int number)
 	database->version_lock = &locks[0].lock;
 	database->queue_lock = &locks[1].lock;
 	database->writers = mvs_shared->writers + (Size) number * MaxBackends;
+	pg_atomic_init_u64(&database->worker_xid, 0);
 	ConditionVariableInit(&database->progress);
 	ConditionVariableInit(&database->settled);
 }
@@ -211,7 +212,7 @@ mvs_database_take(Oid oid, bool *fresh)
 		database->worker_state = MVS_WORKER_NONE;
 		database->worker_pid = 0;
 		database->worker_proc = -1;
-		database->worker_xid = InvalidTransactionId;
+		pg_atomic_write_u64(&database->worker_xid, 0);
 		database->swept = false;
 		database->unfinished = PG_UINT64_MAX;
 		database->held_count = database->held_sweeps = database->pinned_count = 0;

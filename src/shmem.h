@@ -194,7 +194,8 @@ typedef struct MvsDatabase
 	int			worker_pid;		/* 0: none */
 	int			worker_proc;
 	TimestampTz worker_turn;
-	TransactionId worker_xid;	/* whose deletes writers need not wait for */
+	pg_atomic_uint64 worker_xid;	/* a FullTransactionId under way, whose deletes writers need not
+									 * wait for; 0: none. Of no lock. */
 	bool		swept;			/* since this shared memory was made */
 	uint64		unfinished;		/* lowest sequence taken and not done, or PG_UINT64_MAX */
 	int64		held_count;		/* of these, waiting for the horizon */

@@ -125,6 +125,52 @@ mvs_is_stable(Snapshot snapshot, int64 version)
 	return version <= last.stable;
 }
 
+/* What stands between a version that is not stable and the snapshot. */
+void
+mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why)
+{
+	bool		standby = RecoveryInProgress();
+	MvsDatabase *database = standby ? NULL : mvs_database_if_any();
+	int64		stable = mvs_stable(snapshot, version);
+	int64		told = standby ? mvs_stable_read(NULL) : MVS_NEWEST;
+	int64		now = mvs_version_now(database);
+	TransactionId own = GetTopTransactionIdIfAny();
+	MvsWriter	oldest = {.version = MVS_NEWEST};
+
+	if (database)
+		oldest = mvs_version_oldest_writer(database);
+
+	why->hint = gettext_noop("mvstore_wait_stable() waits until a version can be read.");
+	if ((mvs_version_mine() != 0 && mvs_version_mine() <= version) ||
+		(oldest.version <= version && XidFromFullTransactionId(oldest.xid) == own))
+	{
+		/* A parallel worker has no version, but the transaction's number. */
+		why->detail = psprintf(_("The stable version is " INT64_FORMAT ": this transaction has itself written, with version " INT64_FORMAT "."),
+							   stable, mvs_version_mine() ? mvs_version_mine() : oldest.version);
+		why->hint = gettext_noop("What it has written can be read without a version, and by others when it has ended.");
+	}
+	else if (version > now)
+	{
+		why->detail = psprintf(_("It lies in the future: it is now version " INT64_FORMAT "."), now);
+		why->hint = gettext_noop("A version is a time in microseconds since 1970.");
+	}
+	else if (told < version)
+		why->detail = psprintf(_("The stable version is " INT64_FORMAT ", which the primary told of; that was the time %s."),
+							   stable, timestamptz_to_str(mvs_version_to_time(told)));
+	else if (oldest.version <= version)
+		why->detail = psprintf(_("The stable version is " INT64_FORMAT ": process %d has been writing since version " INT64_FORMAT ", for %.1f s."),
+							   stable, oldest.pid, oldest.version,
+							   (double) Max(now - oldest.version, 0) / USECS_PER_SEC);
+	else
+	{
+		why->detail = psprintf(_("The stable version is " INT64_FORMAT " for this snapshot, which is older than the end of a transaction with a version above it."),
+							   stable);
+		why->hint = IsolationUsesXactSnapshot() ?
+			gettext_noop("A transaction that begins now can read it.") :
+			gettext_noop("A statement that begins now can read it.");
+	}
+}
+
 /* mvstore_stable_version(): the newest version of which a read never changes. */
 Datum
 mvstore_stable_version(PG_FUNCTION_ARGS)

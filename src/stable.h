@@ -33,7 +33,16 @@ extern int64 mvs_stable(Snapshot snapshot, int64 wanted);
 /* Whether a version is at or below it; cheaper when asked again. */
 extern bool mvs_is_stable(Snapshot snapshot, int64 version);
 
-/* The row's version as a snapshot sees it; 0 without the extension. */
+/* Why a version is not stable, and what to do: for errdetail_internal() and errhint(). */
+typedef struct MvsUnstable
+{
+	char	   *detail;
+	const char *hint;
+} MvsUnstable;
+
+extern void mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why);
+
+/* The row's version as a snapshot sees it, NULL being a fresh one; 0 without the extension. */
 extern int64 mvs_stable_read(Snapshot snapshot);
 
 /*

@@ -30,7 +30,7 @@ extern TimestampTz mvs_version_to_time(int64 version);
 /* Loads last and mark of a slot from the durable mark, if that is another than before. */
 extern void mvs_version_load(MvsDatabase *database);
 
-/* The later of the wall clock and the newest version handed out, of which without a slot there is none. */
+/* The later of the wall clock and the newest version handed out; without a slot the clock. */
 extern int64 mvs_version_now(MvsDatabase *database);
 
 /* The newest version handed out, without the clock. */

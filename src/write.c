@@ -161,7 +161,7 @@ end_write(MvsWrite *write)
 static void
 hold_key(MvsWrite *write, int64 version, MvsHead *head)
 {
-	volatile TransactionId *worker = &write->database->worker_xid;
+	pg_atomic_uint64 *worker = &write->database->worker_xid;
 
 	for (;;)
 	{
@@ -275,7 +275,13 @@ place_version(MvsWrite *write, const MvsHead *head)
 		int64		floor = mvs_floor_read(RelationGetRelid(write->store.heap), NULL);
 
 		if (floor > mvs_version_mine())
-			above = floor;
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not write to store \"%s\" below its floor",
+							RelationGetRelationName(write->store.heap)),
+					 errdetail("The transaction has version " INT64_FORMAT ", and the store was emptied as of version " INT64_FORMAT ".",
+							   mvs_version_mine(), floor),
+					 errhint("The transaction might succeed if retried.")));
 	}
 	if (!head->own && above >= mvs_version_mine())
 		ereport(ERROR,

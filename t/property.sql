@@ -441,10 +441,14 @@ BEGIN
   floor_after := CASE WHEN of_store IS NULL THEN (SELECT max(floor_of(name)) FROM store WHERE attached) ELSE floor_of(of_store) END;
   what := format('pin %s of %s at %s for %s: %s', pin_name, of_store, v, usecs(ttl), coalesce(error, 'granted at ' || granted));
   PERFORM note(what);
-  PERFORM judge_error(what, error, '55000', coalesce(v > clock(), false));
-  IF error = '72000' THEN
+  IF v IS NULL AND error IS NOT NULL THEN
     -- Nothing is stable yet above what the same transaction has cleared.
-    PERFORM so(what || ', floor ' || floor_after, v < floor_after OR (v IS NULL AND EXISTS (SELECT FROM store WHERE cleared)));
+    PERFORM so(what || ', floor ' || floor_after, error = '55000' AND EXISTS (SELECT FROM store WHERE cleared AND name = of_store));
+  ELSE
+    PERFORM judge_error(what, error, '55000', coalesce(v > clock(), false));
+  END IF;
+  IF error = '72000' THEN
+    PERFORM so(what || ', floor ' || floor_after, v < floor_after);
   ELSIF error IS NULL THEN
     PERFORM so(what || ', floor ' || floor_before, granted = coalesce(v, granted) AND (granted >= floor_before OR (v IS NULL AND of_store IS NULL)));
     PERFORM hand_out(granted);
