@@ -66,12 +66,13 @@ Datum
 mvstore_regclass_in(PG_FUNCTION_ARGS)
 {
 	const char *name = PG_GETARG_CSTRING(0);
+	List	   *names;
 
 	/* A store that is gone is written as a number, or as "-". */
 	if (!is_replicated() || name[strspn(name, "-0123456789")] == '\0')
 		return DirectFunctionCall1(regclassin, CStringGetDatum(name));
-	PG_RETURN_OID(RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(name))),
-								   NoLock, true));
+	names = textToQualifiedNameList(cstring_to_text(name));
+	PG_RETURN_OID(RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true));
 }
 
 /*
