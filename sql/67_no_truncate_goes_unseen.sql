@@ -73,6 +73,21 @@ SELECT mvstore_flush();
 SELECT version, value FROM mvstore_history('s', 'k');
 SELECT count(*) FROM mvstore_blockers WHERE store = 's'::regclass;
 
+-- One that went unseen: what was there is not known to have been absent.
+ALTER TABLE s ENABLE TRIGGER ALL;
+SELECT mvstore_get('s', 'never', 30);
+SET session_replication_role = replica;
+TRUNCATE s;
+RESET session_replication_role;
+SELECT mvstore_get('s', 'k');
+SELECT mvstore_get('s', 'k', 30);
+SELECT mvstore_detach('s');
+SELECT mvstore_attach('s', keep_versions := 1);
+\set VERBOSITY sqlstate
+SELECT mvstore_get('s', 'k', 30);
+\set VERBOSITY default
+SELECT mvstore_put('s', 'k', 'v') > 30 AS put;
+
 -- Of another name it is the trigger all the same; another of its name is not.
 ALTER TRIGGER mvstore_truncate ON s RENAME TO "any name";
 SELECT mvstore_put('s', 'k', 'v') > 30 AS put;

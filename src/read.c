@@ -137,11 +137,14 @@ refuse_future(MvsRead *read)
 			 errhint("%s", why.hint)));
 }
 
-/* Refuse to say "absent" of a version that drops may have made incomplete. */
+/* Refuse to say "absent" of a version that drops, or a TRUNCATE, may have made incomplete. */
 static void
 refuse_below_floor(MvsRead *read)
 {
-	if (read->as_of == MVS_NEWEST || !mvs_strict_history || read->as_of >= read_floor(read))
+	if (read->as_of == MVS_NEWEST || !mvs_strict_history)
+		return;
+	mvs_store_refuse_untold(&read->store);
+	if (read->as_of >= read_floor(read))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_HISTORY_GONE),

@@ -563,6 +563,18 @@ mvs_store_refuse_unguarded(MvsStore *store)
 }
 
 void
+mvs_store_refuse_untold(MvsStore *store)
+{
+	if (store->info.guarded || store->info.storage == store->heap->rd_rel->relfilenode)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("history of store \"%s\" is not known", RelationGetRelationName(store->heap)),
+			 errdetail("It may have been truncated while its trigger on TRUNCATE did not fire always."),
+			 errhint("Run mvstore_detach(), and then mvstore_attach() with the policy of the store; or if it was not truncated, ALTER TABLE ... ENABLE ALWAYS TRIGGER.")));
+}
+
+void
 mvs_store_close(MvsStore *store)
 {
 	index_close(store->index, NoLock);

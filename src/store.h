@@ -95,6 +95,9 @@ extern void mvs_store_refuse_referenced(MvsStore *store);
  */
 extern void mvs_store_refuse_unguarded(MvsStore *store);
 
+/* Raises 55000 where that may have happened, as the store has other storage than last noted. */
+extern void mvs_store_refuse_untold(MvsStore *store);
+
 /* Closes it, keeping the lock. */
 extern void mvs_store_close(MvsStore *store);
 
