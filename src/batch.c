@@ -479,6 +479,7 @@ work_group(MvsPending **group, int count)
 {
 	MemoryContext old = CurrentMemoryContext;
 	volatile bool failed = false;
+	volatile bool locked = false;
 
 	PG_TRY();
 	{
@@ -487,8 +488,8 @@ work_group(MvsPending **group, int count)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
-		mvs_worker_note_error(count == 1 && group[0]->tries == 0);
-		if (count == 1)
+		locked = !mvs_worker_note_error(count == 1 && group[0]->tries == 0);
+		if (count == 1 && !locked)
 			strlcpy(group[0]->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
 		failed = true;
 	}
@@ -505,7 +506,7 @@ work_group(MvsPending **group, int count)
 			work_group(group + i, 1);
 		else
 		{
-			group[0]->outcome = MVS_OUTCOME_ERROR;
+			group[0]->outcome = locked ? MVS_OUTCOME_LOCKED : MVS_OUTCOME_ERROR;
 			group[0]->found = false;
 		}
 	}
@@ -976,7 +977,7 @@ note_failure(MvsPending *item)
 		MemoryContextSwitchTo(old);
 		noted = false;
 		item->request->journal = journal;
-		mvs_worker_note_error(false);
+		(void) mvs_worker_note_error(false);
 	}
 	PG_END_TRY();
 	return noted;

@@ -259,7 +259,7 @@ mvs_calendar_cut(Oid store, MvsCalendarRow *row, int position)
 {
 	Relation	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), RowExclusiveLock);
 
-	CatalogTupleDelete(calendar, &row->tid);
+	mvs_catalog_delete(calendar, &row->tid);
 	if (position < row->size)
 	{
 		CatalogIndexState indexes = CatalogOpenIndexes(calendar);

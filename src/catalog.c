@@ -17,11 +17,13 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
 #include "executor/spi.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -50,9 +52,11 @@ static const char *const catalog_names[MVS_CATALOG_COUNT] = {
 };
 
 static Oid	catalog_oids[MVS_CATALOG_COUNT];
+static bool never_wait = false; /* for others who are at a row */
 
 static bool find_extension(Oid *schema, char **version);
 static void invalidate(Datum argument, Oid relation);
+static bool lock_row(Relation catalog, ItemPointer tid, LockWaitPolicy policy);
 
 /* Schema and version of the extension; false without it. */
 static bool
@@ -159,6 +163,58 @@ mvs_catalog_find(Relation catalog, MvsCatalog index, Oid store, Snapshot snapsho
 	return tuple;
 }
 
+/* Lock a row for a change, if it is still what was found. */
+static bool
+lock_row(Relation catalog, ItemPointer tid, LockWaitPolicy policy)
+{
+	TupleTableSlot *slot = table_slot_create(catalog, NULL);
+	TM_FailureData failure;
+	TM_Result	result = table_tuple_lock(catalog, tid, SnapshotAny, slot,
+										  GetCurrentCommandId(true), LockTupleExclusive,
+										  policy, 0, &failure);
+
+	ExecDropSingleTupleTableSlot(slot);
+	return result == TM_Ok;
+}
+
+bool
+mvs_catalog_lock_row(Relation catalog, ItemPointer tid)
+{
+	return lock_row(catalog, tid, LockWaitBlock);
+}
+
+void
+mvs_catalog_never_wait(void)
+{
+	never_wait = true;
+}
+
+void
+mvs_catalog_refuse_wait(Relation catalog)
+{
+	if (never_wait)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("another transaction is changing a row of \"%s\"",
+						RelationGetRelationName(catalog))));
+}
+
+void
+mvs_catalog_update(Relation catalog, ItemPointer tid, HeapTuple tuple)
+{
+	if (never_wait && !lock_row(catalog, tid, LockWaitSkip))
+		mvs_catalog_refuse_wait(catalog);
+	CatalogTupleUpdate(catalog, tid, tuple);
+}
+
+void
+mvs_catalog_delete(Relation catalog, ItemPointer tid)
+{
+	if (never_wait && !lock_row(catalog, tid, LockWaitSkip))
+		mvs_catalog_refuse_wait(catalog);
+	CatalogTupleDelete(catalog, tid);
+}
+
 bool
 mvs_catalog_forget(MvsCatalog table, MvsCatalog index, Oid store)
 {
@@ -172,7 +228,7 @@ mvs_catalog_forget(MvsCatalog table, MvsCatalog index, Oid store)
 	scan = systable_beginscan(catalog, mvs_catalog_oid(index, false), true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		CatalogTupleDelete(catalog, &tuple->t_self);
+		mvs_catalog_delete(catalog, &tuple->t_self);
 		found = true;
 	}
 	systable_endscan(scan);

@@ -72,6 +72,19 @@ extern HeapTuple mvs_catalog_find(Relation catalog, MvsCatalog index, Oid store,
 /* A copy of a row, if it is where it once was. */
 extern HeapTuple mvs_catalog_fetch(Relation catalog, ItemPointer tid);
 
+/*
+ * Change and delete a row that was found by a fresh snapshot. A process that has said so
+ * once never waits for another transaction that is at the row, or will have made it:
+ * 55P03 then.
+ */
+extern void mvs_catalog_update(Relation catalog, ItemPointer tid, HeapTuple tuple);
+extern void mvs_catalog_delete(Relation catalog, ItemPointer tid);
+extern void mvs_catalog_never_wait(void);
+extern void mvs_catalog_refuse_wait(Relation catalog);
+
+/* Waits for others who are at a row, and locks it; false if they have changed it. */
+extern bool mvs_catalog_lock_row(Relation catalog, ItemPointer tid);
+
 /* Deletes all rows of a store; false if there were none. */
 extern bool mvs_catalog_forget(MvsCatalog table, MvsCatalog index, Oid store);
 

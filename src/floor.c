@@ -16,6 +16,7 @@
 #include "catalog/indexing.h"
 #include "utils/hsearch.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "catalog.h"
 #include "floor.h"
@@ -92,9 +93,17 @@ mvs_floor_raise(Oid store, int64 floor)
 	}
 
 	if (!old)
+	{
+		SnapshotData dirty;
+
+		/* A restore under way may have brought one. */
+		InitDirtySnapshot(dirty);
+		if (mvs_catalog_find(catalog, MVS_FLOOR_KEY, store, &dirty) != NULL)
+			mvs_catalog_refuse_wait(catalog);
 		CatalogTupleInsert(catalog, tuple);
+	}
 	else if (DatumGetInt64(old_values[Anum_floor_floor - 1]) < floor)
-		CatalogTupleUpdate(catalog, &old->t_self, tuple);
+		mvs_catalog_update(catalog, &old->t_self, tuple);
 	else
 		tuple->t_self = old->t_self;
 	place->tid = tuple->t_self;

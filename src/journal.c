@@ -228,7 +228,7 @@ mvs_journal_note(MvsDatabase *database, MvsRequest *request, int attempts, const
 		replace[Anum_journal_error - 1] = true;
 		new = heap_modify_tuple(&old, RelationGetDescr(journal), values, nulls, replace);
 		ReleaseBuffer(buffer);
-		CatalogTupleUpdate(journal, &old.t_self, new);
+		mvs_catalog_update(journal, &old.t_self, new);
 	}
 	table_close(journal, RowExclusiveLock);
 	return true;
@@ -424,9 +424,12 @@ mvs_journal_adopt(MvsDatabase *database)
 		Datum		values[Natts_journal];
 		bool		nulls[Natts_journal];
 		bool		replace[Natts_journal] = {false};
+		HeapTuple	adopted;
 
 		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
-		if (is_own(values))
+
+		/* Somebody else may have adopted it, or voided it, just now. */
+		if (is_own(values) || !mvs_catalog_lock_row(journal, &tuple->t_self))
 			continue;
 		values[Anum_journal_id - 1] = Int64GetDatum(mvs_version_tick(database));
 		values[Anum_journal_system - 1] = Int64GetDatum(GetSystemIdentifier());
@@ -434,9 +437,9 @@ mvs_journal_adopt(MvsDatabase *database)
 		values[Anum_journal_spilled - 1] = BoolGetDatum(true);
 		replace[Anum_journal_id - 1] = replace[Anum_journal_system - 1] =
 			replace[Anum_journal_database - 1] = replace[Anum_journal_spilled - 1] = true;
-		CatalogTupleUpdate(journal, &tuple->t_self,
-						   heap_modify_tuple(tuple, RelationGetDescr(journal),
-											 values, nulls, replace));
+		adopted = heap_modify_tuple(tuple, RelationGetDescr(journal), values, nulls, replace);
+		CatalogTupleUpdate(journal, &tuple->t_self, adopted);
+		heap_freetuple(adopted);
 		count++;
 	}
 	systable_endscan(scan);

@@ -328,15 +328,17 @@ mvs_pin_load(MvsDatabase *database, MemoryContext context)
 
 		PushActiveSnapshot(GetTransactionSnapshot());
 		count = read_pins(NULL, GetActiveSnapshot(), &pins);
-		if (known)
-		{
-			pfree(known);
-			pfree(lowest);
-		}
-		known = MemoryContextAlloc(context, Max(count, 1) * sizeof(Pin));
-		lowest = MemoryContextAlloc(context, Max(count, 1) * sizeof(Lowest));
+		/* An error leaves none. */
 		known_count = lowest_count = 0;
 		lowest_until = DT_NOBEGIN;
+		if (known)
+			pfree(known);
+		known = NULL;
+		if (lowest)
+			pfree(lowest);
+		lowest = NULL;
+		known = MemoryContextAlloc(context, Max(count, 1) * sizeof(Pin));
+		lowest = MemoryContextAlloc(context, Max(count, 1) * sizeof(Lowest));
 		for (int i = 0; i < count; i++)
 		{
 			if (pins[i].expires > pin_time(database))

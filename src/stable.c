@@ -299,7 +299,7 @@ mvs_stable_write(int64 version)
 		CatalogTupleInsert(catalog, new);
 	else if (DatumGetInt64(heap_getattr(old, Anum_stable_version,
 										RelationGetDescr(catalog), &isnull)) < version)
-		CatalogTupleUpdate(catalog, &old->t_self, new);
+		mvs_catalog_update(catalog, &old->t_self, new);
 	else
 		new->t_self = old->t_self;
 	place = new->t_self;

@@ -393,7 +393,7 @@ mvstore_stat_stores(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* The stores that the worker of this database cannot get at. */
+/* The stores, and tables of the catalog, that the worker of this database cannot get at. */
 Datum
 mvstore_stat_troubles(PG_FUNCTION_ARGS)
 {
@@ -416,6 +416,7 @@ mvstore_stat_troubles(PG_FUNCTION_ARGS)
 		bool		nulls[5] = {false};
 
 		values[0] = CStringGetTextDatum(troubles[i].locked ? "lock" : "error");
+		nulls[1] = !OidIsValid(troubles[i].store);	/* of the database */
 		values[1] = ObjectIdGetDatum(troubles[i].store);
 		values[2] = TimestampTzGetDatum(troubles[i].since);
 		values[3] = Int64GetDatum(troubles[i].requests);

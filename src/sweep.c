@@ -245,7 +245,7 @@ mvs_sweep_load(void)
 
 	StartTransactionCommand();
 	locked = !mvs_catalog_lock();
-	MemoryContextSwitchTo(mvs_worker.context);
+	MemoryContextSwitchTo(old);
 	if (!locked)
 		stores = mvs_calendar_stores();
 	CommitTransactionCommand();
@@ -357,7 +357,7 @@ mvs_sweep_all(uint64 sequence)
 
 	StartTransactionCommand();
 	mvs_worker_lock_catalog(MVS_POLICY);
-	MemoryContextSwitchTo(mvs_worker.context);
+	MemoryContextSwitchTo(old);
 	stores = mvs_store_list();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(old);
@@ -433,6 +433,7 @@ mvs_sweep_run(void)
 	MvsSweep   *volatile sweep = NULL;
 	volatile SweepState state = SWEEP_LOCKED;
 	volatile bool run;
+	volatile bool failed = false;
 	ListCell   *cell;
 
 	if (mvs_worker.sweeps == NIL)
@@ -464,21 +465,24 @@ mvs_sweep_run(void)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
-		mvs_worker_note_error(sweep->tries == 0);
+		failed = mvs_worker_note_error(sweep->tries == 0);
+		state = SWEEP_LOCKED;
 		/* It may have gone on behind what was rolled back. */
 		sweep->from = sweep->next = 0;
 		if (!run)
 			begin_pass(sweep);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	if (failed)
+	{
 		sweep->tries++;
 		sweep->locked = false;
 		strlcpy(sweep->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
 		sweep->due_at = mvs_worker_error_delay(sweep->tries);
-		mvs_worker_report();
-		return true;
 	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(old);
-	after_slice(sweep, state, run);
+	else
+		after_slice(sweep, state, run);
 	mvs_worker_report();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
 	return true;

@@ -68,6 +68,29 @@
 /* Milliseconds that SIGTERM leaves for what is due. */
 #define SHUTDOWN_TIME 5000
 
+/*
+ * What the worker does besides batches and sweeps, which look after themselves. Each is
+ * tried by itself: what is wrong with one table of the catalog is in the way of nothing
+ * else.
+ */
+typedef enum Step
+{
+	STEP_STABLE,				/* write the row of mvstore_stable */
+	STEP_PAUSE,					/* see whether drops are paused */
+	STEP_CALENDAR,				/* see which stores have one */
+	STEP_PINS,					/* see which there are */
+	STEP_MARKS,					/* take marks over */
+	STEP_JOURNAL,				/* work off what stands in the journal */
+	STEP_MAINTAIN				/* have stores vacuumed */
+} Step;
+
+static struct
+{
+	TimestampTz due_at;			/* not tried before; 0: when there is something to do */
+	int			tries;			/* that failed, in a row */
+	char		error[MVS_ERROR_LENGTH];	/* of the last */
+}			steps[STEP_MAINTAIN + 1];
+
 MvsWorker	mvs_worker = {.journal_sequence = PG_UINT64_MAX};
 
 static MemoryContext loop_context;
@@ -75,8 +98,9 @@ static TimestampTz claimed_at;
 static TimestampTz idle_since;	/* of drops */
 static TimestampTz served_at = 0;	/* when it last did something for readers */
 static TimestampTz give_way_until = 0;	/* set: ends to make room, with nothing due before */
-static TimestampTz load_due_at = 0; /* pins and calendar are not tried before */
-static bool loaded = false;		/* the calendar is */
+static bool calendar_known = false;
+static bool pins_known = false;
+static bool pause_known = false;
 static double rate_debt = 0;	/* entries dropped that mvstore.drop_rate_limit has yet to allow */
 static TimestampTz rate_debt_at = 0;	/* as of then */
 static TimestampTz stable_due_at;	/* when mvstore_stable is to be written; DT_NOEND: not */
@@ -89,8 +113,20 @@ static void forget_requests(void);
 static bool claim_slot(void);
 static void release_slot(int code, Datum argument);
 static bool extension_is_here(bool *matches);
-static void load_catalog(void);
+static void work(void);
+static void last_effort(void);
+static void try_step(Step step, bool (*action) (void));
+static bool write_stable(void);
+static bool load_pause(void);
+static bool load_calendar(void);
+static bool load_pins(void);
+static bool take_marks(void);
+static bool run_journal(void);
+static bool maintain(void);
+static bool drops_stand(void);
+static TimestampTz next_step(void);
 static void wait_for_update(void);
+static bool is_trouble(const MvsTrouble *trouble, Oid store, bool locked, const char *message);
 static void add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked,
 						const char *message, int64 requests);
 static TimestampTz throttled_until(void);
@@ -172,7 +208,6 @@ void
 mvs_worker_main(Datum argument)
 {
 	bool		matches;
-	bool		sweeps_first = false;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, handle_sigterm);
@@ -181,6 +216,7 @@ mvs_worker_main(Datum argument)
 	/* Registered first, so that it runs when locks and the connection are gone. */
 	before_shmem_exit(release_slot, (Datum) 0);
 	mvs_worker_connect(DatumGetObjectId(argument));
+	mvs_catalog_never_wait();
 
 	mvs_worker.context = AllocSetContextCreate(TopMemoryContext, "mvstore worker",
 											   ALLOCSET_DEFAULT_SIZES);
@@ -199,24 +235,42 @@ mvs_worker_main(Datum argument)
 		wait_for_update();
 	if (mvs_worker_is_stopping())
 		proc_exit(0);
-	mvs_pause_load(mvs_worker.database);
-	MemoryContextSwitchTo(loop_context);
 
-	/* Shared memory is new: what it held is in the journal and in the stores. */
-	if (!mvs_worker.database->swept)
+	PG_TRY();
 	{
-		mvs_sweep_all(0);
-		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-		mvs_worker.database->journal_wanted = true;
-		mvs_worker.database->swept = true;
-		LWLockRelease(mvs_worker.database->queue_lock);
-		mvs_worker_report();
+		work();
+		if (got_sigterm)
+			last_effort();
+	}
+	PG_CATCH();
+	{
+		/* What nobody expects ends the process; whoever looks is to see why. */
+		(void) mvs_worker_note_error(true);
+		proc_exit(1);
+	}
+	PG_END_TRY();
+	proc_exit(0);
+}
+
+/* What the worker does until it is to end. */
+static void
+work(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+	bool		sweeps_first = false;
+
+	/* Shared memory is new: what it held is in the journal, and in the stores: see take_marks(). */
+	if (!database->swept)
+	{
+		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+		database->journal_wanted = true;
+		LWLockRelease(database->queue_lock);
 	}
 
 	claimed_at = idle_since = GetCurrentTimestamp();
 	for (;;)
 	{
-		bool		busy;
+		bool		busy = false;
 
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
@@ -228,24 +282,19 @@ mvs_worker_main(Datum argument)
 			ProcessConfigFile(PGC_SIGHUP);
 		}
 		if (mvs_worker_is_stopping())
-			break;
+			return;
 
-		if (mvs_stable_serve(mvs_worker.database, false, &stable_due_at))
-			served_at = GetCurrentTimestamp();
-		MemoryContextSwitchTo(loop_context);
-		if (mvs_worker.database->pause_changed)
-			mvs_pause_load(mvs_worker.database);
-		MemoryContextSwitchTo(loop_context);
-		load_catalog();
-		mvs_sweep_take_marks();
-		if (mvs_worker.database->recheck)
+		try_step(STEP_STABLE, write_stable);
+		try_step(STEP_PAUSE, load_pause);
+		try_step(STEP_CALENDAR, load_calendar);
+		try_step(STEP_PINS, load_pins);
+		try_step(STEP_MARKS, take_marks);
+		if (database->recheck)
 			mvs_batch_recheck();
-		busy = false;
-		if (!mvs_worker.database->paused && throttled_until() == 0)
+		if (!drops_stand() && throttled_until() == 0)
 		{
 			mvs_left_take_up();
-			if (mvs_batch_journal_is_due())
-				mvs_batch_run_journal();
+			try_step(STEP_JOURNAL, run_journal);
 			/* With a rate limit, the first may leave nothing to the second. */
 			if (sweeps_first)
 				busy = mvs_sweep_run();
@@ -255,43 +304,162 @@ mvs_worker_main(Datum argument)
 				busy |= mvs_sweep_run();
 			sweeps_first = mvs_drop_rate_limit > 0 && !sweeps_first;
 		}
-		mvs_maintain(TimestampDifferenceExceeds(idle_since, GetCurrentTimestamp(), ROTATE_TIME));
-		MemoryContextSwitchTo(loop_context);
+		try_step(STEP_MAINTAIN, maintain);
 		if (busy)
 			idle_since = GetCurrentTimestamp();
 		else
 			sleep_until_needed();
 	}
-
-	/* A last effort; what it does not reach is not lost. */
-	if (got_sigterm)
-	{
-		TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_TIME);
-
-		while (GetCurrentTimestamp() < deadline && !mvs_worker.database->paused &&
-			   throttled_until() == 0 && mvs_batch_run(true))
-			CHECK_FOR_INTERRUPTS();
-		(void) mvs_stable_serve(mvs_worker.database, true, &stable_due_at);
-	}
-	proc_exit(0);
 }
 
-/* Read pins and calendar where that is due; where a lock is in the way, later. */
+/* After SIGTERM; what it does not reach is not lost. */
 static void
-load_catalog(void)
+last_effort(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_TIME);
 
-	if ((loaded && !mvs_worker.database->pins_changed && mvs_pin_next_expiry() > now) ||
-		load_due_at > now)
+	while (GetCurrentTimestamp() < deadline && !drops_stand() && throttled_until() == 0 &&
+		   mvs_batch_run(true))
+		CHECK_FOR_INTERRUPTS();
+	(void) mvs_stable_serve(mvs_worker.database, true, &stable_due_at);
+}
+
+/* ------------------------------------------------------------------------
+ * Steps
+ *
+ * Each sees whether there is something to do; false where a lock is in the way.
+ * ------------------------------------------------------------------------ */
+
+/* Try one, if it is not to wait after an error or a lock. */
+static void
+try_step(Step step, bool (*action) (void))
+{
+	int			tries = steps[step].tries;
+	volatile bool done = false;
+	volatile bool failed = false;
+
+	if (steps[step].due_at > GetCurrentTimestamp())
 		return;
-	loaded = loaded || mvs_sweep_load();
-	load_due_at = mvs_pin_load(mvs_worker.database, mvs_worker.context) && loaded ?
-		0 : mvs_worker_lock_delay(0);
+	PG_TRY();
+	{
+		done = action();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(loop_context);
+		waiting = false;
+		failed = mvs_worker_note_error(tries == 0);
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(loop_context);
+
+	if (failed)
+		strlcpy(steps[step].error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
+	steps[step].tries = failed ? tries + 1 : 0;
+	steps[step].due_at = failed ? mvs_worker_error_delay(tries) :
+		done ? 0 : mvs_worker_lock_delay(0);
+	if (failed || tries > 0)
+		mvs_worker_report();
+}
+
+static bool
+write_stable(void)
+{
+	if (mvs_stable_serve(mvs_worker.database, false, &stable_due_at))
+		served_at = GetCurrentTimestamp();
+	return true;				/* of a lock stable_due_at tells */
+}
+
+static bool
+load_pause(void)
+{
+	if (pause_known && !mvs_worker.database->pause_changed)
+		return true;
+	pause_known = false;
+	mvs_pause_load(mvs_worker.database);
+	return pause_known = true;
+}
+
+static bool
+load_calendar(void)
+{
+	if (calendar_known)
+		return true;
+	calendar_known = mvs_sweep_load();
+	mvs_worker_report();
+	return calendar_known;
+}
+
+static bool
+load_pins(void)
+{
+	if (pins_known && !mvs_worker.database->pins_changed &&
+		mvs_pin_next_expiry() > GetCurrentTimestamp())
+		return true;
+	pins_known = false;
+	pins_known = mvs_pin_load(mvs_worker.database, mvs_worker.context);
 	mvs_worker_report();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
+	return pins_known;
 }
+
+static bool
+take_marks(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+
+	if (!database->swept)
+	{
+		mvs_sweep_all(0);
+		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+		database->swept = true;
+		LWLockRelease(database->queue_lock);
+		mvs_worker_report();
+	}
+	mvs_sweep_take_marks();
+	return true;
+}
+
+static bool
+run_journal(void)
+{
+	if (mvs_batch_journal_is_due())
+		mvs_batch_run_journal();
+	return true;
+}
+
+static bool
+maintain(void)
+{
+	mvs_maintain(TimestampDifferenceExceeds(idle_since, GetCurrentTimestamp(), ROTATE_TIME));
+	return true;				/* of a lock mvs_maintain_due() tells */
+}
+
+/* Whether nothing is dropped: drops are paused, or perhaps. */
+static bool
+drops_stand(void)
+{
+	return !pause_known || mvs_worker.database->paused;
+}
+
+/* When the next one is to be tried again; DT_NOEND: none has met an error, or a lock. */
+static TimestampTz
+next_step(void)
+{
+	TimestampTz next = DT_NOEND;
+
+	for (int i = 0; i < lengthof(steps); i++)
+	{
+		/* One is only tried when something may be dropped. */
+		if (steps[i].due_at != 0 && (i != STEP_JOURNAL || (!drops_stand() && throttled_until() == 0)))
+			next = Min(next, steps[i].due_at);
+	}
+	return next;
+}
+
+/* ------------------------------------------------------------------------
+ * Coming and going
+ * ------------------------------------------------------------------------ */
 
 /* Whether the database has the extension; in matches is told whether in our version. */
 static bool
@@ -445,7 +613,7 @@ release_slot(int code, Datum argument)
  * Around it
  * ------------------------------------------------------------------------ */
 
-void
+bool
 mvs_worker_note_error(bool log)
 {
 	static char logged[MVS_ERROR_LENGTH];
@@ -456,6 +624,13 @@ mvs_worker_note_error(bool log)
 	char		message[MVS_ERROR_LENGTH];
 
 	HOLD_INTERRUPTS();
+	if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE)
+	{
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		RESUME_INTERRUPTS();
+		return false;
+	}
 	error = CopyErrorData();
 	strlcpy(message, error->message ? error->message : "unknown error", MVS_ERROR_LENGTH);
 
@@ -475,6 +650,7 @@ mvs_worker_note_error(bool log)
 	LWLockRelease(mvs_worker.database->queue_lock);
 	FreeErrorData(error);
 	RESUME_INTERRUPTS();
+	return true;
 }
 
 MvsLook
@@ -589,6 +765,9 @@ mvs_worker_report(void)
 	int			trouble_count = 0;
 	ListCell   *cell;
 
+	for (int i = 0; i < lengthof(steps); i++)
+		if (steps[i].tries > 0)
+			add_trouble(troubles, &trouble_count, InvalidOid, false, steps[i].error, 0);
 	foreach(cell, mvs_worker.pending)
 	{
 		MvsPending *item = lfirst(cell);
@@ -658,8 +837,8 @@ mvs_worker_report(void)
 	{
 		/* It began when it was first told of. */
 		for (int j = 0; j < database->trouble_count; j++)
-			if (database->troubles[j].store == troubles[i].store &&
-				database->troubles[j].locked == troubles[i].locked)
+			if (is_trouble(&database->troubles[j], troubles[i].store, troubles[i].locked,
+						   troubles[i].message))
 				troubles[i].since = database->troubles[j].since;
 	}
 	memcpy(database->troubles, troubles, trouble_count * sizeof(MvsTrouble));
@@ -667,7 +846,15 @@ mvs_worker_report(void)
 	LWLockRelease(database->queue_lock);
 }
 
-/* Note a store that we cannot get at, and so many more requests that wait for it. */
+/* Whether a trouble is of the same kind, on the same store; without a store, the very same. */
+static bool
+is_trouble(const MvsTrouble *trouble, Oid store, bool locked, const char *message)
+{
+	return trouble->store == store && trouble->locked == locked &&
+		(OidIsValid(store) || strcmp(trouble->message, message) == 0);
+}
+
+/* Note a store, or without one a table of the catalog, that we cannot get at, and so many more requests that wait for it. */
 static void
 add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked, const char *message,
 			int64 requests)
@@ -675,7 +862,7 @@ add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked, const char
 	MvsTrouble *trouble = NULL;
 
 	for (int i = 0; i < *count && !trouble; i++)
-		if (troubles[i].store == store && troubles[i].locked == locked)
+		if (is_trouble(&troubles[i], store, locked, message))
 			trouble = &troubles[i];
 	if (!trouble && *count < MVS_MAX_TROUBLES)
 	{
@@ -704,9 +891,9 @@ time_of_next_try(void)
 	ListCell   *cell;
 
 	/* What a pin holds back goes when it expires; if that cannot be looked at now, then later. */
-	wake_at = Max(mvs_pin_next_expiry(), load_due_at);
+	wake_at = Min(Max(mvs_pin_next_expiry(), steps[STEP_PINS].due_at), next_step());
 	if ((mvs_worker.pending == NIL && mvs_worker.left == NIL && mvs_worker.sweeps == NIL) ||
-		mvs_worker.database->paused)
+		drops_stand())
 		return wake_at;
 	throttled = throttled_until();
 	if (throttled != 0)
@@ -746,6 +933,7 @@ sleep_until_needed(void)
 		mvs_worker.sweeps != NIL;
 	TimestampTz throttled = throttled_until();
 	bool		maintaining = mvs_maintain_is_running();
+	bool		retries = next_step() != DT_NOEND;
 	bool		crowded = false;
 	bool		leave;
 	long		timeout;
@@ -762,12 +950,12 @@ sleep_until_needed(void)
 	}
 	if (throttled != 0)
 		wake_at = Min(wake_at, throttled);
-	if (load_due_at != 0)
-		wake_at = Min(wake_at, load_due_at);
-	wake_at = Min(wake_at, mvs_maintain_due(idle_since, ROTATE_TIME));
+	wake_at = Min(wake_at, Max(mvs_maintain_due(idle_since, ROTATE_TIME),
+							   steps[STEP_MAINTAIN].due_at));
+	stable_due_at = Max(stable_due_at, steps[STEP_STABLE].due_at);
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	leave = !keeps && loaded && !maintaining &&
+	leave = !keeps && !retries && !maintaining &&
 		database->queue_count == 0 && database->mark_count == 0 &&
 		!database->all_marked && !database->journal_wanted &&
 		!database->stable_due && mvs_worker.journal_sequence == PG_UINT64_MAX &&
@@ -776,7 +964,7 @@ sleep_until_needed(void)
 	{
 		/* What is kept here goes back, and we too, until something of it is due. */
 		give_way_until = Min(wake_at, stable_due_at);
-		if (database->queue_count > 0 && !database->paused)
+		if (database->queue_count > 0 && !drops_stand())
 			give_way_until = Min(give_way_until, mvs_queue_due(database, now));
 		give_way_until = Min(give_way_until, TimestampTzPlusMilliseconds(now, MAX_DELAY));
 		LWLockRelease(database->queue_lock);
@@ -792,7 +980,7 @@ sleep_until_needed(void)
 	}
 	else
 	{
-		bool		paused = database->paused;
+		bool		paused = drops_stand();
 		bool		full = paused || throttled != 0 || mvs_batch_is_full();
 		bool		waiting = database->queue_count > 0 && !full;
 
@@ -808,11 +996,12 @@ sleep_until_needed(void)
 		/* A wait for a lock may have used up the latch of something that came in it. */
 		if (mvs_worker_is_stopping() || ConfigReloadPending ||
 			database->queue_count >= database->queue_wake_at ||
-			database->mark_count > 0 || database->all_marked ||
-			database->pause_changed || database->recheck ||
-			(database->pins_changed && load_due_at == 0) ||
-			(!paused && throttled == 0 && mvs_batch_journal_is_due()) ||
-			(database->stable_due && stable_due_at == DT_NOEND))
+			((database->mark_count > 0 || database->all_marked) && steps[STEP_MARKS].due_at == 0) ||
+			(database->pause_changed && steps[STEP_PAUSE].due_at == 0) || database->recheck ||
+			(database->pins_changed && steps[STEP_PINS].due_at == 0) ||
+			(!paused && throttled == 0 && mvs_batch_journal_is_due() &&
+			 steps[STEP_JOURNAL].due_at == 0) ||
+			(database->stable_due && stable_due_at == DT_NOEND && steps[STEP_STABLE].due_at == 0))
 			wake_at = now;
 		database->worker_state = MVS_WORKER_IDLE;
 		if (throttled == 0)

@@ -76,8 +76,9 @@ extern void mvs_worker_lock_catalog(MvsCatalog table);
 /*
  * In a PG_CATCH block: ends the transaction, and keeps the error where the view
  * shows it; where it is another than the last, or that was long ago, in the log, too.
+ * False where it was but a lock that could not be had at once, which is none.
  */
-extern void mvs_worker_note_error(bool log);
+extern bool mvs_worker_note_error(bool log);
 
 /* Tells those who wait for requests what is still kept here. */
 extern void mvs_worker_report(void);
