@@ -744,6 +744,7 @@ merge_adopted(Level *level)
 	if (adopted == NULL)
 		return;
 	merge_adopted(adopted);
+	MVS_FAULT("level-merging");
 	merge_levels(level, adopted);
 	level->adopted = NULL;
 	MemoryContextDelete(adopted->context);

@@ -52,6 +52,7 @@ sub load
 		"BEGIN; SELECT mvstore_drop('plain', '$round/keep'); ROLLBACK",
 		"DO \$\$ BEGIN BEGIN PERFORM mvstore_drop('plain', '$round/keep'); RAISE 'no'; "
 		  . "EXCEPTION WHEN raise_exception THEN NULL; END; "
+		  . "BEGIN PERFORM mvstore_drop('plain', '$round/x'); EXCEPTION WHEN raise_exception THEN NULL; END; "
 		  . "PERFORM mvstore_put('plain', '$round/y', '1'); END \$\$",
 		(map { "SELECT mvstore_put('single', '$round/z', '$_')" } 1 .. 3),
 		"SELECT mvstore_put('single', '$round/w', '1')",
