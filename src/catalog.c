@@ -267,7 +267,7 @@ bool
 mvs_catalog_lock(void)
 {
 	static const MvsCatalog tables[] = {MVS_POLICY, MVS_FLOOR, MVS_JOURNAL, MVS_CALENDAR,
-	MVS_PIN, MVS_STABLE, MVS_CLOCK};
+	MVS_PIN, MVS_STABLE};
 
 	for (int i = 0; i < lengthof(tables); i++)
 	{

@@ -45,6 +45,7 @@
 #include "commands/sequence.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -75,7 +76,8 @@ static int64 clock_version(void);
 static Form_pg_sequence_data clock_row(Page page);
 static int64 read_clock(Oid sequence, MvsDatabase *database, bool *foreign);
 static int64 write_clock(Relation sequence, MvsDatabase *database, int64 mark);
-static int64 raise_mark(MvsDatabase *database, int64 needed);
+static Relation open_clock(bool wait);
+static bool raise_mark(MvsDatabase *database, int64 needed, bool wait);
 static bool find_lowest_writer(MvsDatabase *database, Snapshot snapshot,
 							   FullTransactionId next, MvsWriter *lowest);
 static bool want_stable(MvsDatabase *database);
@@ -246,7 +248,7 @@ mvs_version_take(MvsDatabase *database, int64 above)
 
 		if (mine.version != 0)
 			return mine.version;
-		(void) raise_mark(database, version);
+		(void) raise_mark(database, version, true);
 	}
 }
 
@@ -267,7 +269,7 @@ mvs_version_tick(MvsDatabase *database)
 
 		if (taken)
 			return tick;
-		(void) raise_mark(database, tick);
+		(void) raise_mark(database, tick, true);
 	}
 }
 
@@ -303,7 +305,7 @@ mvs_version_past(MvsDatabase *database, int64 version)
 	bool		wake = false;
 
 	if (version > database->mark)
-		(void) raise_mark(database, version);
+		(void) raise_mark(database, version, true);
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 	database->past_writes++;
 	if (version > database->last)
@@ -327,16 +329,45 @@ want_stable(MvsDatabase *database)
 }
 
 /*
- * Move the durable mark to at least "needed", and some way ahead of the clock;
- * the mark then. Without a slot it is the sequence alone.
+ * The sequence, locked; NULL where there is none to be had without waiting. Somebody
+ * may just be dropping it, or the extension that a running statement came from.
  */
-static int64
-raise_mark(MvsDatabase *database, int64 needed)
+static Relation
+open_clock(bool wait)
 {
-	Relation	sequence = relation_open(mvs_catalog_oid(MVS_CLOCK, false), RowExclusiveLock);
-	int64		mark;
-	LOCKTAG		tag;
+	Relation	sequence = NULL;
 
+	while (sequence == NULL)
+	{
+		Oid			oid = mvs_catalog_oid(MVS_CLOCK, !wait);
+
+		if (wait)
+			sequence = try_relation_open(oid, RowExclusiveLock);
+		else if (!OidIsValid(oid) || !ConditionalLockRelationOid(oid, RowExclusiveLock))
+			return NULL;
+		else if ((sequence = try_relation_open(oid, NoLock)) == NULL)
+		{
+			UnlockRelationOid(oid, RowExclusiveLock);
+			return NULL;
+		}
+	}
+	return sequence;
+}
+
+/*
+ * Move the durable mark to at least "needed", and some way ahead of the clock.
+ * Without a slot it is the sequence alone. Without waiting it may be that the
+ * sequence cannot be had: false.
+ */
+static bool
+raise_mark(MvsDatabase *database, int64 needed, bool wait)
+{
+	Relation	sequence = open_clock(wait);
+	LOCKTAG		tag;
+	int64		mark;
+
+	if (sequence == NULL)
+		return false;
 	mvs_lock_tag(&tag, MVS_LOCK_CLOCK, RelationGetRelid(sequence), 0);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 
@@ -355,7 +386,7 @@ raise_mark(MvsDatabase *database, int64 needed)
 	}
 	LockRelease(&tag, ExclusiveLock, false);
 	relation_close(sequence, RowExclusiveLock);
-	return mark;
+	return true;
 }
 
 void
@@ -364,7 +395,7 @@ mvs_version_reread(MvsDatabase *database)
 	int64		written = read_clock(mvs_catalog_oid(MVS_CLOCK, false), NULL, NULL);
 
 	if (written > database->mark)
-		(void) raise_mark(database, written);
+		(void) raise_mark(database, written, true);
 }
 
 bool
@@ -376,7 +407,7 @@ mvs_version_restored(MvsDatabase *database)
 	if (restored)
 	{
 		/* Raised, it goes on from the greater of both, and so does the row. */
-		(void) raise_mark(database, Max(written, database->mark) + 1);
+		(void) raise_mark(database, Max(written, database->mark) + 1, true);
 		mvs_version_want_stable(database);
 		mvs_wake_worker(database);
 	}
@@ -507,7 +538,7 @@ int64
 mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted)
 {
 	FullTransactionId next = ReadNextFullTransactionId();
-	bool		raised = !OidIsValid(mvs_catalog_oid(MVS_CLOCK, true));
+	bool		raised = false;
 	bool		known;
 	int64		stable;
 
@@ -524,7 +555,7 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted)
 		if (beyond <= database->mark || raised)
 			break;
 		LWLockRelease(database->version_lock);
-		(void) raise_mark(database, beyond);
+		(void) raise_mark(database, beyond, wanted != MVS_NEWEST);
 		raised = true;
 	}
 	stable = Min(stable, database->mark);
@@ -554,7 +585,9 @@ mvs_version_mark(int64 wanted)
 	if (!OidIsValid(sequence))
 		return 0;
 	mark = read_clock(sequence, NULL, NULL);
-	return mark < needed ? raise_mark(NULL, needed) : mark;
+	if (mark < needed && raise_mark(NULL, needed, wanted != MVS_NEWEST))
+		mark = read_clock(sequence, NULL, NULL);
+	return mark;
 }
 
 MvsWriter

@@ -66,7 +66,7 @@ extern void mvs_version_past(MvsDatabase *database, int64 version);
  * snapshot sees it. No transaction gets a version at or below the answer later.
  * The durable mark is raised where the answer would reach beyond it, as far as
  * "wanted": then it takes the clock lock, and writes WAL, with no need of a
- * transaction id.
+ * transaction id. For MVS_NEWEST it waits for no lock on the sequence.
  */
 extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted);
 
