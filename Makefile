@@ -41,6 +41,7 @@ OBJS = \
 	src/rule.o \
 	src/shmem.o \
 	src/stable.o \
+	src/standby.o \
 	src/statement.o \
 	src/stats.o \
 	src/store.o \

@@ -39,6 +39,13 @@
 #include "varatt.h"
 #endif
 
+/*
+ * From libpq/auth.h, which cannot be included where the headers of Kerberos are
+ * missing and the server was built with it.
+ */
+typedef void (*ClientAuthentication_hook_type) (struct Port *, int);
+extern PGDLLIMPORT ClientAuthentication_hook_type ClientAuthentication_hook;
+
 /* estimate_array_length() returns a fraction, and looks at statistics, since 17. */
 static inline double
 mvs_compat_array_length(PlannerInfo *root, Node *array)

@@ -39,6 +39,7 @@
 #include "keep.h"
 #include "launcher.h"
 #include "mvstore.h"
+#include "standby.h"
 #include "worker.h"
 
 /* Milliseconds: before another try where no slot is free; longest delay of restarts. */
@@ -134,6 +135,8 @@ mvs_launcher_main(Datum argument)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			if (mvs_standby_is_there())
+				mvs_standby_wake_workers();
 		}
 		reap();
 		collect_wishes();

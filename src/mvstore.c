@@ -26,6 +26,7 @@
 #include "mvstore.h"
 #include "request.h"
 #include "shmem.h"
+#include "standby.h"
 
 PG_MODULE_MAGIC_EXT(.name = "mvstore", .version = "1.0");
 
@@ -38,6 +39,7 @@ int			mvs_max_databases;
 int			mvs_max_pin_ttl;
 int			mvs_max_workers;
 int			mvs_queue_size;
+int			mvs_standby_interval;
 bool		mvs_strict_history;
 int			mvs_sweep_interval;
 
@@ -59,6 +61,7 @@ _PG_init(void)
 		return;
 	mvs_shmem_init();
 	mvs_ddl_init();
+	mvs_standby_init();
 	mvs_launcher_init();
 }
 
@@ -100,6 +103,11 @@ define_settings(void)
 							"Each takes one of max_worker_processes.",
 							&mvs_max_workers, 4, 1, 1024,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.standby_interval",
+							"Sets how far the stable version of standbys is behind while nobody writes.",
+							"Zero lets it stand still then.",
+							&mvs_standby_interval, 10 * 1000, 0, 24 * 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomBoolVariable("mvstore.strict_history",
 							 "Raises an error for reads of dropped or future history.",
 							 "Off, dropped history reads as absent and the future as the present.",

@@ -21,6 +21,7 @@ extern int	mvs_max_databases;	/* databases that can have stores */
 extern int	mvs_max_pin_ttl;	/* seconds that a pin lives without being renewed */
 extern int	mvs_max_workers;	/* drop workers at a time */
 extern int	mvs_queue_size;		/* requests in a database's queue */
+extern int	mvs_standby_interval;	/* milliseconds between writes for standbys; 0: none */
 extern bool mvs_strict_history; /* reads of dropped or future history fail */
 extern int	mvs_sweep_interval; /* seconds between looks for what is old enough */
 

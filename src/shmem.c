@@ -127,6 +127,7 @@ startup_shmem(void)
 		mvs_shared->store_lock = &locks[1].lock;
 		mvs_shared->locks = &locks[3];
 		mvs_shared->launcher_proc = -1;
+		pg_atomic_init_u64(&mvs_shared->standby_met, 0);
 		mvs_shared->database_count = mvs_max_databases;
 		mvs_shared->told = (MvsTold *) arrays;
 		memset(arrays, 0, told_size());

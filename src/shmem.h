@@ -146,7 +146,8 @@ typedef struct MvsDatabase
 	Oid			clock;			/* the sequence that last and mark come from; none: not loaded */
 	int64		last;			/* the newest version handed out or answered for */
 	int64		mark;			/* none above it is handed out before it is durably raised */
-	int64		written;		/* the sequence's value, unless it was restored; behind its page's lock */
+	int64		written;		/* the sequence's value, unless it was restored; behind its page's
+								 * lock */
 	int64		last_truncate;	/* the greatest floor that a TRUNCATE set */
 	uint64		past_writes;	/* how often the past was written */
 	bool		horizon_wanted; /* the worker waits for the oldest writer to end */
@@ -194,8 +195,8 @@ typedef struct MvsDatabase
 	int			worker_pid;		/* 0: none */
 	int			worker_proc;
 	TimestampTz worker_turn;
-	pg_atomic_uint64 worker_xid;	/* a FullTransactionId under way, whose deletes writers need not
-									 * wait for; 0: none. Of no lock. */
+	pg_atomic_uint64 worker_xid;	/* a FullTransactionId under way, whose deletes writers need
+									 * not wait for; 0: none. Of no lock. */
 	bool		swept;			/* since this shared memory was made */
 	uint64		unfinished;		/* lowest sequence taken and not done, or PG_UINT64_MAX */
 	int64		held_count;		/* of these, waiting for the horizon */
@@ -248,6 +249,7 @@ typedef struct MvsShared
 	MvsTold    *told;			/* places per backend, behind its database's version_lock */
 	MvsWriter  *writers;		/* per slot and backend */
 	LWLockPadded *locks;		/* two per slot */
+	pg_atomic_uint64 standby_met;	/* a TimestampTz: when a walsender was last let in; 0: never */
 	int			database_count;
 	int			databases_used; /* no slot from here on has ever been taken, nor touched */
 #ifdef MVSTORE_FAULTS

@@ -39,6 +39,7 @@
 #include "mvstore.h"
 #include "shmem.h"
 #include "stable.h"
+#include "standby.h"
 #include "store.h"
 #include "version.h"
 
@@ -61,6 +62,7 @@ static uint32 wait_event_stable = 0;
 
 static HeapTuple find_stable_row(Relation catalog, Snapshot snapshot);
 static bool wait_for(MvsDatabase *database, int64 version, int64 timeout);
+static TimestampTz time_to_serve(TimestampTz served_at, bool moved, int64 factor);
 
 /* ------------------------------------------------------------------------
  * Asking
@@ -309,6 +311,22 @@ mvs_stable_write(int64 version)
 	return blocks;
 }
 
+/*
+ * When the row is to be written next, that was last written then: soon if versions
+ * have moved, later for a standby; DT_NOEND for nobody.
+ */
+static TimestampTz
+time_to_serve(TimestampTz served_at, bool moved, int64 factor)
+{
+	int64		interval = (int64) Max(mvs_flush_interval, SHORTEST_INTERVAL) * factor;
+
+	if (!moved && !mvs_standby_is_there())
+		return DT_NOEND;
+	if (!moved)
+		interval = Max(interval, mvs_standby_interval);
+	return TimestampTzPlusMilliseconds(served_at, interval);
+}
+
 bool
 mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 {
@@ -317,19 +335,14 @@ mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 	static BlockNumber base = 0;	/* blocks when the table was last at rest */
 	static BlockNumber last = 0;
 	static int	rest = 0;
-	int64		interval;
 	TimestampTz now = GetCurrentTimestamp();
 	Oid			table;
 	BlockNumber blocks = last;
 
-	*due_at = DT_NOEND;
-	if (!database->stable_due && !owed)
-		return false;
-
 	/* Where an old snapshot keeps the dead rows, there are to be fewer of them. */
-	interval = (int64) Max(mvs_flush_interval, SHORTEST_INTERVAL) * (last - base + 1);
-	*due_at = TimestampTzPlusMilliseconds(served_at, interval);
-	if (now < *due_at && now >= served_at && !at_once)	/* the clock may have stepped back */
+	*due_at = time_to_serve(served_at, database->stable_due || owed, last - base + 1);
+	if (*due_at == DT_NOEND ||
+		(now < *due_at && now >= served_at && !at_once))	/* the clock may have stepped back */
 		return false;
 
 	/* First the flag, then the snapshot: who ends in between sets the flag again. */
@@ -354,9 +367,7 @@ mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 		base = blocks;
 	last = blocks;
 	served_at = GetCurrentTimestamp();
-	*due_at = owed || database->stable_due ?
-		TimestampTzPlusMilliseconds(served_at, Max(mvs_flush_interval, SHORTEST_INTERVAL)) :
-		DT_NOEND;
+	*due_at = time_to_serve(served_at, owed || database->stable_due, 1);
 	return true;
 }
 

@@ -53,9 +53,9 @@ extern int64 mvs_stable_read(Snapshot snapshot);
 extern BlockNumber mvs_stable_write(int64 version);
 
 /*
- * For the worker: writes the row if versions have moved since, and it is time
- * to, or at once; returns whether it tried. In due_at is told when it is time,
- * DT_NOEND if versions have not moved.
+ * For the worker: writes the row if versions have moved since, or a standby is
+ * there, and it is time to, or at once; returns whether it tried. In due_at is told
+ * when it is time, DT_NOEND if neither is so.
  */
 extern bool mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at);
 

@@ -49,6 +49,7 @@
 #include "queue.h"
 #include "shmem.h"
 #include "stable.h"
+#include "standby.h"
 #include "sweep.h"
 #include "version.h"
 #include "worker.h"
@@ -934,6 +935,7 @@ sleep_until_needed(void)
 	TimestampTz throttled = throttled_until();
 	bool		maintaining = mvs_maintain_is_running();
 	bool		retries = next_step() != DT_NOEND;
+	bool		standby = mvs_standby_is_there();
 	bool		crowded = false;
 	bool		leave;
 	long		timeout;
@@ -958,7 +960,8 @@ sleep_until_needed(void)
 	leave = !keeps && !retries && !maintaining &&
 		database->queue_count == 0 && database->mark_count == 0 &&
 		!database->all_marked && !database->journal_wanted &&
-		!database->stable_due && mvs_worker.journal_sequence == PG_UINT64_MAX &&
+		!database->stable_due && stable_due_at == DT_NOEND && !standby &&
+		mvs_worker.journal_sequence == PG_UINT64_MAX &&
 		(crowded || TimestampDifferenceExceeds(Max(idle_since, served_at), now, IDLE_EXIT));
 	if (crowded && !leave)
 	{
@@ -1001,7 +1004,8 @@ sleep_until_needed(void)
 			(database->pins_changed && steps[STEP_PINS].due_at == 0) ||
 			(!paused && throttled == 0 && mvs_batch_journal_is_due() &&
 			 steps[STEP_JOURNAL].due_at == 0) ||
-			(database->stable_due && stable_due_at == DT_NOEND && steps[STEP_STABLE].due_at == 0))
+			((database->stable_due || standby) && stable_due_at == DT_NOEND &&
+			 steps[STEP_STABLE].due_at == 0))
 			wake_at = now;
 		database->worker_state = MVS_WORKER_IDLE;
 		if (throttled == 0)
