@@ -95,6 +95,14 @@ sql('SELECT mvstore_pause()');
 reads('while the worker is paused');
 sql('SELECT mvstore_resume()');
 
+# Not by a snapshot that is older than what it is to see; and the error says that.
+my $old = $node->background_psql('postgres', on_error_stop => 0);
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+my $later = sql(q{SELECT mvstore_put('s', 'later', 'v')});
+$old->query("SELECT mvstore_get('s', 'a', as_of := $later)");
+like($old->{stderr}, qr/DETAIL:.*\bsnapshot\b.*HINT:.*\btransaction that begins now\b/s, 'an old snapshot is told to be one');
+$old->quit;
+
 # Behind a lock on the sequence it waits, and no longer than lock_timeout.
 my $other = $node->background_psql('postgres');
 pass_the_mark();

@@ -15,8 +15,8 @@ use Test::More;
 # One worker for two databases: the one that is idle has none.
 my $primary = mvstore_node(
 	'primary',
-	init => [ allows_streaming => 1 ],
-	conf => "fsync = off\nmvstore.max_workers = 1\nmvstore.standby_interval = '200 ms'\nmvstore.sweep_interval = '1 h'");
+	init => [ allows_streaming => 'logical' ],
+	conf => "wal_consistency_checking = 'all'\nfsync = off\nmvstore.max_workers = 1\nmvstore.standby_interval = '200 ms'\nmvstore.sweep_interval = '1 h'");
 my @databases = ('postgres', 'quiet');
 
 $primary->safe_psql('postgres', 'CREATE DATABASE quiet');
@@ -27,6 +27,8 @@ for my $database (@databases)
 	is($primary->safe_psql($database, 'SELECT mvstore_flush()'), 't', "$database: nothing is to be done");
 }
 $primary->backup('base');
+# Whoever decodes the WAL meets what moves the clock, too.
+$primary->safe_psql('postgres', q{CREATE PUBLICATION p FOR TABLE s; SELECT pg_create_logical_replication_slot('decoder', 'pgoutput')});
 
 # The row follows the clock: it is younger than an idle one can be.
 my $follows = q{SELECT version > mvstore_version_at(clock_timestamp() - interval '3 s') FROM mvstore_stable};
@@ -91,6 +93,10 @@ $old->quit;
 $primary->append_conf('postgresql.conf', q{mvstore.standby_interval = '200 ms'});
 $primary->reload;
 wait_until($standby, $_, $follows, "$_: switched on it goes on") for @databases;
+
+unlike(slurp_file($standby->logfile), qr/inconsistent page found|PANIC:/, 'the standby found no page that differs');
+cmp_ok($primary->safe_psql('postgres', q{SELECT count(*) FROM pg_logical_slot_get_binary_changes('decoder', NULL, NULL, 'proto_version', '1', 'publication_names', 'p')}),
+	'>', 0, 'and the WAL can be decoded');
 
 # When the standby has left, it ends.
 $standby->stop;
