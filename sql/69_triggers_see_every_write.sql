@@ -159,4 +159,15 @@ CREATE TRIGGER echo AFTER INSERT ON s FOR EACH STATEMENT EXECUTE FUNCTION regres
 SELECT mvstore_put('s', 'z', 'v') > 0 AS put;
 SELECT mvstore_contains('s', 'echo'), mvstore_contains('s', 'y'), mvstore_contains('s', 'z'), regress_same();
 DROP TABLE s, copy, log;
+
+-- What is cited in the transaction that writes it again stays cited.
+SELECT mvstore_create('s');
+CREATE TABLE citation (key bytea, version bigint, FOREIGN KEY (key, version) REFERENCES s (key, version));
+BEGIN;
+SELECT mvstore_put('s', 'k', 'v1') > 0 AS put;
+INSERT INTO citation SELECT key, version FROM s;
+SELECT mvstore_put('s', 'k', 'v2') > 0 AS put;
+COMMIT;
+SELECT mvstore_get('s', 'k'), (SELECT count(*) FROM citation JOIN s USING (key, version)) AS cited;
+DROP TABLE citation, s;
 DROP FUNCTION regress_log, regress_logged, regress_keep, regress_refuse, regress_copy, regress_same, regress_row, regress_echo;
