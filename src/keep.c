@@ -98,6 +98,7 @@ static void put(KeptFile *kept, const void *data, Size size);
 static bool get(KeptImage *image, void *data, Size size);
 static bool will_recover(void);
 static bool make_header(KeptHeader *header);
+static bool is_kept(const MvsDatabase *database);
 static void write_database(KeptFile *kept, MvsDatabase *database);
 static void write_file(int code, Datum argument);
 static bool slurp(KeptImage *image);
@@ -159,6 +160,13 @@ make_header(KeptHeader *header)
  * At the end
  * ------------------------------------------------------------------------ */
 
+/* Whether a slot is to be there again. */
+static bool
+is_kept(const MvsDatabase *database)
+{
+	return OidIsValid(database->oid) && !(database->vacant && database->queue_count == 0);
+}
+
 static void
 write_database(KeptFile *kept, MvsDatabase *database)
 {
@@ -217,12 +225,12 @@ write_file(int code, Datum argument)
 	}
 	INIT_CRC32C(kept.crc);
 	for (int i = 0; i < mvs_shared->databases_used; i++)
-		if (OidIsValid(mvs_shared->databases[i].oid))
+		if (is_kept(&mvs_shared->databases[i]))
 			header.databases++;
 	header.stores = mvs_stats_copy(InvalidOid, &stores);
 	put(&kept, &header, sizeof(header));
 	for (int i = 0; i < mvs_shared->databases_used; i++)
-		if (OidIsValid(mvs_shared->databases[i].oid))
+		if (is_kept(&mvs_shared->databases[i]))
 			write_database(&kept, &mvs_shared->databases[i]);
 	put(&kept, stores, sizeof(MvsStoreStats) * header.stores);
 	FIN_CRC32C(kept.crc);

@@ -517,8 +517,8 @@ mvs_request_forget(Oid store)
 	Level	   *level;
 	MemoryContext old;
 
-	/* Without shared memory there are no counters, and no callbacks either. */
-	if (mvs_shared == NULL)
+	/* Without a slot there are no counters; without shared memory, no callbacks either. */
+	if (mvs_database_find(MyDatabaseId) == NULL)
 		return;
 	level = current_level();
 	old = MemoryContextSwitchTo(level->context);

@@ -31,7 +31,7 @@
 
 MvsShared  *mvs_shared = NULL;
 
-/* The slot of this session's database, for good: no session changes its database. */
+/* The slot of this session's database, until the session ends: it counts in sessions. */
 static MvsDatabase *own_slot = NULL;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
@@ -45,7 +45,11 @@ static void request_shmem(void);
 static void startup_shmem(void);
 static void take_own_slot(void);
 static void init_slot(int number);
-static bool free_stale_slots(void);
+static void attach(MvsDatabase *database);
+static void detach(int code, Datum argument);
+static bool is_vacant(const MvsDatabase *database);
+static bool free_slot(Oid oid, bool dropped);
+static bool free_unused_slots(void);
 
 /* Register the hooks that ask for shared memory and set it up. */
 void
@@ -155,6 +159,26 @@ init_slot(int number)
 	ConditionVariableInit(&database->settled);
 }
 
+/* Have a slot as our own. With MvsShared.lock held. */
+static void
+attach(MvsDatabase *database)
+{
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->sessions++;
+	LWLockRelease(database->queue_lock);
+	own_slot = database;
+}
+
+/* At the end of a session, when its transaction has ended, too. */
+static void
+detach(int code, Datum argument)
+{
+	LWLockAcquire(own_slot->queue_lock, LW_EXCLUSIVE);
+	own_slot->sessions--;
+	LWLockRelease(own_slot->queue_lock);
+	own_slot = NULL;
+}
+
 MvsDatabase *
 mvs_database_take(Oid oid, bool *fresh)
 {
@@ -220,18 +244,60 @@ mvs_database_take(Oid oid, bool *fresh)
 		database->retry_count = database->failed_count = 0;
 		database->throttled_since = 0;
 		database->hold_offs = 0;
+		database->sessions = 0;
+		database->vacant = false;
 		memset(&database->stats, 0, sizeof(database->stats));
 		database->stats.since = GetCurrentTimestamp();
 		database->oid = oid;
 		LWLockRelease(database->queue_lock);
 	}
+	if (database && oid == MyDatabaseId)
+		attach(database);
 	LWLockRelease(mvs_shared->lock);
+	if (database && oid == MyDatabaseId)
+		on_shmem_exit(detach, (Datum) 0);
 	return database;
 }
 
-/* Free the slots of databases that are no more; true where one was. */
+/* Whether nobody would miss a slot. With queue_lock held. */
 static bool
-free_stale_slots(void)
+is_vacant(const MvsDatabase *database)
+{
+	return database->vacant && database->sessions == 0 && database->hold_offs == 0 &&
+		database->writer_count == 0 && database->queue_count == 0 &&
+		database->reserved_count == 0 && database->mark_count == 0 &&
+		!database->all_marked && !database->journal_wanted;
+}
+
+/* Free the slot of a database that was dropped, or if nobody would miss it; false where not. */
+static bool
+free_slot(Oid oid, bool dropped)
+{
+	MvsDatabase *database = mvs_database_find(oid);
+	bool		freed;
+
+	if (database == NULL)
+		return false;
+	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	freed = database->oid == oid && (dropped || is_vacant(database));
+	if (freed)
+	{
+		database->reserved_count = 0;
+		database->reserved_size = 0;
+		mvs_queue_clear(database);
+		database->oid = InvalidOid;
+	}
+	LWLockRelease(database->queue_lock);
+	LWLockRelease(mvs_shared->lock);
+	if (freed)
+		mvs_stats_forget_database(oid);
+	return freed;
+}
+
+/* Free the slots of databases that are no more, or do not use them; true where one was. */
+static bool
+free_unused_slots(void)
 {
 	bool		freed = false;
 
@@ -244,11 +310,8 @@ free_stale_slots(void)
 		LWLockAcquire(mvs_shared->lock, LW_SHARED);
 		oid = mvs_shared->databases[i].oid;
 		LWLockRelease(mvs_shared->lock);
-		if (OidIsValid(oid) && !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(oid)))
-		{
-			mvs_database_forget(oid);
-			freed = true;
-		}
+		if (OidIsValid(oid))
+			freed |= free_slot(oid, !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(oid)));
 	}
 	return freed;
 }
@@ -259,9 +322,8 @@ take_own_slot(void)
 {
 	bool		fresh;
 
-	own_slot = mvs_database_take(MyDatabaseId, &fresh);
-	if (own_slot == NULL && free_stale_slots())
-		own_slot = mvs_database_take(MyDatabaseId, &fresh);
+	if (mvs_database_take(MyDatabaseId, &fresh) == NULL && free_unused_slots())
+		(void) mvs_database_take(MyDatabaseId, &fresh);
 
 	/* Stores may have come by a restore, or with a template: a worker is to look. */
 	if (own_slot && fresh)
@@ -291,6 +353,12 @@ mvs_database(void)
 				 errdetail("At most %d databases of a server can have stores.",
 						   mvs_shared->database_count),
 				 errhint("Raise \"mvstore.max_databases\" and restart the server, or drop one of the databases that mvstore_stats shows.")));
+	if (own_slot->vacant)
+	{
+		LWLockAcquire(own_slot->queue_lock, LW_EXCLUSIVE);
+		own_slot->vacant = false;
+		LWLockRelease(own_slot->queue_lock);
+	}
 	mvs_version_load(own_slot);
 	return own_slot;
 }
@@ -320,31 +388,28 @@ mvs_database_find(Oid oid)
 	for (int i = 0; i < mvs_shared->databases_used && !found; i++)
 		if (mvs_shared->databases[i].oid == oid)
 			found = &mvs_shared->databases[i];
+	if (found && oid == MyDatabaseId)
+		attach(found);
 	LWLockRelease(mvs_shared->lock);
-	if (OidIsValid(oid) && oid == MyDatabaseId)
-		own_slot = found;
+	if (found && oid == MyDatabaseId)
+		on_shmem_exit(detach, (Datum) 0);
 	return found;
 }
 
 void
 mvs_database_forget(Oid oid)
 {
-	MvsDatabase *database = mvs_database_find(oid);
+	(void) free_slot(oid, true);
+}
 
-	if (database == NULL)
-		return;
-	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);
-	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	if (database->oid == oid)
-	{
-		database->reserved_count = 0;
-		database->reserved_size = 0;
-		mvs_queue_clear(database);
-		database->oid = InvalidOid;
-	}
-	LWLockRelease(database->queue_lock);
-	LWLockRelease(mvs_shared->lock);
-	mvs_stats_forget_database(oid);
+void
+mvs_database_review(void)
+{
+	bool		vacant = !mvs_catalog_in_use();
+
+	LWLockAcquire(own_slot->queue_lock, LW_EXCLUSIVE);
+	own_slot->vacant = vacant;
+	LWLockRelease(own_slot->queue_lock);
 }
 
 void

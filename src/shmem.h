@@ -137,9 +137,11 @@ typedef struct MvsDatabase
 	/*
 	 * InvalidOid: a free slot. Changed with MvsShared.lock and queue_lock held, both exclusively,
 	 * so that either will do to read it. Who comes by a pointer that it has had for a while, and
-	 * is not connected to the database, looks again whose slot it is.
+	 * is not one of the sessions, looks again whose slot it is.
 	 */
 	Oid			oid;
+	int			sessions;		/* of the database that have found it, behind queue_lock */
+	bool		vacant;			/* nobody has used it since the catalog was seen empty; likewise */
 
 	/* Versions: see version.c. */
 	LWLock	   *version_lock;
@@ -288,6 +290,12 @@ extern MvsDatabase *mvs_database_find(Oid database);
 
 /* Frees the slot of a database that was dropped. */
 extern void mvs_database_forget(Oid database);
+
+/*
+ * Looks whether this session's database still uses mvstore; else others may have
+ * its slot when they need one and the last session has ended.
+ */
+extern void mvs_database_review(void);
 
 /* Sets the latch of the process with a number in the proc array; -1 is nobody. */
 extern void mvs_wake_proc(int proc);

@@ -60,8 +60,9 @@
 #define MAX_DELAY 60000
 #define MAX_LOCK_DELAY 2000
 
-/* Milliseconds without work after which the worker ends. */
+/* Milliseconds without work after which the worker ends, the second where there are no stores. */
 #define IDLE_EXIT 300000
+#define VACANT_EXIT 1000
 
 /* Milliseconds without work after which it makes room for one that is wanted elsewhere. */
 #define ROTATE_TIME 1000
@@ -111,6 +112,7 @@ static uint32 wait_event_main = 0;
 
 static void handle_sigterm(SIGNAL_ARGS);
 static void forget_requests(void);
+static void review_use(void);
 static bool claim_slot(void);
 static void release_slot(int code, Datum argument);
 static bool extension_is_here(bool *matches);
@@ -424,8 +426,12 @@ take_marks(void)
 static bool
 run_journal(void)
 {
-	if (mvs_batch_journal_is_due())
-		mvs_batch_run_journal();
+	if (!mvs_batch_journal_is_due())
+		return true;
+	mvs_batch_run_journal();
+
+	/* That is wanted at first, and when stores have gone. */
+	review_use();
 	return true;
 }
 
@@ -532,6 +538,17 @@ forget_requests(void)
 	}
 	LWLockRelease(slot->queue_lock);
 	ConditionVariableBroadcast(&slot->progress);
+	review_use();
+}
+
+/* See whether the database still has something for a worker. */
+static void
+review_use(void)
+{
+	StartTransactionCommand();
+	mvs_database_review();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(loop_context);
 }
 
 /* Become the worker of this database, unless it has one. */
@@ -938,6 +955,7 @@ sleep_until_needed(void)
 	bool		standby = mvs_standby_is_there();
 	bool		crowded = false;
 	bool		leave;
+	int			stay;
 	long		timeout;
 
 	/* Another database waits for our place? */
@@ -957,12 +975,14 @@ sleep_until_needed(void)
 	stable_due_at = Max(stable_due_at, steps[STEP_STABLE].due_at);
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	stay = database->vacant ? VACANT_EXIT : IDLE_EXIT;
 	leave = !keeps && !retries && !maintaining &&
 		database->queue_count == 0 && database->mark_count == 0 &&
 		!database->all_marked && !database->journal_wanted &&
-		!database->stable_due && stable_due_at == DT_NOEND && !standby &&
+		!database->stable_due &&
+		(database->vacant || (stable_due_at == DT_NOEND && !standby)) &&
 		mvs_worker.journal_sequence == PG_UINT64_MAX &&
-		(crowded || TimestampDifferenceExceeds(Max(idle_since, served_at), now, IDLE_EXIT));
+		(crowded || TimestampDifferenceExceeds(Max(idle_since, served_at), now, stay));
 	if (crowded && !leave)
 	{
 		/* What is kept here goes back, and we too, until something of it is due. */
@@ -991,7 +1011,7 @@ sleep_until_needed(void)
 			wake_at = Min(wake_at, mvs_queue_due(database, now));
 		else if (!keeps)
 			wake_at = Min(wake_at, TimestampTzPlusMilliseconds(Max(idle_since, served_at),
-															   IDLE_EXIT));
+															   stay));
 		wake_at = Min(wake_at, stable_due_at);
 		database->queue_wake_at = waiting ? mvs_batch_size :
 			full ? PG_INT64_MAX : 1;
@@ -1017,6 +1037,7 @@ sleep_until_needed(void)
 		ConditionVariableBroadcast(&database->progress);
 		mvs_worker.database = NULL;
 		mvs_wake_proc(mvs_shared->launcher_proc);
+		review_use();
 		proc_exit(0);
 	}
 

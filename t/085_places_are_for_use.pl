@@ -75,5 +75,36 @@ sql('postgres', 'DROP DATABASE app11');
 new_store('app3');
 works_in('app3', 'a dropped database makes room');
 is(sql('postgres', $places), 'app1 app12 app3', 'for the next one');
+
+# A place that is not used any more goes to who needs one, when the worker has seen it,
+# and nobody is there who might use it yet.
+my $gone = q{SELECT worker_state = 'stopped' FROM mvstore_stats WHERE database};
+my $session = $node->background_psql('app3');
+$session->query_safe(q{SELECT mvstore_put('s', 'k', '3')});
+sql('app3', 'DROP TABLE s');
+wait_until($node, 'postgres', "$gone = 'app3'", 'in a database without stores the worker goes');
+($state) = sqlstate_of($node, 'app4', q{SELECT mvstore_create('s');});
+is($state, '53400', 'a session that has used a place keeps it');
+$session->query_safe(q{SELECT mvstore_create('s', keep_versions := 1)});
+$session->quit;
+works_in('app3', 'and may use it again');
+($state) = sqlstate_of($node, 'app4', q{SELECT mvstore_create('s');});
+is($state, '53400', 'which is used then, also without a session');
+sql('app3', 'DROP TABLE s');
+wait_until($node, 'postgres', "$gone = 'app3'", 'the worker goes once more');
+new_store('app4');
+works_in('app4', 'the place of a database without stores is free');
+is(sql('postgres', $places), 'app1 app12 app4', 'for another one');
+($state) = sqlstate_of($node, 'app3', q{SELECT mvstore_create('s');});
+is($state, '53400', 'and the first one has to find another');
+
+# So is that of a database without the extension. After a restart it is not taken again.
+sql('app1', 'DROP EXTENSION mvstore CASCADE');
+sql('postgres', q{SELECT pg_terminate_backend(worker_pid) FROM mvstore_stats WHERE database = 'app1'});
+wait_until($node, 'postgres', "$gone = 'app1'", 'without the extension the worker goes, too');
+$node->restart;
+is(sql('postgres', $places), 'app12 app4', 'over a clean restart only those in use keep their places');
+new_store('app3');
+works_in($_, "$_ works at last") for ('app3', 'app4', 'app12');
 $node->stop;
 done_testing();
