@@ -523,7 +523,7 @@ work_group_in_transaction(MvsPending **group, int count)
 	for (int start = 0; start < count; start = end)
 	{
 		end = start + 1;
-		if (state == MVS_DROP_READY && mvs_drop_is_full(&drop))
+		if (state == MVS_DROP_PAUSED || (state == MVS_DROP_READY && mvs_drop_is_full(&drop)))
 			group[start]->outcome = MVS_OUTCOME_MORE;
 		else if (state == MVS_DROP_READY && MvsRequestIsRange(group[start]->request))
 			work_range(&drop, group[start]);

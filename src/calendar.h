@@ -36,7 +36,7 @@ typedef struct MvsNotes
 	int			count;
 	int			space;
 	struct MvsNote *notes;
-	int64		old;			/* ends up to here are old enough already: what is later comes later */
+	int64		old;			/* ends up to here are old enough already */
 } MvsNotes;
 
 /*

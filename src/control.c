@@ -91,9 +91,10 @@ mvs_pause_load(MvsDatabase *database)
 	}
 	CommitTransactionCommand();
 
-	/* Should it change just now, there is another look. */
+	/* Should it change just now, what its COMMIT has said holds, and there is another look. */
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->paused = paused;
+	if (!database->pause_changed)
+		database->paused = paused;
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);
 }

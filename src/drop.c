@@ -3,8 +3,8 @@
  * drop.c
  *	  Dropping entries of one store in one transaction of the worker.
  *
- * Locks, in this order and none of them waited for: the store's table, ROW
- * EXCLUSIVE; the store's drop lock; then the snapshot is taken by which
+ * Locks, in this order and none of them waited for: that of a pause; the store's
+ * table, ROW EXCLUSIVE; the store's drop lock; then the snapshot is taken by which
  * everything is judged. What the horizon of that snapshot does not cover stays.
  * Deletions go straight to the table access method: no trigger, no expression
  * of an index, nothing of the user's runs.
@@ -104,6 +104,12 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+
+	/* With the lock, no pause can begin; and who has begun one may rely on it. */
+	if (!mvs_pause_lock(ExclusiveLock, false))
+		return MVS_DROP_LOCKED;
+	if (database->paused)
+		return MVS_DROP_PAUSED;
 	if (!mvs_store_try_open(&drop->store, store, &locked))
 		return locked ? MVS_DROP_LOCKED : MVS_DROP_GONE;
 	if (!mvs_drop_lock(store, MVS_DROP_LOCK_STORE, false))

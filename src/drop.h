@@ -65,7 +65,8 @@ typedef enum MvsDropState
 {
 	MVS_DROP_READY,
 	MVS_DROP_GONE,				/* there is no such store */
-	MVS_DROP_LOCKED				/* somebody has it locked: try later */
+	MVS_DROP_LOCKED,			/* somebody has it locked: try later */
+	MVS_DROP_PAUSED				/* a pause has begun */
 } MvsDropState;
 
 /*

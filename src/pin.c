@@ -128,6 +128,15 @@ mvs_drop_lock(Oid store, MvsDropLock kind, bool wait)
 }
 
 bool
+mvs_pause_lock(LOCKMODE mode, bool wait)
+{
+	LOCKTAG		tag;
+
+	mvs_lock_tag(&tag, MVS_LOCK_PAUSE, InvalidOid, 0);
+	return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool
 mvs_drop_lock_held(Oid store)
 {
 	LOCKTAG		tag;
@@ -387,9 +396,10 @@ int64
 mvs_pin_known(Oid store)
 {
 	Lowest		wanted = {.store = store};
-	Lowest	   *own = lowest_count == 0 ? NULL :
-		bsearch(&wanted, lowest, lowest_count, sizeof(Lowest), compare_lowest);
+	Lowest	   *own = NULL;
 
+	if (lowest_count > 0)
+		own = bsearch(&wanted, lowest, lowest_count, sizeof(Lowest), compare_lowest);
 	return own ? Min(own->version, lowest_of_all) : lowest_of_all;
 }
 

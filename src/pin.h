@@ -34,6 +34,12 @@ typedef enum MvsDropLock
 /* Takes them to the end of the transaction; false where that would mean to wait. */
 extern bool mvs_drop_lock(Oid store, MvsDropLock kind, bool wait);
 
+/*
+ * Likewise the lock by which a pause, at its commit, waits for the batch under way: a
+ * batch takes it alone, pauses share it.
+ */
+extern bool mvs_pause_lock(LOCKMODE mode, bool wait);
+
 /* Whether the caller's transaction has one that keeps batches from a store. */
 extern bool mvs_drop_lock_held(Oid store);
 

@@ -38,6 +38,7 @@
 #include "fault.h"
 #include "journal.h"
 #include "mvstore.h"
+#include "pin.h"
 #include "queue.h"
 #include "request.h"
 #include "stats.h"
@@ -890,6 +891,8 @@ end_transaction(XactEvent event, void *argument)
 			}
 			if (levels && levels->explicit_count > 0)
 				secure_requests(levels);
+			if (levels && levels->pause == MVS_PAUSE_ON)
+				(void) mvs_pause_lock(ShareLock, true);
 
 			/* So that counting at COMMIT finds its place. */
 			if (levels)

@@ -316,7 +316,8 @@ typedef enum MvsLockClass
 	MVS_LOCK_KEY = 0x4d01,		/* store, hash of the key: one write at a time */
 	MVS_LOCK_DROP = 0x4d02,		/* store or 0, 0: see pin.h */
 	MVS_LOCK_CLOCK = 0x4d03,	/* 0, 0: raising the durable mark */
-	MVS_LOCK_PIN = 0x4d04		/* 0, hash of the name: changing a pin */
+	MVS_LOCK_PIN = 0x4d04,		/* 0, hash of the name: changing a pin */
+	MVS_LOCK_PAUSE = 0x4d05		/* 0, 0: dropping, or a pause that begins */
 } MvsLockClass;
 
 extern void mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash);

@@ -498,6 +498,8 @@ sweep_slice(MvsSweep *sweep, bool run)
 
 	if (state == MVS_DROP_LOCKED)
 		result = SWEEP_LOCKED;
+	else if (state == MVS_DROP_PAUSED)
+		result = SWEEP_MORE;
 	else if (state == MVS_DROP_GONE)
 	{
 		/* A table that no event trigger saw go may have left notes. */

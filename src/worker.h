@@ -46,7 +46,7 @@ extern bool mvs_worker_is_stopping(void);
 typedef struct MvsLook
 {
 	int64		now;
-	int64		horizon;		/* that a snapshot taken now has, or a little more; by writers alone */
+	int64		horizon;		/* of a snapshot taken now, or a little more, but for pins */
 } MvsLook;
 
 extern MvsLook mvs_worker_look(void);
