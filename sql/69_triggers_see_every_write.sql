@@ -160,6 +160,26 @@ SELECT mvstore_put('s', 'z', 'v') > 0 AS put;
 SELECT mvstore_contains('s', 'echo'), mvstore_contains('s', 'y'), mvstore_contains('s', 'z'), regress_same();
 DROP TABLE s, copy, log;
 
+-- A function that runs as its owner, or with settings of its own, is called for row after
+-- row with what the first call has looked up.
+SELECT mvstore_create('s');
+CREATE TABLE log (line text);
+CREATE FUNCTION regress_secure() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+BEGIN
+  INSERT INTO log VALUES (TG_OP);
+  RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+CREATE TRIGGER secure BEFORE INSERT OR DELETE ON s FOR EACH ROW EXECUTE FUNCTION regress_secure();
+CREATE TRIGGER secure_statement BEFORE INSERT OR DELETE ON s FOR EACH STATEMENT EXECUTE FUNCTION regress_secure();
+CREATE TRIGGER secure_after AFTER INSERT OR DELETE ON s FOR EACH ROW EXECUTE FUNCTION regress_secure();
+BEGIN;
+SELECT mvstore_put_many('s', array_agg('k' || i), array_agg(repeat('x', i))) > 0 AS put FROM generate_series(1, 500) i;
+SELECT mvstore_put_many('s', array_agg('k' || i), array_agg(repeat('y', i))) > 0 AS put FROM generate_series(1, 500) i;
+COMMIT;
+SELECT mvstore_erase_prefix('s', 'k');
+SELECT line, count(*) FROM log GROUP BY line ORDER BY line;
+DROP TABLE s, log;
+
 -- What is cited in the transaction that writes it again stays cited.
 SELECT mvstore_create('s');
 CREATE TABLE citation (key bytea, version bigint, FOREIGN KEY (key, version) REFERENCES s (key, version));
@@ -170,4 +190,4 @@ SELECT mvstore_put('s', 'k', 'v2') > 0 AS put;
 COMMIT;
 SELECT mvstore_get('s', 'k'), (SELECT count(*) FROM citation JOIN s USING (key, version)) AS cited;
 DROP TABLE citation, s;
-DROP FUNCTION regress_log, regress_logged, regress_keep, regress_refuse, regress_copy, regress_same, regress_row, regress_echo;
+DROP FUNCTION regress_log, regress_logged, regress_keep, regress_refuse, regress_copy, regress_same, regress_row, regress_echo, regress_secure;

@@ -11,6 +11,10 @@
  * where a table has triggers with such tables, these routines are given the other
  * triggers alone, and what captures the row and queues the former follows.
  *
+ * The executor keeps what it has looked up of a trigger's function in the context
+ * of its first call. So these routines run in that of the whole statement, as in an
+ * INSERT: the caller may be in one for a single row.
+ *
  * Copyright (c) 2026, mvstore contributors
  *
  *-------------------------------------------------------------------------
@@ -122,16 +126,14 @@ begin_part(MvsStatement *statement, CmdType command)
 		CheckCmdReplicaIdentity(statement->store->heap, CMD_DELETE);
 	if (estate == NULL)
 		return;
-
-	/* It may begin within a context for a single row. */
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
 	part->tables = MakeTransitionCaptureState(target->ri_TrigDesc,
 											  RelationGetRelid(target->ri_RelationDesc), command);
-	MemoryContextSwitchTo(old);
 	if (inserting)
 		ExecBSInsertTriggers(estate, target);
 	else
 		ExecBSDeleteTriggers(estate, target);
+	MemoryContextSwitchTo(old);
 }
 
 /* ------------------------------------------------------------------------
@@ -193,6 +195,7 @@ insert_by_executor(MvsStatement *statement, bytea *key, int64 version)
 	ResultRelInfo *target = statement->target;
 	TriggerDesc *triggers = target->ri_TrigDesc;
 	TupleTableSlot *slot = statement->slot;
+	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
 	bool		isnull;
 
 	ResetPerTupleExprContext(estate);
@@ -219,6 +222,7 @@ insert_by_executor(MvsStatement *statement, bytea *key, int64 version)
 		ExecARInsertTriggers(estate, target, slot, NIL, statement->inserting.tables);
 	}
 	target->ri_TrigDesc = triggers;
+	MemoryContextSwitchTo(old);
 }
 
 /* Prepare the defaults of the columns that are the user's own. */
@@ -278,9 +282,11 @@ delete_by_executor(MvsStatement *statement, ItemPointer tid)
 	ResultRelInfo *target = statement->target;
 	TriggerDesc *triggers = target->ri_TrigDesc;
 	EPQState	unused = {0};	/* once it is locked, the row is not updated under us */
+	MemoryContext old;
 
 	if (!mvs_entry_lock(store, tid, false))
 		return false;
+	old = MemoryContextSwitchTo(estate->es_query_cxt);
 	ResetPerTupleExprContext(estate);
 	estate->es_output_cid = GetCurrentCommandId(true);
 	ExecClearTuple(statement->slot);
@@ -299,6 +305,7 @@ delete_by_executor(MvsStatement *statement, ItemPointer tid)
 		ExecARDeleteTriggers(estate, target, tid, NULL, statement->deleting.tables, false);
 	}
 	target->ri_TrigDesc = triggers;
+	MemoryContextSwitchTo(old);
 	return true;
 }
 
