@@ -114,6 +114,19 @@ mutant no_predicate_locks 'specs/conditions_are_reads.spec' \
 mutant no_sweep_after_crash 't/040_kills.pl' \
 	src/worker.c 's~\t\tmvs_sweep_all\(0, 0\);\n~~'
 
+# A database takes a place in shared memory when somebody looks.
+# shellcheck disable=SC2016 # Perl's
+mutant places_for_lookers 't/085_places_are_for_use.pl' \
+	src/catalog.c 's~(bool\nmvs_catalog_in_use\(void\)\n.*?\tbool\t\tused = )false~$1true~s'
+
+# Of two commands on a template, the first to end lets the worker in.
+mutant hold_off_is_a_flag 't/086_commands_side_by_side.pl' \
+	src/ddl.c 's~database->hold_offs\+\+~database->hold_offs = 1~'
+
+# The memory that a queue has had stays with it.
+mutant room_is_not_given_back 't/087_room_for_many_databases.pl' \
+	src/queue.c 's~\t\(void\) mvs_pool_secure\(database, bytes_taken\(database\), true\);\n~~'
+
 # After a crash nobody reads the journal.
 # shellcheck disable=SC2016 # Perl's
 mutant journal_unread_after_crash 't/040_kills.pl' \
