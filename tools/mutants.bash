@@ -148,9 +148,17 @@ mutant floor_not_raised 't/040_kills.pl' \
 	src/drop.c 's~\t\t\tmvs_floor_raise\(drop->oid, drop->floor\);\n~~'
 
 # A subtransaction that rolls back leaves its requests.
-# shellcheck disable=SC2016 # Perl's
 mutant rolled_back_requests 't/040_kills.pl' \
-	src/request.c 's~(\t\tmerge_levels\(level->parent, level\);\n\t\}\n)(?=\tlevels = )~$1\telse if (level->parent)\n\t\tmerge_levels(level->parent, level);\n~'
+	src/request.c 's~if \(event == SUBXACT_EVENT_COMMIT_SUB\)\n\t\{~if (true)\n\t{~'
+
+# An erasure makes void what is asked after it, too.
+mutant erasure_voids_all 't/094_many_erasures.pl' \
+	src/request.c 's~return request->sequence > last_erasure\(level, request\);~return last_erasure(level, request) == 0;~'
+
+# A purge takes what it can, though the head has to stay.
+mutant purge_in_parts 't/060_rules.pl specs/purges_are_whole.spec' \
+	src/rule.c 's~bool\t\tpurged = droppable.purge && mvs_rule_end\(history, 0\) <= horizon;~bool\t\tpurged = droppable.purge;~' \
+	src/drop.c 's~left == together && !lock_entries~false \&\& !lock_entries~'
 
 # ---- ./dev mutants --------------------------------------------------------
 
