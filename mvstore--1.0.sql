@@ -776,10 +776,17 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_unpin(text) IS
 'give a pin up; false if there is none of that name';
 
+CREATE FUNCTION mvstore_pin_lives(expires timestamptz)
+RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_pin_lives(timestamptz) IS
+'whether a pin that expires then lives, wherever the clock was set; read it through mvstore_pins';
+
 CREATE VIEW mvstore_pins AS
 SELECT p.name, p.owner, p.store::regclass, p.version, p.created, p.expires
   FROM mvstore_pin p
- WHERE p.expires OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp();
+ WHERE mvstore_pin_lives(p.expires);
 GRANT SELECT ON mvstore_pins TO PUBLIC;
 
 COMMENT ON VIEW mvstore_pins IS
@@ -847,10 +854,13 @@ SELECT j.id, j.store::regclass, j.kind,
 	   CASE WHEN v.visible THEN j.key END AS key,
 	   CASE WHEN v.visible THEN j.to_key END AS to_key,
 	   CASE WHEN j.keep OPERATOR(pg_catalog.>) 0 THEN j.keep END AS keep, j.before,
-	   mvstore_time_of(j.id) AS requested_at, j.attempts, j.error AS last_error,
+	   mvstore_time_of(j.id) AS requested_at, j.attempts,
+	   CASE WHEN v.visible OR u.informed THEN j.error END AS last_error,
 	   mvstore_request_state(j.system, j.database, j.before, j.spilled, j.attempts,
 							 j.store) AS state
   FROM mvstore_journal j,
+	   (SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')
+			OR pg_catalog.pg_has_role('pg_database_owner', 'USAGE') AS informed) u,
 	   LATERAL (SELECT pg_catalog.has_table_privilege(j.store, 'SELECT')
 				   AND NOT pg_catalog.row_security_active(j.store) AS visible) v
 UNION ALL
@@ -997,7 +1007,9 @@ SELECT 'lock', l.pid, l.usename, l.xact_start, NULL, NULL, NULL, 'all drops of t
    AND l.mode OPERATOR(pg_catalog.=) 'ShareLock'	-- of a pin on all stores
 UNION ALL
 SELECT t.kind, l.pid, l.usename, t.since, t.store::regclass, t.requests, NULL,
-	   coalesce(t.message, 'all drops from the store')
+	   CASE WHEN t.message IS NOT NULL THEN t.message
+			WHEN t.store IS NULL THEN 'drops of the database'
+			ELSE 'all drops from the store' END
   FROM mvstore_stat_troubles() t
   LEFT JOIN locks l
 	ON t.kind OPERATOR(pg_catalog.=) 'lock' AND l.relation OPERATOR(pg_catalog.=) t.store

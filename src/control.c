@@ -51,7 +51,8 @@ PG_FUNCTION_INFO_V1(mvstore_request_state);
 PG_FUNCTION_INFO_V1(mvstore_queued_requests);
 
 static void check_command(const char *function);
-static bool is_held(Oid store, int64 before);
+static const MvsPins *pins_of_query(FunctionCallInfo fcinfo, MvsDatabase *database);
+static bool is_held(const MvsPins *pins, Oid store, int64 before);
 
 /* What all of these functions need. */
 static void
@@ -189,12 +190,51 @@ mvstore_cancel_request(PG_FUNCTION_ARGS)
 
 /* Whether a request waits for the horizon: a writer, or a pin. */
 static bool
-is_held(Oid store, int64 before)
+is_held(const MvsPins *pins, Oid store, int64 before)
 {
-	MvsDatabase *database = mvs_database_if_any();
-
 	return !mvs_is_stable(GetActiveSnapshot(), before) ||
-		(database && mvs_pin_lowest(database, store, GetActiveSnapshot()) < before);
+		(pins && mvs_pin_lowest(pins, store) < before);
+}
+
+/* The pins, read once for all rows that a query asks about; NULL without a place in memory. */
+static const MvsPins *
+pins_of_query(FunctionCallInfo fcinfo, MvsDatabase *database)
+{
+	typedef struct Read
+	{
+		CommandId	command;
+		TransactionId xmin;
+		TransactionId xmax;
+		uint32		xcnt;
+		MemoryContext context;
+		MvsPins    *pins;
+	} Read;
+	Read	   *read = fcinfo->flinfo->fn_extra;
+	Snapshot	snapshot = GetActiveSnapshot();
+	MemoryContext old;
+
+	if (database == NULL)
+		return NULL;
+	if (read && read->command == snapshot->curcid && read->xmin == snapshot->xmin &&
+		read->xmax == snapshot->xmax && read->xcnt == snapshot->xcnt)
+		return read->pins;
+	if (read == NULL)
+	{
+		read = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Read));
+		read->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "mvstore pins",
+											  ALLOCSET_SMALL_SIZES);
+	}
+	fcinfo->flinfo->fn_extra = NULL;
+	MemoryContextReset(read->context);
+	old = MemoryContextSwitchTo(read->context);
+	read->pins = mvs_pin_read(database, snapshot);
+	MemoryContextSwitchTo(old);
+	read->command = snapshot->curcid;
+	read->xmin = snapshot->xmin;
+	read->xmax = snapshot->xmax;
+	read->xcnt = snapshot->xcnt;
+	fcinfo->flinfo->fn_extra = read;
+	return read->pins;
 }
 
 /* What a row of the journal waits for; the arguments are columns of it. */
@@ -207,7 +247,8 @@ mvstore_request_state(PG_FUNCTION_ARGS)
 		state = "restored";
 	else if (PG_GETARG_INT32(4) >= MVS_MAX_ATTEMPTS)
 		state = "failed";
-	else if (is_held(PG_GETARG_OID(5), PG_GETARG_INT64(2)))
+	else if (is_held(pins_of_query(fcinfo, mvs_database_if_any()), PG_GETARG_OID(5),
+					 PG_GETARG_INT64(2)))
 		state = "held";
 	else if (PG_GETARG_BOOL(3))
 		state = "spilled";
@@ -220,12 +261,14 @@ mvstore_queued_requests(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MvsDatabase *database = mvs_database_if_any();
+	MvsPins    *pins;
 	char	   *requests;
 	Size		size;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (database == NULL)
 		return (Datum) 0;
+	pins = mvs_pin_read(database, GetActiveSnapshot());
 	size = mvs_queue_copy(database, &requests);
 	for (Size position = 0; position < size;)
 	{
@@ -240,9 +283,7 @@ mvstore_queued_requests(PG_FUNCTION_ARGS)
 		values[0] = ObjectIdGetDatum(request->store);
 		values[1] = CStringGetTextDatum(mvs_journal_kind(request));
 		/* Keys are shown to those who may read the store, unless they may have been erased. */
-		hidden = !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(request->store)) ||
-			pg_class_aclcheck(request->store, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
-			check_enable_rls(request->store, InvalidOid, true) == RLS_ENABLED ||
+		hidden = !mvs_store_is_readable(request->store) ||
 			request->committed_at <= database->erased_until;
 		nulls[2] = hidden;
 		values[2] = PointerGetDatum(cstring_to_text_with_len(request->key, request->key_length));
@@ -253,7 +294,7 @@ mvstore_queued_requests(PG_FUNCTION_ARGS)
 		values[4] = Int32GetDatum(request->keep);
 		values[5] = Int64GetDatum(request->before);
 		values[6] = TimestampTzGetDatum(request->committed_at);
-		values[7] = CStringGetTextDatum(is_held(request->store, request->before) ?
+		values[7] = CStringGetTextDatum(is_held(pins, request->store, request->before) ?
 										"held" : "queued");
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}

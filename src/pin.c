@@ -71,6 +71,14 @@ typedef struct Pin
 	TimestampTz expires;
 } Pin;
 
+/* Those that a snapshot saw, and by what time they live. */
+struct MvsPins
+{
+	Pin		   *pins;
+	int			count;
+	TimestampTz now;
+};
+
 /* What the worker has in mind, by stores. */
 static Pin *known = NULL;
 static int	known_count = 0;
@@ -89,10 +97,10 @@ static TimestampTz lowest_until = DT_NOBEGIN;	/* then the next of them expires *
 
 PG_FUNCTION_INFO_V1(mvstore_pin);
 PG_FUNCTION_INFO_V1(mvstore_unpin);
+PG_FUNCTION_INFO_V1(mvstore_pin_lives);
 
 static int	read_pins(const char *name, Snapshot snapshot, Pin **pins);
 static TimestampTz pin_time(MvsDatabase *database);
-static int64 lowest_of(MvsDatabase *database, Oid store, const Pin *pins, int count);
 static int	compare_pins(const void *a, const void *b);
 static int	compare_lowest(const void *a, const void *b);
 static bool lock_name(const char *name, bool wait);
@@ -209,29 +217,39 @@ pin_time(MvsDatabase *database)
 	return mvs_version_to_time(mvs_version_now(database));
 }
 
-/* The lowest version of pins on a store. */
-static int64
-lowest_of(MvsDatabase *database, Oid store, const Pin *pins, int count)
+MvsPins *
+mvs_pin_read(MvsDatabase *database, Snapshot snapshot)
 {
-	int64		lowest = MVS_NEWEST;
-	TimestampTz now = count > 0 ? pin_time(database) : 0;
+	MvsPins    *read = palloc(sizeof(MvsPins));
 
-	for (int i = 0; i < count; i++)
-		if ((!OidIsValid(pins[i].store) || pins[i].store == store) && pins[i].expires > now)
-			lowest = Min(lowest, pins[i].version);
-	return lowest;
+	read->count = read_pins(NULL, snapshot, &read->pins);
+	read->now = read->count > 0 ? pin_time(database) : 0;
+	return read;
 }
 
 int64
-mvs_pin_lowest(MvsDatabase *database, Oid store, Snapshot snapshot)
+mvs_pin_lowest(const MvsPins *read, Oid store)
 {
-	Pin		   *pins;
-	int			count = read_pins(NULL, snapshot, &pins);
-	int64		lowest = lowest_of(database, store, pins, count);
+	int64		version = MVS_NEWEST;
 
-	if (pins)
-		pfree(pins);
-	return lowest;
+	for (int i = 0; i < read->count; i++)
+	{
+		const Pin  *pin = &read->pins[i];
+
+		if ((!OidIsValid(pin->store) || pin->store == store) && pin->expires > read->now)
+			version = Min(version, pin->version);
+	}
+	return version;
+}
+
+/* Whether a pin that expires then lives; on a standby, by the clock. */
+Datum
+mvstore_pin_lives(PG_FUNCTION_ARGS)
+{
+	MvsDatabase *database = RecoveryInProgress() ? NULL : mvs_database_if_any();
+
+	PG_RETURN_BOOL(PG_GETARG_TIMESTAMPTZ(0) >
+				   (database ? pin_time(database) : GetCurrentTimestamp()));
 }
 
 void

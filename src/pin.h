@@ -43,8 +43,12 @@ extern bool mvs_pause_lock(LOCKMODE mode, bool wait);
 /* Whether the caller's transaction has one that keeps batches from a store. */
 extern bool mvs_drop_lock_held(Oid store);
 
-/* The lowest version that a pin on a store has, as a snapshot sees them; MVS_NEWEST: none. */
-extern int64 mvs_pin_lowest(MvsDatabase *database, Oid store, Snapshot snapshot);
+/* The pins as a snapshot sees them, in the current memory context. */
+typedef struct MvsPins MvsPins;
+extern MvsPins *mvs_pin_read(MvsDatabase *database, Snapshot snapshot);
+
+/* The lowest version that one of them on a store has; MVS_NEWEST: none. */
+extern int64 mvs_pin_lowest(const MvsPins *read, Oid store);
 
 /*
  * Raises 55006 where a pin on a store, in a fresh snapshot, is at a version or above

@@ -27,6 +27,7 @@
 #include "mvstore.h"
 #include "shmem.h"
 #include "stats.h"
+#include "store.h"
 #include "version.h"
 
 static HTAB *store_stats = NULL;
@@ -49,6 +50,7 @@ PG_FUNCTION_INFO_V1(mvstore_stat_writers);
 PG_FUNCTION_INFO_V1(mvstore_stats_reset);
 
 static MvsStoreStats *find(Oid store, HASHACTION action);
+static bool may_see_errors(Oid database);
 static const char *worker_state_of(const MvsDatabase *slot);
 
 Size
@@ -282,6 +284,17 @@ worker_state_of(const MvsDatabase *slot)
 	return worker_states[slot->worker_state];
 }
 
+/*
+ * Whether the current user may see messages of errors that the worker of a database met:
+ * they name things of it. Those about a store are also for who may read that.
+ */
+static bool
+may_see_errors(Oid database)
+{
+	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
+		(database == MyDatabaseId && mvs_compat_database_owned(database, GetUserId()));
+}
+
 /* What shared memory counts for each database that has a slot. */
 Datum
 mvstore_stat_databases(PG_FUNCTION_ARGS)
@@ -342,9 +355,7 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 		values[column++] = Int64GetDatum(stats.maintenance_runs);
 		nulls[column] = (stats.last_maintenance_at == 0);
 		values[column++] = TimestampTzGetDatum(stats.last_maintenance_at);
-		/* The message may name things of its database. */
-		nulls[column] = (stats.last_error_at == 0 ||
-						 (oid != MyDatabaseId && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)));
+		nulls[column] = (stats.last_error_at == 0 || !may_see_errors(oid));
 		values[column++] = CStringGetTextDatum(stats.last_error);
 		nulls[column] = (stats.last_error_at == 0);
 		values[column++] = TimestampTzGetDatum(stats.last_error_at);
@@ -420,7 +431,8 @@ mvstore_stat_troubles(PG_FUNCTION_ARGS)
 		values[1] = ObjectIdGetDatum(troubles[i].store);
 		values[2] = TimestampTzGetDatum(troubles[i].since);
 		values[3] = Int64GetDatum(troubles[i].requests);
-		nulls[4] = troubles[i].locked;
+		nulls[4] = troubles[i].locked ||
+			!(may_see_errors(MyDatabaseId) || mvs_store_is_readable(troubles[i].store));
 		values[4] = CStringGetTextDatum(troubles[i].message);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}

@@ -490,6 +490,14 @@ mvs_store_try_open(MvsStore *store, Oid relation, bool *locked)
 }
 
 bool
+mvs_store_is_readable(Oid relation)
+{
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)) &&
+		pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+		check_enable_rls(relation, InvalidOid, true) != RLS_ENABLED;
+}
+
+bool
 mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries)
 {
 	bool		missing = false;

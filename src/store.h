@@ -78,6 +78,9 @@ extern Relation mvs_store_open_table(Oid relation, LOCKMODE mode, bool *is_store
  */
 extern bool mvs_store_try_open(MvsStore *store, Oid relation, bool *locked);
 
+/* Whether the current user may read all that is in a table; false where it is gone. */
+extern bool mvs_store_is_readable(Oid relation);
+
 /*
  * What the planner may know of a store: the number of its entries as PostgreSQL
  * estimates that of a table's rows. False where a read by the current user would

@@ -45,7 +45,7 @@ works_in('template1', 'the template afterwards');
 
 # An error of one database is nothing for the eyes of users of another.
 $node->safe_psql('postgres', 'CREATE DATABASE other TEMPLATE template0');
-$node->safe_psql('postgres', 'CREATE ROLE nobody LOGIN; CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor');
+$node->safe_psql('postgres', 'CREATE ROLE nobody LOGIN; CREATE ROLE owner; CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor');
 new_store('postgres', 'keep_for := NULL');
 new_store('other', 'keep_for := NULL');
 $node->safe_psql('postgres', q{SELECT mvstore_create('w')});
@@ -60,7 +60,9 @@ my $seen = q{SELECT coalesce(last_error, 'nothing') LIKE '%secret%' FROM mvstore
 wait_until($node, 'postgres', $seen, 'a request of one database meets an error');
 is($node->safe_psql('other', "SET ROLE nobody; $seen"), 'f', 'a user of another database does not see what it says');
 is($node->safe_psql('other', "SET ROLE monitor; $seen"), 't', 'who monitors the server does');
-is($node->safe_psql('postgres', "SET ROLE nobody; $seen"), 't', 'and the users of its own database do');
+is($node->safe_psql('postgres', "SET ROLE nobody; $seen"), 'f', 'and users of its own database do not');
+is($node->safe_psql('postgres', "ALTER DATABASE postgres OWNER TO owner; SET ROLE owner; $seen"), 't', 'unless it is theirs');
+is($node->safe_psql('other', "SET ROLE owner; $seen"), 'f', 'and then only in it');
 $node->safe_psql('postgres', 'ALTER TABLE secret ALTER key SET NOT NULL; ALTER TABLE secret RENAME TO s');
 is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'with its cause gone the request is worked off');
 is(entries_of($node, 'postgres', 's'), 1, 'and done');
