@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -47,12 +48,45 @@ typedef struct FloorPlace
 	ItemPointerData tid;
 } FloorPlace;
 
-static FloorPlace *
+static HTAB *places = NULL;
+
+static void forget_places(Datum argument, Oid relation);
+static ItemPointerData floor_place(Oid store);
+static void keep_place(Oid store, ItemPointer tid);
+
+/* Relcache callback: forget that of a table, which may be gone, or all. */
+static void
+forget_places(Datum argument, Oid relation)
+{
+	HASH_SEQ_STATUS status;
+	FloorPlace *place;
+
+	if (OidIsValid(relation))
+	{
+		(void) hash_search(places, &relation, HASH_REMOVE, NULL);
+		return;
+	}
+	hash_seq_init(&status, places);
+	while ((place = hash_seq_search(&status)) != NULL)
+		(void) hash_search(places, &place->store, HASH_REMOVE, NULL);
+}
+
+static ItemPointerData
 floor_place(Oid store)
 {
-	static HTAB *places = NULL;
+	FloorPlace *place = places ? hash_search(places, &store, HASH_FIND, NULL) : NULL;
+	ItemPointerData tid;
+
+	if (place)
+		return place->tid;
+	ItemPointerSetInvalid(&tid);
+	return tid;
+}
+
+static void
+keep_place(Oid store, ItemPointer tid)
+{
 	FloorPlace *place;
-	bool		found;
 
 	if (places == NULL)
 	{
@@ -62,18 +96,17 @@ floor_place(Oid store)
 		};
 
 		places = hash_create("mvstore floors", 32, &control, HASH_ELEM | HASH_BLOBS);
+		CacheRegisterRelcacheCallback(forget_places, (Datum) 0);
 	}
-	place = hash_search(places, &store, HASH_ENTER, &found);
-	if (!found)
-		ItemPointerSetInvalid(&place->tid);
-	return place;
+	place = hash_search(places, &store, HASH_ENTER, NULL);
+	place->tid = *tid;
 }
 
 void
 mvs_floor_raise(Oid store, int64 floor)
 {
 	Relation	catalog = table_open(mvs_catalog_oid(MVS_FLOOR, false), RowExclusiveLock);
-	FloorPlace *place = floor_place(store);
+	ItemPointerData place = floor_place(store);
 	HeapTuple	old;
 	Datum		values[Natts_floor] = {ObjectIdGetDatum(store), Int64GetDatum(floor)};
 	bool		nulls[Natts_floor] = {false};
@@ -82,7 +115,7 @@ mvs_floor_raise(Oid store, int64 floor)
 	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 
 	/* By the index the row is found behind all its dead versions, if a snapshot keeps them. */
-	old = mvs_catalog_fetch(catalog, &place->tid);
+	old = mvs_catalog_fetch(catalog, &place);
 	if (old)
 		heap_deform_tuple(old, RelationGetDescr(catalog), old_values, old_nulls);
 	if (!old || DatumGetObjectId(old_values[Anum_floor_store - 1]) != store)
@@ -106,7 +139,7 @@ mvs_floor_raise(Oid store, int64 floor)
 		mvs_catalog_update(catalog, &old->t_self, tuple);
 	else
 		tuple->t_self = old->t_self;
-	place->tid = tuple->t_self;
+	keep_place(store, &tuple->t_self);
 	table_close(catalog, RowExclusiveLock);
 	CommandCounterIncrement();
 }

@@ -59,7 +59,7 @@ static const struct
 static HTAB *store_cache = NULL;
 
 static void invalidate(Datum argument, Oid relation);
-static MvsStoreInfo *look_up(Relation heap);
+static bool look_up(Relation heap, MvsStoreInfo *info);
 static bool load_info(MvsStoreInfo *info, Relation heap);
 static void load_shape(MvsStoreInfo *info, Relation heap);
 static bool find_columns(MvsStoreInfo *info, Relation heap);
@@ -88,23 +88,20 @@ invalidate(Datum argument, Oid relation)
 
 	if (OidIsValid(relation))
 	{
-		info = hash_search(store_cache, &relation, HASH_FIND, NULL);
-		if (info)
-			info->valid = false;
+		(void) hash_search(store_cache, &relation, HASH_REMOVE, NULL);
 		return;
 	}
 	hash_seq_init(&status, store_cache);
 	while ((info = hash_seq_search(&status)) != NULL)
-		info->valid = false;
+		(void) hash_search(store_cache, &info->oid, HASH_REMOVE, NULL);
 }
 
-/* What is known of an open table as a store, or NULL if it is none. */
-static MvsStoreInfo *
-look_up(Relation heap)
+/* What is known of an open table as a store; false if it is none. */
+static bool
+look_up(Relation heap, MvsStoreInfo *info)
 {
 	Oid			oid = RelationGetRelid(heap);
-	MvsStoreInfo *info;
-	bool		found;
+	MvsStoreInfo *known;
 
 	if (store_cache == NULL)
 	{
@@ -117,22 +114,22 @@ look_up(Relation heap)
 		CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
 	}
 
-	info = hash_search(store_cache, &oid, HASH_FIND, &found);
-	if (!found || !info->valid)
+	/* A copy, as an invalidation removes the entry. */
+	known = hash_search(store_cache, &oid, HASH_FIND, NULL);
+	if (known)
 	{
-		MvsStoreInfo loaded = {.oid = oid};
-
-		/* Loading can accept invalidations, so the entry is made afterwards. */
-		if (!load_info(&loaded, heap))
-		{
-			(void) hash_search(store_cache, &oid, HASH_REMOVE, NULL);
-			return NULL;
-		}
-		info = hash_search(store_cache, &oid, HASH_ENTER, NULL);
-		*info = loaded;
-		info->valid = true;
+		*info = *known;
+		return true;
 	}
-	return info;
+
+	/* Loading can accept invalidations, so the entry is made afterwards. */
+	memset(info, 0, sizeof(MvsStoreInfo));
+	info->oid = oid;
+	if (!load_info(info, heap))
+		return false;
+	known = hash_search(store_cache, &oid, HASH_ENTER, NULL);
+	*known = *info;
+	return true;
 }
 
 /* Read the policy and the shape of a table; false if it is no store. */
@@ -418,9 +415,9 @@ open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned)
 static void
 open_checked(MvsStore *store, Relation heap, LOCKMODE mode)
 {
-	MvsStoreInfo *info = look_up(heap);
+	MvsStoreInfo info;
 
-	if (info == NULL)
+	if (!look_up(heap, &info))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a store", RelationGetRelationName(heap)),
@@ -433,7 +430,7 @@ open_checked(MvsStore *store, Relation heap, LOCKMODE mode)
 				 errmsg("row-level security is in force for store \"%s\"",
 						RelationGetRelationName(heap)),
 				 errdetail("mvstore reads and writes stores past the row security policies.")));
-	fill_store(store, heap, info, mode);
+	fill_store(store, heap, &info, mode);
 }
 
 void
@@ -452,8 +449,9 @@ Relation
 mvs_store_open_table(Oid relation, LOCKMODE mode, bool *is_store)
 {
 	Relation	heap = open_table(relation, mode, ACL_NO_RIGHTS, true);
+	MvsStoreInfo info;
 
-	*is_store = look_up(heap) != NULL;
+	*is_store = look_up(heap, &info);
 	return heap;
 }
 
@@ -461,7 +459,7 @@ bool
 mvs_store_try_open(MvsStore *store, Oid relation, bool *locked)
 {
 	Relation	heap;
-	MvsStoreInfo *info;
+	MvsStoreInfo info;
 
 	*locked = true;
 	if (!mvs_catalog_lock() || !ConditionalLockRelationOid(relation, RowExclusiveLock))
@@ -473,19 +471,18 @@ mvs_store_try_open(MvsStore *store, Oid relation, bool *locked)
 		UnlockRelationOid(relation, RowExclusiveLock);
 		return false;
 	}
-	info = look_up(heap);
-	if (info == NULL)
+	if (!look_up(heap, &info))
 	{
 		relation_close(heap, RowExclusiveLock);
 		return false;
 	}
-	if (OidIsValid(info->index) && !ConditionalLockRelationOid(info->index, RowExclusiveLock))
+	if (OidIsValid(info.index) && !ConditionalLockRelationOid(info.index, RowExclusiveLock))
 	{
 		relation_close(heap, NoLock);
 		*locked = true;
 		return false;
 	}
-	fill_store(store, heap, info, NoLock);
+	fill_store(store, heap, &info, NoLock);
 	return true;
 }
 
@@ -502,7 +499,7 @@ mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries)
 {
 	bool		missing = false;
 	Relation	heap;
-	MvsStoreInfo *found;
+	bool		found;
 	BlockNumber pages;
 	double		visible;
 
@@ -518,19 +515,14 @@ mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries)
 	}
 
 	/* As in mvs_store_open(), without its errors. */
-	found = look_up(heap);
-	if (found && (!OidIsValid(found->index) ||
-				  heap->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT ||
-				  (heap->rd_rel->relrowsecurity &&
-				   check_enable_rls(relation, InvalidOid, true) == RLS_ENABLED)))
-		found = NULL;
+	found = look_up(heap, info) && OidIsValid(info->index) &&
+		heap->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT &&
+		!(heap->rd_rel->relrowsecurity &&
+		  check_enable_rls(relation, InvalidOid, true) == RLS_ENABLED);
 	if (found)
-	{
-		*info = *found;
 		estimate_rel_size(heap, NULL, &pages, entries, &visible);
-	}
 	relation_close(heap, AccessShareLock);
-	return found != NULL;
+	return found;
 }
 
 void

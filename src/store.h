@@ -36,7 +36,6 @@ typedef enum MvsColumn
 typedef struct MvsStoreInfo
 {
 	Oid			oid;			/* hash key */
-	bool		valid;
 	int64		incarnation;
 	MvsPolicy	policy;
 	int64		ttl;			/* default time to live in microseconds; -1: none */
