@@ -12,49 +12,49 @@ DATA = mvstore--1.0.sql
 DOCS = $(patsubst $(TREE)/%,%,$(filter-out %/testing.md %/coverage.md,$(wildcard $(TREE)/doc/*.md)))
 
 OBJS = \
-	src/batch.o \
-	src/calendar.o \
-	src/catalog.o \
-	src/control.o \
-	src/ddl.o \
-	src/drop.o \
-	src/enqueue.o \
-	src/entry.o \
-	src/erase.o \
-	src/fault.o \
-	src/floor.o \
-	src/function.o \
-	src/guard.o \
-	src/journal.o \
-	src/keep.o \
-	src/launcher.o \
-	src/left.o \
-	src/maintain.o \
+	src/base/arguments.o \
+	src/base/catalog.o \
+	src/base/text.o \
+	src/functions/drops.o \
+	src/functions/erase.o \
+	src/functions/estimate.o \
+	src/functions/guard.o \
+	src/functions/operate.o \
+	src/functions/read.o \
+	src/functions/stores.o \
+	src/functions/write.o \
 	src/mvstore.o \
-	src/pin.o \
-	src/plan.o \
-	src/policy.o \
-	src/pool.o \
-	src/queue.o \
-	src/read.o \
-	src/request.o \
-	src/rule.o \
-	src/shmem.o \
-	src/stable.o \
-	src/standby.o \
-	src/statement.o \
-	src/stats.o \
-	src/store.o \
-	src/sweep.o \
-	src/text.o \
-	src/version.o \
-	src/walk.o \
-	src/worker.o \
-	src/write.o
+	src/queue/journal.o \
+	src/queue/pool.o \
+	src/queue/queue.o \
+	src/queue/transaction.o \
+	src/shared/counters.o \
+	src/shared/database.o \
+	src/shared/fault.o \
+	src/shared/standby.o \
+	src/store/calendar.o \
+	src/store/entry.o \
+	src/store/floor.o \
+	src/store/pin.o \
+	src/store/rule.o \
+	src/store/statement.o \
+	src/store/store.o \
+	src/version/stable.o \
+	src/version/version.o \
+	src/worker/batch.o \
+	src/worker/ddl.o \
+	src/worker/drop.o \
+	src/worker/keep.o \
+	src/worker/launcher.o \
+	src/worker/left.o \
+	src/worker/maintain.o \
+	src/worker/sweep.o \
+	src/worker/walk.o \
+	src/worker/worker.o
 
-PG_CPPFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
+PG_CPPFLAGS = -I$(TREE)/src -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
 
-# make MVSTORE_FAULTS=1: fault points for tests, see src/fault.h
+# make MVSTORE_FAULTS=1: fault points for tests, see src/shared/fault.h
 ifdef MVSTORE_FAULTS
 PG_CPPFLAGS += -DMVSTORE_FAULTS
 endif
@@ -71,7 +71,7 @@ include $(PGXS)
 docmoduledir := extension/mvstore
 
 # Every part may see the others' headers.
-$(OBJS): $(wildcard $(TREE)/src/*.h)
+$(OBJS): $(wildcard $(TREE)/src/*.h $(TREE)/src/*/*.h)
 
 # Outside the tree there is no directory for the objects yet.
 ifdef VPATH

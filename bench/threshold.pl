@@ -2,7 +2,7 @@
 # the next key. Full scans of stores of ENTRIES entries each, 1 to 1,000 of a key.
 #
 # ./dev compiles the setting vacuum_cost_page_hit in for the constant in
-# src/entry.c: nothing else in a scan reads it, and every session can set it. So
+# src/store/entry.c: nothing else in a scan reads it, and every session can set it. So
 # one server serves for all thresholds. It is an argument: NAME=SOCKET-DIRECTORY.
 
 use strict;

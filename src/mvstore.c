@@ -19,14 +19,14 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-#include "compat.h"
-#include "ddl.h"
-#include "fault.h"
-#include "launcher.h"
+#include "base/compat.h"
 #include "mvstore.h"
-#include "request.h"
-#include "shmem.h"
-#include "standby.h"
+#include "queue/transaction.h"
+#include "shared/database.h"
+#include "shared/fault.h"
+#include "shared/standby.h"
+#include "worker/ddl.h"
+#include "worker/launcher.h"
 
 PG_MODULE_MAGIC_EXT(.name = "mvstore", .version = "1.0");
 

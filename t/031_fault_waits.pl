@@ -1,5 +1,5 @@
 # What happens while the worker is stopped at some point: only in builds for tests,
-# see src/fault.h.
+# see src/shared/fault.h.
 
 use strict;
 use warnings;

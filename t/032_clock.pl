@@ -1,6 +1,6 @@
 # A clock that goes wrong, with the server running or over a crash: no version is
 # given twice or out of order, and no stable version is taken back. Only in builds for
-# tests, see src/fault.h.
+# tests, see src/shared/fault.h.
 
 use strict;
 use warnings;

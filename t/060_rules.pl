@@ -21,7 +21,7 @@ sub config
 
 command_ok(
 	[ config('--cc'), config('--cppflags'), '-isystem', config('--includedir-server'), '-I', $src,
-		qw(-O1 -Wall -Wextra -Werror -Wno-sign-compare), '-o', $program, "$FindBin::RealBin/rules.c", "$src/rule.c" ],
+		qw(-O1 -Wall -Wextra -Werror -Wno-sign-compare), '-o', $program, "$FindBin::RealBin/rules.c", "$src/store/rule.c" ],
 	'the rules compile by themselves');
 
 my ($out, $err) = run_command([$program]);

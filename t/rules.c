@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * rules.c
- *	  Tables of cases for src/rule.c, and every small history.
+ *	  Tables of cases for src/store/rule.c, and every small history.
  *
  * What is expected follows from design section 6. In the tables it is written
  * down; for the small histories it is computed entry by entry, from the text and
- * without a thought of how src/rule.c does it.
+ * without a thought of how src/store/rule.c does it.
  *
  * Prints a line for each test: its name, what it got, what was expected, with
  * tabs between. t/060_rules.pl compiles this, runs it and compares.
@@ -14,7 +14,7 @@
  */
 #include "postgres.h"
 
-#include "rule.h"
+#include "store/rule.h"
 
 #undef printf					/* the C library's, not the server's */
 #undef snprintf
@@ -180,7 +180,7 @@ static const struct
 	{"pending: an entry put into the past", {9, 5, 1}, LIVES, POLICY(0, 15, 20), 2},
 };
 
-/* ---- What src/rule.c says --------------------------------------------- */
+/* ---- What src/store/rule.c says --------------------------------------------- */
 
 static MvsHistory
 history_of(const int64 *versions, int64 head)

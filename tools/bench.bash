@@ -44,20 +44,20 @@ change() {
 
 # mvstore without the lock that a write holds on its key.
 without_key_lock() {
-	change src/write.c '\(void\) LockAcquire\(&write->lock,[^;]*;' ''
-	change src/write.c 'LockRelease\(&write->lock,[^;]*;' ''
-	change src/write.c 'mvs_lock_tag\(&write->lock,[^;]*;' ''
+	change src/functions/write.c '\(void\) LockAcquire\(&write->lock,[^;]*;' ''
+	change src/functions/write.c 'LockRelease\(&write->lock,[^;]*;' ''
+	change src/functions/write.c 'mvs_lock_tag\(&write->lock,[^;]*;' ''
 }
 
 # mvstore with versions from the clock that are told to nobody.
 without_version() {
-	change src/version.c '(?<=xid = GetTopFullTransactionId\(\);\n)' '
+	change src/version/version.c '(?<=xid = GetTopFullTransactionId\(\);\n)' '
 	mine.version = Max(mvs_version_of_time(GetCurrentTimestamp()), above + 1);
 	mine.nest_level = GetCurrentTransactionNestLevel();
 	return mine.version;
 '
-	change src/version.c 'withdraw\((committed|false)\);' 'mine.version = 0;'
-	change src/version.c 'LWLock(Acquire|Release)\(database->version_lock[^;]*;' ';'
+	change src/version/version.c 'withdraw\((committed|false)\);' 'mine.version = 0;'
+	change src/version/version.c 'LWLock(Acquire|Release)\(database->version_lock[^;]*;' ';'
 }
 
 without_both() {

@@ -208,7 +208,7 @@ sub names
 	}
 
 	# What the C code hands to SPI.
-	for my $file (sort glob('src/*.c'))
+	for my $file (sort (glob('src/*.c'), glob('src/*/*.c')))
 	{
 		my $text = slurp($file);
 		my $string = qr/"(?:[^"\\\n]|\\.)*"/;
@@ -326,7 +326,7 @@ sub settings
 {
 	my $text = join("\n", map { slurp($_) } glob('doc/*.md'));
 
-	for my $file (sort glob('src/*.c'))
+	for my $file (sort (glob('src/*.c'), glob('src/*/*.c')))
 	{
 		my $code = slurp($file);
 		while ($code =~ /\bDefineCustom\w+Variable\(\s*"([^"]+)"/g)

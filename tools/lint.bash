@@ -48,7 +48,10 @@ compiler_flags() {
 
 # ---- The layout of src ----------------------------------------------------
 
-c_files() { (cd "$1" && printf '%s\n' src/*.c src/*.h); }
+c_files() { (cd "$1" && find src -name '*.[ch]' | LC_ALL=C sort); }
+
+# in_src COMMAND ...: with all files of the copy's src/ behind it, in the order of their names.
+in_src() { (cd "$work/src" && find src -name '*.[ch]' -print0 | LC_ALL=C sort -z | xargs -0 "$@"); }
 
 # lay_out FILE: print it as pgindent lays it out. What is done before and after
 # pg_bsd_indent is pgindent's, but for the last: a blank before a designator.
@@ -100,11 +103,11 @@ find_typedefs() {
 	local own='while (/\btypedef\s+(?:(?:struct|union|enum)\b[^{;]*\{(?:[^{}]|\{[^{}]*\})*\}\s*(\w+)|[^{};]*?\b(\w+)|[^{};]*?\(\*(\w+)\)[^;]*)\s*;/g) { print $1 // $2 // $3, "\n" }'
 	local bare='s!/\*.*?\*/! !gs; s!"(\\.|[^"\\\n])*"!""!g;'
 	echo bool
-	cat "$work/src"/src/*.[ch] | perl -0ne "$bare $own"
-	comm -12 <(objdump -Wi "$work/src"/src/*.o |
+	in_src cat | perl -0ne "$bare $own"
+	comm -12 <(find "$work/src/src" -name '*.o' -exec objdump -Wi {} + |
 		awk '/DW_TAG_/ { found = /DW_TAG_typedef/ } found && /DW_AT_name/ { print $NF; found = 0 }' |
 		LC_ALL=C sort -u) \
-		<(cat "$work/src"/src/*.[ch] | perl -0pe "$bare" | grep -oE '[A-Za-z_][A-Za-z0-9_]*' | LC_ALL=C sort -u)
+		<(in_src cat | perl -0pe "$bare" | grep -oE '[A-Za-z_][A-Za-z0-9_]*' | LC_ALL=C sort -u)
 }
 
 # Less those that are names of variables, too: pgindent leaves these out.
@@ -120,7 +123,7 @@ check_typedefs() {
 		typedefs | comm -23 - <(sed '/^#/d' tools/typedefs.list | LC_ALL=C sort) |
 			sed 's/$/ is not in tools\/typedefs.list/'
 		sed '/^#/d' tools/typedefs.list | while read -r name; do
-			grep -qw -- "$name" src/*.c src/*.h || echo "$name is in tools/typedefs.list, but not in src/"
+			grep -rqw -- "$name" src || echo "$name is in tools/typedefs.list, but not in src/"
 		done
 		sed '/^#/d' tools/typedefs.list | LC_ALL=C sort -cu 2>&1 || true
 	)
@@ -190,7 +193,7 @@ check_clang_tidy() {
 	[[ ${#flags[@]} -gt 0 ]] || { echo "no compiler flags found"; return; }
 	# shellcheck disable=SC2016 # for the shell that runs it
 	cd "$work/src" &&
-	printf '%s\0' src/*.c | xargs -0 -n 4 -P 2 bash -c '
+	find src -name '*.c' -print0 | LC_ALL=C sort -z | xargs -0 -n 4 -P 2 bash -c '
 		count=$1; shift
 		clang-tidy --quiet "${@:$((count + 1))}" -- "${@:1:$count}" -Wno-everything 2>"$0.$$" ||
 			cat "$0.$$"' "$work/tidy" ${#flags[@]} "${flags[@]}" |
@@ -223,12 +226,14 @@ check_sql() { (cd "$work/src" && perl tools/lint-sql.pl "$1" 2>&1) || true; }
 in_tree_grep() { (cd "$work/src" && grep -rnIE "$@") || true; }
 
 check_versions() {
-	(cd "$work/src" && grep -nE '\bPG_(VERSION_NUM|MAJORVERSION)' src/*.c src/*.h | grep -v '^src/compat.h:') || true
+	in_src grep -nE '\bPG_(VERSION_NUM|MAJORVERSION)' | grep -v '^src/base/compat.h:' || true
 }
 
 check_lengths() {
-	(cd "$work/src" && wc -l src/*.c src/*.h) | awk -v max=$MAX_LINES '$2 != "total" && $1 > max { print $2 ": " $1 " lines" }'
+	in_src wc -l | awk -v max=$MAX_LINES '$2 != "total" && $1 > max { print $2 ": " $1 " lines" }'
 }
+
+check_circles() { (cd "$work/src" && perl tools/circles.pl 2>&1) || true; }
 
 check_marks() { in_tree_grep '\b(TOD[O]|FIXM[E]|XX[X])\b' .; }
 
@@ -282,6 +287,7 @@ dev_lint() {
 	check "tools/typedefs.list knows the types of src/" check_typedefs
 	check "src/: PG_VERSION_NUM in compat.h only" check_versions
 	check "src/: no file over $MAX_LINES lines" check_lengths
+	check "src/: no circle of parts, no use of a room above" check_circles
 	check "SQL scripts: no OR REPLACE, no IF NOT EXISTS" check_sql plain
 	check "SQL scripts and SPI: operators and functions are qualified" check_sql names
 	check "SQL scripts: rights are granted or revoked on purpose" check_sql rights

@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * arguments.c
+ *	  Arguments and results of the SQL functions.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "utils/array.h"
+#include "utils/timestamp.h"
+
+#include "base/arguments.h"
+#include "base/text.h"
+#include "store/entry.h"
+
+/* Milliseconds: 100 years, so that a deadline is a timestamp. */
+#define LONGEST_TIMEOUT (INT64CONST(36525) * 24 * 3600 * 1000)
+
+/* Refuse a NULL: a missing value never means "everything". */
+static void
+refuse_null(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+}
+
+Oid
+mvs_get_store(FunctionCallInfo fcinfo, int argument)
+{
+	refuse_null(fcinfo, argument, "store");
+	return PG_GETARG_OID(argument);
+}
+
+/* A text or a bytea as the bytes that a store holds. */
+static bytea *
+to_bytes(Datum datum, MvsType type)
+{
+	return type == MVS_TEXT ? mvs_text_to_bytes(DatumGetTextPP(datum)) : DatumGetByteaPP(datum);
+}
+
+bytea *
+mvs_get_bound(FunctionCallInfo fcinfo, int argument, MvsType type, const char *name)
+{
+	refuse_null(fcinfo, argument, name);
+	return to_bytes(PG_GETARG_DATUM(argument), type);
+}
+
+/* A key, unless it is too long for one. */
+static bytea *
+check_key(bytea *key, const char *name)
+{
+	if (VARSIZE_ANY_EXHDR(key) > MVS_MAX_KEY)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%s is too long", name),
+				 errdetail("It has %d bytes, and a key can have %d.",
+						   (int) VARSIZE_ANY_EXHDR(key), MVS_MAX_KEY)));
+	return key;
+}
+
+bytea *
+mvs_get_key(FunctionCallInfo fcinfo, int argument, MvsType type, const char *name)
+{
+	return check_key(mvs_get_bound(fcinfo, argument, type, name), name);
+}
+
+/* The elements of an array argument of one dimension; the number of them. */
+static int
+get_elements(FunctionCallInfo fcinfo, int argument, MvsType type, const char *name,
+			 Datum **elements, bool **nulls)
+{
+	ArrayType  *array;
+	int			count;
+
+	refuse_null(fcinfo, argument, name);
+	array = PG_GETARG_ARRAYTYPE_P(argument);
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("%s must have one dimension", name)));
+	deconstruct_array(array, type == MVS_TEXT ? TEXTOID : BYTEAOID, -1, false, TYPALIGN_INT,
+					  elements, nulls, &count);
+	return count;
+}
+
+int
+mvs_get_keys(FunctionCallInfo fcinfo, int argument, MvsType type, bytea ***keys)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count = get_elements(fcinfo, argument, type, "keys", &elements, &nulls);
+
+	*keys = palloc(sizeof(bytea *) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("key must not be null")));
+		(*keys)[i] = check_key(to_bytes(elements[i], type), "key");
+	}
+	return count;
+}
+
+int
+mvs_get_values(FunctionCallInfo fcinfo, int argument, MvsType type, bytea ***values)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count = get_elements(fcinfo, argument, type, "values", &elements, &nulls);
+
+	*values = palloc(sizeof(bytea *) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		(*values)[i] = nulls[i] ? NULL : to_bytes(elements[i], type);
+	return count;
+}
+
+bytea *
+mvs_get_value(FunctionCallInfo fcinfo, int argument, MvsType type)
+{
+	return mvs_get_bound(fcinfo, argument, type, "value");
+}
+
+int64
+mvs_get_version(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	refuse_null(fcinfo, argument, name);
+	if (PG_GETARG_INT64(argument) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be negative", name)));
+	return PG_GETARG_INT64(argument);
+}
+
+int64
+mvs_get_limit(FunctionCallInfo fcinfo, int argument)
+{
+	if (PG_ARGISNULL(argument))
+		return PG_INT64_MAX;
+	if (PG_GETARG_INT64(argument) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_rows must not be negative")));
+	return PG_GETARG_INT64(argument);
+}
+
+int64
+mvs_interval_usecs(const char *what, const Interval *interval)
+{
+	int64		usecs;
+
+	if (interval->month != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not have months or years", what),
+				 errhint("Say it in days; a day is 24 hours.")));
+	if (pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &usecs) ||
+		pg_add_s64_overflow(usecs, interval->time, &usecs))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s is out of range", what)));
+	if (usecs < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be negative", what)));
+	return usecs;
+}
+
+int64
+mvs_get_timeout(FunctionCallInfo fcinfo, int argument)
+{
+	refuse_null(fcinfo, argument, "timeout");
+	return Min(mvs_interval_usecs("timeout", PG_GETARG_INTERVAL_P(argument)) / 1000,
+			   LONGEST_TIMEOUT);
+}
+
+bool
+mvs_get_flag(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	refuse_null(fcinfo, argument, name);
+	return PG_GETARG_BOOL(argument);
+}
+
+Datum
+mvs_return_bytes(bytea *bytes, MvsType type)
+{
+	if (type == MVS_TEXT)
+		return PointerGetDatum(mvs_text_from_bytes(bytes));
+	return PointerGetDatum(bytes);
+}

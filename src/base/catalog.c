@@ -1,0 +1,341 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.c
+ *	  The objects of the extension: its tables, and rows of them.
+ *
+ * They are found by name in the schema that CREATE EXTENSION chose; the OIDs are
+ * cached, and thrown away by relcache invalidation.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_extension.h"
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/catalog.h"
+
+static const char *const catalog_names[MVS_CATALOG_COUNT] = {
+	[MVS_POLICY] = "mvstore_policy",
+	[MVS_POLICY_KEY] = "mvstore_policy_pkey",
+	[MVS_FLOOR] = "mvstore_floor",
+	[MVS_FLOOR_KEY] = "mvstore_floor_pkey",
+	[MVS_JOURNAL] = "mvstore_journal",
+	[MVS_JOURNAL_KEY] = "mvstore_journal_pkey",
+	[MVS_CALENDAR] = "mvstore_calendar",
+	[MVS_CALENDAR_ENDS] = "mvstore_calendar_ends",
+	[MVS_PIN] = "mvstore_pin",
+	[MVS_PAUSED] = "mvstore_paused",
+	[MVS_STABLE] = "mvstore_stable",
+	[MVS_CLOCK] = "mvstore_clock",
+};
+
+static Oid	catalog_oids[MVS_CATALOG_COUNT];
+static bool never_wait = false; /* for others who are at a row */
+
+static bool find_extension(Oid *schema, char **version);
+static void invalidate(Datum argument, Oid relation);
+static bool lock_row(Relation catalog, ItemPointer tid, LockWaitPolicy policy);
+
+/* Schema and version of the extension; false without it. */
+static bool
+find_extension(Oid *schema, char **version)
+{
+	Relation	extensions;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	extensions = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum("mvstore"));
+	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+
+		*schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+		if (version)
+			*version = TextDatumGetCString(heap_getattr(tuple, Anum_pg_extension_extversion,
+														RelationGetDescr(extensions), &isnull));
+	}
+	systable_endscan(scan);
+	table_close(extensions, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
+
+char *
+mvs_extension_version(void)
+{
+	Oid			schema;
+	char	   *version;
+
+	return find_extension(&schema, &version) ? version : NULL;
+}
+
+Oid
+mvs_catalog_schema(bool missing_ok)
+{
+	Oid			schema = InvalidOid;
+
+	if (!find_extension(&schema, NULL) && !missing_ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"mvstore\" is not installed in this database"),
+				 errhint("Run CREATE EXTENSION mvstore.")));
+	return schema;
+}
+
+Oid
+mvs_catalog_oid(MvsCatalog object, bool missing_ok)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
+		registered = true;
+	}
+	if (!OidIsValid(catalog_oids[object]))
+	{
+		Oid			schema = mvs_catalog_schema(missing_ok);
+		Oid			oid = InvalidOid;
+
+		if (OidIsValid(schema))
+			oid = get_relname_relid(catalog_names[object], schema);
+		if (!OidIsValid(oid) && !missing_ok)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("relation \"%s\" of extension \"mvstore\" is missing",
+							catalog_names[object]),
+					 errhint("The library goes with version %s of the extension: run ALTER EXTENSION mvstore UPDATE.",
+							 MVS_SQL_VERSION)));
+		catalog_oids[object] = oid;
+	}
+	return catalog_oids[object];
+}
+
+/* Relcache callback: forget the OID of a relation, or all. */
+static void
+invalidate(Datum argument, Oid relation)
+{
+	for (int i = 0; i < MVS_CATALOG_COUNT; i++)
+		if (!OidIsValid(relation) || catalog_oids[i] == relation)
+			catalog_oids[i] = InvalidOid;
+}
+
+HeapTuple
+mvs_catalog_find(Relation catalog, MvsCatalog index, Oid store, Snapshot snapshot)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	/* The store is the first column of each of them. */
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(store));
+	scan = systable_beginscan(catalog, mvs_catalog_oid(index, false), true, snapshot, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
+/* Lock a row for a change, if it is still what was found. */
+static bool
+lock_row(Relation catalog, ItemPointer tid, LockWaitPolicy policy)
+{
+	TupleTableSlot *slot = table_slot_create(catalog, NULL);
+	TM_FailureData failure;
+	TM_Result	result = table_tuple_lock(catalog, tid, SnapshotAny, slot,
+										  GetCurrentCommandId(true), LockTupleExclusive,
+										  policy, 0, &failure);
+
+	ExecDropSingleTupleTableSlot(slot);
+	return result == TM_Ok;
+}
+
+bool
+mvs_catalog_lock_row(Relation catalog, ItemPointer tid)
+{
+	return lock_row(catalog, tid, LockWaitBlock);
+}
+
+void
+mvs_catalog_never_wait(void)
+{
+	never_wait = true;
+}
+
+void
+mvs_catalog_refuse_wait(Relation catalog)
+{
+	if (never_wait)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("another transaction is changing a row of \"%s\"",
+						RelationGetRelationName(catalog))));
+}
+
+void
+mvs_catalog_update(Relation catalog, ItemPointer tid, HeapTuple tuple)
+{
+	if (never_wait && !lock_row(catalog, tid, LockWaitSkip))
+		mvs_catalog_refuse_wait(catalog);
+	CatalogTupleUpdate(catalog, tid, tuple);
+}
+
+void
+mvs_catalog_delete(Relation catalog, ItemPointer tid)
+{
+	if (never_wait && !lock_row(catalog, tid, LockWaitSkip))
+		mvs_catalog_refuse_wait(catalog);
+	CatalogTupleDelete(catalog, tid);
+}
+
+bool
+mvs_catalog_forget(MvsCatalog table, MvsCatalog index, Oid store)
+{
+	Relation	catalog = table_open(mvs_catalog_oid(table, false), RowExclusiveLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(store));
+	scan = systable_beginscan(catalog, mvs_catalog_oid(index, false), true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		mvs_catalog_delete(catalog, &tuple->t_self);
+		found = true;
+	}
+	systable_endscan(scan);
+	table_close(catalog, RowExclusiveLock);
+	if (found)
+		CommandCounterIncrement();
+	return found;
+}
+
+bool
+mvs_catalog_in_use(void)
+{
+	static const MvsCatalog tables[] = {MVS_POLICY, MVS_JOURNAL, MVS_PIN};
+	bool		used = false;
+
+	for (int i = 0; i < lengthof(tables) && !used; i++)
+	{
+		Oid			oid = mvs_catalog_oid(tables[i], true);
+		Relation	table;
+		SysScanDesc scan;
+
+		if (!OidIsValid(oid))
+			continue;
+		if (!ConditionalLockRelationOid(oid, AccessShareLock))
+			return true;
+		table = table_open(oid, NoLock);
+		scan = systable_beginscan(table, InvalidOid, false, NULL, 0, NULL);
+		used = HeapTupleIsValid(systable_getnext(scan));
+		systable_endscan(scan);
+		table_close(table, AccessShareLock);
+	}
+	return used;
+}
+
+bool
+mvs_catalog_lock(void)
+{
+	static const MvsCatalog tables[] = {MVS_POLICY, MVS_FLOOR, MVS_JOURNAL, MVS_CALENDAR,
+	MVS_PIN, MVS_STABLE};
+
+	for (int i = 0; i < lengthof(tables); i++)
+	{
+		Oid			table = mvs_catalog_oid(tables[i], true);
+
+		if (OidIsValid(table) && !ConditionalLockRelationOid(table, RowExclusiveLock))
+			return false;
+	}
+	return true;
+}
+
+HeapTuple
+mvs_catalog_fetch(Relation catalog, ItemPointer tid)
+{
+	Snapshot	snapshot;
+	HeapTupleData tuple;
+	Buffer		buffer;
+	HeapTuple	copy = NULL;
+
+	if (!ItemPointerIsValid(tid) ||
+		ItemPointerGetBlockNumber(tid) >= RelationGetNumberOfBlocks(catalog))
+		return NULL;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	tuple.t_self = *tid;
+	if (heap_fetch(catalog, snapshot, &tuple, &buffer, false))
+	{
+		copy = heap_copytuple(&tuple);
+		ReleaseBuffer(buffer);
+	}
+	UnregisterSnapshot(snapshot);
+	return copy;
+}
+
+uint64
+mvs_catalog_run(MvsCatalog table, const char *format, int count, const Oid *types, Datum *values)
+{
+	Oid			oid = mvs_catalog_oid(table, false);
+	char	   *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(oid)),
+												  get_rel_name(oid));
+	StringInfoData command;
+	Oid			role;
+	int			context;
+	int			result;
+	uint64		rows;
+
+	initStringInfo(&command);
+	appendStringInfo(&command, format, name);
+	GetUserIdAndSecContext(&role, &context);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+	result = SPI_execute_with_args(command.data, count, (Oid *) types, values, NULL, false, 0);
+	SetUserIdAndSecContext(role, context);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_with_args returned %s", SPI_result_code_string(result));
+	rows = SPI_processed;
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	return rows;
+}
+
+bool
+mvs_catalog_is_running(void)
+{
+	Oid			role;
+	int			context;
+
+	/* As above; an error resets it, too. */
+	GetUserIdAndSecContext(&role, &context);
+	return role == BOOTSTRAP_SUPERUSERID && (context & SECURITY_LOCAL_USERID_CHANGE) != 0;
+}

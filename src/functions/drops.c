@@ -1,0 +1,229 @@
+/*-------------------------------------------------------------------------
+ *
+ * drops.c
+ *	  The SQL functions that ask for drops, and those that wait for them.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "base/arguments.h"
+#include "queue/queue.h"
+#include "queue/transaction.h"
+#include "shared/database.h"
+#include "store/entry.h"
+#include "store/store.h"
+#include "version/version.h"
+
+PG_FUNCTION_INFO_V1(mvstore_drop);
+PG_FUNCTION_INFO_V1(mvstore_drop_bytea);
+PG_FUNCTION_INFO_V1(mvstore_drop_prefix);
+PG_FUNCTION_INFO_V1(mvstore_drop_prefix_bytea);
+PG_FUNCTION_INFO_V1(mvstore_drop_range);
+PG_FUNCTION_INFO_V1(mvstore_drop_range_bytea);
+PG_FUNCTION_INFO_V1(mvstore_compact);
+PG_FUNCTION_INFO_V1(mvstore_sweep);
+PG_FUNCTION_INFO_V1(mvstore_flush);
+
+static MvsDatabase *check_command(const char *function);
+static int32 get_keep(FunctionCallInfo fcinfo, int argument);
+static int64 get_before(FunctionCallInfo fcinfo, int argument, MvsDatabase *database);
+static void open_for_drop(MvsStore *store, Oid relation, bool owned);
+
+/* What all of these functions need. */
+static MvsDatabase *
+check_command(const char *function)
+{
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+	PreventCommandDuringRecovery(function);
+	return mvs_database();
+}
+
+/* How many entries of a key stay in any case. */
+static int32
+get_keep(FunctionCallInfo fcinfo, int argument)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("keep must not be null")));
+	if (PG_GETARG_INT32(argument) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("keep must be at least 1"),
+				 errhint("mvstore_delete() deletes a key.")));
+	return PG_GETARG_INT32(argument);
+}
+
+/* The version up to which a request covers what was superseded: nothing after the call. */
+static int64
+get_before(FunctionCallInfo fcinfo, int argument, MvsDatabase *database)
+{
+	return Min(mvs_get_version(fcinfo, argument, "before"), mvs_version_last(database));
+}
+
+/* Open a store that something is to go from. */
+static void
+open_for_drop(MvsStore *store, Oid relation, bool owned)
+{
+	if (owned)
+		mvs_store_open_own(store, relation, AccessShareLock);
+	else
+		mvs_store_open(store, relation, AccessShareLock, ACL_DELETE);
+	mvs_store_refuse_referenced(store);
+	mvs_store_refuse_unguarded(store);
+}
+
+static Datum
+drop(FunctionCallInfo fcinfo, MvsType type)
+{
+	MvsStore	store;
+	Oid			relation = mvs_get_store(fcinfo, 0);
+	bytea	   *key = mvs_get_key(fcinfo, 1, type, "key");
+	int32		keep = get_keep(fcinfo, 2);
+	MvsDatabase *database = check_command("mvstore_drop()");
+	int64		before = get_before(fcinfo, 3, database);
+
+	open_for_drop(&store, relation, false);
+	mvs_request_drop(&store, key, keep, before);
+	mvs_store_close(&store);
+	PG_RETURN_VOID();
+}
+
+/* mvstore_drop(store, key text, keep, before): enqueue a drop of superseded entries. */
+Datum
+mvstore_drop(PG_FUNCTION_ARGS)
+{
+	return drop(fcinfo, MVS_TEXT);
+}
+
+/* mvstore_drop(store, key bytea, keep, before) */
+Datum
+mvstore_drop_bytea(PG_FUNCTION_ARGS)
+{
+	return drop(fcinfo, MVS_BYTES);
+}
+
+static Datum
+drop_prefix(FunctionCallInfo fcinfo, MvsType type)
+{
+	MvsStore	store;
+	Oid			relation = mvs_get_store(fcinfo, 0);
+	bytea	   *prefix = mvs_get_bound(fcinfo, 1, type, "prefix");
+	int32		keep = get_keep(fcinfo, 2);
+	MvsDatabase *database = check_command("mvstore_drop_prefix()");
+	int64		before = get_before(fcinfo, 3, database);
+
+	open_for_drop(&store, relation, false);
+	mvs_request_range(&store, prefix, mvs_key_prefix_end(prefix), keep, before);
+	mvs_store_close(&store);
+	PG_RETURN_VOID();
+}
+
+/* mvstore_drop_prefix(store, prefix, keep, before): one request for all keys with a prefix. */
+Datum
+mvstore_drop_prefix(PG_FUNCTION_ARGS)
+{
+	return drop_prefix(fcinfo, MVS_TEXT);
+}
+
+/* mvstore_drop_prefix_bytea(store, prefix, keep, before) */
+Datum
+mvstore_drop_prefix_bytea(PG_FUNCTION_ARGS)
+{
+	return drop_prefix(fcinfo, MVS_BYTES);
+}
+
+static Datum
+drop_range(FunctionCallInfo fcinfo, MvsType type)
+{
+	MvsStore	store;
+	Oid			relation = mvs_get_store(fcinfo, 0);
+	bytea	   *from = mvs_get_bound(fcinfo, 1, type, "from_key");
+	bytea	   *to = mvs_get_bound(fcinfo, 2, type, "to_key");
+	int32		keep = get_keep(fcinfo, 3);
+	MvsDatabase *database = check_command("mvstore_drop_range()");
+	int64		before = get_before(fcinfo, 4, database);
+
+	if (mvs_key_compare(from, to) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("from_key must not be greater than to_key")));
+	open_for_drop(&store, relation, false);
+	mvs_request_range(&store, from, to, keep, before);
+	mvs_store_close(&store);
+	PG_RETURN_VOID();
+}
+
+/* mvstore_drop_range(store, from_key, to_key, keep, before): likewise for [from_key, to_key). */
+Datum
+mvstore_drop_range(PG_FUNCTION_ARGS)
+{
+	return drop_range(fcinfo, MVS_TEXT);
+}
+
+/* mvstore_drop_range_bytea(store, from_key, to_key, keep, before) */
+Datum
+mvstore_drop_range_bytea(PG_FUNCTION_ARGS)
+{
+	return drop_range(fcinfo, MVS_BYTES);
+}
+
+/* mvstore_compact(store, before): all that reads as of a version, or later, do not need. */
+Datum
+mvstore_compact(PG_FUNCTION_ARGS)
+{
+	MvsStore	store;
+	Oid			relation = mvs_get_store(fcinfo, 0);
+	MvsDatabase *database;
+	int64		before;
+
+	(void) mvs_get_version(fcinfo, 1, "before");
+	database = check_command("mvstore_compact()");
+	before = get_before(fcinfo, 1, database);
+	open_for_drop(&store, relation, true);
+	mvs_request_range(&store, NULL, NULL, 0, before);
+	mvs_store_close(&store);
+	PG_RETURN_VOID();
+}
+
+/*
+ * mvstore_sweep(store): ask for a full pass of the policy over the store. For its
+ * owner, and for who may pause drops altogether.
+ */
+Datum
+mvstore_sweep(PG_FUNCTION_ARGS)
+{
+	MvsStore	store;
+	Oid			relation = mvs_get_store(fcinfo, 0);
+
+	(void) check_command("mvstore_sweep()");
+	if (has_privs_of_role(GetUserId(), ROLE_PG_SIGNAL_BACKEND))
+		mvs_store_open(&store, relation, AccessShareLock, ACL_NO_RIGHTS);
+	else
+		mvs_store_open_own(&store, relation, AccessShareLock);
+	mvs_request_mark(relation);
+	mvs_store_close(&store);
+	PG_RETURN_VOID();
+}
+
+/* mvstore_flush(timeout): wait until every drop requested by now is done. */
+Datum
+mvstore_flush(PG_FUNCTION_ARGS)
+{
+	int64		timeout = mvs_get_timeout(fcinfo, 0);
+
+	PreventCommandDuringRecovery("mvstore_flush()");
+	PG_RETURN_BOOL(mvs_queue_wait(mvs_database(), timeout));
+}

@@ -1,0 +1,189 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard.c
+ *	  Rows of the catalog that come from elsewhere: by a subscription, by a restore.
+ *
+ * A publication of all tables, or of those in the schema of the extension, takes the
+ * catalog along. What it says is the publisher's: on a subscriber it must neither be
+ * believed nor stop the apply. So a row trigger on every table of the catalog passes
+ * over all that replication brings, inserts as well as changes of a row that by chance
+ * is the subscriber's own, and a store that is named may be missing. The trigger fires
+ * ALWAYS, as the apply runs as a replica; an event trigger sees to it that it stays so.
+ *
+ * What pg_restore brings is believed. Where it meets rows, they become one.
+ *
+ * C code writes the catalog without triggers.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "commands/event_trigger.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "replication/logicalworker.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "functions/stores.h"
+#include "store/floor.h"
+
+PG_FUNCTION_INFO_V1(mvstore_regclass_in);
+PG_FUNCTION_INFO_V1(mvstore_guard);
+PG_FUNCTION_INFO_V1(mvstore_keep_guard);
+
+static bool is_replicated(void);
+static bool join_row(Relation catalog, TupleTableSlot *row);
+
+/*
+ * Whether replication brings what is being written: PostgreSQL's, or one that says
+ * where its changes come from. Not session_replication_role, under which people
+ * restore dumps.
+ */
+static bool
+is_replicated(void)
+{
+	return (IsLogicalWorker() || mvs_compat_has_origin()) &&
+		!mvs_catalog_is_running();
+}
+
+/* Input function of mvstore_regclass: the guard comes too late for an error of regclass. */
+Datum
+mvstore_regclass_in(PG_FUNCTION_ARGS)
+{
+	const char *name = PG_GETARG_CSTRING(0);
+	List	   *names;
+
+	/* A store that is gone is written as a number, or as "-". */
+	if (!is_replicated() || name[strspn(name, "-0123456789")] == '\0')
+		return DirectFunctionCall1(regclassin, CStringGetDatum(name));
+	names = textToQualifiedNameList(cstring_to_text(name));
+	PG_RETURN_OID(RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true));
+}
+
+/*
+ * A row is to be inserted by pg_restore, or by hand: false if what is there is to
+ * stay. Of policies the newer word holds; of floors the greater. Pins and requests
+ * of one name, resp. number, are the database's own of before, or have been changed
+ * since.
+ */
+static bool
+join_row(Relation catalog, TupleTableSlot *row)
+{
+	TupleTableSlot *old = table_slot_create(catalog, NULL);
+	Oid			key = RelationGetReplicaIndex(catalog);
+	bool		goes_in = true;
+	bool		isnull;
+
+	slot_getallattrs(row);
+	if (RelationFindReplTupleByIndex(catalog, key, LockTupleExclusive, row, old))
+	{
+		Oid			table = RelationGetRelid(catalog);
+
+		goes_in = table == mvs_catalog_oid(MVS_POLICY, false) ||
+			(table == mvs_catalog_oid(MVS_FLOOR, false) &&
+			 DatumGetInt64(slot_getattr(row, Anum_floor_floor, &isnull)) >
+			 DatumGetInt64(slot_getattr(old, Anum_floor_floor, &isnull)));
+		if (goes_in)
+			CatalogTupleDelete(catalog, &old->tts_tid);
+	}
+	ExecDropSingleTupleTableSlot(old);
+	return goes_in;
+}
+
+/* Trigger before each row that SQL writes to the catalog, and before TRUNCATE. */
+Datum
+mvstore_guard(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	Relation	catalog;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("mvstore_guard() must be fired before rows are written")));
+
+	/* Published, it would empty the subscriber's, too: no row trigger sees it there. */
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot truncate \"%s\"", RelationGetRelationName(trigger->tg_relation)),
+				 errdetail("It is the catalog of extension \"mvstore\".")));
+	if (is_replicated())
+		PG_RETURN_POINTER(NULL);
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		PG_RETURN_POINTER(trigger->tg_newtuple);
+	catalog = trigger->tg_relation;
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+	{
+		if (!join_row(catalog, trigger->tg_trigslot))
+			PG_RETURN_POINTER(NULL);
+
+		/* Sessions that know the table are to look anew. */
+		if (RelationGetRelid(catalog) == mvs_catalog_oid(MVS_POLICY, false))
+		{
+			bool		isnull;
+			Oid			store = DatumGetObjectId(slot_getattr(trigger->tg_trigslot,
+															  Anum_policy_store, &isnull));
+
+			if (!isnull && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(store)))
+				CacheInvalidateRelcacheByRelid(store);
+		}
+	}
+	PG_RETURN_POINTER(trigger->tg_trigtuple);
+}
+
+/* Event trigger after ALTER TABLE: the guard fires ALWAYS, also when others are disabled. */
+Datum
+mvstore_keep_guard(PG_FUNCTION_ARGS)
+{
+	List	   *altered = NIL;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("mvstore_keep_guard() must be called as an event trigger")));
+
+	/* Is the extension not yet there? */
+	if (!OidIsValid(mvs_catalog_schema(true)))
+		PG_RETURN_NULL();
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute("SELECT t.tgrelid"
+					"  FROM pg_catalog.pg_event_trigger_ddl_commands() c"
+					"  JOIN pg_catalog.pg_trigger t ON t.tgrelid OPERATOR(pg_catalog.=) c.objid"
+					" WHERE c.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
+					"   AND t.tgname OPERATOR(pg_catalog.=) 'mvstore_guard'"
+					"   AND t.tgenabled OPERATOR(pg_catalog.<>) 'A'", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list the altered tables");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+
+		altered = lappend_oid(altered, DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
+																	  SPI_tuptable->tupdesc, 1,
+																	  &isnull)));
+	}
+	for (int i = 0; i < MVS_CATALOG_COUNT; i++)
+		if (list_member_oid(altered, mvs_catalog_oid(i, true)))
+			(void) mvs_catalog_run(i, "ALTER TABLE %s ENABLE ALWAYS TRIGGER mvstore_guard",
+								   0, NULL, NULL);
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	PG_RETURN_NULL();
+}

@@ -1,0 +1,719 @@
+/*-------------------------------------------------------------------------
+ *
+ * stores.c
+ *	  Stores come and go: creating, attaching, new policies, clearing, forgetting.
+ *
+ * Whoever changes a row of mvstore_policy holds a lock on the table that excludes
+ * others who do, and sends a relcache invalidation. Who changes what batches go by
+ * holds the store's drop lock, too, so that none begins before and ends after it.
+ *
+ * A store is forgotten by an event trigger on sql_drop. Its table outlives the
+ * extension as a plain table: all that the extension leaves on it is a trigger
+ * on TRUNCATE, which goes with the extension.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/detoast.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "commands/event_trigger.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/regproc.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+
+#include "base/arguments.h"
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "functions/stores.h"
+#include "queue/journal.h"
+#include "queue/transaction.h"
+#include "store/calendar.h"
+#include "store/entry.h"
+#include "store/floor.h"
+#include "store/pin.h"
+#include "store/store.h"
+#include "version/version.h"
+
+/* Versions that a table to be attached may have: far from where sums overflow. */
+#define MAX_ATTACHED (PG_INT64_MAX / 2)
+
+/* Microseconds: clocks that differ by no more are as good as the same. */
+#define MAX_AHEAD (INT64CONST(60) * USECS_PER_SEC)
+
+/* Days: with a longer ttl puts would fail, sooner or later, as no timestamp is as late. */
+#define LONGEST_TTL 36500000
+
+PG_FUNCTION_INFO_V1(mvstore_create);
+PG_FUNCTION_INFO_V1(mvstore_set_policy);
+PG_FUNCTION_INFO_V1(mvstore_attach);
+PG_FUNCTION_INFO_V1(mvstore_detach);
+PG_FUNCTION_INFO_V1(mvstore_clear);
+PG_FUNCTION_INFO_V1(mvstore_truncated);
+PG_FUNCTION_INFO_V1(mvstore_forget);
+
+static void check_command(const char *function);
+static void run_command(const char *command);
+static const char *only_index(Oid table);
+static const char *quoted_name(Relation relation);
+static void add_trigger(const char *table);
+static void refuse_trigger(Relation heap);
+static void open_own(MvsStore *store, Oid oid, LOCKMODE mode, bool unpinned);
+static void check_policy(FunctionCallInfo fcinfo);
+static void insert_policy(Oid store, int64 incarnation, FunctionCallInfo fcinfo);
+static int64 present_floor(MvsDatabase *database);
+static void forget_store(Oid store);
+static bool wants_identity(Relation heap);
+static RangeVar *get_table_name(text *argument);
+static Relation open_attachable(Oid oid, LOCKMODE mode, MvsStoreInfo *info);
+static Oid	table_of_trigger(HeapTuple row, TupleDesc shape);
+static int64 greatest_version(Relation heap, const MvsStoreInfo *info);
+
+/* ------------------------------------------------------------------------
+ * What several of these functions do
+ * ------------------------------------------------------------------------ */
+
+static void
+check_command(const char *function)
+{
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+	PreventCommandDuringRecovery(function);
+	(void) mvs_database();
+}
+
+/* Run one command of DDL as the current user. */
+static void
+run_command(const char *command)
+{
+	int			result = SPI_execute(command, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute returned %s", SPI_result_code_string(result));
+}
+
+/* The name that CREATE INDEX has chosen for the only index of a new table. */
+static const char *
+only_index(Oid table)
+{
+	Relation	relation = relation_open(table, NoLock);
+	Oid			index = linitial_oid(RelationGetIndexList(relation));
+
+	relation_close(relation, NoLock);
+	return get_rel_name(index);
+}
+
+/* The name of a table for a command. */
+static const char *
+quoted_name(Relation relation)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
+									  RelationGetRelationName(relation));
+}
+
+/* Put the trigger of stores on a table, in place of one that is left from earlier. */
+static void
+add_trigger(const char *table)
+{
+	const char *schema = quote_identifier(get_namespace_name(mvs_catalog_schema(false)));
+
+	run_command(psprintf("CREATE OR REPLACE TRIGGER mvstore_truncate AFTER TRUNCATE ON %s "
+						 "FOR EACH STATEMENT EXECUTE FUNCTION %s.mvstore_truncated()",
+						 table, schema));
+	run_command(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER mvstore_truncate", table));
+	run_command(psprintf("ALTER TRIGGER mvstore_truncate ON %s DEPENDS ON EXTENSION mvstore",
+						 table));
+}
+
+/* Refuse a table that has a trigger by the name of ours which is another's. */
+static void
+refuse_trigger(Relation heap)
+{
+	TriggerDesc *triggers = heap->trigdesc;
+
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+		char	   *function = get_func_name(trigger->tgfoid);
+
+		if (strcmp(trigger->tgname, "mvstore_truncate") == 0 &&
+			(function == NULL || strcmp(function, "mvstore_truncated") != 0))
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_OBJECT),
+					 errmsg("table \"%s\" has another trigger of the name \"%s\"",
+							RelationGetRelationName(heap), trigger->tgname),
+					 errhint("Rename that trigger.")));
+	}
+}
+
+/*
+ * Open a store of the caller's with a strong lock. First with a weak one: who is
+ * refused is to wait for nobody, nor have others wait behind.
+ */
+static void
+open_own(MvsStore *store, Oid oid, LOCKMODE mode, bool unpinned)
+{
+	mvs_store_open_own(store, oid, AccessShareLock);
+	if (unpinned)
+		mvs_pin_refuse(mvs_database(), store->heap, 0);
+	index_close(store->index, AccessShareLock);
+	relation_close(store->heap, AccessShareLock);
+	mvs_store_open_own(store, oid, mode);
+}
+
+/* Check the policy in arguments 1 to 3. */
+static void
+check_policy(FunctionCallInfo fcinfo)
+{
+	int64		ttl;
+
+	if (!PG_ARGISNULL(1) && PG_GETARG_INT32(1) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("keep_versions must be at least 1")));
+	if (!PG_ARGISNULL(2))
+		(void) mvs_interval_usecs("keep_for", PG_GETARG_INTERVAL_P(2));
+	if (PG_ARGISNULL(3))
+		return;
+	ttl = mvs_interval_usecs("ttl", PG_GETARG_INTERVAL_P(3));
+	if (ttl == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ttl must be greater than zero")));
+	if (ttl > LONGEST_TTL * USECS_PER_DAY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ttl is out of range"),
+				 errdetail("It can be at most %d days.", LONGEST_TTL)));
+}
+
+/* Write the policy in arguments 1 to 3 as that of a new store. */
+static void
+insert_policy(Oid store, int64 incarnation, FunctionCallInfo fcinfo)
+{
+	Relation	catalog;
+	Datum		values[Natts_policy];
+	bool		nulls[Natts_policy] = {false};
+
+	values[Anum_policy_store - 1] = ObjectIdGetDatum(store);
+	values[Anum_policy_incarnation - 1] = Int64GetDatum(incarnation);
+	values[Anum_policy_storage - 1] = ObjectIdGetDatum(mvs_store_storage(store));
+	for (int i = 1; i <= 3; i++)
+	{
+		values[i] = fcinfo->args[i].value;
+		nulls[i] = fcinfo->args[i].isnull;
+	}
+
+	/* Rows left by a drop that no event trigger saw are not ours. */
+	forget_store(store);
+	(void) mvs_catalog_forget(MVS_FLOOR, MVS_FLOOR_KEY, store);
+	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
+	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	table_close(catalog, RowExclusiveLock);
+	CacheInvalidateRelcacheByRelid(store);
+	CommandCounterIncrement();
+}
+
+/* Forget all that the catalog has of a store; nothing if it is none. */
+static void
+forget_store(Oid store)
+{
+	if (!mvs_catalog_forget(MVS_POLICY, MVS_POLICY_KEY, store))
+		return;
+	(void) mvs_catalog_forget(MVS_FLOOR, MVS_FLOOR_KEY, store);
+	(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, store);
+	mvs_pin_forget(store);
+	mvs_journal_forget(store);
+	mvs_request_forget(store);
+}
+
+/* ------------------------------------------------------------------------
+ * Creating
+ * ------------------------------------------------------------------------ */
+
+/* The name of a table to be made; PostgreSQL would cut one that is too long. */
+static RangeVar *
+get_table_name(text *argument)
+{
+	List	   *names;
+	ListCell   *cell;
+
+	/* A name that is none, the other function refuses. */
+	if (SplitGUCList(text_to_cstring(argument), '.', &names))
+	{
+		foreach(cell, names)
+		{
+			const char *name = lfirst(cell);
+
+			if (strlen(name) >= NAMEDATALEN)
+				ereport(ERROR,
+						(errcode(ERRCODE_NAME_TOO_LONG),
+						 errmsg("name \"%s\" is too long", name),
+						 errdetail("It has %zu bytes, and a name can have %d.", strlen(name),
+								   NAMEDATALEN - 1)));
+		}
+	}
+	return makeRangeVarFromNameList(textToQualifiedNameList(argument));
+}
+
+/*
+ * mvstore_create(store text, keep_versions int, keep_for interval, ttl interval)
+ *
+ * Creates a table with its index, replica identity and trigger, and makes it a
+ * store. What can be wrong with a name or with rights, CREATE TABLE says.
+ */
+Datum
+mvstore_create(PG_FUNCTION_ARGS)
+{
+	RangeVar   *name;
+	Oid			schema;
+	Oid			table;
+	const char *table_name;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("store must not be null")));
+	check_policy(fcinfo);
+	check_command("mvstore_create()");
+
+	/* The schema that CREATE TABLE will choose; a table of the same name may hide it. */
+	name = get_table_name(PG_GETARG_TEXT_PP(0));
+	schema = RangeVarGetCreationNamespace(name);
+	if (isAnyTempNamespace(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a store cannot be a temporary table")));
+	table_name = quote_qualified_identifier(get_namespace_name(schema), name->relname);
+	(void) mvs_catalog_schema(false);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	run_command(psprintf("CREATE TABLE %s (key pg_catalog.bytea NOT NULL, "
+						 "version pg_catalog.int8 NOT NULL, "
+						 "value pg_catalog.bytea, "
+						 "expires_at pg_catalog.timestamptz)", table_name));
+	table = get_relname_relid(name->relname, schema);
+	if (!OidIsValid(table) || get_rel_persistence(table) != RELPERSISTENCE_PERMANENT)
+		elog(ERROR, "table %s is not what was created", table_name);
+	run_command(psprintf("CREATE UNIQUE INDEX ON %s (key, version DESC)", table_name));
+	run_command(psprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s",
+						 table_name, quote_identifier(only_index(table))));
+	add_trigger(table_name);
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+
+	insert_policy(table, 1, fcinfo);
+	PG_RETURN_OID(table);
+}
+
+/* ------------------------------------------------------------------------
+ * Changing
+ * ------------------------------------------------------------------------ */
+
+/*
+ * mvstore_set_policy(store, keep_versions, keep_for, ttl): the whole policy anew.
+ * What is there is judged by it from then on.
+ */
+Datum
+mvstore_set_policy(PG_FUNCTION_ARGS)
+{
+	Oid			oid = mvs_get_store(fcinfo, 0);
+	MvsStore	store;
+	Relation	catalog;
+	HeapTuple	old;
+	Datum		values[Natts_policy];
+	bool		nulls[Natts_policy];
+	bool		replace[Natts_policy] = {false};
+
+	check_policy(fcinfo);
+	check_command("mvstore_set_policy()");
+	/* Nobody writes to it meanwhile, who may have asked for nothing under the old policy. */
+	open_own(&store, oid, ShareRowExclusiveLock, false);
+	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
+
+	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
+	old = mvs_catalog_find(catalog, MVS_POLICY_KEY, oid, NULL);
+	if (!HeapTupleIsValid(old))
+		elog(ERROR, "policy of store %u is missing", oid);
+	for (int i = 1; i <= 3; i++)
+	{
+		values[i] = fcinfo->args[i].value;
+		nulls[i] = fcinfo->args[i].isnull;
+		replace[i] = true;
+	}
+	CatalogTupleUpdate(catalog, &old->t_self,
+					   heap_modify_tuple(old, RelationGetDescr(catalog), values, nulls, replace));
+	table_close(catalog, RowExclusiveLock);
+	CacheInvalidateRelcacheByRelid(oid);
+	CommandCounterIncrement();
+	mvs_request_mark(oid);
+	mvs_store_close(&store);
+	PG_RETURN_VOID();
+}
+
+/* The greatest version in a table; refuses what no store can hold. */
+static int64
+greatest_version(Relation heap, const MvsStoreInfo *info)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TupleTableSlot *slot = table_slot_create(heap, NULL);
+	TableScanDesc scan = mvs_compat_table_beginscan(heap, snapshot);
+	int64		greatest = 0;
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		bool		no_key;
+		bool		no_version;
+		Datum		key = slot_getattr(slot, info->columns[MVS_KEY], &no_key);
+		int64		version = DatumGetInt64(slot_getattr(slot, info->columns[MVS_VERSION],
+														 &no_version));
+		Size		length;
+
+		CHECK_FOR_INTERRUPTS();
+		/* A constraint that is not validated lets rows be that do not meet it. */
+		if (no_key || no_version)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table \"%s\" has a row without key or version",
+							RelationGetRelationName(heap))));
+		length = toast_raw_datum_size(key) - VARHDRSZ;
+		if (length > MVS_MAX_KEY)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("key in table \"%s\" is too long", RelationGetRelationName(heap)),
+					 errdetail("It has %zu bytes, and a key can have %d.", length, MVS_MAX_KEY)));
+		if (version < 1 || version > MAX_ATTACHED)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("version " INT64_FORMAT " in table \"%s\" is no time", version,
+							RelationGetRelationName(heap)),
+					 errhint("A version is a time in microseconds since 1970.")));
+		greatest = Max(greatest, version);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	return greatest;
+}
+
+/*
+ * Whether the index of a store is to become the replica identity of a table: not
+ * where one was chosen. NOTHING keeps what is published from being dropped.
+ */
+static bool
+wants_identity(Relation heap)
+{
+	switch (heap->rd_rel->relreplident)
+	{
+		case REPLICA_IDENTITY_DEFAULT:
+			return true;
+		case REPLICA_IDENTITY_INDEX:
+			return !OidIsValid(RelationGetReplicaIndex(heap));	/* it has been dropped */
+		case REPLICA_IDENTITY_NOTHING:
+			ereport(NOTICE,
+					(errmsg("table \"%s\" has REPLICA IDENTITY NOTHING",
+							RelationGetRelationName(heap)),
+					 errdetail("While a publication publishes its deletions, nothing can be erased or dropped from it."),
+					 errhint("Run ALTER TABLE ... REPLICA IDENTITY USING INDEX with its index on (key, version DESC).")));
+			return false;
+		default:
+			return false;
+	}
+}
+
+/* Open a table of the caller's that can be made a store. */
+static Relation
+open_attachable(Oid oid, LOCKMODE mode, MvsStoreInfo *info)
+{
+	bool		is_store;
+	Relation	heap = mvs_store_open_table(oid, mode, &is_store);
+
+	if (is_store)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("\"%s\" is a store already", RelationGetRelationName(heap))));
+	mvs_store_check_shape(heap, info);
+	refuse_trigger(heap);
+	return heap;
+}
+
+/*
+ * The floor of a store that begins now: what a TRUNCATE would set, unless others are
+ * writing since before. Then it is just below them, as nobody who sees the floor is
+ * to have a lower stable version; and they may write to the store.
+ */
+static int64
+present_floor(MvsDatabase *database)
+{
+	int64		floor = mvs_version_truncate(database);
+	MvsWriter  *writers;
+	int			count = mvs_version_writers(database, &writers);
+
+	for (int i = 0; i < count; i++)
+		if (writers[i].version != mvs_version_mine())
+			floor = Min(floor, writers[i].version - 1);
+	pfree(writers);
+	return floor;
+}
+
+/*
+ * mvstore_attach(store, keep_versions, keep_for, ttl, floor): make a store of a
+ * table that has the shape of one. As of "floor" or later its history is complete,
+ * says the caller; by default, from now on.
+ */
+Datum
+mvstore_attach(PG_FUNCTION_ARGS)
+{
+	Oid			oid = mvs_get_store(fcinfo, 0);
+	int64		floor = PG_ARGISNULL(4) ? -1 : mvs_get_version(fcinfo, 4, "floor");
+	MvsDatabase *database;
+	MvsStoreInfo info;
+	Relation	heap;
+	int64		newest;
+	const char *name;
+	bool		identify;
+
+	check_policy(fcinfo);
+	check_command("mvstore_attach()");
+	database = mvs_database();
+
+	/* Who is refused waits for nobody; else as strong a lock as the commands below take. */
+	relation_close(open_attachable(oid, AccessShareLock, &info), AccessShareLock);
+	heap = open_attachable(oid, AccessExclusiveLock, &info);
+	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
+
+	newest = greatest_version(heap, &info);
+	if (newest > mvs_version_now(database))
+	{
+		/* All stores of the database would go with the clock: what expires, and pins. */
+		if (newest > mvs_version_of_time(GetCurrentTimestamp()) + MAX_AHEAD && !superuser())
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the newest entry of table \"%s\" lies in the future",
+							RelationGetRelationName(heap)),
+					 errdetail("Its version is " INT64_FORMAT ".", newest),
+					 errhint("A superuser can attach the table, which moves the clock of the database there.")));
+		mvs_version_past(database, newest);
+	}
+	if (floor > mvs_version_now(database))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version " INT64_FORMAT " lies in the future", floor),
+				 errdetail("It is now version " INT64_FORMAT ".", mvs_version_now(database))));
+
+	/* Commands on the table want it open nowhere else. */
+	name = quoted_name(heap);
+	identify = wants_identity(heap);
+	relation_close(heap, NoLock);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	add_trigger(name);
+	if (identify)
+		run_command(psprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s", name,
+							 quote_identifier(get_rel_name(info.index))));
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+
+	/* It may have been a store before, from which requests are left. */
+	insert_policy(oid, mvs_version_tick(database), fcinfo);
+	if (floor < 0)
+		floor = present_floor(database);
+	if (floor > 0)
+		mvs_floor_raise(oid, floor);
+	mvs_request_mark(oid);
+	PG_RETURN_VOID();
+}
+
+/* mvstore_detach(store): the table goes on as a plain table. */
+Datum
+mvstore_detach(PG_FUNCTION_ARGS)
+{
+	Oid			oid = mvs_get_store(fcinfo, 0);
+	MvsStore	store;
+	const char *name;
+
+	check_command("mvstore_detach()");
+	/* As strong a lock as DROP TRIGGER takes, before the drop lock. */
+	open_own(&store, oid, AccessExclusiveLock, true);
+	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
+	mvs_pin_refuse(mvs_database(), store.heap, 0);
+	name = quoted_name(store.heap);
+	mvs_store_close(&store);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	run_command(psprintf("DROP TRIGGER IF EXISTS mvstore_truncate ON %s", name));
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	forget_store(oid);
+	CacheInvalidateRelcacheByRelid(oid);
+	PG_RETURN_VOID();
+}
+
+/* mvstore_clear(store): every entry goes, at once. The trigger does the rest. */
+Datum
+mvstore_clear(PG_FUNCTION_ARGS)
+{
+	Oid			oid = mvs_get_store(fcinfo, 0);
+	MvsStore	store;
+	const char *name;
+
+	check_command("mvstore_clear()");
+	open_own(&store, oid, AccessExclusiveLock, true);
+	mvs_store_refuse_unguarded(&store);
+	name = quoted_name(store.heap);
+	mvs_store_close(&store);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	run_command(psprintf("TRUNCATE ONLY %s", name));
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	PG_RETURN_VOID();
+}
+
+/* ------------------------------------------------------------------------
+ * Triggers
+ * ------------------------------------------------------------------------ */
+
+/* Trigger on TRUNCATE of a store: its next incarnation begins. */
+Datum
+mvstore_truncated(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	Relation	catalog;
+	HeapTuple	old;
+	Oid			store;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("mvstore_truncated() must be fired by TRUNCATE")));
+
+	store = RelationGetRelid(trigger->tg_relation);
+	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
+	old = mvs_catalog_find(catalog, MVS_POLICY_KEY, store, NULL);
+	if (HeapTupleIsValid(old))
+	{
+		Datum		values[Natts_policy];
+		bool		nulls[Natts_policy] = {false};
+		bool		replace[Natts_policy] = {false};
+		bool		isnull;
+		int64		incarnation;
+
+		(void) mvs_drop_lock(store, MVS_DROP_LOCK_STORE, true);
+		mvs_pin_refuse(mvs_database(), trigger->tg_relation, 0);
+		incarnation = DatumGetInt64(heap_getattr(old, Anum_policy_incarnation,
+												 RelationGetDescr(catalog), &isnull));
+		values[Anum_policy_incarnation - 1] = Int64GetDatum(incarnation + 1);
+		replace[Anum_policy_incarnation - 1] = true;
+		values[Anum_policy_storage - 1] = ObjectIdGetDatum(mvs_store_storage(store));
+		replace[Anum_policy_storage - 1] = true;
+		CatalogTupleUpdate(catalog, &old->t_self,
+						   heap_modify_tuple(old, RelationGetDescr(catalog),
+											 values, nulls, replace));
+		CacheInvalidateRelcacheByRelid(store);
+
+		/* A snapshot that does not see the row to be updated would go on seeing an older one. */
+		if (IsolationUsesXactSnapshot() &&
+			mvs_floor_read(store, GetTransactionSnapshot()) != mvs_floor_read(store, NULL))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent drops"),
+					 errhint("The transaction might succeed if retried.")));
+		mvs_floor_raise(store, mvs_version_truncate(mvs_database()));
+		(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, store);
+	}
+	table_close(catalog, RowExclusiveLock);
+	PG_RETURN_POINTER(NULL);
+}
+
+void
+mvs_policy_check_storage(Oid store)
+{
+	List	   *stores;
+	ListCell   *cell;
+
+	/* A database that has no place yet has all its stores swept when it gets one. */
+	if (mvs_shared == NULL || mvs_database_find(MyDatabaseId) == NULL ||
+		!OidIsValid(mvs_catalog_oid(MVS_POLICY, true)))
+		return;
+	stores = OidIsValid(store) ? list_make1_oid(store) : mvs_store_list();
+	foreach(cell, stores)
+	{
+		if (mvs_store_is_exchanged(lfirst_oid(cell)))
+			mvs_request_mark(lfirst_oid(cell));
+	}
+	list_free(stores);
+}
+
+/* The table of a dropped trigger, by the names of schema and table; InvalidOid: it is gone. */
+static Oid
+table_of_trigger(HeapTuple row, TupleDesc shape)
+{
+	Oid			schema = get_namespace_oid(SPI_getvalue(row, shape, 2), true);
+
+	return OidIsValid(schema) ? get_relname_relid(SPI_getvalue(row, shape, 3), schema) : InvalidOid;
+}
+
+/*
+ * Event trigger on sql_drop: what was dropped is no store any more. And who copies
+ * a table by a trigger (as pg_repack) may have put the copy in its place before the
+ * trigger is dropped.
+ */
+Datum
+mvstore_forget(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("mvstore_forget() must be called as an event trigger")));
+
+	/* Is the extension itself going, or not yet there? */
+	if (!OidIsValid(mvs_catalog_oid(MVS_POLICY, true)))
+		PG_RETURN_NULL();
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute("SELECT objid, address_names[1], address_names[2], "
+					"object_type OPERATOR(pg_catalog.=) 'table' "
+					"FROM pg_catalog.pg_event_trigger_dropped_objects() "
+					"WHERE object_type OPERATOR(pg_catalog.=) 'table' "
+					"OR object_type OPERATOR(pg_catalog.=) 'trigger'", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list the dropped tables and triggers");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	shape = SPI_tuptable->tupdesc;
+		bool		isnull;
+		Oid			table;
+
+		if (DatumGetBool(SPI_getbinval(row, shape, 4, &isnull)))
+			forget_store(DatumGetObjectId(SPI_getbinval(row, shape, 1, &isnull)));
+		else if (OidIsValid(table = table_of_trigger(row, shape)))
+			mvs_policy_check_storage(table);
+	}
+	CommandCounterIncrement();
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	PG_RETURN_NULL();
+}

@@ -1,0 +1,754 @@
+/*-------------------------------------------------------------------------
+ *
+ * write.c
+ *	  The SQL functions that write to stores.
+ *
+ * Writers of one key queue up. A write takes the key lock, a heavyweight lock
+ * on a hash of (store, key), and looks at the head of the key, uncommitted
+ * entries included. Where another transaction is at work there, it lets the
+ * lock go, waits for that transaction, holding nothing of ours, and looks
+ * again. Otherwise it inserts and lets the lock go: from then on the
+ * uncommitted entry itself is what others wait for. So no transaction holds
+ * two key locks, and lock memory does not grow with the writes.
+ *
+ * Lock order: drop lock of the store (put_at), key lock, clock lock.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/arguments.h"
+#include "queue/queue.h"
+#include "queue/transaction.h"
+#include "shared/database.h"
+#include "shared/fault.h"
+#include "store/entry.h"
+#include "store/floor.h"
+#include "store/pin.h"
+#include "store/statement.h"
+#include "store/store.h"
+#include "version/version.h"
+
+/* For a conditional write's expected version: there is no condition. */
+#define MVS_ANY (-1)
+
+/* A write under way. */
+typedef struct MvsWrite
+{
+	MvsStore	store;
+	MvsStatement statement;
+	MvsDatabase *database;
+	bytea	   *key;
+	LOCKTAG		lock;
+} MvsWrite;
+
+PG_FUNCTION_INFO_V1(mvstore_put);
+PG_FUNCTION_INFO_V1(mvstore_put_bytea);
+PG_FUNCTION_INFO_V1(mvstore_put_text_bytea);
+PG_FUNCTION_INFO_V1(mvstore_delete);
+PG_FUNCTION_INFO_V1(mvstore_delete_bytea);
+PG_FUNCTION_INFO_V1(mvstore_put_if);
+PG_FUNCTION_INFO_V1(mvstore_put_if_bytea);
+PG_FUNCTION_INFO_V1(mvstore_put_if_text_bytea);
+PG_FUNCTION_INFO_V1(mvstore_put_many);
+PG_FUNCTION_INFO_V1(mvstore_put_many_bytea);
+PG_FUNCTION_INFO_V1(mvstore_delete_if);
+PG_FUNCTION_INFO_V1(mvstore_delete_if_bytea);
+PG_FUNCTION_INFO_V1(mvstore_lock);
+PG_FUNCTION_INFO_V1(mvstore_lock_bytea);
+PG_FUNCTION_INFO_V1(mvstore_put_at);
+PG_FUNCTION_INFO_V1(mvstore_put_at_bytea);
+PG_FUNCTION_INFO_V1(mvstore_put_at_text_bytea);
+PG_FUNCTION_INFO_V1(mvstore_delete_at);
+PG_FUNCTION_INFO_V1(mvstore_delete_at_bytea);
+
+static void open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+					   AclMode rights);
+static void choose_key(MvsWrite *write, bytea *key);
+static void open_key(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+					 MvsType key_type, AclMode rights);
+static void begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+						MvsType key_type, AclMode rights);
+static void end_write(MvsWrite *write);
+static void hold_key(MvsWrite *write, int64 version, MvsHead *head);
+static int64 live_version(MvsWrite *write, const MvsEntry *entry, bool found);
+static bool is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea *value,
+					  int64 expected);
+static bool look_with_snapshot(MvsWrite *write, MvsEntry *entry);
+static bool is_same_unread(MvsWrite *write, const MvsHead *head);
+static void refuse_concurrent(void);
+static int64 place_version(MvsWrite *write, const MvsHead *head);
+static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected);
+static void refuse_seen(MvsWrite *write, int64 version);
+static void write_past(MvsWrite *write, bytea *value, int64 version);
+static void count_write(MvsWrite *write, bytea *value);
+
+/* ------------------------------------------------------------------------
+ * What every write does
+ * ------------------------------------------------------------------------ */
+
+/* Open the store in argument 0 for writing. */
+static void
+open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function, AclMode rights)
+{
+	Oid			relation = mvs_get_store(fcinfo, 0);
+
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+	PreventCommandDuringRecovery(function);
+	write->database = mvs_database();
+	mvs_store_open(&write->store, relation, RowExclusiveLock, rights);
+	mvs_store_refuse_unguarded(&write->store);
+}
+
+/* The key that the write is of. */
+static void
+choose_key(MvsWrite *write, bytea *key)
+{
+	write->key = key;
+	mvs_lock_tag(&write->lock, MVS_LOCK_KEY, RelationGetRelid(write->store.heap),
+				 hash_bytes((const unsigned char *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)));
+}
+
+/* Open the store in argument 0 for writing the key in argument 1. */
+static void
+open_key(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+		 MvsType key_type, AclMode rights)
+{
+	bytea	   *key;
+
+	(void) mvs_get_store(fcinfo, 0);
+	key = mvs_get_key(fcinfo, 1, key_type, "key");
+	open_write(write, fcinfo, function, rights);
+	choose_key(write, key);
+}
+
+/* Begin to write that key. */
+static void
+begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+			MvsType key_type, AclMode rights)
+{
+	open_key(write, fcinfo, function, key_type, rights);
+	mvs_statement_begin(&write->statement, &write->store, CMD_INSERT);
+}
+
+/* All is written. */
+static void
+end_write(MvsWrite *write)
+{
+	mvs_statement_end(&write->statement);
+	mvs_store_close(&write->store);
+}
+
+/*
+ * Hold the key, with nobody else's write of it under way, and look at its
+ * head; with a version, instead at the entry there, of which that holds, too.
+ */
+static void
+hold_key(MvsWrite *write, int64 version, MvsHead *head)
+{
+	pg_atomic_uint64 *worker = &write->database->worker_xid;
+
+	for (;;)
+	{
+		(void) LockAcquire(&write->lock, ExclusiveLock, false, false);
+		mvs_entry_look(&write->store, write->key, worker, head);
+		if (version != MVS_NEWEST && !TransactionIdIsValid(head->wait_for))
+			mvs_entry_look_at(&write->store, write->key, version, worker, head);
+		if (!TransactionIdIsValid(head->wait_for))
+			return;
+		LockRelease(&write->lock, ExclusiveLock, false);
+		XactLockTableWait(head->wait_for, write->store.heap, &head->entry.tid,
+						  XLTW_InsertIndex);
+	}
+}
+
+/* The version of a head that is a value and has not expired, for a writer; else 0. */
+static int64
+live_version(MvsWrite *write, const MvsEntry *entry, bool found)
+{
+	if (!found || entry->tombstone)
+		return 0;
+	if (entry->expires && !TIMESTAMP_IS_NOEND(entry->expires_at))
+	{
+		/* The clock may step back, but what a sweep took as expired stays so. */
+		if (entry->expires_at <= GetCurrentStatementStartTimestamp() ||
+			mvs_version_of_time(entry->expires_at) <=
+			mvs_floor_read(RelationGetRelid(write->store.heap), NULL))
+			return 0;
+	}
+	return entry->version;
+}
+
+/* Whether a head is such that the write is to be made. */
+static bool
+is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea *value, int64 expected)
+{
+	int64		live;
+
+	if (expected == MVS_ANY && value != NULL)
+		return true;
+	live = live_version(write, entry, found);
+	return (expected == MVS_ANY || live == expected) && (value != NULL || live != 0);
+}
+
+/* The head as the transaction's own snapshot sees it; read for predicate locks, too. */
+static bool
+look_with_snapshot(MvsWrite *write, MvsEntry *entry)
+{
+	MvsCursor	cursor;
+	bool		found;
+
+	mvs_cursor_open(&cursor, &write->store, GetTransactionSnapshot());
+	found = mvs_cursor_find(&cursor, write->key, MVS_NEWEST, entry);
+	mvs_cursor_close(&cursor);
+	return found;
+}
+
+/*
+ * Whether the head is that of the transaction's own snapshot, or both have none,
+ * without reading the key by the index where that can be helped.
+ */
+static bool
+is_same_unread(MvsWrite *write, const MvsHead *head)
+{
+	MvsEntry	seen;
+
+	/* The newer ones of what is there have not gone before it. */
+	if (head->found)
+	{
+		ItemPointerData tid = head->entry.tid;
+
+		return mvs_entry_is_seen(&write->store, &tid, GetTransactionSnapshot());
+	}
+
+	/* What our snapshot may see cannot have left the index. */
+	return head->passed == 0 || !look_with_snapshot(write, &seen);
+}
+
+static void
+refuse_concurrent(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent update"),
+			 errhint("The transaction might succeed if retried.")));
+}
+
+/* The version for a write above a head; 40001 where the transaction came too late. */
+static int64
+place_version(MvsWrite *write, const MvsHead *head)
+{
+	int64		above = head->found ? head->entry.version : 0;
+
+	if (mvs_version_mine() == 0)
+	{
+		if (above > mvs_version_now(write->database))
+			mvs_version_reread(write->database);
+		if (above > mvs_version_now(write->database))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the newest entry of the key lies in the future"),
+					 errdetail("Its version is " INT64_FORMAT ".", above),
+					 errhint("Something other than mvstore has written to store \"%s\".",
+							 RelationGetRelationName(write->store.heap))));
+		return mvs_version_take(write->database, above);
+	}
+
+	/* A TRUNCATE may have taken the head away; then the floor tells of it. */
+	if (!head->found && mvs_version_is_overtaken(write->database))
+	{
+		int64		floor = mvs_floor_read(RelationGetRelid(write->store.heap), NULL);
+
+		if (floor > mvs_version_mine())
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not write to store \"%s\" below its floor",
+							RelationGetRelationName(write->store.heap)),
+					 errdetail("The transaction has version " INT64_FORMAT ", and the store was emptied as of version " INT64_FORMAT ".",
+							   mvs_version_mine(), floor),
+					 errhint("The transaction might succeed if retried.")));
+	}
+	if (!head->own && above >= mvs_version_mine())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not write below a newer entry of the key"),
+				 errdetail("The transaction has version " INT64_FORMAT ", and the newest entry " INT64_FORMAT ".",
+						   mvs_version_mine(), above),
+				 errhint("The transaction might succeed if retried.")));
+	return mvs_version_mine();
+}
+
+/* Count a write. */
+static void
+count_write(MvsWrite *write, bytea *value)
+{
+	mvs_request_count(RelationGetRelid(write->store.heap), value == NULL);
+}
+
+/* Have the store's policy look at what a new head superseded, and at when it expires. */
+static void
+request_policy(MvsWrite *write, int64 version, bool superseding, TimestampTz expires_at)
+{
+	const MvsPolicy *policy = &write->store.info.policy;
+	bool		limited = policy->keep_versions > 0 || policy->keep_for >= 0;
+	int64		before = limited && superseding ? version : 0;
+	int64		expires = expires_at == DT_NOEND ? 0 : mvs_version_of_time(expires_at);
+
+	if (before > 0 || expires > 0)
+		mvs_request_write(&write->store, write->key, before, expires);
+}
+
+/*
+ * Write a new head: a value, or a tombstone where it is NULL. The version; or
+ * 0, and nothing written, where the live version is not the one expected, and
+ * for a tombstone where there is nothing to delete.
+ */
+static int64
+write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
+{
+	MvsHead		head;
+	int64		version;
+	TimestampTz expires_at = DT_NOEND;
+
+	hold_key(write, MVS_NEWEST, &head);
+	if (IsolationIsSerializable() && value != NULL && expected == MVS_ANY)
+	{
+		/* Nothing was read, so there are to be no locks on what was. */
+		if (!head.own && !is_same_unread(write, &head))
+			refuse_concurrent();
+	}
+	else if (IsolationUsesXactSnapshot())
+	{
+		MvsEntry	seen;
+		bool		found = look_with_snapshot(write, &seen);
+
+		if (!is_wanted(write, &seen, found, value, expected))
+		{
+			LockRelease(&write->lock, ExclusiveLock, false);
+			return 0;
+		}
+		if (!head.own &&
+			(head.found != found ||
+			 (found && !ItemPointerEquals(&head.entry.tid, &seen.tid))))
+			refuse_concurrent();
+	}
+	else if (!is_wanted(write, &head.entry, head.found, value, expected))
+	{
+		LockRelease(&write->lock, ExclusiveLock, false);
+		return 0;
+	}
+
+	version = place_version(write, &head);
+	if (ttl >= 0)
+	{
+		int64		now = Max(mvs_version_now(write->database), version);
+
+		if (ttl > MVS_NEWEST - now || !IS_VALID_TIMESTAMP(mvs_version_to_time(now + ttl)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("ttl is out of range")));
+		expires_at = mvs_version_to_time(now + ttl);
+	}
+	if (head.own && !mvs_statement_delete(&write->statement, &head.entry.tid))
+		elog(ERROR, "could not replace an entry of the current transaction");
+	mvs_statement_insert(&write->statement, write->key, version, value, expires_at);
+	LockRelease(&write->lock, ExclusiveLock, false);
+	MVS_FAULT("entry-written");
+
+	count_write(write, value);
+	request_policy(write, version, head.found, expires_at);
+	CommandCounterIncrement();
+	return version;
+}
+
+/*
+ * Refuse a version of the key that has been dropped, if the transaction's own snapshot
+ * goes on seeing it. (The index refuses what is there.)
+ */
+static void
+refuse_seen(MvsWrite *write, int64 version)
+{
+	MvsCursor	cursor;
+	MvsEntry	entry;
+	bool		seen;
+
+	mvs_cursor_open(&cursor, &write->store, GetTransactionSnapshot());
+	seen = mvs_cursor_find(&cursor, write->key, version, &entry) && entry.version == version;
+	mvs_cursor_close(&cursor);
+	if (seen)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("duplicate key value violates unique constraint \"%s\"",
+						RelationGetRelationName(write->store.index)),
+				 errdetail("The transaction's snapshot sees the entry at version " INT64_FORMAT ", which has gone since.",
+						   version),
+				 errtableconstraint(write->store.heap,
+									RelationGetRelationName(write->store.index))));
+}
+
+/* Write an entry into the past. */
+static void
+write_past(MvsWrite *write, bytea *value, int64 version)
+{
+	const MvsPolicy *policy = &write->store.info.policy;
+	MvsHead		head;
+	Oid			oid = RelationGetRelid(write->store.heap);
+	int64		floor;
+	int64		now = mvs_version_now(write->database);
+
+	if (version < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("version must be at least 1")));
+	if (version > now)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version " INT64_FORMAT " lies in the future", version),
+				 errdetail("It is now version " INT64_FORMAT ".", now),
+				 errhint("A version is a time in microseconds since 1970.")));
+
+	/* To the end of the transaction no batch, and no pin, may go by what it does not see. */
+	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_PAST, true);
+	mvs_pin_refuse(write->database, write->store.heap, version);
+	floor = mvs_floor_read(oid, NULL);
+	if (version < floor)
+		ereport(ERROR,
+				(errcode(ERRCODE_HISTORY_GONE),
+				 errmsg("history of store \"%s\" as of version " INT64_FORMAT " is gone",
+						RelationGetRelationName(write->store.heap), version),
+				 errdetail("Entries can be added at version " INT64_FORMAT " or later.", floor)));
+
+	mvs_version_past(write->database, version);
+	hold_key(write, version, &head);
+	if (IsolationUsesXactSnapshot() && head.passed > 0)
+		refuse_seen(write, version);
+	mvs_statement_insert(&write->statement, write->key, version, value, DT_NOEND);
+	LockRelease(&write->lock, ExclusiveLock, false);
+
+	count_write(write, value);
+	if (policy->keep_versions > 0 || policy->keep_for >= 0)
+		mvs_request_look(&write->store, write->key, mvs_version_last(write->database));
+	CommandCounterIncrement();
+}
+
+/* ------------------------------------------------------------------------
+ * Writes
+ * ------------------------------------------------------------------------ */
+
+/* The version that was written, NULL where nothing was. */
+#define RETURN_VERSION(version) \
+	do { \
+		if ((version) == 0) \
+			PG_RETURN_NULL(); \
+		PG_RETURN_INT64(version); \
+	} while (0)
+
+/* A time to live in microseconds; NULL: -1, which is the store's own. */
+static int64
+get_ttl(FunctionCallInfo fcinfo, int argument)
+{
+	int64		ttl;
+
+	if (PG_ARGISNULL(argument))
+		return -1;
+	ttl = mvs_interval_usecs("ttl", PG_GETARG_INTERVAL_P(argument));
+	if (ttl == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ttl must be greater than zero")));
+	return ttl;
+}
+
+/* put, and put_if, which has one argument more. */
+static Datum
+put(FunctionCallInfo fcinfo, MvsType key_type, MvsType value_type, bool conditional)
+{
+	MvsWrite	write;
+	bytea	   *value = mvs_get_value(fcinfo, 2, value_type);
+	int64		expected = conditional ? mvs_get_version(fcinfo, 3, "expected") : MVS_ANY;
+	int64		ttl = get_ttl(fcinfo, conditional ? 4 : 3);
+	int64		version;
+
+	begin_write(&write, fcinfo, conditional ? "mvstore_put_if()" : "mvstore_put()", key_type,
+				conditional ? ACL_INSERT | ACL_SELECT : ACL_INSERT);
+	version = write_head(&write, value, ttl >= 0 ? ttl : write.store.info.ttl, expected);
+	end_write(&write);
+	RETURN_VERSION(version);
+}
+
+/* mvstore_put(store, key text, value text, ttl): write a value; the version. */
+Datum
+mvstore_put(PG_FUNCTION_ARGS)
+{
+	return put(fcinfo, MVS_TEXT, MVS_TEXT, false);
+}
+
+/* mvstore_put(store, key bytea, value bytea, ttl) */
+Datum
+mvstore_put_bytea(PG_FUNCTION_ARGS)
+{
+	return put(fcinfo, MVS_BYTES, MVS_BYTES, false);
+}
+
+/* mvstore_put(store, key text, value bytea, ttl) */
+Datum
+mvstore_put_text_bytea(PG_FUNCTION_ARGS)
+{
+	return put(fcinfo, MVS_TEXT, MVS_BYTES, false);
+}
+
+/* mvstore_put_if(store, key text, value text, expected, ttl): NULL where another is live. */
+Datum
+mvstore_put_if(PG_FUNCTION_ARGS)
+{
+	return put(fcinfo, MVS_TEXT, MVS_TEXT, true);
+}
+
+/* mvstore_put_if(store, key bytea, value bytea, expected, ttl) */
+Datum
+mvstore_put_if_bytea(PG_FUNCTION_ARGS)
+{
+	return put(fcinfo, MVS_BYTES, MVS_BYTES, true);
+}
+
+/* mvstore_put_if(store, key text, value bytea, expected, ttl) */
+Datum
+mvstore_put_if_text_bytea(PG_FUNCTION_ARGS)
+{
+	return put(fcinfo, MVS_TEXT, MVS_BYTES, true);
+}
+
+/* An element of put_many. */
+typedef struct Pair
+{
+	bytea	   *key;
+	bytea	   *value;			/* NULL: delete */
+	int			place;
+} Pair;
+
+/* By key, and of equal keys the last of the array first. */
+static int
+compare_pairs(const void *left, const void *right)
+{
+	const Pair *a = left;
+	const Pair *b = right;
+	int			order = mvs_key_compare(a->key, b->key);
+
+	return order != 0 ? order : b->place - a->place;
+}
+
+static Datum
+put_many(FunctionCallInfo fcinfo, MvsType type)
+{
+	MvsWrite	write;
+	bytea	  **keys;
+	bytea	  **values;
+	Pair	   *pairs;
+	int			count;
+	AclMode		rights = ACL_INSERT;
+	int64		version = 0;
+	MemoryContext pair_context;
+	MemoryContext old;
+
+	(void) mvs_get_store(fcinfo, 0);
+	count = mvs_get_keys(fcinfo, 1, type, &keys);
+	if (mvs_get_values(fcinfo, 2, type, &values) != count)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("keys and values must have as many elements")));
+
+	/* Writers that take keys in one order do not wait for each other in a circle. */
+	pairs = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Pair) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		pairs[i].key = keys[i];
+		pairs[i].value = values[i];
+		pairs[i].place = i;
+		if (values[i] == NULL)
+			rights |= ACL_SELECT;	/* what it returns tells of the key */
+	}
+	qsort(pairs, count, sizeof(Pair), compare_pairs);
+
+	open_write(&write, fcinfo, "mvstore_put_many()", rights);
+	mvs_statement_begin(&write.statement, &write.store, CMD_INSERT);
+	pair_context = AllocSetContextCreate(CurrentMemoryContext, "mvstore put_many",
+										 ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(pair_context);
+	for (int i = 0; i < count; i++)
+	{
+		int64		written;
+
+		CHECK_FOR_INTERRUPTS();
+		if (i > 0 && mvs_key_compare(pairs[i].key, pairs[i - 1].key) == 0)
+			continue;
+		choose_key(&write, pairs[i].key);
+		written = write_head(&write, pairs[i].value,
+							 pairs[i].value ? write.store.info.ttl : -1, MVS_ANY);
+		if (written != 0)
+			version = written;
+		MemoryContextReset(pair_context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(pair_context);
+	end_write(&write);
+	RETURN_VERSION(version);
+}
+
+/* mvstore_put_many(store, keys text[], values text[]): one version; NULL values delete. */
+Datum
+mvstore_put_many(PG_FUNCTION_ARGS)
+{
+	return put_many(fcinfo, MVS_TEXT);
+}
+
+/* mvstore_put_many_bytea(store, keys bytea[], values bytea[]) */
+Datum
+mvstore_put_many_bytea(PG_FUNCTION_ARGS)
+{
+	return put_many(fcinfo, MVS_BYTES);
+}
+
+/* delete, and delete_if, which has one argument more. */
+static Datum
+delete(FunctionCallInfo fcinfo, MvsType key_type, bool conditional)
+{
+	MvsWrite	write;
+	int64		expected = conditional ? mvs_get_version(fcinfo, 2, "expected") : MVS_ANY;
+	int64		version;
+
+	begin_write(&write, fcinfo, conditional ? "mvstore_delete_if()" : "mvstore_delete()",
+				key_type, ACL_INSERT | ACL_SELECT);
+	version = write_head(&write, NULL, -1, expected);
+	end_write(&write);
+	RETURN_VERSION(version);
+}
+
+/* mvstore_delete(store, key text): write a tombstone; NULL if there is nothing to delete. */
+Datum
+mvstore_delete(PG_FUNCTION_ARGS)
+{
+	return delete(fcinfo, MVS_TEXT, false);
+}
+
+/* mvstore_delete(store, key bytea) */
+Datum
+mvstore_delete_bytea(PG_FUNCTION_ARGS)
+{
+	return delete(fcinfo, MVS_BYTES, false);
+}
+
+/* mvstore_delete_if(store, key text, expected): NULL where another is live. */
+Datum
+mvstore_delete_if(PG_FUNCTION_ARGS)
+{
+	return delete(fcinfo, MVS_TEXT, true);
+}
+
+/* mvstore_delete_if(store, key bytea, expected) */
+Datum
+mvstore_delete_if_bytea(PG_FUNCTION_ARGS)
+{
+	return delete(fcinfo, MVS_BYTES, true);
+}
+
+/* Holds the key's lock, which the end of the transaction releases. */
+static Datum
+lock(FunctionCallInfo fcinfo, MvsType key_type)
+{
+	MvsWrite	write;
+	MvsHead		head;
+
+	open_key(&write, fcinfo, "mvstore_lock()", key_type, ACL_INSERT);
+	hold_key(&write, MVS_NEWEST, &head);
+	mvs_store_close(&write.store);
+	PG_RETURN_VOID();
+}
+
+/* mvstore_lock(store, key text): nobody else writes the key until the transaction ends. */
+Datum
+mvstore_lock(PG_FUNCTION_ARGS)
+{
+	return lock(fcinfo, MVS_TEXT);
+}
+
+/* mvstore_lock(store, key bytea) */
+Datum
+mvstore_lock_bytea(PG_FUNCTION_ARGS)
+{
+	return lock(fcinfo, MVS_BYTES);
+}
+
+static Datum
+put_at(FunctionCallInfo fcinfo, MvsType key_type, MvsType value_type)
+{
+	MvsWrite	write;
+	bytea	   *value = mvs_get_value(fcinfo, 2, value_type);
+	int64		version = mvs_get_version(fcinfo, 3, "version");
+
+	begin_write(&write, fcinfo, "mvstore_put_at()", key_type, ACL_INSERT);
+	write_past(&write, value, version);
+	end_write(&write);
+	PG_RETURN_VOID();
+}
+
+/* mvstore_put_at(store, key text, value text, version): write a value into the past. */
+Datum
+mvstore_put_at(PG_FUNCTION_ARGS)
+{
+	return put_at(fcinfo, MVS_TEXT, MVS_TEXT);
+}
+
+/* mvstore_put_at(store, key bytea, value bytea, version) */
+Datum
+mvstore_put_at_bytea(PG_FUNCTION_ARGS)
+{
+	return put_at(fcinfo, MVS_BYTES, MVS_BYTES);
+}
+
+/* mvstore_put_at(store, key text, value bytea, version) */
+Datum
+mvstore_put_at_text_bytea(PG_FUNCTION_ARGS)
+{
+	return put_at(fcinfo, MVS_TEXT, MVS_BYTES);
+}
+
+static Datum
+delete_at(FunctionCallInfo fcinfo, MvsType key_type)
+{
+	MvsWrite	write;
+	int64		version = mvs_get_version(fcinfo, 2, "version");
+
+	begin_write(&write, fcinfo, "mvstore_delete_at()", key_type, ACL_INSERT);
+	write_past(&write, NULL, version);
+	end_write(&write);
+	PG_RETURN_VOID();
+}
+
+/* mvstore_delete_at(store, key text, version): write a tombstone into the past. */
+Datum
+mvstore_delete_at(PG_FUNCTION_ARGS)
+{
+	return delete_at(fcinfo, MVS_TEXT);
+}
+
+/* mvstore_delete_at(store, key bytea, version) */
+Datum
+mvstore_delete_at_bytea(PG_FUNCTION_ARGS)
+{
+	return delete_at(fcinfo, MVS_BYTES);
+}

@@ -1,0 +1,449 @@
+/*-------------------------------------------------------------------------
+ *
+ * journal.c
+ *	  mvstore_journal: the rows that explicit drop requests leave.
+ *
+ * Ids come from the version clock, so they never come again. A row names the
+ * system and the database that made it: what a restore brings is not ours.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/indexing.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "queue/journal.h"
+#include "queue/queue.h"
+#include "store/entry.h"
+#include "version/version.h"
+
+#define Anum_journal_id 1
+#define Anum_journal_system 2
+#define Anum_journal_database 3
+#define Anum_journal_store 4
+#define Anum_journal_incarnation 5
+#define Anum_journal_kind 6
+#define Anum_journal_key 7
+#define Anum_journal_to_key 8
+#define Anum_journal_keep 9
+#define Anum_journal_before 10
+#define Anum_journal_spilled 11
+#define Anum_journal_attempts 12
+#define Anum_journal_error 13
+#define Natts_journal 13
+
+static const char *const kind_names[] = {
+	[MVS_REQUEST_DROP] = "drop",
+	[MVS_REQUEST_RANGE] = "range",
+	[MVS_REQUEST_COMPACT] = "compact",
+	[MVS_REQUEST_WRITE] = "policy",
+	[MVS_REQUEST_LOOK] = "policy",
+};
+
+static bool is_own(const Datum *values);
+static bytea *make_bytea(const char *data, int length);
+static HeapTuple form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
+						  bool spilled, int attempts, const char *error);
+static int	kind_of(const char *name);
+static MvsRequest *read_row(Relation journal, HeapTuple tuple, int64 *failed);
+
+static bytea *
+make_bytea(const char *data, int length)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + length);
+
+	SET_VARSIZE(bytes, VARHDRSZ + length);
+	memcpy(VARDATA(bytes), data, length);
+	return bytes;
+}
+
+/* A new row for a request, with a new id, which the request is told. */
+static HeapTuple
+form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
+		 bool spilled, int attempts, const char *error)
+{
+	Datum		values[Natts_journal];
+	bool		nulls[Natts_journal] = {false};
+	HeapTuple	tuple;
+	bytea	   *key = make_bytea(request->key, request->key_length);
+	bytea	   *to = make_bytea(request->key + request->key_length, request->to_length);
+
+	request->journal = mvs_version_tick(database);
+	values[Anum_journal_id - 1] = Int64GetDatum(request->journal);
+	values[Anum_journal_system - 1] = Int64GetDatum(GetSystemIdentifier());
+	values[Anum_journal_database - 1] = ObjectIdGetDatum(MyDatabaseId);
+	values[Anum_journal_store - 1] = ObjectIdGetDatum(request->store);
+	values[Anum_journal_incarnation - 1] = Int64GetDatum(request->incarnation);
+	values[Anum_journal_kind - 1] = CStringGetTextDatum(kind_names[request->kind]);
+	values[Anum_journal_key - 1] = PointerGetDatum(key);
+	values[Anum_journal_to_key - 1] = PointerGetDatum(to);
+	nulls[Anum_journal_to_key - 1] = !request->bounded;
+	values[Anum_journal_keep - 1] = Int32GetDatum(request->keep);
+	values[Anum_journal_before - 1] = Int64GetDatum(request->before);
+	values[Anum_journal_spilled - 1] = BoolGetDatum(spilled);
+	values[Anum_journal_attempts - 1] = Int32GetDatum(attempts);
+	nulls[Anum_journal_error - 1] = (error == NULL);
+	values[Anum_journal_error - 1] = error ? CStringGetTextDatum(error) : (Datum) 0;
+	tuple = heap_form_tuple(RelationGetDescr(journal), values, nulls);
+	pfree(key);
+	pfree(to);
+	return tuple;
+}
+
+const char *
+mvs_journal_kind(const MvsRequest *request)
+{
+	return kind_names[request->kind];
+}
+
+void
+mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled)
+{
+	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	CatalogIndexState indexes = CatalogOpenIndexes(journal);
+
+	/* The xid before the ids: see begin_journal_pass(). */
+	(void) GetCurrentTransactionId();
+	for (Size position = 0; position < size;)
+	{
+		MvsRequest *request = (MvsRequest *) (requests + position);
+		HeapTuple	tuple;
+
+		position += request->size;
+		if (MvsRequestIsImplicit(request))
+			continue;
+		tuple = form_row(journal, database, request, spilled, 0, NULL);
+		CatalogTupleInsertWithInfo(journal, tuple, indexes);
+		heap_freetuple(tuple);
+	}
+	CatalogCloseIndexes(indexes);
+	table_close(journal, RowExclusiveLock);
+}
+
+/* Whether a row was made in this database of this system. */
+static bool
+is_own(const Datum *values)
+{
+	return DatumGetInt64(values[Anum_journal_system - 1]) == (int64) GetSystemIdentifier() &&
+		DatumGetObjectId(values[Anum_journal_database - 1]) == MyDatabaseId;
+}
+
+MvsJournalRow
+mvs_journal_find(int64 id, Oid store, ItemPointer tid)
+{
+	Relation	journal;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	SnapshotData dirty;
+	MvsJournalRow state = MVS_ROW_GONE;
+
+	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
+		return MVS_ROW_GONE;	/* with the extension */
+	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), AccessShareLock);
+
+	/* With what is uncommitted: who is at a row is not waited for. */
+	InitDirtySnapshot(dirty);
+	ScanKeyInit(&key, Anum_journal_id, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
+	scan = systable_beginscan(journal, mvs_catalog_oid(MVS_JOURNAL_KEY, false), true,
+							  &dirty, 1, &key);
+	while (state == MVS_ROW_GONE && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Natts_journal];
+		bool		nulls[Natts_journal];
+
+		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
+		if (!is_own(values) || DatumGetObjectId(values[Anum_journal_store - 1]) != store)
+			continue;
+		*tid = tuple->t_self;
+		state = TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax) ?
+			MVS_ROW_LOCKED : MVS_ROW_FOUND;
+	}
+	systable_endscan(scan);
+	table_close(journal, AccessShareLock);
+	return state;
+}
+
+void
+mvs_journal_delete(ItemPointer tid)
+{
+	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	TM_FailureData failure;
+
+	if (mvs_compat_table_tuple_delete(journal, tid, GetCurrentCommandId(true),
+									  GetActiveSnapshot(), false, &failure) != TM_Ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("a drop request is being changed by another transaction")));
+	table_close(journal, RowExclusiveLock);
+}
+
+bool
+mvs_journal_note(MvsDatabase *database, MvsRequest *request, int attempts, const char *error)
+{
+	Relation	journal;
+	HeapTupleData old;
+	Buffer		buffer;
+	MvsJournalRow state = MVS_ROW_GONE;
+
+	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
+		return true;
+	if (request->journal != 0)
+	{
+		state = mvs_journal_find(request->journal, request->store, &old.t_self);
+		if (state != MVS_ROW_FOUND)
+			return state == MVS_ROW_GONE;
+	}
+	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	if (state == MVS_ROW_GONE)
+		CatalogTupleInsert(journal, form_row(journal, database, request, false, attempts, error));
+	else if (heap_fetch(journal, GetActiveSnapshot(), &old, &buffer, false))
+	{
+		Datum		values[Natts_journal];
+		bool		nulls[Natts_journal] = {false};
+		bool		replace[Natts_journal] = {false};
+		HeapTuple	new;
+
+		values[Anum_journal_attempts - 1] = Int32GetDatum(attempts);
+		replace[Anum_journal_attempts - 1] = true;
+		values[Anum_journal_error - 1] = CStringGetTextDatum(error);
+		replace[Anum_journal_error - 1] = true;
+		new = heap_modify_tuple(&old, RelationGetDescr(journal), values, nulls, replace);
+		ReleaseBuffer(buffer);
+		mvs_catalog_update(journal, &old.t_self, new);
+	}
+	table_close(journal, RowExclusiveLock);
+	return true;
+}
+
+/* The kind that a row names; what a policy asked for once is looked at as a whole now. */
+static int
+kind_of(const char *name)
+{
+	for (int kind = MVS_REQUEST_LOOK; kind >= 0; kind--)
+		if (strcmp(name, kind_names[kind]) == 0)
+			return kind;
+	return -1;
+}
+
+/* The request of a row; NULL where the row is not ours to work off, or was set aside. */
+static MvsRequest *
+read_row(Relation journal, HeapTuple tuple, int64 *failed)
+{
+	Datum		values[Natts_journal];
+	bool		nulls[Natts_journal];
+	bytea	   *key;
+	bytea	   *to = NULL;
+	MvsRequest *request;
+	int			kind;
+	int			length;
+	int			to_length = 0;
+
+	heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
+	if (!is_own(values))
+		return NULL;
+	if (DatumGetInt32(values[Anum_journal_attempts - 1]) >= MVS_MAX_ATTEMPTS)
+	{
+		(*failed)++;
+		return NULL;
+	}
+	kind = kind_of(TextDatumGetCString(values[Anum_journal_kind - 1]));
+	key = DatumGetByteaPP(values[Anum_journal_key - 1]);
+	length = VARSIZE_ANY_EXHDR(key);
+	if (!nulls[Anum_journal_to_key - 1])
+	{
+		to = DatumGetByteaPP(values[Anum_journal_to_key - 1]);
+		to_length = VARSIZE_ANY_EXHDR(to);
+	}
+	if (kind < 0 || length > MVS_MAX_BOUND || to_length > MVS_MAX_BOUND)
+		return NULL;			/* no request of ours */
+	request = palloc0(MvsRequestSize(length, to_length));
+	request->size = MvsRequestSize(length, to_length);
+	request->key_length = length;
+	request->to_length = to_length;
+	request->kind = kind;
+	request->bounded = (to != NULL);
+	request->keep = DatumGetInt32(values[Anum_journal_keep - 1]);
+	request->store = DatumGetObjectId(values[Anum_journal_store - 1]);
+	request->incarnation = DatumGetInt64(values[Anum_journal_incarnation - 1]);
+	request->journal = DatumGetInt64(values[Anum_journal_id - 1]);
+	request->before = DatumGetInt64(values[Anum_journal_before - 1]);
+	/* The clock that ids come from tells when it was made. */
+	request->committed_at = mvs_version_to_time(request->journal);
+	memcpy(request->key, VARDATA_ANY(key), length);
+	if (to)
+		memcpy(request->key + length, VARDATA_ANY(to), to_length);
+	if ((Pointer) key != DatumGetPointer(values[Anum_journal_key - 1]))
+		pfree(key);
+	return request;
+}
+
+bool
+mvs_journal_read(int64 after, int limit, List **requests, int64 *failed, int64 *lowest,
+				 int64 *last)
+{
+	Relation	journal;
+	Relation	index;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple = NULL;
+	int			count = 0;
+
+	*requests = NIL;
+	*last = after;
+	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
+		return false;
+	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), AccessShareLock);
+	index = index_open(mvs_catalog_oid(MVS_JOURNAL_KEY, false), AccessShareLock);
+	ScanKeyInit(&key, Anum_journal_id, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(after));
+	scan = systable_beginscan_ordered(journal, index, NULL, 1, &key);
+	while (count < limit &&
+		   HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
+	{
+		int64		failed_before = *failed;
+		MvsRequest *request = read_row(journal, tuple, failed);
+		bool		isnull;
+		int64		id = DatumGetInt64(heap_getattr(tuple, Anum_journal_id,
+													RelationGetDescr(journal), &isnull));
+
+		/* A row of another system may have the id of one of ours, which then comes next. */
+		count++;
+		*last = Max(*last, request ? id : id - 1);
+		if (request || *failed > failed_before)
+			*lowest = Min(*lowest, id);
+		if (request)
+			*requests = lappend(*requests, request);
+	}
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(journal, AccessShareLock);
+	return count == limit;
+}
+
+void
+mvs_journal_forget(Oid store)
+{
+	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	SysScanDesc scan = systable_beginscan(journal, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		TM_FailureData failure;
+		bool		isnull;
+
+		if (DatumGetObjectId(heap_getattr(tuple, Anum_journal_store, RelationGetDescr(journal),
+										  &isnull)) == store)
+			(void) mvs_compat_table_tuple_delete(journal, &tuple->t_self,
+												 GetCurrentCommandId(true),
+												 GetActiveSnapshot(), false,
+												 &failure);
+	}
+	PopActiveSnapshot();
+	systable_endscan(scan);
+	table_close(journal, NoLock);
+}
+
+/* Whether bytes begin with others, or are the same. */
+static bool
+matches(bytea *bytes, const bytea *key, bool prefix)
+{
+	Size		wanted = VARSIZE_ANY_EXHDR(key);
+	Size		length = VARSIZE_ANY_EXHDR(bytes);
+
+	return (prefix ? length >= wanted : length == wanted) &&
+		memcmp(VARDATA_ANY(bytes), VARDATA_ANY(key), wanted) == 0;
+}
+
+void
+mvs_journal_erase(Oid store, const bytea *key, bool prefix)
+{
+	bytea	   *end = prefix ? mvs_key_prefix_end(key) : NULL;
+	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	SysScanDesc scan = systable_beginscan(journal, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Natts_journal];
+		bool		nulls[Natts_journal];
+		TM_FailureData failure;
+		int			kind;
+
+		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
+		if (DatumGetObjectId(values[Anum_journal_store - 1]) != store ||
+			!matches(DatumGetByteaPP(values[Anum_journal_key - 1]), key, prefix))
+			continue;
+
+		/* A range that has other keys, too, stays. */
+		kind = kind_of(TextDatumGetCString(values[Anum_journal_kind - 1]));
+		if ((kind == MVS_REQUEST_RANGE || kind == MVS_REQUEST_COMPACT) &&
+			(!prefix || (end && (nulls[Anum_journal_to_key - 1] ||
+								 mvs_key_compare(DatumGetByteaPP(values[Anum_journal_to_key - 1]),
+												 end) > 0))))
+			continue;
+		(void) mvs_compat_table_tuple_delete(journal, &tuple->t_self, GetCurrentCommandId(true),
+											 GetActiveSnapshot(), false, &failure);
+	}
+	PopActiveSnapshot();
+	systable_endscan(scan);
+	table_close(journal, NoLock);
+	CommandCounterIncrement();
+}
+
+int64
+mvs_journal_adopt(MvsDatabase *database)
+{
+	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	SysScanDesc scan = systable_beginscan(journal, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+	int64		count = 0;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Natts_journal];
+		bool		nulls[Natts_journal];
+		bool		replace[Natts_journal] = {false};
+		HeapTuple	adopted;
+
+		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
+
+		/* Somebody else may have adopted it, or voided it, just now. */
+		if (is_own(values) || !mvs_catalog_lock_row(journal, &tuple->t_self))
+			continue;
+		values[Anum_journal_id - 1] = Int64GetDatum(mvs_version_tick(database));
+		values[Anum_journal_system - 1] = Int64GetDatum(GetSystemIdentifier());
+		values[Anum_journal_database - 1] = ObjectIdGetDatum(MyDatabaseId);
+		values[Anum_journal_spilled - 1] = BoolGetDatum(true);
+		replace[Anum_journal_id - 1] = replace[Anum_journal_system - 1] =
+			replace[Anum_journal_database - 1] = replace[Anum_journal_spilled - 1] = true;
+		adopted = heap_modify_tuple(tuple, RelationGetDescr(journal), values, nulls, replace);
+		CatalogTupleUpdate(journal, &tuple->t_self, adopted);
+		heap_freetuple(adopted);
+		count++;
+	}
+	systable_endscan(scan);
+	table_close(journal, NoLock);
+	CommandCounterIncrement();
+	return count;
+}

@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.c
+ *	  The memory of the queues: chunks of one pool, lent to the databases.
+ *
+ * Bytes of position p are in the chunk with number p / chunk_size, counted from
+ * the beginning of time, and that is chunks[number % MVS_MAX_CHUNKS]. A database
+ * has one chunk more than its bytes fill, so that they have room wherever in the
+ * first one they begin. When the head has left a chunk, it gets the number after
+ * the last one: so what is only moved, from the head into room that is kept at
+ * the end, never needs a chunk more.
+ *
+ * Dynamic shared memory would not do: the postmaster itself writes and reads the
+ * queues, see keep.c.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/shmem.h"
+
+#include "mvstore.h"
+#include "queue/pool.h"
+#include "shared/database.h"
+
+/* Full queues, of as many databases, that the pool has room for. */
+#define FULL_QUEUES 8
+
+typedef struct Pool
+{
+	LWLock	   *lock;			/* guards what follows; taken within a queue_lock */
+	int			free_count;
+	uint16		free[FLEXIBLE_ARRAY_MEMBER];
+} Pool;
+
+static Pool *pool = NULL;
+static char *memory = NULL;
+
+static Size chunk_size(void);
+static int	chunk_count(void);
+static Size pool_header_size(void);
+static int	chunks_for(uint64 bytes);
+static char *place_of(MvsDatabase *database, uint64 position, Size *left);
+
+static Size
+chunk_size(void)
+{
+	return MAXALIGN((mvs_queue_bytes() + MVS_QUEUE_CHUNKS - 1) / MVS_QUEUE_CHUNKS);
+}
+
+/* Of the pool: a queue more than there are databases, for each is to leave as much as it has. */
+static int
+chunk_count(void)
+{
+	return Min(mvs_max_databases + 1, FULL_QUEUES) * MVS_MAX_CHUNKS;
+}
+
+static Size
+pool_header_size(void)
+{
+	return MAXALIGN(offsetof(Pool, free) + chunk_count() * sizeof(uint16));
+}
+
+Size
+mvs_pool_shmem_size(void)
+{
+	return add_size(pool_header_size(), mul_size(chunk_count(), chunk_size()));
+}
+
+void
+mvs_pool_shmem_startup(LWLock *lock)
+{
+	bool		found;
+
+	StaticAssertStmt(FULL_QUEUES * MVS_MAX_CHUNKS <= PG_UINT16_MAX, "chunks need more bits");
+	pool = ShmemInitStruct("mvstore queues", mvs_pool_shmem_size(), &found);
+	memory = (char *) pool + pool_header_size();
+	if (found)
+		return;
+	pool->lock = lock;
+	pool->free_count = chunk_count();
+	for (int i = 0; i < pool->free_count; i++)
+		pool->free[i] = pool->free_count - 1 - i;
+}
+
+/* Chunks that so many bytes need, wherever they begin. */
+static int
+chunks_for(uint64 bytes)
+{
+	return bytes == 0 ? 0 : (int) ((bytes + chunk_size() - 1) / chunk_size()) + 1;
+}
+
+bool
+mvs_pool_secure(MvsDatabase *database, uint64 bytes, bool fair)
+{
+	uint64		first = database->queue_head / chunk_size();
+	int			needed = chunks_for(bytes);
+	int			more = needed - database->chunk_count;
+	bool		granted = true;
+
+	if (more == 0)
+		return true;
+	LWLockAcquire(pool->lock, LW_EXCLUSIVE);
+	if (more > 0)
+		granted = more <= pool->free_count &&
+			(!fair || needed <= pool->free_count - more + 1);
+	while (granted && database->chunk_count < needed)
+		database->chunks[(first + database->chunk_count++) % MVS_MAX_CHUNKS] =
+			pool->free[--pool->free_count];
+	while (granted && database->chunk_count > needed)
+		pool->free[pool->free_count++] =
+			database->chunks[(first + --database->chunk_count) % MVS_MAX_CHUNKS];
+	LWLockRelease(pool->lock);
+	return granted;
+}
+
+void
+mvs_pool_advance(MvsDatabase *database, uint64 bytes)
+{
+	uint64		number = database->queue_head / chunk_size();
+
+	database->queue_head += bytes;
+	for (; number < database->queue_head / chunk_size(); number++)
+		database->chunks[(number + database->chunk_count) % MVS_MAX_CHUNKS] =
+			database->chunks[number % MVS_MAX_CHUNKS];
+}
+
+/* Where a position is, and how many bytes of its chunk are left from there. */
+static char *
+place_of(MvsDatabase *database, uint64 position, Size *left)
+{
+	Size		offset = position % chunk_size();
+	uint16		chunk = database->chunks[(position / chunk_size()) % MVS_MAX_CHUNKS];
+
+	*left = chunk_size() - offset;
+	return memory + chunk * chunk_size() + offset;
+}
+
+void
+mvs_pool_write(MvsDatabase *database, uint64 position, const char *data, Size size)
+{
+	for (Size done = 0, piece; done < size; done += piece)
+	{
+		char	   *place = place_of(database, position + done, &piece);
+
+		piece = Min(piece, size - done);
+		memcpy(place, data + done, piece);
+	}
+}
+
+void
+mvs_pool_read(MvsDatabase *database, uint64 position, char *data, Size size)
+{
+	for (Size done = 0, piece; done < size; done += piece)
+	{
+		char	   *place = place_of(database, position + done, &piece);
+
+		piece = Min(piece, size - done);
+		memcpy(data + done, place, piece);
+	}
+}

@@ -1,0 +1,140 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.h
+ *	  The queue of drop requests in shared memory, and the marks beside it.
+ *
+ * The queue of a database is a string of bytes that holds whole requests, in the
+ * order in which their transactions committed; for its memory see pool.h. Every
+ * request ever published has a sequence number, whether it had room or not. All
+ * functions here take queue_lock for copying only; none can raise an error but
+ * mvs_queue_wait().
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_QUEUE_H
+#define MVSTORE_QUEUE_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "shared/database.h"
+
+/* What a request asks for. The last two are a policy's own, and implicit. */
+typedef enum MvsRequestKind
+{
+	MVS_REQUEST_DROP,			/* of one key */
+	MVS_REQUEST_RANGE,			/* of all keys in a range */
+	MVS_REQUEST_COMPACT,		/* likewise; purges, too */
+	MVS_REQUEST_WRITE,			/* a new head came: what the policy says to that */
+	MVS_REQUEST_LOOK			/* all that the policy says of a key */
+} MvsRequestKind;
+
+/* One drop request: as a transaction collects it, and as the queue holds it. */
+typedef struct MvsRequest
+{
+	uint32		size;			/* of the whole, aligned */
+	uint16		key_length;
+	uint16		to_length;		/* of a range's end, which stands behind the key */
+	uint8		kind;
+	bool		bounded;		/* the range has an end */
+	int32		keep;
+	Oid			store;
+	int64		incarnation;	/* life of the store that it was made in */
+	int64		journal;		/* row of mvstore_journal, or 0 */
+	int64		before;			/* covers what was superseded up to here */
+	int64		expires;		/* of a new head: version as of which it has expired, or 0 */
+	uint64		sequence;		/* in its transaction, before it is published, its number there */
+	TimestampTz committed_at;
+	char		key[FLEXIBLE_ARRAY_MEMBER];
+} MvsRequest;
+
+#define MvsRequestIsImplicit(request) ((request)->kind >= MVS_REQUEST_WRITE)
+#define MvsRequestIsRange(request) \
+	((request)->kind == MVS_REQUEST_RANGE || (request)->kind == MVS_REQUEST_COMPACT)
+
+/* Bytes that a bound of a range has at most: a key, and one more. */
+#define MVS_MAX_BOUND 2001
+
+#define MvsRequestSize(key_length, to_length) \
+	MAXALIGN(offsetof(MvsRequest, key) + (key_length) + (to_length))
+#define MVS_MAX_REQUEST MvsRequestSize(MVS_MAX_BOUND, MVS_MAX_BOUND)
+
+/* What a transaction has done to the pause. */
+typedef enum MvsPause
+{
+	MVS_PAUSE_AS_IT_IS,
+	MVS_PAUSE_ON,
+	MVS_PAUSE_OFF
+} MvsPause;
+
+/* What a transaction leaves behind at its commit. */
+typedef struct MvsPublication
+{
+	char	   *requests;		/* one behind the other */
+	Size		size;
+	int64		count;
+	int64		merged;			/* duplicates left out */
+	bool		reserved;		/* the explicit ones have room for sure */
+	int64		spilled;		/* explicit ones that stand in the journal alone */
+	bool		journal;		/* rows of the journal are to be looked at */
+	bool		recheck;		/* what the worker has in hand is to be looked at anew */
+	bool		erased;			/* keys were erased */
+	bool		pins;			/* pins have come, gone or changed */
+	MvsPause	pause;
+	int64		skipped;		/* implicit ones that a mark stands for */
+	const List *marks;			/* OIDs of stores to be marked */
+} MvsPublication;
+
+/* Keeps room for requests that will be published, or are not; false where there is none. */
+extern bool mvs_queue_reserve(MvsDatabase *database, int64 count, Size size);
+extern void mvs_queue_release(MvsDatabase *database, int64 count, Size size);
+
+/* Publishes it and wakes the worker where that is due. From the COMMIT callback. */
+extern void mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication);
+
+/*
+ * Copies requests from the head of the queue, at most "limit" and never more
+ * than fit in "space" bytes; the number of them. They stay in the queue until
+ * mvs_queue_remove().
+ */
+extern int	mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int limit);
+
+/*
+ * Removes the first "count" requests, of "size" bytes together, but keeps the room
+ * of so many of them, that they can be put back; mvs_queue_release() gives it up.
+ */
+extern void mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequence,
+							 int64 kept, Size kept_size);
+
+/*
+ * Puts a request back that was taken out, into the room that was kept for it, if
+ * so; false where there is none. With queue_lock held.
+ */
+extern bool mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool kept);
+
+/* Empties the queue. With queue_lock held. */
+extern void mvs_queue_clear(MvsDatabase *database);
+
+/* All that is in the queue, in the current memory context; the bytes of it. */
+extern Size mvs_queue_copy(MvsDatabase *database, char **requests);
+
+/* Marks a store, or with InvalidOid all of them. With queue_lock held. */
+extern void mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence);
+
+/*
+ * When what is in the queue, if anything, is to be worked off: at once if somebody
+ * waits for it, or if its time is yet to come, as the clock was moved back since.
+ * With queue_lock held.
+ */
+extern TimestampTz mvs_queue_due(const MvsDatabase *database, TimestampTz now);
+
+/*
+ * Waits until all that is published by now is done. False at the timeout (in
+ * milliseconds), and at once when what is left has failed, is paused, or cannot
+ * go while the caller waits. Serves interrupts.
+ */
+extern bool mvs_queue_wait(MvsDatabase *database, int64 timeout);
+
+#endif							/* MVSTORE_QUEUE_H */

@@ -1,0 +1,964 @@
+/*-------------------------------------------------------------------------
+ *
+ * transaction.c
+ *	  What a transaction will leave behind at its commit.
+ *
+ * Each subtransaction that asks for something has a level of its own, which is
+ * forgotten when it rolls back. When it commits, its parent adopts the level as it
+ * is, as nothing may fail there, and merges it when something is collected the next
+ * time. At PRE_COMMIT the explicit requests are written to the journal, which may
+ * fail; at COMMIT all is copied to shared memory, which may not, and needs no memory
+ * of its own.
+ *
+ * An erasure makes void what was asked for its keys before it, and nothing later.
+ * So requests and erasures are numbered as they come, and compared when the requests
+ * leave the transaction: then all subtransactions have been kept or rolled back.
+ *
+ * A transaction collects no more than a queue holds. Beyond that its explicit
+ * requests go to the journal at once, and its implicit ones become marks of
+ * their stores.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "nodes/bitmapset.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "mvstore.h"
+#include "queue/journal.h"
+#include "queue/queue.h"
+#include "queue/transaction.h"
+#include "shared/counters.h"
+#include "shared/fault.h"
+#include "store/calendar.h"
+#include "store/entry.h"
+#include "store/pin.h"
+#include "version/version.h"
+
+/*
+ * The requests of a level by what makes two of them duplicates. What a policy says is
+ * found out at the look, whatever its "before". Others with different ones are not the
+ * same: one may be due when the other has to wait.
+ */
+typedef struct RequestSlot
+{
+	Size		position;		/* in the level's buffer */
+	uint32		hash;
+	char		status;
+} RequestSlot;
+
+/* A key that was erased, or a prefix of such keys. */
+typedef struct ErasureKey
+{
+	Oid			store;
+	bool		prefix;
+	int			length;
+	const char *data;
+} ErasureKey;
+
+/* The last of its erasures. */
+typedef struct Erasure
+{
+	ErasureKey	key;
+	uint64		number;
+	char		status;
+} Erasure;
+
+#define SH_PREFIX erasures
+#define SH_ELEMENT_TYPE Erasure
+#define SH_KEY_TYPE ErasureKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) \
+	hash_combine(hash_bytes((const unsigned char *) (key).data, (key).length), \
+				 murmurhash32((key).store) + (key).prefix)
+#define SH_EQUAL(table, a, b) \
+	((a).store == (b).store && (a).prefix == (b).prefix && (a).length == (b).length && \
+	 memcmp((a).data, (b).data, (a).length) == 0)
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+typedef struct Level
+{
+	struct Level *parent;
+	struct Level *adopted;		/* that of a subtransaction that has committed, not yet merged */
+	int			nest_level;
+	MemoryContext context;
+	char	   *buffer;			/* requests, one behind the other */
+	Size		used;
+	Size		space;
+	struct requests_hash *index;
+	int64		explicit_count;
+	int64		implicit_count;
+	int64		merged;
+	int64		spilled;		/* explicit ones written to the journal at the limit */
+	int64		skipped;		/* implicit ones that a mark stands for */
+	List	   *marks;			/* OIDs of stores */
+	List	   *forgotten;		/* likewise */
+	List	   *counts;			/* of MvsStoreCount */
+	bool		journal;		/* rows of the journal are to be looked at */
+	bool		recheck;		/* and what the worker has in hand */
+	erasures_hash *erasures;	/* NULL: none */
+	Bitmapset  *prefixes;		/* the lengths of the prefixes among them */
+	List	   *erased_stores;	/* OIDs of their stores */
+	bool		pins;
+	MvsPause	pause;
+} Level;
+
+static Level *levels = NULL;
+
+/* Requests and erasures are numbered by this. */
+static uint64 last_number = 0;
+
+/* Room in the queue that this transaction has reserved for its explicit requests. */
+static int64 reserved = 0;
+static Size reserved_size = 0;
+
+static uint32 hash_request(Level *level, Size position);
+static bool same_request(Level *level, Size left, Size right);
+
+#define SH_PREFIX requests
+#define SH_ELEMENT_TYPE RequestSlot
+#define SH_KEY_TYPE Size
+#define SH_KEY position
+#define SH_HASH_KEY(table, key) hash_request((table)->private_data, key)
+#define SH_EQUAL(table, a, b) same_request((table)->private_data, a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(table, slot) (slot)->hash
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+static Level *current_level(void);
+static void add_request(Level *level, const MvsRequest *request);
+static void warn_without_worker(void);
+static void collect(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *to);
+static void collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key,
+							 const bytea *to);
+static void collect_implicit(MvsStore *store, const MvsRequest *what, const bytea *key);
+static void keep_requests(Level *level, bool (*is_kept) (const Level *, const MvsRequest *));
+static bool is_implicit(const Level *level, const MvsRequest *request);
+static bool is_explicit(const Level *level, const MvsRequest *request);
+static bool is_valid(const Level *level, const MvsRequest *request);
+static void become_marks(Level *level);
+static bool is_marked(Oid store);
+static MvsStoreCount *count_of(Level *level, Oid store);
+static void merge_adopted(Level *level);
+static void merge_levels(Level *into, Level *from);
+static void publish(Level *level);
+static void add_erasure(Level *level, const ErasureKey *key, uint64 number);
+static uint64 find_erasure(const Level *level, const ErasureKey *key);
+static bool ends_with_prefix(const MvsRequest *request, int length);
+static uint64 last_erasure(const Level *level, const MvsRequest *request);
+static void void_erased(Level *level);
+static bool is_noted_erased(Oid store, const char *key, int length, void *argument);
+static void erase_notes(Level *level);
+static void secure_requests(Level *level);
+static void end_transaction(XactEvent event, void *argument);
+static void end_subtransaction(SubXactEvent event, SubTransactionId mine,
+							   SubTransactionId parent, void *argument);
+
+void
+mvs_request_init(void)
+{
+	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_subtransaction, NULL);
+}
+
+/* ------------------------------------------------------------------------
+ * Collecting
+ * ------------------------------------------------------------------------ */
+
+static uint32
+hash_request(Level *level, Size position)
+{
+	MvsRequest *request = (MvsRequest *) (level->buffer + position);
+	uint32		hash = hash_bytes((unsigned char *) request->key,
+								  request->key_length + request->to_length);
+
+	if (!MvsRequestIsImplicit(request))
+		hash = hash_combine(hash, hash_bytes((unsigned char *) &request->before,
+											 sizeof(request->before)));
+	return hash_combine(hash_combine(hash, murmurhash32(request->store)),
+						request->keep + request->kind);
+}
+
+static bool
+same_request(Level *level, Size left, Size right)
+{
+	MvsRequest *a = (MvsRequest *) (level->buffer + left);
+	MvsRequest *b = (MvsRequest *) (level->buffer + right);
+
+	return a->store == b->store && a->incarnation == b->incarnation &&
+		a->keep == b->keep && a->kind == b->kind && a->bounded == b->bounded &&
+		(a->before == b->before || MvsRequestIsImplicit(a)) &&
+		a->key_length == b->key_length && a->to_length == b->to_length &&
+		memcmp(a->key, b->key, a->key_length + a->to_length) == 0;
+}
+
+/*
+ * The level of the current subtransaction, made when there is none yet. So no level
+ * adopts a second one before it has merged the first.
+ */
+static Level *
+current_level(void)
+{
+	int			nest_level = GetCurrentTransactionNestLevel();
+
+	if (levels)
+		merge_adopted(levels);
+	if (levels == NULL || levels->nest_level < nest_level)
+	{
+		MemoryContext context = AllocSetContextCreate(TopTransactionContext,
+													  "mvstore requests",
+													  ALLOCSET_DEFAULT_SIZES);
+		Level	   *level = MemoryContextAllocZero(context, sizeof(Level));
+
+		level->parent = levels;
+		level->nest_level = nest_level;
+		level->context = context;
+		levels = level;
+	}
+	return levels;
+}
+
+/* Add a request to a level, unless it has its like. */
+static void
+add_request(Level *level, const MvsRequest *request)
+{
+	RequestSlot *slot;
+	bool		found;
+
+	if (level->index == NULL)
+		level->index = requests_create(level->context, 64, level);
+	if (level->used + request->size > level->space)
+	{
+		Size		space = Max(level->space * 2, 8192);
+
+		level->buffer = level->buffer ?
+			repalloc_huge(level->buffer, space) :
+			MemoryContextAllocHuge(level->context, space);
+		level->space = space;
+	}
+
+	memcpy(level->buffer + level->used, request, request->size);
+	slot = requests_insert(level->index, level->used, &found);
+	if (found)
+	{
+		/* Of a policy's, the later one covers more. */
+		MvsRequest *earlier = (MvsRequest *) (level->buffer + slot->position);
+
+		earlier->before = Max(earlier->before, request->before);
+		earlier->expires = request->expires;	/* of the head that stays */
+		earlier->sequence = request->sequence;
+		level->merged++;
+		return;
+	}
+	level->used += request->size;
+	if (MvsRequestIsImplicit(request))
+		level->implicit_count++;
+	else
+		level->explicit_count++;
+}
+
+/* Say once a session that requests will not be worked off for now. */
+static void
+warn_without_worker(void)
+{
+	static bool warned = false;
+	MvsDatabase *database = mvs_database();
+
+	if (warned)
+		return;
+	if (database->worker_state == MVS_WORKER_NO_SLOT)
+		ereport(WARNING,
+				(errmsg("drops are not worked off for lack of a free worker slot"),
+				 errdetail("They are kept until there is one."),
+				 errhint("Raise \"max_worker_processes\" and restart the server.")));
+	else if (database->worker_state == MVS_WORKER_MISMATCH)
+		ereport(WARNING,
+				(errmsg("drops are not worked off because library and extension have different versions"),
+				 errdetail("They are kept until then."),
+				 errhint("Run ALTER EXTENSION mvstore UPDATE.")));
+	else if (database->paused)
+		ereport(WARNING,
+				(errmsg("drops are not worked off because they are paused"),
+				 errdetail("They are kept until mvstore_resume() is called.")));
+	else if (mvs_shared->launcher_proc < 0 && database->worker_pid == 0)
+		ereport(WARNING,
+				(errmsg("drops are not worked off because the mvstore launcher is not running"),
+				 errdetail("They are kept until it runs again."),
+				 errhint("It needs one of \"max_worker_processes\" when the server starts.")));
+	else
+		return;
+	warned = true;
+}
+
+/* Collect a request: its kind, keep, before and expires as in "what". */
+static void
+collect(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *to)
+{
+	union
+	{
+		MvsRequest	request;
+		char		space[MVS_MAX_REQUEST];
+	}			place;
+	MvsRequest *request = &place.request;
+	Level	   *level = current_level();
+	int			length = key ? (int) VARSIZE_ANY_EXHDR(key) : 0;
+	int			to_length = to ? (int) VARSIZE_ANY_EXHDR(to) : 0;
+
+	warn_without_worker();
+
+	memset(request, 0, MvsRequestSize(length, to_length));
+	request->size = MvsRequestSize(length, to_length);
+	request->key_length = length;
+	request->to_length = to_length;
+	request->kind = what->kind;
+	request->bounded = (to != NULL);
+	request->keep = what->keep;
+	request->store = RelationGetRelid(store->heap);
+	request->incarnation = store->info.incarnation;
+	request->before = what->before;
+	request->expires = what->expires;
+	request->sequence = ++last_number;
+	if (key)
+		memcpy(request->key, VARDATA_ANY(key), length);
+	if (to)
+		memcpy(request->key + length, VARDATA_ANY(to), to_length);
+	add_request(level, request);
+	count_of(level, request->store)->requests++;
+}
+
+/* One that somebody asked for. */
+static void
+collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *to)
+{
+	Level	   *level;
+
+	collect(store, what, key, to);
+	MVS_FAULT("request-collected");
+	level = levels;
+	if (level->explicit_count > mvs_queue_size)
+	{
+		void_erased(level);
+		mvs_journal_write(mvs_database(), level->buffer, level->used, true);
+		CommandCounterIncrement();	/* an erasure to come is to see them */
+		level->spilled += level->explicit_count;
+		keep_requests(level, is_implicit);
+	}
+}
+
+void
+mvs_request_drop(MvsStore *store, const bytea *key, int32 keep, int64 before)
+{
+	MvsRequest	what = {.kind = MVS_REQUEST_DROP, .keep = keep, .before = before};
+
+	collect_explicit(store, &what, key, NULL);
+}
+
+/* A bound that no key can tell from a longer one: as many bytes as a key has, and one more. */
+static const bytea *
+shorten_bound(const bytea *bound)
+{
+	MvsKeyBuffer shorter = {0};
+	bytea	   *start;
+
+	if (bound == NULL || VARSIZE_ANY_EXHDR(bound) < MVS_MAX_BOUND)
+		return bound;
+	start = palloc(VARHDRSZ + MVS_MAX_KEY);
+	SET_VARSIZE(start, VARHDRSZ + MVS_MAX_KEY);
+	memcpy(VARDATA(start), VARDATA_ANY(bound), MVS_MAX_KEY);
+	mvs_key_copy(&shorter, start, 1);
+	return shorter.key;
+}
+
+void
+mvs_request_range(MvsStore *store, const bytea *from, const bytea *to, int32 keep, int64 before)
+{
+	MvsRequest	what = {
+		.kind = keep > 0 ? MVS_REQUEST_RANGE : MVS_REQUEST_COMPACT,
+		.keep = keep,
+		.before = before
+	};
+
+	collect_explicit(store, &what, shorten_bound(from), shorten_bound(to));
+}
+
+/* One of a policy. */
+static void
+collect_implicit(MvsStore *store, const MvsRequest *what, const bytea *key)
+{
+	if (is_marked(RelationGetRelid(store->heap)))
+	{
+		Level	   *level = current_level();
+
+		level->skipped++;
+		count_of(level, RelationGetRelid(store->heap))->requests++;
+		return;
+	}
+	collect(store, what, key, NULL);
+	if (levels->implicit_count > mvs_queue_size)
+		become_marks(levels);
+}
+
+void
+mvs_request_write(MvsStore *store, const bytea *key, int64 before, int64 expires)
+{
+	MvsRequest	what = {.kind = MVS_REQUEST_WRITE, .before = before, .expires = expires};
+
+	collect_implicit(store, &what, key);
+}
+
+void
+mvs_request_look(MvsStore *store, const bytea *key, int64 before)
+{
+	MvsRequest	what = {.kind = MVS_REQUEST_LOOK, .before = before};
+
+	collect_implicit(store, &what, key);
+}
+
+/* Mark the stores of all implicit requests of a level in their place. */
+static void
+become_marks(Level *level)
+{
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+
+	for (Size position = 0; position < level->used;)
+	{
+		MvsRequest *request = (MvsRequest *) (level->buffer + position);
+
+		if (MvsRequestIsImplicit(request))
+			level->marks = list_append_unique_oid(level->marks, request->store);
+		position += request->size;
+	}
+	MemoryContextSwitchTo(old);
+	level->skipped += level->implicit_count;
+	keep_requests(level, is_explicit);
+}
+
+/* Forget all requests of a level but some. */
+static void
+keep_requests(Level *level, bool (*is_kept) (const Level *, const MvsRequest *))
+{
+	Size		kept = 0;
+
+	if (level->used == 0)
+		return;
+	requests_reset(level->index);
+	level->explicit_count = level->implicit_count = 0;
+	for (Size position = 0; position < level->used;)
+	{
+		MvsRequest *request = (MvsRequest *) (level->buffer + position);
+		uint32		size = request->size;
+
+		if (is_kept(level, request))
+		{
+			bool		found;
+
+			if (MvsRequestIsImplicit(request))
+				level->implicit_count++;
+			else
+				level->explicit_count++;
+			memmove(level->buffer + kept, request, size);
+			(void) requests_insert(level->index, kept, &found);
+			kept += size;
+		}
+		position += size;
+	}
+	level->used = kept;
+}
+
+static bool
+is_implicit(const Level *level, const MvsRequest *request)
+{
+	return MvsRequestIsImplicit(request);
+}
+
+static bool
+is_explicit(const Level *level, const MvsRequest *request)
+{
+	return !MvsRequestIsImplicit(request);
+}
+
+/* Whether this transaction marks a store already. */
+static bool
+is_marked(Oid store)
+{
+	for (Level *level = levels; level; level = level->parent)
+		if (level->skipped > 0 && list_member_oid(level->marks, store))
+			return true;
+	return false;
+}
+
+void
+mvs_request_mark(Oid store)
+{
+	Level	   *level = current_level();
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+
+	level->marks = list_append_unique_oid(level->marks, store);
+	MemoryContextSwitchTo(old);
+}
+
+void
+mvs_request_forget(Oid store)
+{
+	Level	   *level;
+	MemoryContext old;
+
+	/* Without a slot there are no counters; without shared memory, no callbacks either. */
+	if (mvs_database_find(MyDatabaseId) == NULL)
+		return;
+	level = current_level();
+	old = MemoryContextSwitchTo(level->context);
+	level->forgotten = list_append_unique_oid(level->forgotten, store);
+	level->journal = true;		/* what was set aside is to be counted anew */
+	MemoryContextSwitchTo(old);
+}
+
+void
+mvs_request_journal(void)
+{
+	current_level()->journal = true;
+}
+
+void
+mvs_request_recheck(void)
+{
+	current_level()->recheck = true;
+}
+
+/* Note an erasure. */
+static void
+add_erasure(Level *level, const ErasureKey *key, uint64 number)
+{
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+	ErasureKey	own = *key;
+	Erasure    *erasure;
+
+	if (level->erasures == NULL)
+		level->erasures = erasures_create(level->context, 16, NULL);
+	erasure = erasures_lookup(level->erasures, own);
+	if (erasure == NULL)
+	{
+		char	   *data = palloc(Max(key->length, 1));
+		bool		found;
+
+		memcpy(data, key->data, key->length);
+		own.data = data;
+		level->erased_stores = list_append_unique_oid(level->erased_stores, key->store);
+		if (key->prefix)
+			level->prefixes = bms_add_member(level->prefixes, key->length);
+		erasure = erasures_insert(level->erasures, own, &found);
+	}
+	erasure->number = number;
+	level->recheck = true;
+	MemoryContextSwitchTo(old);
+}
+
+void
+mvs_request_erased(Oid store, const bytea *key, bool prefix)
+{
+	ErasureKey	erased = {
+		.store = store,
+		.prefix = prefix,
+		.length = VARSIZE_ANY_EXHDR(key),
+		.data = VARDATA_ANY(key)
+	};
+
+	add_erasure(current_level(), &erased, ++last_number);
+}
+
+/* The number of the last erasure of a key, or of a prefix; 0: none. */
+static uint64
+find_erasure(const Level *level, const ErasureKey *key)
+{
+	Erasure    *erasure = erasures_lookup(level->erasures, *key);
+
+	return erasure ? erasure->number : 0;
+}
+
+/* Whether a range has no keys but those that begin with so many bytes of its first. */
+static bool
+ends_with_prefix(const MvsRequest *request, int length)
+{
+	bytea	   *prefix = palloc(VARHDRSZ + length);
+	bytea	   *end;
+	bool		ends;
+
+	SET_VARSIZE(prefix, VARHDRSZ + length);
+	memcpy(VARDATA(prefix), request->key, length);
+	end = mvs_key_prefix_end(prefix);
+	ends = end == NULL;
+	if (end && request->bounded)
+	{
+		bytea	   *to = palloc(VARHDRSZ + request->to_length);
+
+		SET_VARSIZE(to, VARHDRSZ + request->to_length);
+		memcpy(VARDATA(to), request->key + request->key_length, request->to_length);
+		ends = mvs_key_compare(to, end) <= 0;
+		pfree(to);
+	}
+	if (end)
+		pfree(end);
+	pfree(prefix);
+	return ends;
+}
+
+/* The number of the last erasure of all keys that a request is about; 0: none. */
+static uint64
+last_erasure(const Level *level, const MvsRequest *request)
+{
+	ErasureKey	key = {
+		.store = request->store,
+		.length = request->key_length,
+		.data = request->key
+	};
+	bool		range = MvsRequestIsRange(request);
+	uint64		last = range ? 0 : find_erasure(level, &key);
+
+	key.prefix = true;
+	key.length = -1;
+	while ((key.length = bms_next_member(level->prefixes, key.length)) >= 0 &&
+		   key.length <= request->key_length)
+	{
+		uint64		number = find_erasure(level, &key);
+
+		if (number > last && (!range || ends_with_prefix(request, key.length)))
+			last = number;
+	}
+	return last;
+}
+
+static bool
+is_valid(const Level *level, const MvsRequest *request)
+{
+	CHECK_FOR_INTERRUPTS();
+	return request->sequence > last_erasure(level, request);
+}
+
+/* Forget the requests of a level that its erasures have made void. */
+static void
+void_erased(Level *level)
+{
+	if (level->erasures)
+		keep_requests(level, is_valid);
+}
+
+/* Whether the key of a note in the calendar was erased. */
+static bool
+is_noted_erased(Oid store, const char *key, int length, void *argument)
+{
+	const Level *level = argument;
+	ErasureKey	erased = {.store = store, .length = length, .data = key};
+	bool		found = find_erasure(level, &erased) > 0;
+
+	erased.prefix = true;
+	erased.length = -1;
+	while (!found && (erased.length = bms_next_member(level->prefixes, erased.length)) >= 0 &&
+		   erased.length <= length)
+		found = find_erasure(level, &erased) > 0;
+	return found;
+}
+
+/* Have the calendar forget the erased keys; since it was written last, we keep the worker out. */
+static void
+erase_notes(Level *level)
+{
+	ListCell   *cell;
+
+	if (level->erasures == NULL)
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(cell, level->erased_stores)
+		mvs_calendar_erase(lfirst_oid(cell), is_noted_erased, level);
+	PopActiveSnapshot();
+}
+
+void
+mvs_request_pins(void)
+{
+	current_level()->pins = true;
+}
+
+void
+mvs_request_pause(bool on)
+{
+	current_level()->pause = on ? MVS_PAUSE_ON : MVS_PAUSE_OFF;
+}
+
+static MvsStoreCount *
+count_of(Level *level, Oid store)
+{
+	MvsStoreCount *count;
+	MemoryContext old;
+	ListCell   *cell;
+
+	foreach(cell, level->counts)
+	{
+		count = lfirst(cell);
+		if (count->store == store)
+			return count;
+	}
+
+	old = MemoryContextSwitchTo(level->context);
+	count = palloc0(sizeof(MvsStoreCount));
+	count->store = store;
+	level->counts = lappend(level->counts, count);
+	MemoryContextSwitchTo(old);
+	return count;
+}
+
+void
+mvs_request_count(Oid store, bool tombstone)
+{
+	MvsStoreCount *count = count_of(current_level(), store);
+
+	if (tombstone)
+		count->deletes++;
+	else
+		count->puts++;
+}
+
+/* ------------------------------------------------------------------------
+ * Ends of transactions
+ * ------------------------------------------------------------------------ */
+
+/* Merge what a level has adopted into it. After an error that can be done again. */
+static void
+merge_adopted(Level *level)
+{
+	Level	   *adopted = level->adopted;
+
+	if (adopted == NULL)
+		return;
+	merge_adopted(adopted);
+	MVS_FAULT("level-merging");
+	merge_levels(level, adopted);
+	level->adopted = NULL;
+	MemoryContextDelete(adopted->context);
+}
+
+/* Add all that one level has to another; what is counted, last, when nothing can fail. */
+static void
+merge_levels(Level *into, Level *from)
+{
+	MemoryContext old;
+	ListCell   *cell;
+	erasures_iterator erasures;
+	Erasure    *erasure;
+
+	for (Size position = 0; position < from->used;)
+	{
+		MvsRequest *request = (MvsRequest *) (from->buffer + position);
+
+		add_request(into, request);
+		position += request->size;
+	}
+	old = MemoryContextSwitchTo(into->context);
+	into->marks = list_concat_unique_oid(into->marks, from->marks);
+	into->forgotten = list_concat_unique_oid(into->forgotten, from->forgotten);
+	MemoryContextSwitchTo(old);
+	if (from->erasures)
+	{
+		erasures_start_iterate(from->erasures, &erasures);
+		while ((erasure = erasures_iterate(from->erasures, &erasures)) != NULL)
+			add_erasure(into, &erasure->key, erasure->number);
+	}
+	if (into->implicit_count > mvs_queue_size)
+		become_marks(into);
+	foreach(cell, from->counts)
+		(void) count_of(into, ((MvsStoreCount *) lfirst(cell))->store);
+
+	foreach(cell, from->counts)
+	{
+		MvsStoreCount *count = lfirst(cell);
+		MvsStoreCount *sum = count_of(into, count->store);
+
+		sum->puts += count->puts;
+		sum->deletes += count->deletes;
+		sum->requests += count->requests;
+	}
+	into->merged += from->merged;
+	into->spilled += from->spilled;
+	into->skipped += from->skipped;
+	into->journal |= from->journal;
+	into->recheck |= from->recheck;
+	into->pins |= from->pins;
+	if (from->pause != MVS_PAUSE_AS_IT_IS)
+		into->pause = from->pause;
+}
+
+/* Hand a committed transaction's only level over to shared memory. */
+static void
+publish(Level *level)
+{
+	/* Whoever collected something has seen to it that there is a slot. */
+	MvsDatabase *database = mvs_database_find(MyDatabaseId);
+	ListCell   *cell;
+
+	if (database == NULL)
+		return;
+	foreach(cell, level->counts)
+		mvs_stats_count(lfirst(cell));
+	foreach(cell, level->forgotten)
+		mvs_stats_forget_store(lfirst_oid(cell));
+	if (level->used > 0 || level->spilled > 0 || level->marks != NIL || level->journal ||
+		level->recheck || level->pins || level->pause != MVS_PAUSE_AS_IT_IS)
+	{
+		MvsPublication publication = {
+			.requests = level->buffer,
+			.size = level->used,
+			.count = level->explicit_count + level->implicit_count,
+			.merged = level->merged,
+			.reserved = reserved > 0,
+			.journal = level->journal,
+			.recheck = level->recheck,
+			.erased = level->erasures != NULL,
+			.pins = level->pins,
+			.pause = level->pause,
+			.spilled = level->spilled,
+			.skipped = level->skipped,
+			.marks = level->marks
+		};
+
+		mvs_queue_publish(database, &publication);
+		reserved = 0;
+		reserved_size = 0;
+	}
+}
+
+/*
+ * Make sure of the explicit requests of a transaction that is about to commit:
+ * room for them in the queue, and rows in the journal, which survive a crash.
+ * Without room they need the rows.
+ */
+static void
+secure_requests(Level *level)
+{
+	MvsDatabase *database = mvs_database();
+	Size		size = 0;
+
+	for (Size position = 0; position < level->used;)
+	{
+		MvsRequest *request = (MvsRequest *) (level->buffer + position);
+
+		position += request->size;
+		if (!MvsRequestIsImplicit(request))
+			size += request->size;
+	}
+	if (mvs_queue_reserve(database, level->explicit_count, size))
+	{
+		reserved = level->explicit_count;
+		reserved_size = size;
+	}
+	if (mvs_durable_drops || reserved == 0)
+	{
+		MVS_FAULT("journal-before");
+		PushActiveSnapshot(GetTransactionSnapshot());
+		mvs_journal_write(database, level->buffer, level->used, reserved == 0);
+		PopActiveSnapshot();
+		MVS_FAULT("journal-written");
+	}
+}
+
+static void
+end_transaction(XactEvent event, void *argument)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			/* Requests go with the extension. */
+			if (levels && !OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
+				levels = NULL;
+			if (levels)
+			{
+				merge_adopted(levels);
+				void_erased(levels);
+				erase_notes(levels);
+			}
+			if (levels && levels->explicit_count > 0)
+				secure_requests(levels);
+			if (levels && levels->pause == MVS_PAUSE_ON)
+				(void) mvs_pause_lock(ShareLock, true);
+
+			/* So that counting at COMMIT finds its place. */
+			if (levels)
+			{
+				ListCell   *cell;
+
+				foreach(cell, levels->counts)
+					mvs_stats_prepare(((MvsStoreCount *) lfirst(cell))->store);
+			}
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			if (levels || mvs_version_mine() != 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("cannot PREPARE a transaction that has written to a store, requested a drop or changed a pin")));
+			break;
+		case XACT_EVENT_COMMIT:
+			if (levels)
+			{
+				MVS_FAULT_NO_ERROR("committed");
+				publish(levels);
+				levels = NULL;
+				MVS_FAULT_NO_ERROR("published");
+			}
+			mvs_version_end(true);
+			break;
+		case XACT_EVENT_ABORT:
+			levels = NULL;
+			if (reserved > 0)
+			{
+				mvs_queue_release(mvs_database_find(MyDatabaseId), reserved, reserved_size);
+				reserved = 0;
+				reserved_size = 0;
+			}
+			mvs_version_end(false);
+			break;
+		default:
+			break;				/* parallel workers collect nothing; PREPARE was refused */
+	}
+}
+
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId mine,
+				   SubTransactionId parent, void *argument)
+{
+	int			nest_level = GetCurrentTransactionNestLevel();
+	Level	   *level = levels;
+
+	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	mvs_version_end_subtransaction(event == SUBXACT_EVENT_COMMIT_SUB, nest_level);
+
+	if (level == NULL || level->nest_level < nest_level)
+		return;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		if (level->parent == NULL || level->parent->nest_level < nest_level - 1)
+		{
+			level->nest_level = nest_level - 1;
+			return;
+		}
+		levels = level->parent;
+		levels->adopted = level;
+		MemoryContextSetParent(level->context, levels->context);
+		return;
+	}
+	levels = level->parent;
+	MemoryContextDelete(level->context);
+}

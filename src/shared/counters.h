@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * counters.h
+ *	  Counters of stores in shared memory, and what the views show.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_STATS_H
+#define MVSTORE_STATS_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "datatype/timestamp.h"
+
+#include "shared/database.h"
+
+/* What a transaction counts for a store. */
+typedef struct MvsStoreCount
+{
+	Oid			store;
+	int64		puts;
+	int64		deletes;
+	int64		requests;
+} MvsStoreCount;
+
+/* What the worker counts for a store in one transaction. */
+typedef struct MvsTally
+{
+	int64		entries;
+	int64		bytes;
+	int64		purged;			/* keys */
+	int64		expired;		/* of these, those that had expired */
+	int64		keys_due;		/* looked at for their age */
+	int64		swept;			/* entries that sweeps have read */
+} MvsTally;
+
+extern Size mvs_stats_shmem_size(void);
+extern void mvs_stats_shmem_startup(void);
+
+/*
+ * Makes a place for the counters of a store of the current database. Where all
+ * are taken, the store is not counted. The functions below cannot fail.
+ */
+extern void mvs_stats_prepare(Oid store);
+extern void mvs_stats_count(const MvsStoreCount *count);
+extern void mvs_stats_tally(Oid store, const MvsTally *tally);
+extern void mvs_stats_swept(Oid store, TimestampTz at);
+
+/* What we last did about vacuuming a store. */
+typedef struct MvsVacuum
+{
+	int64		dropped;		/* entries dropped since */
+	FullTransactionId at;		/* the next transaction then; invalid: never */
+	TimestampTz end;			/* when it had been done; 0: never */
+	int			vain;			/* so often, in a row, dead entries did not get fewer */
+	int64		left;			/* then, how many there were */
+} MvsVacuum;
+
+extern MvsVacuum mvs_stats_vacuum(Oid store);
+
+/* Puts a new one in its place, for "dropped" entries. */
+extern void mvs_stats_vacuumed(Oid store, const MvsVacuum *vacuum);
+extern void mvs_stats_forget_store(Oid store);
+
+/* Copies of the counters of a database's stores, or of all; and one of them back. */
+extern int	mvs_stats_copy(Oid database, MvsStoreStats **copies);
+extern void mvs_stats_put(const MvsStoreStats *stats);
+extern void mvs_stats_forget_database(Oid database);
+
+#endif							/* MVSTORE_STATS_H */

@@ -1,0 +1,440 @@
+/*-------------------------------------------------------------------------
+ *
+ * database.c
+ *	  Shared memory: its size, its set-up, and who has which slot of it.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "base/catalog.h"
+#include "mvstore.h"
+#include "queue/pool.h"
+#include "queue/queue.h"
+#include "shared/counters.h"
+#include "shared/database.h"
+#include "version/version.h"
+#include "worker/keep.h"
+
+MvsShared  *mvs_shared = NULL;
+
+/* The slot of this session's database, until the session ends: it counts in sessions. */
+static MvsDatabase *own_slot = NULL;
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+static Size header_size(void);
+static Size told_size(void);
+static Size writers_size(void);
+static Size arrays_size(void);
+static void request_shmem(void);
+static void startup_shmem(void);
+static void take_own_slot(void);
+static void init_slot(int number);
+static void attach(MvsDatabase *database);
+static void detach(int code, Datum argument);
+static bool is_vacant(const MvsDatabase *database);
+static bool free_slot(Oid oid, bool dropped);
+static bool free_unused_slots(void);
+
+/* Register the hooks that ask for shared memory and set it up. */
+void
+mvs_shmem_init(void)
+{
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shmem;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_shmem;
+}
+
+static Size
+header_size(void)
+{
+	return MAXALIGN(add_size(offsetof(MvsShared, databases),
+							 mul_size(mvs_max_databases, sizeof(MvsDatabase))));
+}
+
+static Size
+told_size(void)
+{
+	return MAXALIGN(mul_size(MaxBackends, MVS_TOLD_PLACES * sizeof(MvsTold)));
+}
+
+/* Every backend may be a writer in the same database. */
+static Size
+writers_size(void)
+{
+	return mul_size(MaxBackends, sizeof(MvsWriter));
+}
+
+/* The arrays beside it: what each backend was told, and the writers of each database. */
+static Size
+arrays_size(void)
+{
+	return add_size(told_size(), mul_size(mvs_max_databases, writers_size()));
+}
+
+uint64
+mvs_queue_bytes(void)
+{
+	return MAXALIGN((uint64) mvs_queue_size * MVS_REQUEST_SPACE);
+}
+
+static void
+request_shmem(void)
+{
+	Size		size = header_size();
+
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+
+	size = add_size(size, arrays_size());
+	size = add_size(size, mvs_pool_shmem_size());
+	size = add_size(size, mvs_stats_shmem_size());
+	RequestAddinShmemSpace(size);
+	RequestNamedLWLockTranche("mvstore", 3 + 2 * mvs_max_databases);
+}
+
+static void
+startup_shmem(void)
+{
+	bool		found;
+	char	   *arrays;
+	LWLockPadded *locks;
+
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	mvs_shared = ShmemInitStruct("mvstore", header_size(), &found);
+	arrays = ShmemInitStruct("mvstore backends", arrays_size(), &found);
+	locks = GetNamedLWLockTranche("mvstore");
+	mvs_pool_shmem_startup(&locks[2].lock);
+	if (!found)
+	{
+		memset(mvs_shared, 0, offsetof(MvsShared, databases));
+		mvs_shared->lock = &locks[0].lock;
+		mvs_shared->store_lock = &locks[1].lock;
+		mvs_shared->locks = &locks[3];
+		mvs_shared->launcher_proc = -1;
+		pg_atomic_init_u64(&mvs_shared->standby_met, 0);
+		mvs_shared->database_count = mvs_max_databases;
+		mvs_shared->told = (MvsTold *) arrays;
+		memset(arrays, 0, told_size());
+		mvs_shared->writers = (MvsWriter *) (arrays + told_size());
+	}
+	mvs_stats_shmem_startup();
+	LWLockRelease(AddinShmemInitLock);
+	if (!found)
+		mvs_keep_init();
+}
+
+/* What is set once for all in a slot: only then it costs memory. With MvsShared.lock held. */
+static void
+init_slot(int number)
+{
+	LWLockPadded *locks = mvs_shared->locks + (Size) 2 * number;
+	MvsDatabase *database = &mvs_shared->databases[number];
+
+	memset(database, 0, sizeof(MvsDatabase));
+	database->version_lock = &locks[0].lock;
+	database->queue_lock = &locks[1].lock;
+	database->writers = mvs_shared->writers + (Size) number * MaxBackends;
+	pg_atomic_init_u64(&database->worker_xid, 0);
+	ConditionVariableInit(&database->progress);
+	ConditionVariableInit(&database->settled);
+}
+
+/* Have a slot as our own. With MvsShared.lock held. */
+static void
+attach(MvsDatabase *database)
+{
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->sessions++;
+	LWLockRelease(database->queue_lock);
+	own_slot = database;
+}
+
+/* At the end of a session, when its transaction has ended, too. */
+static void
+detach(int code, Datum argument)
+{
+	LWLockAcquire(own_slot->queue_lock, LW_EXCLUSIVE);
+	own_slot->sessions--;
+	LWLockRelease(own_slot->queue_lock);
+	own_slot = NULL;
+}
+
+MvsDatabase *
+mvs_database_take(Oid oid, bool *fresh)
+{
+	MvsDatabase *database = NULL;
+
+	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < mvs_shared->databases_used; i++)
+	{
+		MvsDatabase *slot = &mvs_shared->databases[i];
+
+		if (slot->oid == oid)
+		{
+			database = slot;
+			break;
+		}
+		if (slot->oid == InvalidOid && database == NULL)
+			database = slot;
+	}
+	if (database == NULL && mvs_shared->databases_used < mvs_shared->database_count)
+	{
+		init_slot(mvs_shared->databases_used);
+		database = &mvs_shared->databases[mvs_shared->databases_used++];
+	}
+	if (fresh)
+		*fresh = database && database->oid == InvalidOid;
+	if (database && database->oid == InvalidOid)
+	{
+		/* All but what init_slot() has set, and the queue's memory, which has been given back. */
+		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+		database->clock = InvalidOid;
+		database->last = database->mark = database->written = database->last_truncate = 0;
+		database->past_writes = 0;
+		database->horizon_wanted = false;
+		database->writer_count = database->ring_next = database->ring_count = 0;
+		database->stable_due = true;
+		memset(database->segment_next, 0, sizeof(database->segment_next));
+		database->ring_lost = InvalidFullTransactionId;
+		database->queue_head = database->queue_tail = 0;
+		database->queue_count = database->queue_high_water = 0;
+		database->reserved_count = 0;
+		database->reserved_size = 0;
+		database->queue_wake_at = 1;
+		database->queue_oldest = 0;
+		database->published = database->taken = database->flush_sequence = 0;
+		database->put_back = PG_UINT64_MAX;
+		database->put_back_end = 0;
+		database->journal_wanted = database->recheck = false;
+		database->erased_until = 0;
+		database->vacuums = 0;
+		database->pins_changed = true;
+		database->paused = false;
+		database->pause_changed = true;
+		database->trouble_count = 0;
+		database->mark_count = 0;
+		database->all_marked = false;
+		database->worker_state = MVS_WORKER_NONE;
+		database->worker_pid = 0;
+		database->worker_proc = -1;
+		pg_atomic_write_u64(&database->worker_xid, 0);
+		database->swept = false;
+		database->unfinished = PG_UINT64_MAX;
+		database->held_count = database->held_sweeps = database->pinned_count = 0;
+		database->retry_count = database->failed_count = 0;
+		database->throttled_since = 0;
+		database->hold_offs = 0;
+		database->sessions = 0;
+		database->vacant = false;
+		memset(&database->stats, 0, sizeof(database->stats));
+		database->stats.since = GetCurrentTimestamp();
+		database->oid = oid;
+		LWLockRelease(database->queue_lock);
+	}
+	if (database && oid == MyDatabaseId)
+		attach(database);
+	LWLockRelease(mvs_shared->lock);
+	if (database && oid == MyDatabaseId)
+		on_shmem_exit(detach, (Datum) 0);
+	return database;
+}
+
+/* Whether nobody would miss a slot. With queue_lock held. */
+static bool
+is_vacant(const MvsDatabase *database)
+{
+	return database->vacant && database->sessions == 0 && database->hold_offs == 0 &&
+		database->writer_count == 0 && database->queue_count == 0 &&
+		database->reserved_count == 0 && database->mark_count == 0 &&
+		!database->all_marked && !database->journal_wanted;
+}
+
+/* Free the slot of a database that was dropped, or if nobody would miss it; false where not. */
+static bool
+free_slot(Oid oid, bool dropped)
+{
+	MvsDatabase *database = mvs_database_find(oid);
+	bool		freed;
+
+	if (database == NULL)
+		return false;
+	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	freed = database->oid == oid && (dropped || is_vacant(database));
+	if (freed)
+	{
+		database->reserved_count = 0;
+		database->reserved_size = 0;
+		mvs_queue_clear(database);
+		database->oid = InvalidOid;
+	}
+	LWLockRelease(database->queue_lock);
+	LWLockRelease(mvs_shared->lock);
+	if (freed)
+		mvs_stats_forget_database(oid);
+	return freed;
+}
+
+/* Free the slots of databases that are no more, or do not use them; true where one was. */
+static bool
+free_unused_slots(void)
+{
+	bool		freed = false;
+
+	/* A database may be so new that our cache still says there is none. */
+	AcceptInvalidationMessages();
+	for (int i = 0; i < mvs_shared->databases_used; i++)
+	{
+		Oid			oid;
+
+		LWLockAcquire(mvs_shared->lock, LW_SHARED);
+		oid = mvs_shared->databases[i].oid;
+		LWLockRelease(mvs_shared->lock);
+		if (OidIsValid(oid))
+			freed |= free_slot(oid, !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(oid)));
+	}
+	return freed;
+}
+
+/* Take a slot for this session's database, if there is one to be had. */
+static void
+take_own_slot(void)
+{
+	bool		fresh;
+
+	if (mvs_database_take(MyDatabaseId, &fresh) == NULL && free_unused_slots())
+		(void) mvs_database_take(MyDatabaseId, &fresh);
+
+	/* Stores may have come by a restore, or with a template: a worker is to look. */
+	if (own_slot && fresh)
+		mvs_wake_worker(own_slot);
+}
+
+void
+mvs_shmem_require(void)
+{
+	if (mvs_shared == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("mvstore must be loaded by the server to write to stores"),
+				 errhint("Add mvstore to shared_preload_libraries and restart the server.")));
+}
+
+MvsDatabase *
+mvs_database(void)
+{
+	mvs_shmem_require();
+	if (own_slot == NULL)
+		take_own_slot();
+	if (own_slot == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many databases with stores"),
+				 errdetail("At most %d databases of a server can have stores.",
+						   mvs_shared->database_count),
+				 errhint("Raise \"mvstore.max_databases\" and restart the server, or drop one of the databases that mvstore_stats shows.")));
+	if (own_slot->vacant)
+	{
+		LWLockAcquire(own_slot->queue_lock, LW_EXCLUSIVE);
+		own_slot->vacant = false;
+		LWLockRelease(own_slot->queue_lock);
+	}
+	mvs_version_load(own_slot);
+	return own_slot;
+}
+
+MvsDatabase *
+mvs_database_if_any(void)
+{
+	if (mvs_shared == NULL)
+		return NULL;
+	if (mvs_database_find(MyDatabaseId) == NULL && !RecoveryInProgress() && mvs_catalog_in_use())
+		take_own_slot();
+	if (own_slot)
+		mvs_version_load(own_slot);
+	return own_slot;
+}
+
+MvsDatabase *
+mvs_database_find(Oid oid)
+{
+	MvsDatabase *found = NULL;
+
+	if (mvs_shared == NULL)
+		return NULL;
+	if (own_slot && oid == MyDatabaseId)
+		return own_slot;
+	LWLockAcquire(mvs_shared->lock, LW_SHARED);
+	for (int i = 0; i < mvs_shared->databases_used && !found; i++)
+		if (mvs_shared->databases[i].oid == oid)
+			found = &mvs_shared->databases[i];
+	if (found && oid == MyDatabaseId)
+		attach(found);
+	LWLockRelease(mvs_shared->lock);
+	if (found && oid == MyDatabaseId)
+		on_shmem_exit(detach, (Datum) 0);
+	return found;
+}
+
+void
+mvs_database_forget(Oid oid)
+{
+	(void) free_slot(oid, true);
+}
+
+void
+mvs_database_review(void)
+{
+	bool		vacant = !mvs_catalog_in_use();
+
+	LWLockAcquire(own_slot->queue_lock, LW_EXCLUSIVE);
+	own_slot->vacant = vacant;
+	LWLockRelease(own_slot->queue_lock);
+}
+
+void
+mvs_wake_proc(int proc)
+{
+	if (proc >= 0)
+		SetLatch(&ProcGlobal->allProcs[proc].procLatch);
+}
+
+void
+mvs_wake_worker(MvsDatabase *database)
+{
+	int			proc;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	proc = database->worker_proc;
+	if (proc < 0 && (database->worker_state == MVS_WORKER_NONE ||
+					 database->worker_state == MVS_WORKER_TURN))
+		database->worker_state = MVS_WORKER_WANTED;
+	LWLockRelease(database->queue_lock);
+	mvs_wake_proc(proc >= 0 ? proc : mvs_shared->launcher_proc);
+}
+
+void
+mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, store, hash, class);
+}

@@ -1,0 +1,325 @@
+/*-------------------------------------------------------------------------
+ *
+ * database.h
+ *	  What the processes of mvstore share.
+ *
+ * One MvsShared, with one MvsDatabase for each database that uses mvstore. All
+ * of it lies in the main shared memory segment, so a crash restart begins anew.
+ *
+ * Locks, none of which is held across anything that can raise an error, nor while
+ * another of them is taken, but queue_lock within MvsShared.lock, where a slot
+ * changes hands, and the pool's lock within queue_lock:
+ *
+ *	MvsShared.lock			which database has which slot; the launcher's fields
+ *	MvsShared.store_lock	the hash of per-store counters (shared for counting)
+ *	MvsDatabase.version_lock	last, mark and the writers; XidGenLock is taken within it
+ *	MvsDatabase.queue_lock	the queue, marks, the worker's fields, counters
+ *	the pool's lock			chunks that no queue has, see pool.c
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_SHMEM_H
+#define MVSTORE_SHMEM_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "datatype/timestamp.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/lock.h"
+#include "storage/lwlock.h"
+
+/* Marks a database may hold apart before it marks all its stores. */
+#define MVS_MAX_MARKS 64
+
+/* Withdrawn versions kept for snapshots older than their end, by segments. */
+#define MVS_RING_SEGMENT 64
+#define MVS_RING_SEGMENTS 8
+#define MVS_WRITER_RING (MVS_RING_SEGMENT * MVS_RING_SEGMENTS)
+
+/* Snapshots for which a backend knows what it was told. */
+#define MVS_TOLD_PLACES 8
+
+/* Stores, over all databases, that have counters of their own. */
+#define MVS_MAX_COUNTED_STORES 4096
+
+/* Average bytes of a request that the queue has room for. */
+#define MVS_REQUEST_SPACE 96
+
+/* Chunks of memory that a full queue fills; and has, see pool.c. */
+#define MVS_QUEUE_CHUNKS 512
+#define MVS_MAX_CHUNKS (MVS_QUEUE_CHUNKS + 1)
+
+#define MVS_ERROR_LENGTH 256
+
+/* Stores of a database that are shown to be in the worker's way. */
+#define MVS_MAX_TROUBLES 16
+
+/* A transaction's version, from its first write until it has ended for others. */
+typedef struct MvsWriter
+{
+	FullTransactionId xid;		/* of the top transaction */
+	int64		version;
+	int			pid;
+} MvsWriter;
+
+/* What a backend or its parallel workers were told to be stable for a snapshot. */
+typedef struct MvsTold
+{
+	Oid			database;
+	int			pid;			/* of the backend; 0: a free place */
+	LocalTransactionId transaction;
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32		xcnt;
+	int64		stable;
+} MvsTold;
+
+/* A store of which only a sweep can tell what is to be dropped. */
+typedef struct MvsMark
+{
+	Oid			store;
+	uint64		sequence;		/* of the first request that it stands for */
+	uint64		times;			/* that it was made, ever */
+} MvsMark;
+
+/* A store that the worker cannot get at. */
+typedef struct MvsTrouble
+{
+	Oid			store;
+	bool		locked;			/* else an error */
+	TimestampTz since;
+	int64		requests;		/* and sweeps that wait for it */
+	char		message[MVS_ERROR_LENGTH];
+} MvsTrouble;
+
+typedef enum MvsWorkerState
+{
+	MVS_WORKER_NONE,			/* nothing to do, nobody started */
+	MVS_WORKER_WANTED,			/* the launcher is to start one */
+	MVS_WORKER_TURN,			/* likewise, but not before worker_turn: it gave way to others */
+	MVS_WORKER_STARTING,		/* registered with the postmaster */
+	MVS_WORKER_IDLE,
+	MVS_WORKER_BUSY,
+	MVS_WORKER_NO_SLOT,			/* wanted, but max_worker_processes is used up */
+	MVS_WORKER_MISMATCH			/* waits for ALTER EXTENSION: library and SQL objects differ */
+} MvsWorkerState;
+
+/* Counters of a database's drops, behind queue_lock. */
+typedef struct MvsDropStats
+{
+	int64		enqueued;
+	int64		merged;
+	int64		overflowed;
+	int64		processed;
+	int64		entries;
+	int64		bytes;
+	int64		batches;
+	int64		sweeps;
+	int64		keys_due;		/* looked at for their age */
+	int64		maintenance_runs;
+	TimestampTz last_maintenance_at;
+	TimestampTz last_batch_at;
+	int64		last_batch_usecs;
+	int64		lag_count;
+	int64		lag_total_usecs;
+	int64		lag_max_usecs;
+	char		last_error[MVS_ERROR_LENGTH];
+	TimestampTz last_error_at;
+	TimestampTz since;
+} MvsDropStats;
+
+typedef struct MvsDatabase
+{
+	/*
+	 * InvalidOid: a free slot. Changed with MvsShared.lock and queue_lock held, both exclusively,
+	 * so that either will do to read it. Who comes by a pointer that it has had for a while, and
+	 * is not one of the sessions, looks again whose slot it is.
+	 */
+	Oid			oid;
+	int			sessions;		/* of the database that have found it, behind queue_lock */
+	bool		vacant;			/* nobody has used it since the catalog was seen empty; likewise */
+
+	/* Versions: see version.c. */
+	LWLock	   *version_lock;
+	Oid			clock;			/* the sequence that last and mark come from; none: not loaded */
+	int64		last;			/* the newest version handed out or answered for */
+	int64		mark;			/* none above it is handed out before it is durably raised */
+	int64		written;		/* the sequence's value, unless it was restored; behind its page's
+								 * lock */
+	int64		last_truncate;	/* the greatest floor that a TRUNCATE set */
+	uint64		past_writes;	/* how often the past was written */
+	bool		horizon_wanted; /* the worker waits for the oldest writer to end */
+	bool		stable_due;		/* transactions have ended since mvstore_stable was written */
+	ConditionVariable settled;	/* broadcast when more may have got stable */
+	int			writer_count;
+	int			ring_next;
+	int			ring_count;
+	MvsWriter	ring[MVS_WRITER_RING];
+	FullTransactionId segment_next[MVS_RING_SEGMENTS];	/* next xid when a segment was full */
+	FullTransactionId ring_lost;	/* that of the newest segment that was overwritten */
+	MvsWriter  *writers;		/* writer_count used of one per backend */
+
+	/* The queue: see queue.c. */
+	LWLock	   *queue_lock;
+	int			chunk_count;	/* see pool.c */
+	uint16		chunks[MVS_MAX_CHUNKS];
+	uint64		queue_head;		/* bytes ever taken out */
+	uint64		queue_tail;		/* bytes ever put in */
+	int64		queue_count;
+	int64		reserved_count; /* room kept for requests of transactions that are committing */
+	uint64		reserved_size;
+	int64		queue_high_water;
+	int64		queue_wake_at;	/* length at which the worker wants its latch set */
+	TimestampTz queue_oldest;	/* when the request at the head was published */
+	uint64		published;		/* sequence of the last request published or overflowed */
+	uint64		taken;			/* sequence up to which the worker has taken over */
+	uint64		put_back;		/* but for this one, and perhaps later ones, */
+	uint64		put_back_end;	/* until queue_head has come here */
+	uint64		flush_sequence; /* somebody waits for requests up to here */
+	bool		journal_wanted; /* requests wait in the journal alone */
+	bool		recheck;		/* requests in the worker's hands may be void, or due */
+	TimestampTz erased_until;	/* keys of requests up to then may have been erased */
+	bool		pins_changed;	/* the rows of mvstore_pin are to be looked at */
+	uint64		vacuums;		/* of stores, tried, ever; no statistics reset sets it back */
+	bool		paused;			/* nothing is to be dropped */
+	bool		pause_changed;	/* the row of mvstore_paused is to be looked at */
+	int			mark_count;
+	MvsMark		marks[MVS_MAX_MARKS];
+	bool		all_marked;		/* there were more stores to mark than places */
+	MvsMark		all_stores;
+
+	/* The worker, behind queue_lock too. */
+	MvsWorkerState worker_state;
+	int			worker_pid;		/* 0: none */
+	int			worker_proc;
+	TimestampTz worker_turn;
+	pg_atomic_uint64 worker_xid;	/* a FullTransactionId under way, whose deletes writers need
+									 * not wait for; 0: none. Of no lock. */
+	bool		swept;			/* since this shared memory was made */
+	uint64		unfinished;		/* lowest sequence taken and not done, or PG_UINT64_MAX */
+	int64		held_count;		/* of these, waiting for the horizon */
+	int64		pinned_count;	/* of these, because of a pin */
+	int64		held_sweeps;	/* likewise */
+	int64		retry_count;	/* waiting for a lock, or for another try */
+	int64		failed_count;	/* set aside in the journal */
+	TimestampTz throttled_since;	/* by mvstore.drop_rate_limit; 0: not */
+	int			trouble_count;
+	MvsTrouble	troubles[MVS_MAX_TROUBLES];
+	int			hold_offs;		/* commands on the database that want no worker there now */
+	ConditionVariable progress; /* broadcast when the fields above move */
+	MvsDropStats stats;
+} MvsDatabase;
+
+/* Counters of one store. */
+typedef struct MvsStoreKey
+{
+	Oid			database;
+	Oid			store;
+} MvsStoreKey;
+
+typedef struct MvsStoreStats
+{
+	MvsStoreKey key;
+	pg_atomic_uint64 puts;
+	pg_atomic_uint64 deletes;
+	pg_atomic_uint64 requests;
+	pg_atomic_uint64 entries;
+	pg_atomic_uint64 bytes;
+	pg_atomic_uint64 purged;
+	pg_atomic_uint64 expired;
+	pg_atomic_uint64 keys_due;
+	pg_atomic_uint64 swept;		/* entries that sweeps have read */
+	pg_atomic_uint64 unmaintained;	/* these five: see MvsVacuum in stats.h */
+	pg_atomic_uint64 maintained_at;
+	pg_atomic_uint64 maintained_end;
+	pg_atomic_uint64 maintained_vain;
+	pg_atomic_uint64 maintained_left;
+	pg_atomic_uint64 last_sweep;	/* a TimestampTz, 0: never */
+} MvsStoreStats;
+
+typedef struct MvsShared
+{
+	LWLock	   *lock;
+	LWLock	   *store_lock;
+	int			launcher_proc;	/* -1: none */
+	bool		workers_wanted; /* more than may run: the idle are to end */
+	bool		slot_wanted;	/* the server has no slot free for one of them */
+	MvsTold    *told;			/* places per backend, behind its database's version_lock */
+	MvsWriter  *writers;		/* per slot and backend */
+	LWLockPadded *locks;		/* two per slot */
+	pg_atomic_uint64 standby_met;	/* a TimestampTz: when a walsender was last let in; 0: never */
+	int			database_count;
+	int			databases_used; /* no slot from here on has ever been taken, nor touched */
+#ifdef MVSTORE_FAULTS
+	pg_atomic_uint32 fault_hits;	/* times that the point of mvstore.fault was met */
+#endif
+	MvsDatabase databases[FLEXIBLE_ARRAY_MEMBER];
+} MvsShared;
+
+/* NULL where the library is not in shared_preload_libraries. */
+extern MvsShared *mvs_shared;
+
+/* Asks for shared memory and sets it up; from _PG_init, when preloaded. */
+extern void mvs_shmem_init(void);
+
+/* Raises 55000 without shared memory. */
+extern void mvs_shmem_require(void);
+
+/*
+ * The current database's slot, for who uses mvstore there: taken when there is none
+ * yet. Raises 55000 without shared memory and 53400 where all slots are taken.
+ */
+extern MvsDatabase *mvs_database(void);
+
+/*
+ * The same for who would only know: where there is none, it is taken only if the
+ * catalog says that the database is in use. Else NULL, as without shared memory, on a
+ * standby, and where all slots are taken: then nobody writes to stores of the database.
+ */
+extern MvsDatabase *mvs_database_if_any(void);
+
+/* The slot of a database, a free one if it has none yet; NULL where all are taken. */
+extern MvsDatabase *mvs_database_take(Oid database, bool *fresh);
+
+/* The slot of a database that has one, or NULL. Reads no tables. */
+extern MvsDatabase *mvs_database_find(Oid database);
+
+/* Frees the slot of a database that was dropped. */
+extern void mvs_database_forget(Oid database);
+
+/*
+ * Looks whether this session's database still uses mvstore; else others may have
+ * its slot when they need one and the last session has ended.
+ */
+extern void mvs_database_review(void);
+
+/* Sets the latch of the process with a number in the proc array; -1 is nobody. */
+extern void mvs_wake_proc(int proc);
+
+/* Sets the latch of a database's worker, or the launcher's to get one. */
+extern void mvs_wake_worker(MvsDatabase *database);
+
+/* Bytes of a database's queue. */
+extern uint64 mvs_queue_bytes(void);
+
+/*
+ * Heavyweight locks of mvstore's own, in the current database. They are
+ * advisory locks of classes that SQL cannot take, so that pg_locks shows them
+ * and the deadlock detector knows them.
+ */
+typedef enum MvsLockClass
+{
+	MVS_LOCK_KEY = 0x4d01,		/* store, hash of the key: one write at a time */
+	MVS_LOCK_DROP = 0x4d02,		/* store or 0, 0: see pin.h */
+	MVS_LOCK_CLOCK = 0x4d03,	/* 0, 0: raising the durable mark */
+	MVS_LOCK_PIN = 0x4d04,		/* 0, hash of the name: changing a pin */
+	MVS_LOCK_PAUSE = 0x4d05		/* 0, 0: dropping, or a pause that begins */
+} MvsLockClass;
+
+extern void mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash);
+
+#endif							/* MVSTORE_SHMEM_H */

@@ -1,0 +1,575 @@
+/*-------------------------------------------------------------------------
+ *
+ * entry.c
+ *	  Entries: all access to the table and the index of a store.
+ *
+ * The index is on (key, version DESC), so the newest entry of a key at or
+ * below a version is the first that a scan from there meets. Scans over keys
+ * read the index alone and visit the table only for the entry that answers.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/genam.h"
+#include "access/heaptoast.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/sysattr.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "store/entry.h"
+#include "version/version.h"
+
+/* Scan keys that any of our scans has at most. */
+#define MAX_SCAN_KEYS 2
+
+/*
+ * Entries of one key that a scan steps over before it seeks the next key. A
+ * step costs some 30 ns within a page, a seek some 700 ns. ./dev bench threshold
+ * compiles something else in, and compares.
+ */
+#ifndef MVSTORE_STEPS_BEFORE_SEEK
+#define MVSTORE_STEPS_BEFORE_SEEK 24
+#endif
+
+static void refuse_null_key(bool isnull, MvsStore *store);
+static void fill_entry(MvsCursor *cursor, MvsEntry *entry);
+static bool next_index_key(MvsScan *scan, bytea **key, int64 *version);
+static void seek_keys(MvsScan *scan);
+static void look(MvsStore *store, ScanKey keys, int key_count,
+				 pg_atomic_uint64 *ignore, MvsHead *head);
+
+/* ------------------------------------------------------------------------
+ * Keys
+ * ------------------------------------------------------------------------ */
+
+int
+mvs_key_compare(const bytea *left, const bytea *right)
+{
+	int			left_length = VARSIZE_ANY_EXHDR(left);
+	int			right_length = VARSIZE_ANY_EXHDR(right);
+	int			order = memcmp(VARDATA_ANY(left), VARDATA_ANY(right),
+							   Min(left_length, right_length));
+
+	return order != 0 ? order : left_length - right_length;
+}
+
+void
+mvs_key_copy(MvsKeyBuffer *buffer, const bytea *key, int zeros)
+{
+	Size		length = VARSIZE_ANY_EXHDR(key);
+	Size		size = VARHDRSZ + length + zeros;
+
+	if (size > buffer->space)
+	{
+		Size		space = Max(size, VARHDRSZ + MVS_MAX_KEY);
+
+		if (buffer->key)
+			buffer->key = repalloc(buffer->key, space);
+		else
+			buffer->key = palloc(space);
+		buffer->space = space;
+	}
+	SET_VARSIZE(buffer->key, size);
+	memcpy(VARDATA(buffer->key), VARDATA_ANY(key), length);
+	memset(VARDATA(buffer->key) + length, 0, zeros);
+}
+
+bytea *
+mvs_key_prefix_end(const bytea *prefix)
+{
+	int			length = VARSIZE_ANY_EXHDR(prefix);
+	const unsigned char *data = (const unsigned char *) VARDATA_ANY(prefix);
+	bytea	   *end;
+
+	/* A byte 0xff has no successor: the one before it must rise. */
+	while (length > 0 && data[length - 1] == 0xff)
+		length--;
+	if (length == 0)
+		return NULL;
+
+	end = palloc(VARHDRSZ + length);
+	SET_VARSIZE(end, VARHDRSZ + length);
+	memcpy(VARDATA(end), data, length);
+	((unsigned char *) VARDATA(end))[length - 1]++;
+	return end;
+}
+
+/* ------------------------------------------------------------------------
+ * Cursors
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_cursor_open(MvsCursor *cursor, MvsStore *store, Snapshot snapshot)
+{
+	cursor->store = store;
+	cursor->snapshot = snapshot;
+	cursor->skipped = 0;
+	cursor->slot = table_slot_create(store->heap, NULL);
+	cursor->scan = mvs_compat_index_beginscan(store->heap, store->index, snapshot,
+											  MAX_SCAN_KEYS);
+}
+
+void
+mvs_cursor_close(MvsCursor *cursor)
+{
+	index_endscan(cursor->scan);
+	ExecDropSingleTupleTableSlot(cursor->slot);
+}
+
+/*
+ * Begin a scan anew with other keys than the last, and perhaps fewer than it
+ * was opened for: an access method has room for those that it was opened for.
+ */
+static void
+restart_scan(IndexScanDesc scan, ScanKey keys, int count)
+{
+	scan->numberOfKeys = count;
+	index_rescan(scan, keys, count, NULL, 0);
+}
+
+bool
+mvs_cursor_find(MvsCursor *cursor, const bytea *key, int64 version, MvsEntry *entry)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+				PointerGetDatum(key));
+	ScanKeyInit(&keys[1], MVS_INDEX_VERSION, BTLessEqualStrategyNumber, F_INT8LE,
+				Int64GetDatum(version));
+	restart_scan(cursor->scan, keys, version == MVS_NEWEST ? 1 : 2);
+	return mvs_cursor_next(cursor, entry);
+}
+
+void
+mvs_cursor_walk(MvsCursor *cursor, const bytea *from)
+{
+	ScanKeyData key;
+
+	if (from)
+		ScanKeyInit(&key, MVS_INDEX_KEY, BTGreaterEqualStrategyNumber, F_BYTEAGE,
+					PointerGetDatum(from));
+	restart_scan(cursor->scan, &key, from ? 1 : 0);
+}
+
+/* Step to the next entry of the scan in a direction, as index_getnext_slot() does, and count. */
+static bool
+step(MvsCursor *cursor, ScanDirection direction, MvsEntry *entry)
+{
+	IndexScanDesc scan = cursor->scan;
+
+	while (scan->xs_heap_continue || index_getnext_tid(scan, direction) != NULL)
+	{
+		if (index_fetch_heap(scan, cursor->slot))
+		{
+			fill_entry(cursor, entry);
+			return true;
+		}
+		cursor->skipped++;
+	}
+	return false;
+}
+
+bool
+mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry)
+{
+	return step(cursor, ForwardScanDirection, entry);
+}
+
+bool
+mvs_cursor_find_oldest(MvsCursor *cursor, const bytea *key, int64 version, MvsEntry *entry)
+{
+	ScanKeyData keys[2];
+
+	/* The index has versions in descending order, so what is greater comes first. */
+	ScanKeyInit(&keys[0], MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+				PointerGetDatum(key));
+	ScanKeyInit(&keys[1], MVS_INDEX_VERSION, BTGreaterEqualStrategyNumber, F_INT8GE,
+				Int64GetDatum(version));
+	restart_scan(cursor->scan, keys, version > 0 ? 2 : 1);
+	cursor->skipped = 0;
+	return mvs_cursor_next_newer(cursor, entry);
+}
+
+bool
+mvs_cursor_next_newer(MvsCursor *cursor, MvsEntry *entry)
+{
+	return step(cursor, BackwardScanDirection, entry);
+}
+
+/* Key and version are declared NOT NULL, but old rows may have been let in before that. */
+static void
+refuse_null_key(bool isnull, MvsStore *store)
+{
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("store \"%s\" has a row without key or version",
+						RelationGetRelationName(store->heap)),
+				 errhint("Delete the row, and declare the columns NOT NULL.")));
+}
+
+/* Read the entry in the cursor's slot. */
+static void
+fill_entry(MvsCursor *cursor, MvsEntry *entry)
+{
+	const AttrNumber *columns = cursor->store->info.columns;
+	TupleTableSlot *slot = cursor->slot;
+	bool		isnull;
+	Datum		expires_at;
+
+	entry->tid = slot->tts_tid;
+	entry->version = DatumGetInt64(slot_getattr(slot, columns[MVS_VERSION], &isnull));
+	refuse_null_key(isnull, cursor->store);
+	entry->value = slot_getattr(slot, columns[MVS_VALUE], &entry->tombstone);
+	expires_at = slot_getattr(slot, columns[MVS_EXPIRES], &isnull);
+	entry->expires = !isnull;
+	entry->expires_at = isnull ? DT_NOEND : DatumGetTimestampTz(expires_at);
+}
+
+bytea *
+mvs_cursor_key(MvsCursor *cursor)
+{
+	bool		isnull;
+	Datum		key = slot_getattr(cursor->slot, cursor->store->info.columns[MVS_KEY], &isnull);
+
+	refuse_null_key(isnull, cursor->store);
+	return DatumGetByteaPP(key);
+}
+
+int64
+mvs_cursor_bytes(MvsCursor *cursor, const MvsEntry *entry)
+{
+	bool		should_free;
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(cursor->slot, false, &should_free);
+	int64		bytes = tuple->t_len;
+
+	if (should_free)
+		heap_freetuple(tuple);
+	if (!entry->tombstone && VARATT_IS_EXTERNAL(DatumGetPointer(entry->value)))
+		bytes += (int64) toast_datum_size(entry->value);
+	return bytes;
+}
+
+bytea *
+mvs_entry_value(const MvsEntry *entry)
+{
+	return DatumGetByteaPCopy(entry->value);
+}
+
+/* ------------------------------------------------------------------------
+ * Scans over keys
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_scan_open(MvsScan *scan, MvsStore *store, Snapshot snapshot,
+			  const bytea *from, const bytea *to, int64 as_of, bool reverse)
+{
+	mvs_cursor_open(&scan->walk, store, snapshot);
+	scan->walk.scan->xs_want_itup = true;
+	mvs_cursor_open(&scan->point, store, snapshot);
+	scan->as_of = as_of;
+	scan->reverse = reverse;
+	scan->begun = false;
+	scan->from = from;
+	scan->to = to;
+	memset(&scan->key, 0, sizeof(scan->key));
+	memset(&scan->bound, 0, sizeof(scan->bound));
+	scan->detoasted = NULL;
+	seek_keys(scan);
+}
+
+void
+mvs_scan_close(MvsScan *scan)
+{
+	mvs_cursor_close(&scan->walk);
+	mvs_cursor_close(&scan->point);
+	if (scan->key.key)
+		pfree(scan->key.key);
+	if (scan->bound.key)
+		pfree(scan->bound.key);
+}
+
+/* Put the walk at the first key, or at the one behind the current key. */
+static void
+seek_keys(MvsScan *scan)
+{
+	ScanKeyData keys[MAX_SCAN_KEYS];
+	int			count = 0;
+
+	/* The scan goes on comparing with its bounds, so they have memory of their own. */
+	if (scan->begun)
+		mvs_key_copy(&scan->bound, scan->key.key, 0);
+
+	if (scan->begun && !scan->reverse)
+		ScanKeyInit(&keys[count++], MVS_INDEX_KEY, BTGreaterStrategyNumber, F_BYTEAGT,
+					PointerGetDatum(scan->bound.key));
+	else if (scan->from)
+		ScanKeyInit(&keys[count++], MVS_INDEX_KEY, BTGreaterEqualStrategyNumber, F_BYTEAGE,
+					PointerGetDatum(scan->from));
+	if (scan->begun && scan->reverse)
+		ScanKeyInit(&keys[count++], MVS_INDEX_KEY, BTLessStrategyNumber, F_BYTEALT,
+					PointerGetDatum(scan->bound.key));
+	else if (scan->to)
+		ScanKeyInit(&keys[count++], MVS_INDEX_KEY, BTLessStrategyNumber, F_BYTEALT,
+					PointerGetDatum(scan->to));
+	restart_scan(scan->walk.scan, keys, count);
+	scan->steps = 0;
+}
+
+/* Step the walk to its next index entry, visible or not. */
+static bool
+next_index_key(MvsScan *scan, bytea **key, int64 *version)
+{
+	IndexScanDesc walk = scan->walk.scan;
+	Datum		datum;
+	bool		key_isnull;
+	bool		version_isnull;
+
+	if (scan->detoasted)
+	{
+		pfree(scan->detoasted);
+		scan->detoasted = NULL;
+	}
+	for (;;)
+	{
+		if (index_getnext_tid(walk, scan->reverse ? BackwardScanDirection
+							  : ForwardScanDirection) == NULL)
+			return false;
+		datum = index_getattr(walk->xs_itup, MVS_INDEX_KEY, walk->xs_itupdesc, &key_isnull);
+		*version = DatumGetInt64(index_getattr(walk->xs_itup, MVS_INDEX_VERSION,
+											   walk->xs_itupdesc, &version_isnull));
+		if (!key_isnull && !version_isnull)
+			break;
+		/* It may be of a row long deleted. */
+		refuse_null_key(index_fetch_heap(walk, scan->walk.slot), scan->walk.store);
+	}
+	*key = DatumGetByteaPP(datum);
+	if ((Pointer) *key != DatumGetPointer(datum))
+		scan->detoasted = *key;
+	return true;
+}
+
+bool
+mvs_scan_next(MvsScan *scan, MvsEntry *entry)
+{
+	bool		answered = true;	/* the current key has been looked at */
+	bytea	   *key;
+	int64		version;
+
+	while (next_index_key(scan, &key, &version))
+	{
+		CHECK_FOR_INTERRUPTS();
+
+		if (!scan->begun || mvs_key_compare(key, scan->key.key) != 0)
+		{
+			mvs_key_copy(&scan->key, key, 0);
+			scan->begun = true;
+			scan->steps = 0;
+			answered = false;
+
+			/* Downwards, a key's oldest entry comes first: look its newest up. */
+			if (scan->reverse)
+			{
+				if (mvs_cursor_find(&scan->point, scan->key.key, scan->as_of, entry))
+					return true;
+				answered = true;
+			}
+		}
+		else if (++scan->steps > MVSTORE_STEPS_BEFORE_SEEK)
+		{
+			/* Too many entries of one key to step over. */
+			if (!answered && mvs_cursor_find(&scan->point, scan->key.key, scan->as_of, entry))
+			{
+				seek_keys(scan);
+				return true;
+			}
+			seek_keys(scan);
+			answered = true;
+			continue;
+		}
+
+		if (!answered && version <= scan->as_of &&
+			index_fetch_heap(scan->walk.scan, scan->walk.slot))
+		{
+			fill_entry(&scan->walk, entry);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ------------------------------------------------------------------------
+ * Looking at what is to be overwritten
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_entry_look(MvsStore *store, const bytea *key, pg_atomic_uint64 *ignore, MvsHead *head)
+{
+	ScanKeyData scan_key;
+
+	ScanKeyInit(&scan_key, MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+				PointerGetDatum(key));
+	look(store, &scan_key, 1, ignore, head);
+}
+
+void
+mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
+				  pg_atomic_uint64 *ignore, MvsHead *head)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+				PointerGetDatum(key));
+	ScanKeyInit(&keys[1], MVS_INDEX_VERSION, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(version));
+	look(store, keys, 2, ignore, head);
+}
+
+/* Read the first entry of a scan with everything uncommitted. */
+static void
+look(MvsStore *store, ScanKey keys, int key_count, pg_atomic_uint64 *ignore,
+	 MvsHead *head)
+{
+	SnapshotData dirty;
+	MvsCursor	cursor;
+
+	InitDirtySnapshot(dirty);
+	head->own = false;
+	head->wait_for = InvalidTransactionId;
+
+	mvs_cursor_open(&cursor, store, &dirty);
+	restart_scan(cursor.scan, keys, key_count);
+	head->found = mvs_cursor_next(&cursor, &head->entry);
+	head->passed = cursor.skipped;
+	if (head->found)
+	{
+		if (TransactionIdIsValid(dirty.xmin))
+			head->wait_for = dirty.xmin;
+		else if (TransactionIdIsValid(dirty.xmax) &&
+				 !TransactionIdEquals(dirty.xmax, (TransactionId) pg_atomic_read_u64(ignore)))
+			head->wait_for = dirty.xmax;
+
+		/* Only an entry of our own version can be ours. */
+		if (head->entry.version == mvs_version_mine())
+		{
+			bool		isnull;
+			Datum		xmin = slot_getsysattr(cursor.slot, MinTransactionIdAttributeNumber,
+											   &isnull);
+
+			head->own = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+		}
+		head->entry.value = (Datum) 0;	/* goes with the slot */
+	}
+	mvs_cursor_close(&cursor);
+}
+
+/* ------------------------------------------------------------------------
+ * Removing
+ * ------------------------------------------------------------------------ */
+
+bool
+mvs_entry_delete(MvsStore *store, ItemPointer tid, bool locked)
+{
+	TM_FailureData failure;
+	TM_Result	result;
+
+	/* A lock of our own is told like that of another, unless we would wait. */
+	result = mvs_compat_table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
+										   GetActiveSnapshot(), locked, &failure);
+
+	/* Gone already is as good as deleted; moved or locked is not. */
+	return result == TM_Ok || result == TM_Deleted;
+}
+
+void
+mvs_entry_look_all(MvsStore *store, const bytea *key, MvsKeyRows *rows)
+{
+	SnapshotData dirty;
+	MvsCursor	cursor;
+	MvsEntry	entry;
+	ScanKeyData scan_key;
+
+	InitDirtySnapshot(dirty);
+	ScanKeyInit(&scan_key, MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+				PointerGetDatum(key));
+	rows->count = 0;
+	rows->wait_for = InvalidTransactionId;
+	mvs_cursor_open(&cursor, store, &dirty);
+	restart_scan(cursor.scan, &scan_key, 1);
+	while (!TransactionIdIsValid(rows->wait_for) && mvs_cursor_next(&cursor, &entry))
+	{
+		CHECK_FOR_INTERRUPTS();
+		rows->wait_for = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
+		if (rows->count == rows->space)
+		{
+			int			space = Max(rows->space * 2, 64);
+
+			rows->tids = rows->tids ? repalloc_huge(rows->tids, space * sizeof(ItemPointerData)) :
+				palloc(space * sizeof(ItemPointerData));
+			rows->versions = rows->versions ? repalloc_huge(rows->versions, space * sizeof(int64)) :
+				palloc(space * sizeof(int64));
+			rows->space = space;
+		}
+		rows->tids[rows->count] = entry.tid;
+		rows->versions[rows->count++] = entry.version;
+	}
+	mvs_cursor_close(&cursor);
+}
+
+bool
+mvs_entry_lock(MvsStore *store, ItemPointer tid, bool wait)
+{
+	TupleTableSlot *slot = table_slot_create(store->heap, NULL);
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_lock(store->heap, tid, GetActiveSnapshot(), slot,
+							  GetCurrentCommandId(true), LockTupleExclusive,
+							  wait ? LockWaitBlock : LockWaitSkip, 0, &failure);
+	ExecDropSingleTupleTableSlot(slot);
+	return result == TM_Ok;
+}
+
+bool
+mvs_entry_erase(MvsStore *store, ItemPointer tid)
+{
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = mvs_compat_table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
+										   GetActiveSnapshot(), false, &failure);
+
+	/* A lock of our own is told like that of another; with it, nobody is waited for. */
+	if (result == TM_BeingModified && mvs_entry_lock(store, tid, false))
+		result = mvs_compat_table_tuple_delete(store->heap, tid, GetCurrentCommandId(true),
+											   GetActiveSnapshot(), true, &failure);
+	return result == TM_Ok;
+}
+
+bool
+mvs_entry_is_seen(MvsStore *store, ItemPointer tid, Snapshot snapshot)
+{
+	TupleTableSlot *slot = table_slot_create(store->heap, NULL);
+	bool		seen = table_tuple_fetch_row_version(store->heap, tid, snapshot, slot);
+
+	ExecDropSingleTupleTableSlot(slot);
+	return seen;
+}
+
+int64
+mvs_entry_expires(const MvsEntry *entry)
+{
+	return !entry->expires || TIMESTAMP_IS_NOEND(entry->expires_at) ? MVS_NEWEST :
+		TIMESTAMP_IS_NOBEGIN(entry->expires_at) ? 0 :
+		mvs_version_of_time(entry->expires_at);
+}

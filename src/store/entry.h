@@ -1,0 +1,181 @@
+/*-------------------------------------------------------------------------
+ *
+ * entry.h
+ *	  Entries: all access to the table and the index of a store.
+ *
+ * Keys are bytea of any header size. Nothing here knows of policies, floors or
+ * the queue.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_ENTRY_H
+#define MVSTORE_ENTRY_H
+
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "datatype/timestamp.h"
+#include "executor/tuptable.h"
+#include "port/atomics.h"
+#include "utils/snapshot.h"
+
+#include "store/store.h"
+
+/* Columns of the index. */
+#define MVS_INDEX_KEY 1
+#define MVS_INDEX_VERSION 2
+
+/* Bytes that a key may have. */
+#define MVS_MAX_KEY 2000
+
+/*
+ * An entry under a cursor, valid until the cursor moves. The value may be
+ * toasted; mvs_entry_value() makes a copy of it.
+ */
+typedef struct MvsEntry
+{
+	ItemPointerData tid;
+	int64		version;
+	Datum		value;
+	bool		tombstone;
+	bool		expires;
+	TimestampTz expires_at;
+} MvsEntry;
+
+/* A position in a store, as a snapshot sees it. */
+typedef struct MvsCursor
+{
+	MvsStore   *store;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	Snapshot	snapshot;
+	int64		skipped;		/* index entries of rows that the snapshot does not see */
+} MvsCursor;
+
+extern void mvs_cursor_open(MvsCursor *cursor, MvsStore *store, Snapshot snapshot);
+extern void mvs_cursor_close(MvsCursor *cursor);
+
+/* The newest entry of a key at or below a version. */
+extern bool mvs_cursor_find(MvsCursor *cursor, const bytea *key, int64 version, MvsEntry *entry);
+
+/* All entries from a key on (NULL: the first), in the order of the index. */
+extern void mvs_cursor_walk(MvsCursor *cursor, const bytea *from);
+
+/* The next entry of what find or walk began. */
+extern bool mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry);
+
+/* The oldest entry of a key at or above a version; then, from one to the next newer. */
+extern bool mvs_cursor_find_oldest(MvsCursor *cursor, const bytea *key, int64 version,
+								   MvsEntry *entry);
+extern bool mvs_cursor_next_newer(MvsCursor *cursor, MvsEntry *entry);
+
+/* The key of the entry under the cursor, in the slot's memory. */
+extern bytea *mvs_cursor_key(MvsCursor *cursor);
+
+/* Bytes that the entry under the cursor takes on disk, TOAST included. */
+extern int64 mvs_cursor_bytes(MvsCursor *cursor, const MvsEntry *entry);
+
+/* A detoasted copy of the value of an entry. */
+extern bytea *mvs_entry_value(const MvsEntry *entry);
+
+/*
+ * Room for a copy of a key. Zeroed, it is empty; it grows in the context it was
+ * first used in: keys that mvstore did not write may have any length.
+ */
+typedef struct MvsKeyBuffer
+{
+	bytea	   *key;
+	Size		space;
+} MvsKeyBuffer;
+
+/* Makes the buffer's key a copy of another, with so many zero bytes behind it. */
+extern void mvs_key_copy(MvsKeyBuffer *buffer, const bytea *key, int zeros);
+
+/*
+ * A scan of the keys in [from, to), NULL being open: of each, the newest entry
+ * at or below as_of. With reverse, in descending order of the keys.
+ */
+typedef struct MvsScan
+{
+	MvsCursor	walk;			/* goes from key to key, by the index alone */
+	MvsCursor	point;			/* looks up one key */
+	int64		as_of;
+	bool		reverse;
+	bool		begun;
+	const bytea *from;
+	const bytea *to;
+	MvsKeyBuffer key;			/* that the walk is at */
+	MvsKeyBuffer bound;			/* that the walk was last put behind */
+	bytea	   *detoasted;		/* the last key of the index that was compressed */
+	int			steps;			/* over entries of that key */
+} MvsScan;
+
+extern void mvs_scan_open(MvsScan *scan, MvsStore *store, Snapshot snapshot,
+						  const bytea *from, const bytea *to, int64 as_of, bool reverse);
+
+/* The next key that has an entry; tombstones and expired ones too. */
+extern bool mvs_scan_next(MvsScan *scan, MvsEntry *entry);
+extern void mvs_scan_close(MvsScan *scan);
+
+/* The head of a key with everything uncommitted, for a writer that holds the key. */
+typedef struct MvsHead
+{
+	bool		found;
+	bool		own;			/* written by the current transaction */
+	MvsEntry	entry;			/* without its value */
+	TransactionId wait_for;		/* who must end before the head is known, or invalid */
+	int64		passed;			/* index entries of rows that are gone, before it */
+} MvsHead;
+
+/*
+ * Looks at the head of a key, or at its entry at a version. Deletions by the
+ * transaction that "ignore" names, in shared memory, count as not made.
+ */
+extern void mvs_entry_look(MvsStore *store, const bytea *key,
+						   pg_atomic_uint64 *ignore, MvsHead *head);
+extern void mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
+							  pg_atomic_uint64 *ignore, MvsHead *head);
+
+/*
+ * Deletes one entry, without waiting; false where somebody has it locked. With
+ * "locked" we have.
+ */
+extern bool mvs_entry_delete(MvsStore *store, ItemPointer tid, bool locked);
+
+/* What is to be erased: all entries of a key, uncommitted ones too, newest first. */
+typedef struct MvsKeyRows
+{
+	int			count;
+	int			space;
+	ItemPointerData *tids;
+	int64	   *versions;
+	TransactionId wait_for;		/* who must end before they are known, or invalid */
+} MvsKeyRows;
+
+extern void mvs_entry_look_all(MvsStore *store, const bytea *key, MvsKeyRows *rows);
+
+/* Deletes one entry, without waiting; false where somebody has it locked, or has changed it. */
+extern bool mvs_entry_erase(MvsStore *store, ItemPointer tid);
+
+/*
+ * Locks an entry against others. False where it has gone, or been changed; and without
+ * waiting for who has it locked, in that case, too.
+ */
+extern bool mvs_entry_lock(MvsStore *store, ItemPointer tid, bool wait);
+
+/* Whether a snapshot sees an entry. */
+extern bool mvs_entry_is_seen(MvsStore *store, ItemPointer tid, Snapshot snapshot);
+
+/* The version as of which an entry has expired; MVS_NEWEST: never. */
+extern int64 mvs_entry_expires(const MvsEntry *entry);
+
+/* Compares keys bytewise. */
+extern int	mvs_key_compare(const bytea *left, const bytea *right);
+
+/* The first key behind all with a prefix; NULL where there is none. */
+extern bytea *mvs_key_prefix_end(const bytea *prefix);
+
+#endif							/* MVSTORE_ENTRY_H */

@@ -1,0 +1,656 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.c
+ *	  The store catalog: which tables are stores, and how they are opened.
+ *
+ * What is known of a store is cached per backend and thrown away by relcache
+ * invalidation of its table; whoever changes a row of mvstore_policy sends one.
+ * The cache is read only while the table is locked, and taking a lock accepts
+ * pending invalidations, so a cached row is never older than the lock.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_opclass.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "optimizer/plancat.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+
+#include "base/arguments.h"
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "functions/stores.h"
+#include "store/store.h"
+
+static const struct
+{
+	const char *name;
+	Oid			type;
+	bool		not_null;
+}			column_shapes[MVS_COLUMN_COUNT] = {
+	[MVS_KEY] = {"key", BYTEAOID, true},
+	[MVS_VERSION] = {"version", INT8OID, true},
+	[MVS_VALUE] = {"value", BYTEAOID, false},
+	[MVS_EXPIRES] = {"expires_at", TIMESTAMPTZOID, false},
+};
+
+static HTAB *store_cache = NULL;
+
+static void invalidate(Datum argument, Oid relation);
+static bool look_up(Relation heap, MvsStoreInfo *info);
+static bool load_info(MvsStoreInfo *info, Relation heap);
+static void load_shape(MvsStoreInfo *info, Relation heap);
+static bool find_columns(MvsStoreInfo *info, Relation heap);
+static Oid	default_family(Oid type);
+static Oid	find_index(MvsStoreInfo *info, Relation heap);
+static bool has_index_shape(MvsStoreInfo *info, Oid index);
+static bool is_plain_insert(MvsStoreInfo *info, Relation heap);
+static bool is_plain_delete(Relation heap);
+static bool is_referenced(Relation heap);
+static const Trigger *truncate_trigger(Relation heap);
+static void refuse_shape(Relation heap, const MvsStoreInfo *info);
+static void fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info, LOCKMODE mode);
+static void open_checked(MvsStore *store, Relation heap, LOCKMODE mode);
+static Relation open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned);
+
+/* ------------------------------------------------------------------------
+ * Opening stores
+ * ------------------------------------------------------------------------ */
+
+/* Relcache callback: forget what we know of a store, or of all. */
+static void
+invalidate(Datum argument, Oid relation)
+{
+	HASH_SEQ_STATUS status;
+	MvsStoreInfo *info;
+
+	if (OidIsValid(relation))
+	{
+		(void) hash_search(store_cache, &relation, HASH_REMOVE, NULL);
+		return;
+	}
+	hash_seq_init(&status, store_cache);
+	while ((info = hash_seq_search(&status)) != NULL)
+		(void) hash_search(store_cache, &info->oid, HASH_REMOVE, NULL);
+}
+
+/* What is known of an open table as a store; false if it is none. */
+static bool
+look_up(Relation heap, MvsStoreInfo *info)
+{
+	Oid			oid = RelationGetRelid(heap);
+	MvsStoreInfo *known;
+
+	if (store_cache == NULL)
+	{
+		HASHCTL		control = {
+			.keysize = sizeof(Oid),
+			.entrysize = sizeof(MvsStoreInfo)
+		};
+
+		store_cache = hash_create("mvstore stores", 32, &control, HASH_ELEM | HASH_BLOBS);
+		CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
+	}
+
+	/* A copy, as an invalidation removes the entry. */
+	known = hash_search(store_cache, &oid, HASH_FIND, NULL);
+	if (known)
+	{
+		*info = *known;
+		return true;
+	}
+
+	/* Loading can accept invalidations, so the entry is made afterwards. */
+	memset(info, 0, sizeof(MvsStoreInfo));
+	info->oid = oid;
+	if (!load_info(info, heap))
+		return false;
+	known = hash_search(store_cache, &oid, HASH_ENTER, NULL);
+	*known = *info;
+	return true;
+}
+
+/* Read the policy and the shape of a table; false if it is no store. */
+static bool
+load_info(MvsStoreInfo *info, Relation heap)
+{
+	Relation	catalog;
+	HeapTuple	tuple;
+	Datum		values[Natts_policy];
+	bool		nulls[Natts_policy];
+
+	if (heap->rd_rel->relkind != RELKIND_RELATION ||
+		!OidIsValid(mvs_catalog_oid(MVS_POLICY, true)))
+		return false;
+
+	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), AccessShareLock);
+	tuple = mvs_catalog_find(catalog, MVS_POLICY_KEY, info->oid, NULL);
+	if (HeapTupleIsValid(tuple))
+		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
+	table_close(catalog, AccessShareLock);
+	if (!HeapTupleIsValid(tuple))
+		return false;
+
+	info->incarnation = DatumGetInt64(values[Anum_policy_incarnation - 1]);
+	info->storage = nulls[Anum_policy_storage - 1] ? InvalidOid :
+		DatumGetObjectId(values[Anum_policy_storage - 1]);
+	info->policy.keep_versions = nulls[Anum_policy_keep_versions - 1] ? 0 :
+		DatumGetInt32(values[Anum_policy_keep_versions - 1]);
+	info->policy.keep_for = nulls[Anum_policy_keep_for - 1] ? -1 :
+		mvs_interval_usecs("keep_for", DatumGetIntervalP(values[Anum_policy_keep_for - 1]));
+	info->ttl = nulls[Anum_policy_ttl - 1] ? -1 :
+		mvs_interval_usecs("ttl", DatumGetIntervalP(values[Anum_policy_ttl - 1]));
+
+	load_shape(info, heap);
+	return true;
+}
+
+/* See what a table has of a store. */
+static void
+load_shape(MvsStoreInfo *info, Relation heap)
+{
+	const Trigger *trigger;
+
+	info->index = find_columns(info, heap) ? find_index(info, heap) : InvalidOid;
+	info->plain_insert = is_plain_insert(info, heap);
+	info->plain_delete = is_plain_delete(heap);
+	info->referenced = is_referenced(heap);
+	trigger = truncate_trigger(heap);
+	info->guarded = trigger && trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
+}
+
+/* Find the columns of a store by name and type; the last is 0 where one is missing. */
+static bool
+find_columns(MvsStoreInfo *info, Relation heap)
+{
+	for (int i = 0; i < MVS_COLUMN_COUNT; i++)
+	{
+		AttrNumber	number = get_attnum(RelationGetRelid(heap), column_shapes[i].name);
+		Form_pg_attribute column;
+
+		if (number <= 0)
+			break;
+		column = TupleDescAttr(RelationGetDescr(heap), number - 1);
+		if (column->atttypid != column_shapes[i].type || column->attgenerated ||
+			(column_shapes[i].not_null && !column->attnotnull))
+			break;
+		info->columns[i] = number;
+	}
+	return info->columns[MVS_COLUMN_COUNT - 1] != InvalidAttrNumber;
+}
+
+/* The operator family by which a B-tree orders a type unless told otherwise. */
+static Oid
+default_family(Oid type)
+{
+	return get_opclass_family(GetDefaultOpClass(type, BTREE_AM_OID));
+}
+
+/* Find the index of a store by its shape: unique on (key, version DESC). */
+static Oid
+find_index(MvsStoreInfo *info, Relation heap)
+{
+	List	   *indexes = RelationGetIndexList(heap);
+	Oid			found = InvalidOid;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		if (has_index_shape(info, lfirst_oid(cell)))
+		{
+			found = lfirst_oid(cell);
+			break;
+		}
+	}
+	list_free(indexes);
+	return found;
+}
+
+/* Whether an index has that shape; by its catalog row, since a lock on it may not be had. */
+static bool
+has_index_shape(MvsStoreInfo *info, Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	Form_pg_index form;
+	oidvector  *classes;
+	int2vector *options;
+	bool		isnull;
+	bool		fits;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	classes = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple,
+															Anum_pg_index_indclass, &isnull));
+	options = (int2vector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple,
+															 Anum_pg_index_indoption, &isnull));
+	fits = form->indisvalid && form->indisready && form->indislive &&
+		form->indisunique && form->indimmediate &&
+		form->indnatts == 2 && form->indnkeyatts == 2 &&
+		form->indkey.values[0] == info->columns[MVS_KEY] &&
+		form->indkey.values[1] == info->columns[MVS_VERSION] &&
+		get_opclass_family(classes->values[0]) == default_family(BYTEAOID) &&
+		get_opclass_family(classes->values[1]) == default_family(INT8OID) &&
+		(options->values[0] & INDOPTION_DESC) == 0 &&
+		(options->values[1] & INDOPTION_DESC) != 0 &&
+		heap_attisnull(tuple, Anum_pg_index_indpred, NULL);
+	ReleaseSysCache(tuple);
+	return fits;
+}
+
+/* Whether a row can go straight into the table and its one index. */
+static bool
+is_plain_insert(MvsStoreInfo *info, Relation heap)
+{
+	TupleDesc	shape = RelationGetDescr(heap);
+	List	   *indexes = RelationGetIndexList(heap);
+	int			index_count = list_length(indexes);
+
+	list_free(indexes);
+	if (shape->natts != MVS_COLUMN_COUNT || index_count != 1 || heap->rd_rel->relispartition)
+		return false;
+	if (shape->constr && shape->constr->num_check > 0)
+		return false;
+	/* NOT NULL on key and version is met by every write. */
+	for (int i = 0; i < shape->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(shape, i);
+
+		if (column->attgenerated ||
+			(column->attnotnull && i + 1 != info->columns[MVS_KEY] &&
+			 i + 1 != info->columns[MVS_VERSION]))
+			return false;
+	}
+	return heap->trigdesc == NULL ||
+		!(heap->trigdesc->trig_insert_before_row || heap->trigdesc->trig_insert_after_row ||
+		  heap->trigdesc->trig_insert_before_statement ||
+		  heap->trigdesc->trig_insert_after_statement);
+}
+
+/* Whether nothing of the user's is to run when a row is deleted. */
+static bool
+is_plain_delete(Relation heap)
+{
+	return heap->trigdesc == NULL ||
+		!(heap->trigdesc->trig_delete_before_row || heap->trigdesc->trig_delete_after_row ||
+		  heap->trigdesc->trig_delete_before_statement ||
+		  heap->trigdesc->trig_delete_after_statement);
+}
+
+/* Whether a foreign key refers to the table. */
+static bool
+is_referenced(Relation heap)
+{
+	if (heap->trigdesc == NULL)
+		return false;
+	for (int i = 0; i < heap->trigdesc->numtriggers; i++)
+		if (RI_FKey_trigger_type(heap->trigdesc->triggers[i].tgfoid) == RI_TRIGGER_PK)
+			return true;
+	return false;
+}
+
+/* Our trigger on TRUNCATE, whatever its name; the one that fires always, if there is one. */
+static const Trigger *
+truncate_trigger(Relation heap)
+{
+	const Trigger *found = NULL;
+
+	for (int i = 0; heap->trigdesc && i < heap->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &heap->trigdesc->triggers[i];
+		char	   *function;
+
+		if (!TRIGGER_FOR_TRUNCATE(trigger->tgtype) || trigger->tgqual != NULL)
+			continue;
+		function = get_func_name(trigger->tgfoid);
+		if (function && strcmp(function, "mvstore_truncated") == 0 &&
+			get_func_namespace(trigger->tgfoid) == mvs_catalog_schema(true) &&
+			(found == NULL || trigger->tgenabled == TRIGGER_FIRES_ALWAYS))
+			found = trigger;
+	}
+	return found;
+}
+
+/* Refuse a table that is not fit for a store. */
+static void
+refuse_shape(Relation heap, const MvsStoreInfo *info)
+{
+	if (info->columns[MVS_COLUMN_COUNT - 1] == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"%s\" does not have the columns of a store",
+						RelationGetRelationName(heap)),
+				 errdetail("A store has key bytea NOT NULL, version bigint NOT NULL, value bytea and expires_at timestamptz.")));
+	if (!OidIsValid(info->index))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("store \"%s\" has no valid unique index on (key, version DESC)",
+						RelationGetRelationName(heap)),
+				 errhint("Create such an index, or rebuild it with REINDEX, and make it the table's REPLICA IDENTITY.")));
+}
+
+/* Likewise one whose rows would not survive a crash. */
+static void
+refuse_persistence(Relation heap)
+{
+	if (heap->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("store \"%s\" is not a permanent table", RelationGetRelationName(heap)),
+				 errdetail("A store is logged, so that nothing is lost in a crash."),
+				 errhint("Run ALTER TABLE ... SET LOGGED.")));
+}
+
+void
+mvs_store_check_shape(Relation heap, MvsStoreInfo *info)
+{
+	memset(info, 0, sizeof(MvsStoreInfo));
+	info->oid = RelationGetRelid(heap);
+	refuse_persistence(heap);
+	load_shape(info, heap);
+	refuse_shape(heap, info);
+}
+
+/* Take over an open table as a store. */
+static void
+fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info, LOCKMODE mode)
+{
+	refuse_shape(heap, info);
+	store->heap = heap;
+	store->info = *info;
+	store->index = index_open(info->index, mode);
+}
+
+/* Open a table, which need not be a store, that the current user has rights on. */
+static Relation
+open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned)
+{
+	char	   *name = get_rel_name(relation);
+	Relation	heap = NULL;
+
+	/* Rights first, so that nobody locks what is not theirs to touch. */
+	if (name && get_rel_relkind(relation) == RELKIND_RELATION)
+	{
+		if (owned && !mvs_compat_table_owned(relation, GetUserId()))
+			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
+		if (pg_class_aclmask(relation, GetUserId(), rights, ACLMASK_ALL) != rights)
+			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, name);
+		heap = try_relation_open(relation, mode);
+	}
+	else if (name)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a store", name),
+				 errhint("Stores are tables made by mvstore_create().")));
+	if (heap == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relation)));
+	return heap;
+}
+
+/* Take over an open table as a store, if it is one and may be used as such. */
+static void
+open_checked(MvsStore *store, Relation heap, LOCKMODE mode)
+{
+	MvsStoreInfo info;
+
+	if (!look_up(heap, &info))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a store", RelationGetRelationName(heap)),
+				 errhint("Stores are tables made by mvstore_create().")));
+	refuse_persistence(heap);
+	if (heap->rd_rel->relrowsecurity &&
+		check_enable_rls(RelationGetRelid(heap), InvalidOid, false) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("row-level security is in force for store \"%s\"",
+						RelationGetRelationName(heap)),
+				 errdetail("mvstore reads and writes stores past the row security policies.")));
+	fill_store(store, heap, &info, mode);
+}
+
+void
+mvs_store_open(MvsStore *store, Oid relation, LOCKMODE mode, AclMode rights)
+{
+	open_checked(store, open_table(relation, mode, rights, false), mode);
+}
+
+void
+mvs_store_open_own(MvsStore *store, Oid relation, LOCKMODE mode)
+{
+	open_checked(store, open_table(relation, mode, ACL_NO_RIGHTS, true), mode);
+}
+
+Relation
+mvs_store_open_table(Oid relation, LOCKMODE mode, bool *is_store)
+{
+	Relation	heap = open_table(relation, mode, ACL_NO_RIGHTS, true);
+	MvsStoreInfo info;
+
+	*is_store = look_up(heap, &info);
+	return heap;
+}
+
+bool
+mvs_store_try_open(MvsStore *store, Oid relation, bool *locked)
+{
+	Relation	heap;
+	MvsStoreInfo info;
+
+	*locked = true;
+	if (!mvs_catalog_lock() || !ConditionalLockRelationOid(relation, RowExclusiveLock))
+		return false;
+	*locked = false;
+	heap = try_relation_open(relation, NoLock);
+	if (heap == NULL)
+	{
+		UnlockRelationOid(relation, RowExclusiveLock);
+		return false;
+	}
+	if (!look_up(heap, &info))
+	{
+		relation_close(heap, RowExclusiveLock);
+		return false;
+	}
+	if (OidIsValid(info.index) && !ConditionalLockRelationOid(info.index, RowExclusiveLock))
+	{
+		relation_close(heap, NoLock);
+		*locked = true;
+		return false;
+	}
+	fill_store(store, heap, &info, NoLock);
+	return true;
+}
+
+bool
+mvs_store_is_readable(Oid relation)
+{
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)) &&
+		pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+		check_enable_rls(relation, InvalidOid, true) != RLS_ENABLED;
+}
+
+bool
+mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries)
+{
+	bool		missing = false;
+	Relation	heap;
+	bool		found;
+	BlockNumber pages;
+	double		visible;
+
+	if (get_rel_relkind(relation) != RELKIND_RELATION ||
+		pg_class_aclcheck_ext(relation, GetUserId(), ACL_SELECT, &missing) != ACLCHECK_OK ||
+		missing || !ConditionalLockRelationOid(relation, AccessShareLock))
+		return false;
+	heap = try_relation_open(relation, NoLock);
+	if (heap == NULL)
+	{
+		UnlockRelationOid(relation, AccessShareLock);
+		return false;
+	}
+
+	/* As in mvs_store_open(), without its errors. */
+	found = look_up(heap, info) && OidIsValid(info->index) &&
+		heap->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT &&
+		!(heap->rd_rel->relrowsecurity &&
+		  check_enable_rls(relation, InvalidOid, true) == RLS_ENABLED);
+	if (found)
+		estimate_rel_size(heap, NULL, &pages, entries, &visible);
+	relation_close(heap, AccessShareLock);
+	return found;
+}
+
+void
+mvs_store_refuse_referenced(MvsStore *store)
+{
+	if (store->info.referenced)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot drop from store \"%s\" because a foreign key refers to it",
+						RelationGetRelationName(store->heap))));
+}
+
+void
+mvs_store_refuse_unguarded(MvsStore *store)
+{
+	Relation	heap = store->heap;
+	const char *name = RelationGetRelationName(heap);
+	const char *schema = get_namespace_name(RelationGetNamespace(heap));
+	const Trigger *trigger;
+
+	if (store->info.guarded)
+		return;
+	trigger = truncate_trigger(heap);
+	if (trigger)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("trigger \"%s\" of store \"%s\" does not fire always",
+						trigger->tgname, name),
+				 errdetail("A TRUNCATE could go unseen. Until that is mended, the store can only be read."),
+				 errhint("Run ALTER TABLE %s ENABLE ALWAYS TRIGGER %s.",
+						 quote_qualified_identifier(schema, name),
+						 quote_identifier(trigger->tgname))));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("store \"%s\" has lost its trigger on TRUNCATE", name),
+			 errdetail("A TRUNCATE could go unseen. Until that is mended, the store can only be read."),
+			 errhint("Run mvstore_detach(), and then mvstore_attach() with the policy of the store.")));
+}
+
+void
+mvs_store_refuse_untold(MvsStore *store)
+{
+	if (store->info.guarded || store->info.storage == store->heap->rd_rel->relfilenode)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("history of store \"%s\" is not known", RelationGetRelationName(store->heap)),
+			 errdetail("It may have been truncated while its trigger on TRUNCATE did not fire always."),
+			 errhint("Run mvstore_detach(), and then mvstore_attach() with the policy of the store; or if it was not truncated, ALTER TABLE ... ENABLE ALWAYS TRIGGER.")));
+}
+
+void
+mvs_store_close(MvsStore *store)
+{
+	index_close(store->index, NoLock);
+	relation_close(store->heap, NoLock);
+}
+
+Oid
+mvs_store_storage(Oid table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid			storage;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	storage = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
+	ReleaseSysCache(tuple);
+	return storage;
+}
+
+bool
+mvs_store_is_exchanged(Oid store)
+{
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), AccessShareLock);
+	HeapTuple	tuple = mvs_catalog_find(catalog, MVS_POLICY_KEY, store, NULL);
+	bool		isnull = false;
+	Oid			storage = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+		storage = DatumGetObjectId(heap_getattr(tuple, Anum_policy_storage,
+												RelationGetDescr(catalog), &isnull));
+	table_close(catalog, AccessShareLock);
+	return HeapTupleIsValid(tuple) && (isnull || storage != mvs_store_storage(store));
+}
+
+void
+mvs_store_note_storage(MvsStore *store)
+{
+	Oid			oid = RelationGetRelid(store->heap);
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
+	HeapTuple	old = mvs_catalog_find(catalog, MVS_POLICY_KEY, oid, NULL);
+	Datum		values[Natts_policy];
+	bool		nulls[Natts_policy] = {false};
+	bool		replace[Natts_policy] = {false};
+
+	if (!HeapTupleIsValid(old))
+		elog(ERROR, "policy of store %u is missing", oid);
+	values[Anum_policy_storage - 1] = ObjectIdGetDatum(store->heap->rd_rel->relfilenode);
+	replace[Anum_policy_storage - 1] = true;
+	CatalogTupleUpdate(catalog, &old->t_self,
+					   heap_modify_tuple(old, RelationGetDescr(catalog), values, nulls, replace));
+	table_close(catalog, RowExclusiveLock);
+	CacheInvalidateRelcacheByRelid(oid);
+	CommandCounterIncrement();
+}
+
+List *
+mvs_store_list(void)
+{
+	Relation	catalog;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *stores = NIL;
+
+	if (!OidIsValid(mvs_catalog_oid(MVS_POLICY, true)))
+		return NIL;
+	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), AccessShareLock);
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+
+		stores = lappend_oid(stores,
+							 DatumGetObjectId(heap_getattr(tuple, Anum_policy_store,
+														   RelationGetDescr(catalog), &isnull)));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return stores;
+}

@@ -1,0 +1,401 @@
+/*-------------------------------------------------------------------------
+ *
+ * stable.c
+ *	  The stable version: who knows it where, and waiting for it.
+ *
+ * Whoever sees a row of mvstore_stable sees the ends of all transactions with
+ * versions up to the row's: they had ended before the worker's transaction took
+ * its snapshot, and the worker's commit comes after theirs in the WAL. No
+ * transaction gets such a version later, since version.c never hands out what
+ * it has called stable.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/indexing.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "storage/latch.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/arguments.h"
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "mvstore.h"
+#include "shared/database.h"
+#include "shared/fault.h"
+#include "shared/standby.h"
+#include "store/store.h"
+#include "version/stable.h"
+#include "version/version.h"
+
+/* Columns of mvstore_stable. */
+#define Anum_stable_version 1
+#define Natts_stable 2
+
+/* Milliseconds: the row is written no oftener; a standby looks at it as often. */
+#define SHORTEST_INTERVAL 10
+
+/* Writes of the row without growth after which its table has the size that it has. */
+#define WRITES_AT_REST 200
+
+PG_FUNCTION_INFO_V1(mvstore_stable_version);
+PG_FUNCTION_INFO_V1(mvstore_wait_stable);
+PG_FUNCTION_INFO_V1(mvstore_version_at);
+PG_FUNCTION_INFO_V1(mvstore_time_of);
+
+static uint32 wait_event_stable = 0;
+
+static HeapTuple find_stable_row(Relation catalog, Snapshot snapshot);
+static bool wait_for(MvsDatabase *database, int64 version, int64 timeout);
+static TimestampTz time_to_serve(TimestampTz served_at, bool moved, int64 factor);
+
+/* ------------------------------------------------------------------------
+ * Asking
+ * ------------------------------------------------------------------------ */
+
+int64
+mvs_stable(Snapshot snapshot, int64 wanted)
+{
+	MvsDatabase *database;
+
+	if (RecoveryInProgress())
+		return mvs_stable_read(snapshot);
+	database = mvs_database_if_any();
+	if (database == NULL)
+	{
+		int64		mark = mvs_version_mark(wanted);
+
+		/* First the mark, then another look: who takes a slot later begins above it. */
+		database = mvs_database_if_any();
+		if (database == NULL)
+			return mark;
+	}
+	return mvs_version_stable(database, snapshot, wanted);
+}
+
+bool
+mvs_is_stable(Snapshot snapshot, int64 version)
+{
+	/* The last answer, and for which snapshot. */
+	static struct
+	{
+		TransactionId xmin;
+		TransactionId xmax;
+		uint32		xcnt;
+		int32		subxcnt;
+		int64		stable;
+	}			last;
+	MvsDatabase *database;
+	int64		stable;
+
+	/*
+	 * Snapshots of one process with the same bounds and as many transactions between them see the
+	 * same as ended; and for the same snapshot, what was stable stays so.
+	 */
+	if (version <= last.stable && snapshot->xmin == last.xmin && snapshot->xmax == last.xmax &&
+		snapshot->xcnt == last.xcnt && snapshot->subxcnt == last.subxcnt)
+		return true;
+
+	stable = mvs_stable(snapshot, version);
+	database = RecoveryInProgress() ? NULL : mvs_database_if_any();
+	if (version > stable && database && version > mvs_version_now(database))
+	{
+		/* A restore may have brought what looks like the future. */
+		mvs_version_reread(database);
+		stable = mvs_stable(snapshot, version);
+	}
+	last.stable = stable;
+	last.xmin = snapshot->xmin;
+	last.xmax = snapshot->xmax;
+	last.xcnt = snapshot->xcnt;
+	last.subxcnt = snapshot->subxcnt;
+	return version <= last.stable;
+}
+
+/* What stands between a version that is not stable and the snapshot. */
+void
+mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why)
+{
+	bool		standby = RecoveryInProgress();
+	MvsDatabase *database = standby ? NULL : mvs_database_if_any();
+	int64		stable = mvs_stable(snapshot, version);
+	int64		told = standby ? mvs_stable_read(NULL) : MVS_NEWEST;
+	int64		now = mvs_version_now(database);
+	TransactionId own = GetTopTransactionIdIfAny();
+	MvsWriter	oldest = {.version = MVS_NEWEST};
+
+	if (database)
+		oldest = mvs_version_oldest_writer(database);
+
+	why->hint = gettext_noop("mvstore_wait_stable() waits until a version can be read.");
+	if ((mvs_version_mine() != 0 && mvs_version_mine() <= version) ||
+		(oldest.version <= version && XidFromFullTransactionId(oldest.xid) == own))
+	{
+		/* A parallel worker has no version, but the transaction's number. */
+		why->detail = psprintf(_("The stable version is " INT64_FORMAT ": this transaction has itself written, with version " INT64_FORMAT "."),
+							   stable, mvs_version_mine() ? mvs_version_mine() : oldest.version);
+		why->hint = gettext_noop("What it has written can be read without a version, and by others when it has ended.");
+	}
+	else if (version > now)
+	{
+		why->detail = psprintf(_("It lies in the future: it is now version " INT64_FORMAT "."), now);
+		why->hint = gettext_noop("A version is a time in microseconds since 1970.");
+	}
+	else if (told < version)
+		why->detail = psprintf(_("The stable version is " INT64_FORMAT ", which the primary told of; that was the time %s."),
+							   stable, timestamptz_to_str(mvs_version_to_time(told)));
+	else if (oldest.version <= version)
+		why->detail = psprintf(_("The stable version is " INT64_FORMAT ": process %d has been writing since version " INT64_FORMAT ", for %.1f s."),
+							   stable, oldest.pid, oldest.version,
+							   (double) Max(now - oldest.version, 0) / USECS_PER_SEC);
+	else
+	{
+		why->detail = psprintf(_("The stable version is " INT64_FORMAT " for this snapshot, which is older than the end of a transaction with a version above it."),
+							   stable);
+		why->hint = IsolationUsesXactSnapshot() ?
+			gettext_noop("A transaction that begins now can read it.") :
+			gettext_noop("A statement that begins now can read it.");
+	}
+}
+
+/* mvstore_stable_version(): the newest version of which a read never changes. */
+Datum
+mvstore_stable_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(mvs_stable(GetActiveSnapshot(), MVS_NEWEST));
+}
+
+/* Wait until a version is stable for new snapshots; false at the timeout. */
+static bool
+wait_for(MvsDatabase *database, int64 version, int64 timeout)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	bool		stable;
+
+	if (database)
+		ConditionVariablePrepareToSleep(&database->settled);
+	for (;;)
+	{
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+		int64		left;
+		uint32		wait_event = mvs_compat_wait_event(&wait_event_stable, "MvstoreWaitStable");
+
+		stable = mvs_is_stable(snapshot, version);
+		UnregisterSnapshot(snapshot);
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		if (stable || left <= 0)
+			break;
+
+		/* A standby must look; on a primary, who may settle the version says so, but the clock. */
+		if (database == NULL)
+		{
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 Min(left, SHORTEST_INTERVAL), wait_event);
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+		}
+		else
+		{
+			int64		ahead = version - mvs_version_now(database);
+
+			if (ahead > 0)
+				left = Min(left, ahead / 1000 + 1);
+			(void) ConditionVariableTimedSleep(&database->settled, Min(left, INT_MAX), wait_event);
+		}
+	}
+	if (database)
+		ConditionVariableCancelSleep();
+	return stable;
+}
+
+/* mvstore_wait_stable(version, timeout): wait until it is stable; false if it does not get so. */
+Datum
+mvstore_wait_stable(PG_FUNCTION_ARGS)
+{
+	int64		version = mvs_get_version(fcinfo, 0, "version");
+	int64		timeout = mvs_get_timeout(fcinfo, 1);
+	bool		standby = RecoveryInProgress();
+	MvsDatabase *database = standby ? NULL : mvs_database_if_any();
+
+	/* A snapshot of the whole transaction's sees no later end, and no transaction its own. */
+	if (IsolationUsesXactSnapshot())
+		PG_RETURN_BOOL(mvs_is_stable(GetActiveSnapshot(), version));
+	if (mvs_version_mine() != 0 && mvs_version_mine() <= version)
+		PG_RETURN_BOOL(false);
+	if (!standby && database == NULL)
+		timeout = 0;			/* nobody writes who could settle it */
+	PG_RETURN_BOOL(wait_for(database, version, timeout));
+}
+
+/* ------------------------------------------------------------------------
+ * The row
+ * ------------------------------------------------------------------------ */
+
+/* A copy of the only row, or NULL. */
+static HeapTuple
+find_stable_row(Relation catalog, Snapshot snapshot)
+{
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, snapshot, 0, NULL);
+	HeapTuple	tuple = systable_getnext(scan);
+
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
+int64
+mvs_stable_read(Snapshot snapshot)
+{
+	Oid			table = mvs_catalog_oid(MVS_STABLE, true);
+	Relation	catalog;
+	HeapTuple	tuple;
+	int64		version = 0;
+
+	if (!OidIsValid(table))
+		return 0;
+	catalog = table_open(table, AccessShareLock);
+	tuple = find_stable_row(catalog, snapshot);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+
+		version = DatumGetInt64(heap_getattr(tuple, Anum_stable_version,
+											 RelationGetDescr(catalog), &isnull));
+		heap_freetuple(tuple);
+	}
+	table_close(catalog, AccessShareLock);
+	return version;
+}
+
+BlockNumber
+mvs_stable_write(int64 version)
+{
+	static ItemPointerData place;
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_STABLE, false), RowExclusiveLock);
+	HeapTuple	old = mvs_catalog_fetch(catalog, &place);
+	Datum		values[Natts_stable] = {Int64GetDatum(version), BoolGetDatum(true)};
+	bool		nulls[Natts_stable] = {false};
+	HeapTuple	new = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
+	BlockNumber blocks;
+	bool		isnull;
+
+	if (!HeapTupleIsValid(old))
+		old = find_stable_row(catalog, NULL);
+	if (!HeapTupleIsValid(old))
+		CatalogTupleInsert(catalog, new);
+	else if (DatumGetInt64(heap_getattr(old, Anum_stable_version,
+										RelationGetDescr(catalog), &isnull)) < version)
+		mvs_catalog_update(catalog, &old->t_self, new);
+	else
+		new->t_self = old->t_self;
+	place = new->t_self;
+	blocks = RelationGetNumberOfBlocks(catalog);
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+	return blocks;
+}
+
+/*
+ * When the row is to be written next, that was last written then: soon if versions
+ * have moved, later for a standby; DT_NOEND for nobody.
+ */
+static TimestampTz
+time_to_serve(TimestampTz served_at, bool moved, int64 factor)
+{
+	int64		interval = (int64) Max(mvs_flush_interval, SHORTEST_INTERVAL) * factor;
+
+	if (!moved && !mvs_standby_is_there())
+		return DT_NOEND;
+	if (!moved)
+		interval = Max(interval, mvs_standby_interval);
+	return TimestampTzPlusMilliseconds(served_at, interval);
+}
+
+bool
+mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
+{
+	static TimestampTz served_at = 0;
+	static bool owed = false;	/* the flag was cleared, and the row is not written */
+	static BlockNumber base = 0;	/* blocks when the table was last at rest */
+	static BlockNumber last = 0;
+	static int	rest = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	Oid			table;
+	BlockNumber blocks = last;
+
+	/* Where an old snapshot keeps the dead rows, there are to be fewer of them. */
+	*due_at = time_to_serve(served_at, database->stable_due || owed, last - base + 1);
+	if (*due_at == DT_NOEND ||
+		(now < *due_at && now >= served_at && !at_once))	/* the clock may have stepped back */
+		return false;
+
+	/* First the flag, then the snapshot: who ends in between sets the flag again. */
+	owed = true;
+	mvs_version_stable_served(database);
+	StartTransactionCommand();
+	table = mvs_catalog_oid(MVS_STABLE, true);
+	if (!OidIsValid(table))
+		owed = false;
+	else if (mvs_catalog_lock())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		blocks = mvs_stable_write(mvs_version_stable(database, GetActiveSnapshot(), MVS_NEWEST));
+		PopActiveSnapshot();
+		owed = false;
+	}
+	CommitTransactionCommand();
+	MVS_FAULT("stable-written");
+
+	rest = blocks > last ? 0 : rest + 1;
+	if (rest >= WRITES_AT_REST || blocks < base || base == 0)
+		base = blocks;
+	last = blocks;
+	served_at = GetCurrentTimestamp();
+	*due_at = time_to_serve(served_at, owed || database->stable_due, 1);
+	return true;
+}
+
+/* ------------------------------------------------------------------------
+ * Versions as times
+ * ------------------------------------------------------------------------ */
+
+/* mvstore_version_at(timestamptz): the version that a transaction would have had then. */
+Datum
+mvstore_version_at(PG_FUNCTION_ARGS)
+{
+	TimestampTz time = PG_GETARG_TIMESTAMPTZ(0);
+
+	if (TIMESTAMP_IS_NOEND(time))
+		PG_RETURN_INT64(MVS_NEWEST);
+	if (TIMESTAMP_IS_NOBEGIN(time))
+		PG_RETURN_INT64(0);
+	PG_RETURN_INT64(Max(mvs_version_of_time(time), 0));
+}
+
+/* mvstore_time_of(version): when it was. */
+Datum
+mvstore_time_of(PG_FUNCTION_ARGS)
+{
+	int64		version = mvs_get_version(fcinfo, 0, "version");
+
+	/* All others lie within the range of timestamps, which ends later. */
+	if (version == MVS_NEWEST)
+		PG_RETURN_TIMESTAMPTZ(DT_NOEND);
+	PG_RETURN_TIMESTAMPTZ(mvs_version_to_time(version));
+}

@@ -1,0 +1,287 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl.c
+ *	  The utility hook: commands on whole databases, and those that rewrite tables.
+ *
+ * DROP DATABASE, ALTER DATABASE ... RENAME TO and SET TABLESPACE, and CREATE
+ * DATABASE ... TEMPLATE fail while anybody is connected to the database, be it
+ * a worker that does nothing. So before such a command, if its user has the
+ * right to it, the database's worker is asked to end, and none is started until
+ * the command has ended.
+ *
+ * After VACUUM FULL and CLUSTER, stores whose storage is another one get a full pass.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "miscadmin.h"
+#include "storage/condition_variable.h"
+#include "storage/ipc.h"
+#include "tcop/utility.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "functions/stores.h"
+#include "shared/database.h"
+#include "worker/ddl.h"
+
+/* Milliseconds to wait for a worker to end. */
+#define STOP_TIME 5000
+
+static ProcessUtility_hook_type prev_process_utility = NULL;
+static uint32 wait_event_stop = 0;
+
+/* A slot that a command has its worker kept out of; the slot may go with the database. */
+typedef struct HoldOff
+{
+	MvsDatabase *database;
+	Oid			oid;
+} HoldOff;
+
+static void process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
+							ProcessUtilityContext context, ParamListInfo params,
+							QueryEnvironment *environment, DestReceiver *receiver,
+							QueryCompletion *completion);
+static void next_process_utility(PlannedStmt *statement, const char *query,
+								 bool read_only_tree, ProcessUtilityContext context,
+								 ParamListInfo params, QueryEnvironment *environment,
+								 DestReceiver *receiver, QueryCompletion *completion);
+static bool rewrites_tables(Node *command);
+static const char *exclusive_database(Node *command, bool *copied);
+static bool find_slot_to_clear(Node *command, HoldOff *hold_off);
+static bool may_create_database(void);
+static void begin_hold_off(HoldOff *hold_off);
+static void wait_for_worker(MvsDatabase *database);
+static void end_hold_off(int code, Datum argument);
+
+void
+mvs_ddl_init(void)
+{
+	prev_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}
+
+static void
+next_process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
+					 ProcessUtilityContext context, ParamListInfo params,
+					 QueryEnvironment *environment, DestReceiver *receiver,
+					 QueryCompletion *completion)
+{
+	if (prev_process_utility)
+		prev_process_utility(statement, query, read_only_tree, context, params,
+							 environment, receiver, completion);
+	else
+		standard_ProcessUtility(statement, query, read_only_tree, context, params,
+								environment, receiver, completion);
+}
+
+static void
+process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *environment, DestReceiver *receiver,
+				QueryCompletion *completion)
+{
+	HoldOff		hold_off;
+	bool		rewriting = rewrites_tables(statement->utilityStmt);
+
+	if (!find_slot_to_clear(statement->utilityStmt, &hold_off))
+	{
+		next_process_utility(statement, query, read_only_tree, context, params,
+							 environment, receiver, completion);
+		if (rewriting)
+			mvs_policy_check_storage(InvalidOid);
+		return;
+	}
+
+	begin_hold_off(&hold_off);
+	PG_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(&hold_off));
+	{
+		wait_for_worker(hold_off.database);
+		next_process_utility(statement, query, read_only_tree, context, params,
+							 environment, receiver, completion);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(&hold_off));
+
+	/*
+	 * DROP DATABASE runs in no transaction block: the database is gone for good, and its slot goes
+	 * before anybody may start a worker again.
+	 */
+	if (IsA(statement->utilityStmt, DropdbStmt))
+	{
+		CommandCounterIncrement();
+		if (!SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(hold_off.oid)))
+			mvs_database_forget(hold_off.oid);
+	}
+	end_hold_off(0, PointerGetDatum(&hold_off));
+}
+
+/* Whether a command gives tables new storage with the same rows. */
+static bool
+rewrites_tables(Node *command)
+{
+	ListCell   *cell;
+	bool		full = false;
+
+	if (nodeTag(command) == T_RepackStmt)
+		return true;
+	if (!IsA(command, VacuumStmt))
+		return false;
+	foreach(cell, ((VacuumStmt *) command)->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, "full") == 0)
+			full = defGetBoolean(option);
+	}
+	return full;
+}
+
+/* The database that a command must have for itself, or NULL; copied: as a template. */
+static const char *
+exclusive_database(Node *command, bool *copied)
+{
+	List	   *options = NIL;
+	const char *wanted = NULL;
+	const char *name = NULL;	/* as far as the options say */
+	ListCell   *cell;
+
+	*copied = false;
+	switch (nodeTag(command))
+	{
+		case T_DropdbStmt:
+			return ((DropdbStmt *) command)->dbname;
+		case T_RenameStmt:
+			if (((RenameStmt *) command)->renameType == OBJECT_DATABASE)
+				return ((RenameStmt *) command)->subname;
+			return NULL;
+		case T_AlterDatabaseStmt:
+			options = ((AlterDatabaseStmt *) command)->options;
+			wanted = "tablespace";
+			break;
+		case T_CreatedbStmt:
+			options = ((CreatedbStmt *) command)->options;
+			wanted = "template";
+			name = "template1";
+			*copied = true;
+			break;
+		default:
+			return NULL;
+	}
+
+	foreach(cell, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, wanted) == 0 && option->arg)
+			name = *copied ? defGetString(option) : ((AlterDatabaseStmt *) command)->dbname;
+	}
+	return name;
+}
+
+/* Find the slot of the database whose worker a command needs gone, if the user may run it. */
+static bool
+find_slot_to_clear(Node *command, HoldOff *hold_off)
+{
+	bool		copied;
+	const char *name = exclusive_database(command, &copied);
+	Oid			oid;
+	bool		allowed;
+	HeapTuple	tuple;
+
+	if (name == NULL || mvs_shared == NULL)
+		return false;
+	oid = get_database_oid(name, true);
+	if (!OidIsValid(oid) || (oid == MyDatabaseId && !copied))
+		return false;
+	allowed = mvs_compat_database_owned(oid, GetUserId());
+	if (!allowed && copied)
+	{
+		tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(oid));
+		allowed = HeapTupleIsValid(tuple) &&
+			((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+		if (HeapTupleIsValid(tuple))
+			ReleaseSysCache(tuple);
+	}
+	if (copied && !may_create_database())
+		allowed = false;
+	hold_off->oid = oid;
+	hold_off->database = allowed ? mvs_database_find(oid) : NULL;
+	return hold_off->database != NULL;
+}
+
+/* Whether the current user may create databases. */
+static bool
+may_create_database(void)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	bool		allowed;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	allowed = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb || superuser();
+	ReleaseSysCache(tuple);
+	return allowed;
+}
+
+/* Have the worker of a database end, and none started until as many have ended it as began it. */
+static void
+begin_hold_off(HoldOff *hold_off)
+{
+	MvsDatabase *database = hold_off->database;
+	int			proc = -1;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	if (database->oid == hold_off->oid)
+	{
+		database->hold_offs++;
+		proc = database->worker_proc;
+	}
+	LWLockRelease(database->queue_lock);
+	mvs_wake_proc(proc);
+}
+
+/* Wait until the worker of a database has ended. */
+static void
+wait_for_worker(MvsDatabase *database)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STOP_TIME);
+
+	ConditionVariablePrepareToSleep(&database->progress);
+	while (database->worker_pid != 0)
+	{
+		int64		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+
+		if (left <= 0)
+			break;				/* the command itself will say what is in its way */
+		(void) ConditionVariableTimedSleep(&database->progress, left,
+										   mvs_compat_wait_event(&wait_event_stop,
+																 "MvstoreStopWorker"));
+	}
+	ConditionVariableCancelSleep();
+}
+
+static void
+end_hold_off(int code, Datum argument)
+{
+	HoldOff    *hold_off = (HoldOff *) DatumGetPointer(argument);
+	MvsDatabase *database = hold_off->database;
+	bool		wanted = false;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	if (database->oid == hold_off->oid)
+		wanted = --database->hold_offs == 0 && database->worker_pid == 0 &&
+			database->worker_state != MVS_WORKER_NONE;
+	LWLockRelease(database->queue_lock);
+	if (wanted)
+		mvs_wake_proc(mvs_shared->launcher_proc);
+}

@@ -1,0 +1,443 @@
+/*-------------------------------------------------------------------------
+ *
+ * drop.c
+ *	  Dropping entries of one store in one transaction of the worker.
+ *
+ * Locks, in this order and none of them waited for: that of a pause; the store's
+ * table, ROW EXCLUSIVE; the store's drop lock; then the snapshot is taken by which
+ * everything is judged. What the horizon of that snapshot does not cover stays.
+ * Deletions go straight to the table access method: no trigger, no expression
+ * of an index, nothing of the user's runs.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "mvstore.h"
+#include "shared/fault.h"
+#include "store/floor.h"
+#include "store/pin.h"
+#include "version/stable.h"
+#include "version/version.h"
+#include "worker/drop.h"
+#include "worker/worker.h"
+
+/*
+ * What is known to be gone. Where an old snapshot keeps vacuum, and the index
+ * itself, from forgetting what was dropped, a key that is dropped from again and
+ * again has ever more dead entries before its oldest one. So for a key that had
+ * many of them it is noted where the oldest was found, and the next look begins
+ * there. Notes do not last long: rows that were written by something else than
+ * mvstore may lie below. So a pass, which is to meet these, begins without notes;
+ * and those of a transaction that failed know of drops that were none. Keys are
+ * known by 64 bits of hash; where two share one, entries stay until the notes are
+ * thrown away.
+ */
+#define NOTE_FROM 32			/* dead entries */
+#define NOTE_LIMIT 100000		/* keys */
+#define NOTE_TIME 60000			/* milliseconds */
+
+typedef struct OldestNote
+{
+	uint64		key;
+	int64		version;
+	char		status;
+} OldestNote;
+
+#define SH_PREFIX notes
+#define SH_ELEMENT_TYPE OldestNote
+#define SH_KEY_TYPE uint64
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) ((uint32) (key))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+static notes_hash *notes = NULL;
+static bool under_way = false;	/* a drop has begun, and not committed */
+
+static void end_transaction(XactEvent event, void *argument);
+static void add_entry(MvsDrop *drop, const MvsEntry *entry);
+static void describe_head(MvsKeyEntries *entries, const MvsEntry *entry);
+static void swap_entries(MvsKeyEntries *entries, int i, int j);
+
+/* However a transaction of the worker has ended: nobody is to pass by its number any more. */
+static void
+end_transaction(XactEvent event, void *argument)
+{
+	if ((event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) && mvs_worker.database)
+		pg_atomic_write_u64(&mvs_worker.database->worker_xid, 0);
+}
+
+MvsDropState
+mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
+{
+	static bool registered = false;
+	bool		locked;
+
+	if (!registered)
+		RegisterXactCallback(end_transaction, NULL);
+	registered = true;
+
+	/* The last one has failed? */
+	if (under_way)
+		mvs_drop_forget_notes();
+	under_way = true;
+
+	memset(drop, 0, sizeof(MvsDrop));
+	drop->database = database;
+	drop->oid = store;
+	drop->noted = MVS_NEWEST;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+
+	/* With the lock, no pause can begin; and who has begun one may rely on it. */
+	if (!mvs_pause_lock(ExclusiveLock, false))
+		return MVS_DROP_LOCKED;
+	if (database->paused)
+		return MVS_DROP_PAUSED;
+	if (!mvs_store_try_open(&drop->store, store, &locked))
+		return locked ? MVS_DROP_LOCKED : MVS_DROP_GONE;
+	if (!mvs_drop_lock(store, MVS_DROP_LOCK_STORE, false))
+	{
+		mvs_store_close(&drop->store);
+		return MVS_DROP_LOCKED;
+	}
+
+	MVS_FAULT("drop-locked");
+	mvs_store_refuse_unguarded(&drop->store);
+	CheckCmdReplicaIdentity(drop->store.heap, CMD_DELETE);	/* or it would not be published */
+	drop->exchanged = (drop->store.info.storage != drop->store.heap->rd_rel->relfilenode);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	drop->stable = mvs_version_stable(database, GetActiveSnapshot(), MVS_NEWEST);
+	drop->horizon = Min(drop->stable, mvs_pin_lowest(mvs_pin_read(database, GetActiveSnapshot()), store));
+	drop->now = mvs_version_now(database);
+	drop->notes.old = drop->now - Max(drop->store.info.policy.keep_for, 0);
+	mvs_cursor_open(&drop->cursor, &drop->store, GetActiveSnapshot());
+	return MVS_DROP_READY;
+}
+
+void
+mvs_drop_forget_notes(void)
+{
+	if (notes)
+		notes_destroy(notes);
+	notes = NULL;
+}
+
+/* Throw the notes away when they are old, or many, or the past was written. */
+static void
+check_notes(MvsDrop *drop)
+{
+	static TimestampTz made_at;
+	static uint64 past_writes;
+
+	if (notes && notes->members < NOTE_LIMIT && past_writes == drop->database->past_writes &&
+		!TimestampDifferenceExceeds(made_at, GetCurrentTransactionStartTimestamp(), NOTE_TIME))
+		return;
+	mvs_drop_forget_notes();
+	notes = notes_create(TopMemoryContext, 256, NULL);
+	made_at = GetCurrentTransactionStartTimestamp();
+	past_writes = drop->database->past_writes;
+}
+
+void
+mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
+{
+	MvsKeyEntries *entries = &drop->entries;
+	int64		limit = (int64) keep + MVS_DROP_LIMIT + 1;
+	uint64		hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(key),
+										   VARSIZE_ANY_EXHDR(key), drop->oid);
+	int64		kept = 0;		/* entries that are newer than the horizon */
+	OldestNote *note;
+	MvsEntry	entry;
+	bool		found;
+
+	check_notes(drop);
+	note = notes_lookup(notes, hash);
+	mvs_drop_collect_begin(drop);
+	found = mvs_cursor_find_oldest(&drop->cursor, key, note ? note->version : 0, &entry);
+	if (found && drop->cursor.skipped >= NOTE_FROM)
+	{
+		bool		known;
+
+		notes_insert(notes, hash, &known)->version = entry.version;
+	}
+	for (; found && entries->history.count < limit && kept <= keep;
+		 found = mvs_cursor_next_newer(&drop->cursor, &entry))
+	{
+		CHECK_FOR_INTERRUPTS();
+		add_entry(drop, &entry);
+		describe_head(entries, &entry);
+		kept += (entry.version > drop->horizon);
+	}
+	if (note && !found && (entries->history.tombstone || entries->history.expires != MVS_NEWEST))
+	{
+		/* Before a key is purged, all of it is to be known for sure. */
+		(void) notes_delete(notes, hash);
+		mvs_drop_collect(drop, key, keep);
+		return;
+	}
+	entries->more = found && kept <= keep;
+	if (found && mvs_cursor_find(&drop->cursor, key, MVS_NEWEST, &entry))
+	{
+		entries->whole = false;
+		add_entry(drop, &entry);
+		describe_head(entries, &entry);
+	}
+	for (int i = 0, j = entries->history.count - 1; i < j; i++, j--)
+		swap_entries(entries, i, j);
+}
+
+void
+mvs_drop_collect_begin(MvsDrop *drop)
+{
+	drop->entries.history.count = 0;
+	drop->entries.whole = true;
+	drop->entries.more = false;
+}
+
+void
+mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry)
+{
+	if (drop->entries.history.count == 0)
+		describe_head(&drop->entries, entry);
+	add_entry(drop, entry);
+}
+
+bool
+mvs_drop_is_full(const MvsDrop *drop)
+{
+	/* A second's worth at most, where so many a second are allowed. */
+	return drop->tally.entries >= MVS_DROP_LIMIT || drop->read >= MVS_READ_LIMIT ||
+		(mvs_drop_rate_limit > 0 && drop->tally.entries >= mvs_drop_rate_limit);
+}
+
+/* Add an entry behind the others. */
+static void
+add_entry(MvsDrop *drop, const MvsEntry *entry)
+{
+	MvsKeyEntries *entries = &drop->entries;
+	int			i = entries->history.count;
+
+	if (i == entries->space)
+	{
+		int			space = Max(entries->space * 2, 64);
+
+		if (entries->space == 0)
+		{
+			entries->versions = palloc(space * sizeof(int64));
+			entries->tids = palloc(space * sizeof(ItemPointerData));
+			entries->bytes = palloc(space * sizeof(int64));
+		}
+		else
+		{
+			entries->versions = repalloc_huge(entries->versions, space * sizeof(int64));
+			entries->tids = repalloc_huge(entries->tids, space * sizeof(ItemPointerData));
+			entries->bytes = repalloc_huge(entries->bytes, space * sizeof(int64));
+		}
+		entries->space = space;
+		entries->history.versions = entries->versions;
+	}
+	entries->versions[i] = entry->version;
+	entries->tids[i] = entry->tid;
+	entries->bytes[i] = mvs_cursor_bytes(&drop->cursor, entry);
+	entries->history.count++;
+}
+
+/* Note what the rules want to know of the head. */
+static void
+describe_head(MvsKeyEntries *entries, const MvsEntry *entry)
+{
+	entries->history.tombstone = entry->tombstone;
+	entries->history.expires = mvs_entry_expires(entry);
+}
+
+static void
+swap_entries(MvsKeyEntries *entries, int i, int j)
+{
+	int64		version = entries->versions[i];
+	ItemPointerData tid = entries->tids[i];
+	int64		bytes = entries->bytes[i];
+
+	entries->versions[i] = entries->versions[j];
+	entries->tids[i] = entries->tids[j];
+	entries->bytes[i] = entries->bytes[j];
+	entries->versions[j] = version;
+	entries->tids[j] = tid;
+	entries->bytes[j] = bytes;
+}
+
+MvsDroppable
+mvs_drop_policy(MvsDrop *drop, const bytea *key)
+{
+	const MvsHistory *history = &drop->entries.history;
+	const MvsPolicy *policy = &drop->store.info.policy;
+	MvsDroppable droppable = mvs_rule_policy(history, policy, drop->now);
+
+	if (droppable.purge && !drop->entries.whole && droppable.first == history->count &&
+		mvs_rule_end(history, 0) <= drop->horizon)
+	{
+		mvs_drop_collect(drop, key, PG_INT32_MAX);
+		droppable = mvs_rule_policy(history, policy, drop->now);
+	}
+	return droppable;
+}
+
+MvsVerdict
+mvs_drop_judge(const MvsDrop *drop, MvsDroppable droppable)
+{
+	/* Not the head before what was not collected, nor what has its successor there. */
+	if (!drop->entries.whole)
+	{
+		droppable.first = Max(droppable.first, 2);
+		droppable.purge = false;
+	}
+	return mvs_rule_judge(&drop->entries.history, droppable, drop->horizon);
+}
+
+/* Make sure that the entries from one to another can be deleted, but the last, which shows. */
+static bool
+lock_entries(MvsDrop *drop, int from, int to)
+{
+	for (int i = from; i < to - 1; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!mvs_entry_lock(&drop->store, &drop->entries.tids[i], false))
+			return false;
+	}
+	return true;
+}
+
+int
+mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict)
+{
+	MvsKeyEntries *entries = &drop->entries;
+	int			left = entries->history.count;
+	int			together = Min(verdict->together, left);
+
+	if (verdict->first == entries->history.count)
+		return left;
+
+	/* Writers that meet our deletions need not wait for us. */
+	pg_atomic_write_u64(&drop->database->worker_xid,
+						U64FromFullTransactionId(GetTopFullTransactionId()));
+
+	/* Oldest first, so that what stays is always the newest part. */
+	while (left > verdict->first)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (left == together && !lock_entries(drop, verdict->first, together))
+			break;
+		if (!mvs_entry_delete(&drop->store, &entries->tids[left - 1], left < together))
+			break;
+		left--;
+		drop->tally.entries++;
+		drop->tally.bytes += entries->bytes[left];
+		MVS_FAULT("entry-deleted");
+	}
+	if (left < entries->history.count)
+	{
+		drop->floor = Max(drop->floor, mvs_rule_end(&entries->history, left));
+
+		/* The same key may come again in this transaction. */
+		CommandCounterIncrement();
+		UpdateActiveSnapshotCommandId();
+	}
+	if (left == 0)				/* then it was the whole key */
+	{
+		drop->tally.purged++;
+		if (!entries->history.tombstone)
+			drop->tally.expired++;
+	}
+	return left;
+}
+
+void
+mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, MvsDroppable droppable)
+{
+	MvsHistory *history = &drop->entries.history;
+	const MvsPolicy *policy = &drop->store.info.policy;
+	bool		limited = policy->keep_versions > 0 || policy->keep_for >= 0;
+	MvsVerdict	verdict = mvs_drop_judge(drop, droppable);
+	int			pending = mvs_rule_pending(history, policy, drop->now);
+
+	/* What only a foreign key keeps goes when that has gone. */
+	if (drop->store.info.referenced && verdict.first < history->count)
+		mvs_notes_add(&drop->notes, key, length, mvs_rule_end(history, verdict.first),
+					  !drop->entries.whole);
+	for (int i = verdict.first - 1; i >= 0; i--)
+	{
+		int64		end = mvs_rule_end(history, i);
+
+		/*
+		 * The successor of the newest of the oldest is not known: too early does no harm. Where
+		 * nothing older stays, the key is to be looked at again at once; but where nothing goes
+		 * before the head, that would be for ever.
+		 */
+		if (!drop->entries.whole && limited && i == 1)
+			end = history->versions[1];
+		/* Too young, or kept by the horizon alone. */
+		else if ((i >= pending && i < droppable.first && (i > 0 || !droppable.purge)) ||
+				 end == MVS_NEWEST)
+			continue;
+		mvs_notes_add(&drop->notes, key, length, end, !drop->entries.whole);
+		if (end > drop->horizon && end <= drop->notes.old)
+			drop->left = Max(drop->left, drop->entries.whole ? end : drop->notes.old);
+		if (!drop->entries.whole)
+			break;				/* whoever comes for this one sees what is next */
+	}
+}
+
+void
+mvs_drop_commit(MvsDrop *drop, MvsDropState state)
+{
+	if (state == MVS_DROP_READY)
+	{
+		mvs_cursor_close(&drop->cursor);
+		if (drop->floor > 0)
+		{
+			/* Who sees a floor knows a stable version at or above it. */
+			mvs_floor_raise(drop->oid, drop->floor);
+			mvs_stable_write(drop->stable);
+		}
+		MVS_FAULT("floor-raised");
+		drop->noted = mvs_calendar_write(drop->oid, &drop->notes);
+		PopActiveSnapshot();
+		mvs_store_close(&drop->store);
+	}
+	CommitTransactionCommand();
+	under_way = false;
+	MVS_FAULT_NO_ERROR("drop-committed");
+
+	mvs_worker_dropped(drop->tally.entries);
+	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->tally.swept > 0)
+	{
+		mvs_stats_prepare(drop->oid);
+		mvs_stats_tally(drop->oid, &drop->tally);
+	}
+	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->merged > 0)
+	{
+		LWLockAcquire(drop->database->queue_lock, LW_EXCLUSIVE);
+		drop->database->stats.entries += drop->tally.entries;
+		drop->database->stats.bytes += drop->tally.bytes;
+		drop->database->stats.merged += drop->merged;
+		drop->database->stats.keys_due += drop->tally.keys_due;
+		LWLockRelease(drop->database->queue_lock);
+	}
+	pgstat_report_stat(false);
+}

@@ -1,0 +1,122 @@
+/*-------------------------------------------------------------------------
+ *
+ * drop.h
+ *	  Dropping entries of one store in one transaction of the worker.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_DROP_H
+#define MVSTORE_DROP_H
+
+#include "postgres.h"
+
+#include "shared/counters.h"
+#include "shared/database.h"
+#include "store/calendar.h"
+#include "store/entry.h"
+#include "store/rule.h"
+#include "store/store.h"
+
+/*
+ * Entries that a transaction drops, more or less, so that none lasts for long.
+ * Some 10 ms worth of deletes. With mvstore.drop_rate_limit it may be fewer.
+ */
+#define MVS_DROP_LIMIT 5000
+
+/* Entries of ranges that it reads, likewise. */
+#define MVS_READ_LIMIT 20000
+
+/* The entries of one key that a snapshot sees, newest first: all, or the head and the oldest. */
+typedef struct MvsKeyEntries
+{
+	MvsHistory	history;
+	bool		whole;			/* all of them */
+	bool		more;			/* of the oldest, too, not all */
+	int			space;
+	int64	   *versions;
+	ItemPointerData *tids;
+	int64	   *bytes;
+} MvsKeyEntries;
+
+/* A drop under way. */
+typedef struct MvsDrop
+{
+	MvsDatabase *database;
+	Oid			oid;
+	MvsStore	store;
+	MvsCursor	cursor;
+	MvsKeyEntries entries;
+	bool		exchanged;		/* the store needs a full pass, in another storage */
+	int64		stable;			/* by the transaction's snapshot */
+	int64		horizon;		/* that, or the lowest pin */
+	int64		now;
+	int64		floor;			/* to be raised to; 0: nothing went */
+	int64		left;			/* no noted end that only the horizon keeps is beyond; 0: none */
+	int64		read;			/* entries of ranges that were read */
+	int64		merged;			/* requests beyond the first of their key */
+	MvsNotes	notes;			/* for the calendar */
+	int64		noted;			/* lowest end there, once it is written; MVS_NEWEST: none */
+	MvsTally	tally;
+} MvsDrop;
+
+typedef enum MvsDropState
+{
+	MVS_DROP_READY,
+	MVS_DROP_GONE,				/* there is no such store */
+	MVS_DROP_LOCKED,			/* somebody has it locked: try later */
+	MVS_DROP_PAUSED				/* a pause has begun */
+} MvsDropState;
+
+/*
+ * Starts a transaction and gets a store ready, waiting for no lock. Whatever
+ * the answer, mvs_drop_commit() ends the transaction.
+ */
+extern MvsDropState mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store);
+
+/* Forgets where the oldest entries of keys were found: others may lie below. */
+extern void mvs_drop_forget_notes(void);
+
+/*
+ * Collects the entries of a key; if they are very many, only the head and so
+ * many of the oldest that MVS_DROP_LIMIT of these are not among the newest
+ * "keep". The rules hold for them too: in what is left out nothing goes that
+ * these keep. Nor is more collected than tells what the horizon keeps, so what it
+ * costs to look at a key again and again follows what goes.
+ */
+extern void mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep);
+
+/* Collects them one by one, newest first. */
+extern void mvs_drop_collect_begin(MvsDrop *drop);
+extern void mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry);
+
+/* Whether the transaction has done enough. */
+extern bool mvs_drop_is_full(const MvsDrop *drop);
+
+/*
+ * What the store's policy makes droppable of the key, which was collected. Where a
+ * purge cannot begin with what goes by itself, collects all of it.
+ */
+extern MvsDroppable mvs_drop_policy(MvsDrop *drop, const bytea *key);
+
+/* What goes of that, by the transaction's horizon. */
+extern MvsVerdict mvs_drop_judge(const MvsDrop *drop, MvsDroppable droppable);
+
+/*
+ * Has it go, oldest first. Where somebody has an entry locked, that one stays with
+ * all newer ones: the first entry that has gone.
+ */
+extern int	mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict);
+
+/*
+ * Notes in the calendar what of the collected key waits for its age, by the
+ * store's policy, or for the horizon.
+ */
+extern void mvs_drop_note_pending(MvsDrop *drop, const char *key, int length,
+								  MvsDroppable droppable);
+
+/* Raises the floor, writes the calendar, commits and counts. */
+extern void mvs_drop_commit(MvsDrop *drop, MvsDropState state);
+
+#endif							/* MVSTORE_DROP_H */

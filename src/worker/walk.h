@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * walk.h
+ *	  Walking over many keys of a store, in slices of a transaction each.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_WALK_H
+#define MVSTORE_WALK_H
+
+#include "postgres.h"
+
+#include "store/entry.h"
+#include "worker/drop.h"
+
+/* Where a walk is; zeroed, at the first key of the store. */
+typedef struct MvsWalk
+{
+	MvsKeyBuffer next;			/* where it goes on, if begun */
+	bool		begun;
+	bool		key_big;		/* next has so many entries that it takes slices of its own */
+} MvsWalk;
+
+typedef enum MvsWalkState
+{
+	MVS_WALK_MORE,				/* there are more keys */
+	MVS_WALK_DONE,
+	MVS_WALK_LOCKED				/* somebody has an entry locked: try this slice again */
+} MvsWalkState;
+
+/*
+ * What is done with each key, whose entries are collected in drop->entries; false
+ * where a lock is in the way.
+ */
+typedef bool (*MvsKeyWork) (MvsDrop *drop, const bytea *key, void *argument);
+
+/* Puts a walk at a key, or with NULL at the first. Its memory is the context's. */
+extern void mvs_walk_begin(MvsWalk *walk, const bytea *from, MemoryContext context);
+
+/*
+ * Goes from key to key, up to but without "to" (NULL: the end), until the slice is
+ * full. "keep" entries of a key stay for sure. To seen is added how many were read.
+ */
+extern MvsWalkState mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep,
+								   MvsKeyWork work, void *argument, MemoryContext context,
+								   int64 *seen);
+
+/* Frees what it has. */
+extern void mvs_walk_end(MvsWalk *walk);
+
+#endif							/* MVSTORE_WALK_H */

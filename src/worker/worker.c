@@ -1,0 +1,1061 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  The drop worker of a database: batches, sweeps, and sleep.
+ *
+ * The worker takes requests from the queue in batches (batch.c), and sweeps the
+ * stores of which only a sweep can tell (sweep.c). When it ends, however it
+ * ends, what it keeps goes back to the queue; for what has no room there,
+ * explicit requests are in the journal, and the stores of the others are marked.
+ *
+ * It sleeps on its latch with no transaction open, and with no timeout unless
+ * something is to happen at a known time.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "functions/operate.h"
+#include "mvstore.h"
+#include "queue/queue.h"
+#include "shared/database.h"
+#include "shared/fault.h"
+#include "shared/standby.h"
+#include "store/pin.h"
+#include "version/stable.h"
+#include "version/version.h"
+#include "worker/batch.h"
+#include "worker/launcher.h"
+#include "worker/left.h"
+#include "worker/maintain.h"
+#include "worker/sweep.h"
+#include "worker/worker.h"
+
+/* Milliseconds: the first delay after an error and after a lock; the longest. */
+#define ERROR_DELAY 1000
+#define LOCK_DELAY 50
+#define MAX_DELAY 60000
+#define MAX_LOCK_DELAY 2000
+
+/* Milliseconds without work after which the worker ends, the second where there are no stores. */
+#define IDLE_EXIT 300000
+#define VACANT_EXIT 1000
+
+/* Milliseconds without work after which it makes room for one that is wanted elsewhere. */
+#define ROTATE_TIME 1000
+
+/* Milliseconds that SIGTERM leaves for what is due. */
+#define SHUTDOWN_TIME 5000
+
+/*
+ * What the worker does besides batches and sweeps, which look after themselves. Each is
+ * tried by itself: what is wrong with one table of the catalog is in the way of nothing
+ * else.
+ */
+typedef enum Step
+{
+	STEP_STABLE,				/* write the row of mvstore_stable */
+	STEP_PAUSE,					/* see whether drops are paused */
+	STEP_CALENDAR,				/* see which stores have one */
+	STEP_PINS,					/* see which there are */
+	STEP_MARKS,					/* take marks over */
+	STEP_JOURNAL,				/* work off what stands in the journal */
+	STEP_MAINTAIN				/* have stores vacuumed */
+} Step;
+
+static struct
+{
+	TimestampTz due_at;			/* not tried before; 0: when there is something to do */
+	int			tries;			/* that failed, in a row */
+	char		error[MVS_ERROR_LENGTH];	/* of the last */
+}			steps[STEP_MAINTAIN + 1];
+
+MvsWorker	mvs_worker = {.journal_sequence = PG_UINT64_MAX};
+
+static MemoryContext loop_context;
+static TimestampTz claimed_at;
+static TimestampTz idle_since;	/* of drops */
+static TimestampTz served_at = 0;	/* when it last did something for readers */
+static TimestampTz give_way_until = 0;	/* set: ends to make room, with nothing due before */
+static bool calendar_known = false;
+static bool pins_known = false;
+static bool pause_known = false;
+static double rate_debt = 0;	/* entries dropped that mvstore.drop_rate_limit has yet to allow */
+static TimestampTz rate_debt_at = 0;	/* as of then */
+static TimestampTz stable_due_at;	/* when mvstore_stable is to be written; DT_NOEND: not */
+static volatile sig_atomic_t got_sigterm = false;
+static volatile sig_atomic_t waiting = false;	/* for a lock on the catalog */
+static uint32 wait_event_main = 0;
+
+static void handle_sigterm(SIGNAL_ARGS);
+static void forget_requests(void);
+static void review_use(void);
+static bool claim_slot(void);
+static void release_slot(int code, Datum argument);
+static bool extension_is_here(bool *matches);
+static void work(void);
+static void last_effort(void);
+static void try_step(Step step, bool (*action) (void));
+static bool write_stable(void);
+static bool load_pause(void);
+static bool load_calendar(void);
+static bool load_pins(void);
+static bool take_marks(void);
+static bool run_journal(void);
+static bool maintain(void);
+static bool drops_stand(void);
+static TimestampTz next_step(void);
+static void wait_for_update(void);
+static bool is_trouble(const MvsTrouble *trouble, Oid store, bool locked, const char *message);
+static void add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked,
+						const char *message, int64 requests);
+static TimestampTz throttled_until(void);
+static TimestampTz time_of_next_try(void);
+static void sleep_until_needed(void);
+static TimestampTz delay_until(int tries, int first, int longest);
+
+/* ------------------------------------------------------------------------
+ * Life
+ * ------------------------------------------------------------------------ */
+
+/* SIGTERM: finish what is due. A second one is an order; so is one that meets us waiting. */
+static void
+handle_sigterm(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	if (got_sigterm || waiting)
+		MVS_COMPAT_DIE();
+	got_sigterm = true;
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+/*
+ * The settings that change what our processes do or see, with the values that they have
+ * there: whatever ALTER DATABASE, ALTER ROLE, even for superusers, or the configuration
+ * file say.
+ *
+ * Of the others, so they are the operator's: what VACUUM goes by (freeze ages, cost
+ * limits, memory), how the log is written and WAL is, how I/O is done and measured. And
+ * these mean nothing here: what the planner goes by, as no query is planned; how values
+ * and times are written and read, as none are; where and how tables are made, as none
+ * are; timeouts of idle sessions and all about clients. Triggers do not fire.
+ */
+static const char *const pinned_settings[][2] = {
+	/* Who we are: a role's rights are not enough for VACUUM. */
+	{"role", "none"},
+	{"row_security", "off"},
+	{"search_path", "pg_catalog, pg_temp"},
+	{"session_replication_role", "origin"},
+	/* How transactions run. */
+	{"default_transaction_deferrable", "off"},
+	{"default_transaction_isolation", "read committed"},
+	{"default_transaction_read_only", "off"},
+	/* A request and its work come back together after a crash. */
+	{"synchronous_commit", "off"},
+	/* What ends them, and us: an error is one store's. */
+	{"exit_on_error", "off"},
+	{"idle_in_transaction_session_timeout", "0"},
+	{"lock_timeout", "0"},
+	{"statement_timeout", "0"},
+	{"transaction_timeout", "0"},
+	/* Damaged pages are errors, lest newer entries be missed, and older ones go. */
+	{"ignore_checksum_failure", "off"},
+	{"zero_damaged_pages", "off"},
+	/* Dead entries that nobody counts are vacuumed never, or for ever. */
+	{"track_counts", "on"},
+};
+
+void
+mvs_worker_connect(Oid database)
+{
+	/* Before, so that ALTER DATABASE and ALTER ROLE do not count from the first access on. */
+	for (int i = 0; i < lengthof(pinned_settings); i++)
+		if (GetConfigOption(pinned_settings[i][0], true, false) != NULL)
+			SetConfigOption(pinned_settings[i][0], pinned_settings[i][1],
+							PGC_SUSET, PGC_S_OVERRIDE);
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+
+	/* That of the session takes a look at roles, so it can only be set now. */
+	StartTransactionCommand();
+	SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false),
+					PGC_SUSET, PGC_S_OVERRIDE);
+	CommitTransactionCommand();
+}
+
+void
+mvs_worker_main(Datum argument)
+{
+	bool		matches;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, handle_sigterm);
+	BackgroundWorkerUnblockSignals();
+
+	/* Registered first, so that it runs when locks and the connection are gone. */
+	before_shmem_exit(release_slot, (Datum) 0);
+	mvs_worker_connect(DatumGetObjectId(argument));
+	mvs_catalog_never_wait();
+
+	mvs_worker.context = AllocSetContextCreate(TopMemoryContext, "mvstore worker",
+											   ALLOCSET_DEFAULT_SIZES);
+	loop_context = AllocSetContextCreate(TopMemoryContext, "mvstore worker loop",
+										 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(loop_context);
+	if (!extension_is_here(&matches))
+	{
+		forget_requests();
+		proc_exit(0);
+	}
+	if (!claim_slot())
+		proc_exit(0);
+	MVS_FAULT("worker-claimed");
+	if (!matches)
+		wait_for_update();
+	if (mvs_worker_is_stopping())
+		proc_exit(0);
+
+	PG_TRY();
+	{
+		work();
+		if (got_sigterm)
+			last_effort();
+	}
+	PG_CATCH();
+	{
+		/* What nobody expects ends the process; whoever looks is to see why. */
+		(void) mvs_worker_note_error(true);
+		proc_exit(1);
+	}
+	PG_END_TRY();
+	proc_exit(0);
+}
+
+/* What the worker does until it is to end. */
+static void
+work(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+	bool		sweeps_first = false;
+
+	/* Shared memory is new: what it held is in the journal, and in the stores: see take_marks(). */
+	if (!database->swept)
+	{
+		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+		database->journal_wanted = true;
+		LWLockRelease(database->queue_lock);
+	}
+
+	claimed_at = idle_since = GetCurrentTimestamp();
+	for (;;)
+	{
+		bool		busy = false;
+
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(loop_context);
+		MemoryContextReset(loop_context);
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (mvs_worker_is_stopping())
+			return;
+
+		try_step(STEP_STABLE, write_stable);
+		try_step(STEP_PAUSE, load_pause);
+		try_step(STEP_CALENDAR, load_calendar);
+		try_step(STEP_PINS, load_pins);
+		try_step(STEP_MARKS, take_marks);
+		if (database->recheck)
+			mvs_batch_recheck();
+		if (!drops_stand() && throttled_until() == 0)
+		{
+			mvs_left_take_up();
+			try_step(STEP_JOURNAL, run_journal);
+			/* With a rate limit, the first may leave nothing to the second. */
+			if (sweeps_first)
+				busy = mvs_sweep_run();
+			if (throttled_until() == 0)
+				busy |= mvs_batch_run(false);
+			if (!sweeps_first && throttled_until() == 0)
+				busy |= mvs_sweep_run();
+			sweeps_first = mvs_drop_rate_limit > 0 && !sweeps_first;
+		}
+		try_step(STEP_MAINTAIN, maintain);
+		if (busy)
+			idle_since = GetCurrentTimestamp();
+		else
+			sleep_until_needed();
+	}
+}
+
+/* After SIGTERM; what it does not reach is not lost. */
+static void
+last_effort(void)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_TIME);
+
+	while (GetCurrentTimestamp() < deadline && !drops_stand() && throttled_until() == 0 &&
+		   mvs_batch_run(true))
+		CHECK_FOR_INTERRUPTS();
+	(void) mvs_stable_serve(mvs_worker.database, true, &stable_due_at);
+}
+
+/* ------------------------------------------------------------------------
+ * Steps
+ *
+ * Each sees whether there is something to do; false where a lock is in the way.
+ * ------------------------------------------------------------------------ */
+
+/* Try one, if it is not to wait after an error or a lock. */
+static void
+try_step(Step step, bool (*action) (void))
+{
+	int			tries = steps[step].tries;
+	volatile bool done = false;
+	volatile bool failed = false;
+
+	if (steps[step].due_at > GetCurrentTimestamp())
+		return;
+	PG_TRY();
+	{
+		done = action();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(loop_context);
+		waiting = false;
+		failed = mvs_worker_note_error(tries == 0);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(loop_context);
+
+	if (failed)
+		strlcpy(steps[step].error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
+	steps[step].tries = failed ? tries + 1 : 0;
+	steps[step].due_at = failed ? mvs_worker_error_delay(tries) :
+		done ? 0 : mvs_worker_lock_delay(0);
+	if (failed || tries > 0)
+		mvs_worker_report();
+}
+
+static bool
+write_stable(void)
+{
+	if (mvs_stable_serve(mvs_worker.database, false, &stable_due_at))
+		served_at = GetCurrentTimestamp();
+	return true;				/* of a lock stable_due_at tells */
+}
+
+static bool
+load_pause(void)
+{
+	if (pause_known && !mvs_worker.database->pause_changed)
+		return true;
+	pause_known = false;
+	mvs_pause_load(mvs_worker.database);
+	return pause_known = true;
+}
+
+static bool
+load_calendar(void)
+{
+	if (calendar_known)
+		return true;
+	calendar_known = mvs_sweep_load();
+	mvs_worker_report();
+	return calendar_known;
+}
+
+static bool
+load_pins(void)
+{
+	if (pins_known && !mvs_worker.database->pins_changed &&
+		mvs_pin_next_expiry() > GetCurrentTimestamp())
+		return true;
+	pins_known = false;
+	pins_known = mvs_pin_load(mvs_worker.database, mvs_worker.context);
+	mvs_worker_report();
+	ConditionVariableBroadcast(&mvs_worker.database->progress);
+	return pins_known;
+}
+
+static bool
+take_marks(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+
+	if (!database->swept)
+	{
+		mvs_sweep_all(0);
+		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+		database->swept = true;
+		LWLockRelease(database->queue_lock);
+		mvs_worker_report();
+	}
+	mvs_sweep_take_marks();
+	return true;
+}
+
+static bool
+run_journal(void)
+{
+	if (!mvs_batch_journal_is_due())
+		return true;
+	mvs_batch_run_journal();
+
+	/* That is wanted at first, and when stores have gone. */
+	review_use();
+	return true;
+}
+
+static bool
+maintain(void)
+{
+	mvs_maintain(TimestampDifferenceExceeds(idle_since, GetCurrentTimestamp(), ROTATE_TIME));
+	return true;				/* of a lock mvs_maintain_due() tells */
+}
+
+/* Whether nothing is dropped: drops are paused, or perhaps. */
+static bool
+drops_stand(void)
+{
+	return !pause_known || mvs_worker.database->paused;
+}
+
+/* When the next one is to be tried again; DT_NOEND: none has met an error, or a lock. */
+static TimestampTz
+next_step(void)
+{
+	TimestampTz next = DT_NOEND;
+
+	for (int i = 0; i < lengthof(steps); i++)
+	{
+		/* One is only tried when something may be dropped. */
+		if (steps[i].due_at != 0 && (i != STEP_JOURNAL || (!drops_stand() && throttled_until() == 0)))
+			next = Min(next, steps[i].due_at);
+	}
+	return next;
+}
+
+/* ------------------------------------------------------------------------
+ * Coming and going
+ * ------------------------------------------------------------------------ */
+
+/* Whether the database has the extension; in matches is told whether in our version. */
+static bool
+extension_is_here(bool *matches)
+{
+	char	   *version;
+	bool		here;
+
+	StartTransactionCommand();
+	version = mvs_extension_version();
+	*matches = version && strcmp(version, MVS_SQL_VERSION) == 0;
+	/* The slot's clock is loaded in a transaction. */
+	here = version && mvs_database_if_any() != NULL;
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(loop_context);
+	return here;
+}
+
+/* Wait, doing nothing, until the extension's SQL objects are those that we know. */
+static void
+wait_for_update(void)
+{
+	bool		matches = false;
+
+	ereport(LOG,
+			(errmsg("the drop worker of database with OID %u waits: the extension there is not of version %s, as the library is",
+					MyDatabaseId, MVS_SQL_VERSION),
+			 errhint("Run ALTER EXTENSION mvstore UPDATE in the database.")));
+	while (!matches && !mvs_worker_is_stopping())
+	{
+		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+		mvs_worker.database->worker_state = MVS_WORKER_MISMATCH;
+		LWLockRelease(mvs_worker.database->queue_lock);
+		pgstat_report_activity(STATE_IDLE, NULL);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, MAX_DELAY,
+						 mvs_compat_wait_event(&wait_event_main, "MvstoreWorkerMain"));
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (!extension_is_here(&matches))
+			proc_exit(0);
+		if (!matches && mvs_launcher_wants_slots())
+		{
+			give_way_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MAX_DELAY);
+			proc_exit(0);
+		}
+	}
+}
+
+/* Without the extension, requests that its database still has are void. */
+static void
+forget_requests(void)
+{
+	MvsDatabase *slot = mvs_database_find(MyDatabaseId);
+
+	if (slot == NULL)
+		return;
+	LWLockAcquire(slot->queue_lock, LW_EXCLUSIVE);
+	if (slot->worker_pid == 0)
+	{
+		mvs_queue_clear(slot);
+		slot->mark_count = 0;
+		slot->all_marked = false;
+		slot->journal_wanted = false;
+		slot->stable_due = false;
+		slot->paused = false;
+		slot->pause_changed = true;
+		slot->failed_count = 0;
+		slot->worker_state = MVS_WORKER_NONE;
+	}
+	LWLockRelease(slot->queue_lock);
+	ConditionVariableBroadcast(&slot->progress);
+	review_use();
+}
+
+/* See whether the database still has something for a worker. */
+static void
+review_use(void)
+{
+	StartTransactionCommand();
+	mvs_database_review();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(loop_context);
+}
+
+/* Become the worker of this database, unless it has one. */
+static bool
+claim_slot(void)
+{
+	MvsDatabase *slot = mvs_database();
+	bool		claimed = false;
+
+	LWLockAcquire(slot->queue_lock, LW_EXCLUSIVE);
+	if (slot->worker_pid == 0)
+	{
+		slot->worker_pid = MyProcPid;
+		slot->worker_proc = mvs_compat_proc_number(MyProc);
+		slot->worker_state = MVS_WORKER_BUSY;
+		slot->queue_wake_at = PG_INT64_MAX;
+		claimed = true;
+	}
+	LWLockRelease(slot->queue_lock);
+	if (claimed)
+	{
+		/* The last one may have ended with the row of mvstore_stable unwritten. */
+		mvs_version_want_stable(slot);
+		mvs_worker.database = slot;
+	}
+	return claimed;
+}
+
+/* At the end of the process: give back what it keeps, and its place. */
+static void
+release_slot(int code, Datum argument)
+{
+	MvsDatabase *database = mvs_worker.database;
+	ListCell   *cell;
+
+	if (mvs_worker.database == NULL)
+		return;
+	mvs_maintain_stop();
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	foreach(cell, mvs_worker.pending)
+	{
+		MvsPending *item = lfirst(cell);
+
+		if (item->wants_room ||
+			mvs_queue_put_back(database, item->request, item->keeps_room))
+			continue;
+		if (item->request->journal != 0)
+			database->journal_wanted = true;
+		else if (MvsRequestIsImplicit(item->request))
+			mvs_queue_mark(database, item->request->store, item->request->sequence);
+	}
+	foreach(cell, mvs_worker.sweeps)
+	{
+		MvsSweep   *sweep = lfirst(cell);
+
+		if (sweep->active)
+			mvs_queue_mark(database, sweep->store,
+						   Min(sweep->sequence, sweep->again ? sweep->again_sequence :
+							   PG_UINT64_MAX));
+	}
+	if (mvs_worker.journal_sequence != PG_UINT64_MAX || mvs_worker.left != NIL)
+		database->journal_wanted = true;
+	database->unfinished = PG_UINT64_MAX;
+	database->held_count = database->held_sweeps = database->pinned_count = 0;
+	database->throttled_since = 0;
+	database->retry_count = 0;
+	database->trouble_count = 0;
+	database->worker_pid = 0;
+	database->worker_proc = -1;
+	database->worker_state = give_way_until != 0 ? MVS_WORKER_TURN : MVS_WORKER_WANTED;
+	database->worker_turn = give_way_until;
+	database->queue_wake_at = 1;
+	LWLockRelease(database->queue_lock);
+	ConditionVariableBroadcast(&database->progress);
+	mvs_wake_proc(mvs_shared->launcher_proc);
+	mvs_worker.database = NULL;
+}
+
+/* ------------------------------------------------------------------------
+ * Around it
+ * ------------------------------------------------------------------------ */
+
+bool
+mvs_worker_note_error(bool log)
+{
+	static char logged[MVS_ERROR_LENGTH];
+	static TimestampTz logged_at = 0;
+	MvsDropStats *stats = &mvs_worker.database->stats;
+	TimestampTz now = GetCurrentTimestamp();
+	ErrorData  *error;
+	char		message[MVS_ERROR_LENGTH];
+
+	HOLD_INTERRUPTS();
+	if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE)
+	{
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		RESUME_INTERRUPTS();
+		return false;
+	}
+	error = CopyErrorData();
+	strlcpy(message, error->message ? error->message : "unknown error", MVS_ERROR_LENGTH);
+
+	/* What comes again and again, as from a full disk, is one line now and then. */
+	if (log && (strcmp(logged, message) != 0 ||
+				TimestampDifferenceExceeds(logged_at, now, MAX_DELAY)))
+	{
+		strlcpy(logged, message, MVS_ERROR_LENGTH);
+		logged_at = now;
+		EmitErrorReport();
+	}
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	strlcpy(stats->last_error, message, MVS_ERROR_LENGTH);
+	stats->last_error_at = now;
+	LWLockRelease(mvs_worker.database->queue_lock);
+	FreeErrorData(error);
+	RESUME_INTERRUPTS();
+	return true;
+}
+
+MvsLook
+mvs_worker_look(void)
+{
+	MvsLook		look;
+
+	look.now = mvs_version_now(mvs_worker.database);
+	look.horizon = Min(mvs_version_oldest_writer(mvs_worker.database).version - 1, look.now);
+	mvs_pin_look(look.now);
+	return look;
+}
+
+int64
+mvs_worker_horizon(const MvsLook *look, Oid store)
+{
+	return Min(look->horizon, mvs_pin_known(store));
+}
+
+void
+mvs_worker_dropped(int64 entries)
+{
+	if (entries == 0)
+		return;
+	mvs_maintain_count();
+	(void) throttled_until();
+	rate_debt += (double) entries;
+}
+
+/* Until when mvstore.drop_rate_limit wants a pause for what was dropped; 0: not. */
+static TimestampTz
+throttled_until(void)
+{
+	static int	limit = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	/* What went under a higher limit is not to cost longer pauses than it did there. */
+	if (mvs_drop_rate_limit < limit)
+		rate_debt *= (double) mvs_drop_rate_limit / limit;
+	limit = mvs_drop_rate_limit;
+	if (mvs_drop_rate_limit == 0)
+		rate_debt = 0;
+	else
+		rate_debt -= (double) Max(now - rate_debt_at, 0) * mvs_drop_rate_limit / USECS_PER_SEC;
+	rate_debt = Max(rate_debt, 0);
+	rate_debt_at = now;
+	if (rate_debt < 1)
+		return 0;
+	if (mvs_worker.database->throttled_since == 0)
+	{
+		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+		mvs_worker.database->throttled_since = now;
+		LWLockRelease(mvs_worker.database->queue_lock);
+	}
+	return now + (TimestampTz) (rate_debt * USECS_PER_SEC / mvs_drop_rate_limit);
+}
+
+/* A time from now that doubles with each try. */
+static TimestampTz
+delay_until(int tries, int first, int longest)
+{
+	int64		delay = Min((int64) first << Min(tries, 20), longest);
+
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
+}
+
+TimestampTz
+mvs_worker_error_delay(int tries)
+{
+	return delay_until(tries, ERROR_DELAY, MAX_DELAY);
+}
+
+TimestampTz
+mvs_worker_lock_delay(int tries)
+{
+	return delay_until(tries, LOCK_DELAY, MAX_LOCK_DELAY);
+}
+
+bool
+mvs_worker_is_stopping(void)
+{
+	return got_sigterm || mvs_worker.database->hold_offs > 0;
+}
+
+void
+mvs_worker_lock_catalog(MvsCatalog table)
+{
+	Oid			oid = mvs_catalog_oid(table, true);
+
+	if (!OidIsValid(oid) || ConditionalLockRelationOid(oid, AccessShareLock))
+		return;
+
+	/* Its holder may be a prepared transaction, for which a shutdown does not wait. */
+	waiting = true;
+	if (got_sigterm)
+		proc_exit(0);
+	LockRelationOid(oid, AccessShareLock);
+	waiting = false;
+}
+
+void
+mvs_worker_report(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+	uint64		unfinished = mvs_worker.journal_sequence;
+	MvsLook		look = mvs_worker_look();
+	int64		held = 0;
+	int64		held_sweeps = 0;
+	int64		pinned = 0;
+	int64		retry = 0;
+	MvsTrouble	troubles[MVS_MAX_TROUBLES];
+	int			trouble_count = 0;
+	ListCell   *cell;
+
+	for (int i = 0; i < lengthof(steps); i++)
+		if (steps[i].tries > 0)
+			add_trouble(troubles, &trouble_count, InvalidOid, false, steps[i].error, 0);
+	foreach(cell, mvs_worker.pending)
+	{
+		MvsPending *item = lfirst(cell);
+
+		if (item->outcome == MVS_OUTCOME_HELD)
+		{
+			held++;
+			if (mvs_pin_known(item->request->store) < item->wait_for)
+				pinned++;
+		}
+		else
+			retry++;
+		if (item->outcome == MVS_OUTCOME_LOCKED || item->outcome == MVS_OUTCOME_ERROR)
+			add_trouble(troubles, &trouble_count, item->request->store,
+						item->outcome == MVS_OUTCOME_LOCKED, item->error, 1);
+		unfinished = Min(unfinished, item->request->sequence);
+	}
+	foreach(cell, mvs_worker.left)
+	{
+		MvsLeft    *left = lfirst(cell);
+
+		if (left->locked)
+			add_trouble(troubles, &trouble_count, left->store, true, NULL, left->count);
+		if (mvs_left_may_go(left, &look))
+			retry += left->count;
+		else
+		{
+			held += left->count;
+			if (mvs_pin_known(left->store) < left->wait_for)
+				pinned += left->count;
+		}
+		unfinished = Min(unfinished, left->sequence);
+	}
+	if (mvs_worker.journal_sequence != PG_UINT64_MAX)
+		retry++;				/* what the pass under way has yet to meet */
+	foreach(cell, mvs_worker.sweeps)
+	{
+		MvsSweep   *sweep = lfirst(cell);
+
+		if (!sweep->active && sweep->tries == 0)
+			continue;
+		if (sweep->tries > 0)
+			add_trouble(troubles, &trouble_count, sweep->store, sweep->locked, sweep->error,
+						sweep->active && sweep->sequence != PG_UINT64_MAX);
+		if (!sweep->active)
+			continue;
+		unfinished = Min(unfinished, sweep->sequence);
+		if (sweep->again)
+			unfinished = Min(unfinished, sweep->again_sequence);
+		if (sweep->sequence != PG_UINT64_MAX && mvs_sweep_is_held(sweep, &look))
+		{
+			held_sweeps++;
+			if (mvs_pin_known(sweep->store) < sweep->wait_for)
+				pinned++;
+		}
+		else if (sweep->sequence != PG_UINT64_MAX)
+			retry++;
+	}
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->unfinished = unfinished;
+	database->held_count = held;
+	database->held_sweeps = held_sweeps;
+	database->pinned_count = pinned;
+	database->retry_count = retry;
+	for (int i = 0; i < trouble_count; i++)
+	{
+		/* It began when it was first told of. */
+		for (int j = 0; j < database->trouble_count; j++)
+			if (is_trouble(&database->troubles[j], troubles[i].store, troubles[i].locked,
+						   troubles[i].message))
+				troubles[i].since = database->troubles[j].since;
+	}
+	memcpy(database->troubles, troubles, trouble_count * sizeof(MvsTrouble));
+	database->trouble_count = trouble_count;
+	LWLockRelease(database->queue_lock);
+}
+
+/* Whether a trouble is of the same kind, on the same store; without a store, the very same. */
+static bool
+is_trouble(const MvsTrouble *trouble, Oid store, bool locked, const char *message)
+{
+	return trouble->store == store && trouble->locked == locked &&
+		(OidIsValid(store) || strcmp(trouble->message, message) == 0);
+}
+
+/* Note a store, or without one a table of the catalog, that we cannot get at, and so many more requests that wait for it. */
+static void
+add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked, const char *message,
+			int64 requests)
+{
+	MvsTrouble *trouble = NULL;
+
+	for (int i = 0; i < *count && !trouble; i++)
+		if (is_trouble(&troubles[i], store, locked, message))
+			trouble = &troubles[i];
+	if (!trouble && *count < MVS_MAX_TROUBLES)
+	{
+		trouble = &troubles[(*count)++];
+		trouble->store = store;
+		trouble->locked = locked;
+		trouble->since = GetCurrentTimestamp();
+		trouble->requests = 0;
+		strlcpy(trouble->message, locked ? "" : message, MVS_ERROR_LENGTH);
+	}
+	if (trouble)
+		trouble->requests += requests;
+}
+
+/*
+ * When what is kept here is to be tried next; DT_NOEND: not before the latch is
+ * set. From here on the end of a writer sets it, if that is waited for.
+ */
+static TimestampTz
+time_of_next_try(void)
+{
+	TimestampTz wake_at;
+	TimestampTz throttled;
+	MvsLook		look;
+	bool		held = false;
+	ListCell   *cell;
+
+	/* What a pin holds back goes when it expires; if that cannot be looked at now, then later. */
+	wake_at = Min(Max(mvs_pin_next_expiry(), steps[STEP_PINS].due_at), next_step());
+	if ((mvs_worker.pending == NIL && mvs_worker.left == NIL && mvs_worker.sweeps == NIL) ||
+		drops_stand())
+		return wake_at;
+	throttled = throttled_until();
+	if (throttled != 0)
+		return Min(wake_at, throttled);
+
+	/* First the wish, then the look: who ends in between is seen or sets the latch. */
+	look = mvs_worker_look();
+	foreach(cell, mvs_worker.sweeps)
+		held |= mvs_sweep_is_held(lfirst(cell), &look);
+	if (held || mvs_worker.database->held_count > 0)
+	{
+		mvs_version_watch_writers(mvs_worker.database);
+		look = mvs_worker_look();
+	}
+	foreach(cell, mvs_worker.pending)
+	{
+		MvsPending *item = lfirst(cell);
+
+		if (item->outcome != MVS_OUTCOME_HELD ||
+			item->wait_for <= mvs_worker_horizon(&look, item->request->store))
+			wake_at = Min(wake_at, item->retry_at);
+	}
+	wake_at = Min(wake_at, mvs_left_due(&look));
+	foreach(cell, mvs_worker.sweeps)
+		wake_at = Min(wake_at, mvs_sweep_due(lfirst(cell), &look));
+	return wake_at;
+}
+
+/* Sleep until there is something to do, for ever if need be. Ends an idle worker. */
+static void
+sleep_until_needed(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz wake_at = time_of_next_try();
+	bool		keeps = mvs_worker.pending != NIL || mvs_worker.left != NIL ||
+		mvs_worker.sweeps != NIL;
+	TimestampTz throttled = throttled_until();
+	bool		maintaining = mvs_maintain_is_running();
+	bool		retries = next_step() != DT_NOEND;
+	bool		standby = mvs_standby_is_there();
+	bool		crowded = false;
+	bool		leave;
+	int			stay;
+	long		timeout;
+
+	/* Another database waits for our place? */
+	if (mvs_launcher_wants_slots())
+	{
+		TimestampTz until = TimestampTzPlusMilliseconds(keeps ? idle_since : claimed_at,
+														ROTATE_TIME);
+
+		crowded = until <= now;
+		if (!crowded)
+			wake_at = Min(wake_at, until);
+	}
+	if (throttled != 0)
+		wake_at = Min(wake_at, throttled);
+	wake_at = Min(wake_at, Max(mvs_maintain_due(idle_since, ROTATE_TIME),
+							   steps[STEP_MAINTAIN].due_at));
+	stable_due_at = Max(stable_due_at, steps[STEP_STABLE].due_at);
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	stay = database->vacant ? VACANT_EXIT : IDLE_EXIT;
+	leave = !keeps && !retries && !maintaining &&
+		database->queue_count == 0 && database->mark_count == 0 &&
+		!database->all_marked && !database->journal_wanted &&
+		!database->stable_due &&
+		(database->vacant || (stable_due_at == DT_NOEND && !standby)) &&
+		mvs_worker.journal_sequence == PG_UINT64_MAX &&
+		(crowded || TimestampDifferenceExceeds(Max(idle_since, served_at), now, stay));
+	if (crowded && !leave)
+	{
+		/* What is kept here goes back, and we too, until something of it is due. */
+		give_way_until = Min(wake_at, stable_due_at);
+		if (database->queue_count > 0 && !drops_stand())
+			give_way_until = Min(give_way_until, mvs_queue_due(database, now));
+		give_way_until = Min(give_way_until, TimestampTzPlusMilliseconds(now, MAX_DELAY));
+		LWLockRelease(database->queue_lock);
+		proc_exit(0);
+	}
+	if (leave)
+	{
+		/* Who publishes from now on finds no worker, and wants one. */
+		database->worker_proc = -1;
+		database->worker_pid = 0;
+		database->worker_state = MVS_WORKER_NONE;
+		database->queue_wake_at = 1;
+	}
+	else
+	{
+		bool		paused = drops_stand();
+		bool		full = paused || throttled != 0 || mvs_batch_is_full();
+		bool		waiting = database->queue_count > 0 && !full;
+
+		if (waiting)
+			wake_at = Min(wake_at, mvs_queue_due(database, now));
+		else if (!keeps)
+			wake_at = Min(wake_at, TimestampTzPlusMilliseconds(Max(idle_since, served_at),
+															   stay));
+		wake_at = Min(wake_at, stable_due_at);
+		database->queue_wake_at = waiting ? mvs_batch_size :
+			full ? PG_INT64_MAX : 1;
+
+		/* A wait for a lock may have used up the latch of something that came in it. */
+		if (mvs_worker_is_stopping() || ConfigReloadPending ||
+			database->queue_count >= database->queue_wake_at ||
+			((database->mark_count > 0 || database->all_marked) && steps[STEP_MARKS].due_at == 0) ||
+			(database->pause_changed && steps[STEP_PAUSE].due_at == 0) || database->recheck ||
+			(database->pins_changed && steps[STEP_PINS].due_at == 0) ||
+			(!paused && throttled == 0 && mvs_batch_journal_is_due() &&
+			 steps[STEP_JOURNAL].due_at == 0) ||
+			((database->stable_due || standby) && stable_due_at == DT_NOEND &&
+			 steps[STEP_STABLE].due_at == 0))
+			wake_at = now;
+		database->worker_state = MVS_WORKER_IDLE;
+		if (throttled == 0)
+			database->throttled_since = 0;
+	}
+	LWLockRelease(database->queue_lock);
+	if (leave)
+	{
+		ConditionVariableBroadcast(&database->progress);
+		mvs_worker.database = NULL;
+		mvs_wake_proc(mvs_shared->launcher_proc);
+		review_use();
+		proc_exit(0);
+	}
+
+	pgstat_report_stat(true);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	if (wake_at == DT_NOEND)
+		timeout = -1;
+	else
+		timeout = Min(Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake_at), 0),
+					  INT_MAX);
+	if (timeout != 0)
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout > 0 ? WL_TIMEOUT : 0),
+						 timeout,
+						 mvs_compat_wait_event(&wait_event_main, "MvstoreWorkerMain"));
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->worker_state = MVS_WORKER_BUSY;
+	database->queue_wake_at = PG_INT64_MAX;
+	LWLockRelease(database->queue_lock);
+}
