@@ -26,7 +26,7 @@
 #include "utils/tuplestore.h"
 
 #include "base/arguments.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "store/entry.h"
 #include "store/floor.h"
 #include "store/store.h"

@@ -21,7 +21,7 @@
 
 #include "storage/shmem.h"
 
-#include "mvstore.h"
+#include "base/settings.h"
 #include "queue/pool.h"
 #include "shared/database.h"
 

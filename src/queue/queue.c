@@ -23,7 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "queue/pool.h"
 #include "queue/queue.h"
 #include "store/pin.h"

@@ -33,7 +33,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
 #include "queue/transaction.h"

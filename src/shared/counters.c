@@ -24,12 +24,12 @@
 #include "utils/tuplestore.h"
 
 #include "base/compat.h"
-#include "mvstore.h"
-<<<<<<< HEAD:src/stats.c
+#include "base/settings.h"
 #include "shmem.h"
 #include "stats.h"
 #include "store.h"
 #include "version.h"
+<<<<<<< HEAD:src/stats.c
 =======
 #include "shared/counters.h"
 #include "shared/database.h"

@@ -21,7 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "queue/pool.h"
 #include "queue/queue.h"
 #include "shared/counters.h"

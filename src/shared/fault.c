@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "shared/database.h"
 #include "storage/fd.h"
 #include "utils/guc.h"

@@ -24,7 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "shared/database.h"
 #include "shared/standby.h"
 

@@ -40,7 +40,7 @@
 #include "base/arguments.h"
 #include "base/catalog.h"
 #include "base/compat.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "queue/transaction.h"
 #include "store/floor.h"
 #include "store/pin.h"

@@ -35,7 +35,7 @@
 #include "base/arguments.h"
 #include "base/catalog.h"
 #include "base/compat.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "shared/database.h"
 #include "shared/fault.h"
 #include "shared/standby.h"

@@ -26,7 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "queue/journal.h"
 #include "shared/fault.h"
 #include "store/rule.h"

@@ -24,7 +24,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "mvstore.h"
+#include "base/settings.h"
 #include "shared/fault.h"
 #include "store/floor.h"
 #include "store/pin.h"

@@ -31,7 +31,7 @@
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
-#include "mvstore.h"
+#include "base/settings.h"
 #include "queue/pool.h"
 #include "queue/queue.h"
 #include "shared/counters.h"

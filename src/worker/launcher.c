@@ -36,7 +36,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "shared/standby.h"
 #include "worker/keep.h"
 #include "worker/launcher.h"

@@ -43,7 +43,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "shared/counters.h"
 #include "shared/database.h"
 #include "store/store.h"

@@ -22,7 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
-#include "mvstore.h"
+#include "base/settings.h"
 #include "queue/queue.h"
 #include "shared/fault.h"
 #include "store/calendar.h"

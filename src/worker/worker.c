@@ -38,8 +38,8 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/settings.h"
 #include "functions/operate.h"
-#include "mvstore.h"
 #include "queue/queue.h"
 #include "shared/database.h"
 #include "shared/fault.h"

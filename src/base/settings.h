@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * mvstore.h
+ * settings.h
  *	  The settings, for every part.
  *
  * Copyright (c) 2026, mvstore contributors
  *
  *-------------------------------------------------------------------------
  */
-#ifndef MVSTORE_H
-#define MVSTORE_H
+#ifndef MVSTORE_SETTINGS_H
+#define MVSTORE_SETTINGS_H
 
 #include "postgres.h"
 
@@ -25,4 +25,7 @@ extern int	mvs_standby_interval;	/* milliseconds between writes for standbys; 0:
 extern bool mvs_strict_history; /* reads of dropped or future history fail */
 extern int	mvs_sweep_interval; /* seconds between looks for what is old enough */
 
-#endif							/* MVSTORE_H */
+/* Defines them all; from _PG_init, in whichever process. */
+extern void mvs_settings_init(void);
+
+#endif							/* MVSTORE_SETTINGS_H */
