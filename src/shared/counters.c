@@ -25,16 +25,10 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
-#include "shmem.h"
-#include "stats.h"
-#include "store.h"
-#include "version.h"
-<<<<<<< HEAD:src/stats.c
-=======
 #include "shared/counters.h"
 #include "shared/database.h"
+#include "store/store.h"
 #include "version/version.h"
->>>>>>> ef370a2 (Give each part of src/ its room):src/shared/counters.c
 
 static HTAB *store_stats = NULL;
 
