@@ -156,7 +156,8 @@ for my $case (
 }
 my $told = $node->safe_psql('quiet', 'SELECT mvstore_stable_version()');
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'mvstore'\nmax_worker_processes = 8");
-$node->restart('immediate');
+$node->stop('immediate');
+$node->start;
 cmp_ok($node->safe_psql('quiet', q{SELECT mvstore_put('s', 'a', 'w')}), '>', $told, 'what was said to be stable there stays so');
 is($node->safe_psql('quiet', "SELECT mvstore_get('s', 'a', as_of := $told)"), 'v', 'and reads as before');
 

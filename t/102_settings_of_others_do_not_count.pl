@@ -84,17 +84,25 @@ sql("SELECT pg_terminate_backend($worker)");
 wait_until($node, 'postgres', "SELECT worker_pid <> $worker FROM mvstore_stats WHERE database = 'd'", 'a worker comes under other settings');
 $worker = stat_of('d', 'worker_pid');
 
+# Wait in that session, as a new one would begin with the settings of the database.
+sub session_until
+{
+	my ($condition, $name) = @_;
+	my $tries = 0;
+
+	until ($tries++ > 1000 || $session->query_safe("SELECT $condition FROM pg_stat_user_tables WHERE relname = 's'") eq 't') { select(undef, undef, undef, 0.05); }
+	cmp_ok($tries, '<=', 1000, $name);
+}
+
 # What a worker of such a database may do: drop, vacuum, and survive an error.
 for my $round (1 .. 3)
 {
 	my $vacuums = $session->query_safe(q{SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 's'});
 	$session->query_safe(q{SELECT count(mvstore_put('s', 'k' || k, 'v')) FROM generate_series(1, 30) k}) for (1, 2);
 	is($session->query_safe('SELECT mvstore_flush()'), 't', "it drops, round $round");
-	my $tries = 0;
-	until ($tries++ > 1000 || $session->query_safe("SELECT vacuum_count > $vacuums FROM pg_stat_user_tables WHERE relname = 's'") eq 't') { select(undef, undef, undef, 0.05); }
-	cmp_ok($tries, '<=', 1000, 'and what it dropped is vacuumed');
+	session_until("vacuum_count > $vacuums", 'and what it dropped is vacuumed');
 }
-is($session->query_safe(q{SELECT n_dead_tup <= 30 FROM pg_stat_user_tables WHERE relname = 's'}), 't', 'so that it is gone');
+session_until('n_dead_tup <= 30', 'so that it is gone');
 my $runs = stat_of('d', 'maintenance_runs');
 cmp_ok($runs, '<', 20, 'that takes a vacuum each, not hundreds');
 
