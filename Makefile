@@ -14,6 +14,7 @@ DOCS = $(patsubst $(TREE)/%,%,$(filter-out %/testing.md %/coverage.md,$(wildcard
 OBJS = \
 	src/base/arguments.o \
 	src/base/catalog.o \
+	src/base/key.o \
 	src/base/settings.o \
 	src/base/text.o \
 	src/functions/drops.o \

@@ -15,8 +15,8 @@
 #include "utils/timestamp.h"
 
 #include "base/arguments.h"
+#include "base/key.h"
 #include "base/text.h"
-#include "store/entry.h"
 
 /* Milliseconds: 100 years, so that a deadline is a timestamp. */
 #define LONGEST_TIMEOUT (INT64CONST(36525) * 24 * 3600 * 1000)

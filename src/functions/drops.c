@@ -18,10 +18,10 @@
 #include "utils/timestamp.h"
 
 #include "base/arguments.h"
+#include "base/key.h"
 #include "queue/queue.h"
 #include "queue/transaction.h"
 #include "shared/database.h"
-#include "store/entry.h"
 #include "store/store.h"
 #include "version/version.h"
 

@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/arguments.h"
+#include "base/key.h"
 #include "queue/journal.h"
 #include "queue/transaction.h"
 #include "shared/database.h"

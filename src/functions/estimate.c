@@ -33,8 +33,8 @@
 #include "utils/syscache.h"
 
 #include "base/compat.h"
+#include "base/key.h"
 #include "base/text.h"
-#include "store/entry.h"
 #include "store/store.h"
 #include "version/version.h"
 

@@ -26,6 +26,7 @@
 #include "utils/tuplestore.h"
 
 #include "base/arguments.h"
+#include "base/key.h"
 #include "base/settings.h"
 #include "store/entry.h"
 #include "store/floor.h"

@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 
 #include "base/arguments.h"
+#include "base/key.h"
 #include "queue/queue.h"
 #include "queue/transaction.h"
 #include "shared/database.h"

@@ -30,9 +30,9 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/key.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
-#include "store/entry.h"
 #include "version/version.h"
 
 #define Anum_journal_id 1
@@ -59,21 +59,10 @@ static const char *const kind_names[] = {
 };
 
 static bool is_own(const Datum *values);
-static bytea *make_bytea(const char *data, int length);
 static HeapTuple form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
 						  bool spilled, int attempts, const char *error);
 static int	kind_of(const char *name);
 static MvsRequest *read_row(Relation journal, HeapTuple tuple, int64 *failed);
-
-static bytea *
-make_bytea(const char *data, int length)
-{
-	bytea	   *bytes = palloc(VARHDRSZ + length);
-
-	SET_VARSIZE(bytes, VARHDRSZ + length);
-	memcpy(VARDATA(bytes), data, length);
-	return bytes;
-}
 
 /* A new row for a request, with a new id, which the request is told. */
 static HeapTuple
@@ -83,8 +72,8 @@ form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
 	Datum		values[Natts_journal];
 	bool		nulls[Natts_journal] = {false};
 	HeapTuple	tuple;
-	bytea	   *key = make_bytea(request->key, request->key_length);
-	bytea	   *to = make_bytea(request->key + request->key_length, request->to_length);
+	bytea	   *key = mvs_key_make(request->key, request->key_length);
+	bytea	   *to = mvs_key_make(request->key + request->key_length, request->to_length);
 
 	request->journal = mvs_version_tick(database);
 	values[Anum_journal_id - 1] = Int64GetDatum(request->journal);

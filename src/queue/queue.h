@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "nodes/pg_list.h"
+#include "base/key.h"
 #include "shared/database.h"
 
 /* What a request asks for. The last two are a policy's own, and implicit. */
@@ -53,9 +54,6 @@ typedef struct MvsRequest
 #define MvsRequestIsImplicit(request) ((request)->kind >= MVS_REQUEST_WRITE)
 #define MvsRequestIsRange(request) \
 	((request)->kind == MVS_REQUEST_RANGE || (request)->kind == MVS_REQUEST_COMPACT)
-
-/* Bytes that a bound of a range has at most: a key, and one more. */
-#define MVS_MAX_BOUND 2001
 
 #define MvsRequestSize(key_length, to_length) \
 	MAXALIGN(offsetof(MvsRequest, key) + (key_length) + (to_length))

@@ -33,6 +33,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/key.h"
 #include "base/settings.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
@@ -40,7 +41,6 @@
 #include "shared/counters.h"
 #include "shared/fault.h"
 #include "store/calendar.h"
-#include "store/entry.h"
 #include "store/pin.h"
 #include "version/version.h"
 
@@ -377,9 +377,7 @@ shorten_bound(const bytea *bound)
 
 	if (bound == NULL || VARSIZE_ANY_EXHDR(bound) < MVS_MAX_BOUND)
 		return bound;
-	start = palloc(VARHDRSZ + MVS_MAX_KEY);
-	SET_VARSIZE(start, VARHDRSZ + MVS_MAX_KEY);
-	memcpy(VARDATA(start), VARDATA_ANY(bound), MVS_MAX_KEY);
+	start = mvs_key_make(VARDATA_ANY(bound), MVS_MAX_KEY);
 	mvs_key_copy(&shorter, start, 1);
 	return shorter.key;
 }
@@ -594,20 +592,14 @@ find_erasure(const Level *level, const ErasureKey *key)
 static bool
 ends_with_prefix(const MvsRequest *request, int length)
 {
-	bytea	   *prefix = palloc(VARHDRSZ + length);
-	bytea	   *end;
-	bool		ends;
+	bytea	   *prefix = mvs_key_make(request->key, length);
+	bytea	   *end = mvs_key_prefix_end(prefix);
+	bool		ends = end == NULL;
 
-	SET_VARSIZE(prefix, VARHDRSZ + length);
-	memcpy(VARDATA(prefix), request->key, length);
-	end = mvs_key_prefix_end(prefix);
-	ends = end == NULL;
 	if (end && request->bounded)
 	{
-		bytea	   *to = palloc(VARHDRSZ + request->to_length);
+		bytea	   *to = mvs_key_make(request->key + request->key_length, request->to_length);
 
-		SET_VARSIZE(to, VARHDRSZ + request->to_length);
-		memcpy(VARDATA(to), request->key + request->key_length, request->to_length);
 		ends = mvs_key_compare(to, end) <= 0;
 		pfree(to);
 	}

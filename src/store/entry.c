@@ -26,6 +26,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/key.h"
 #include "store/entry.h"
 #include "version/version.h"
 
@@ -47,62 +48,6 @@ static bool next_index_key(MvsScan *scan, bytea **key, int64 *version);
 static void seek_keys(MvsScan *scan);
 static void look(MvsStore *store, ScanKey keys, int key_count,
 				 pg_atomic_uint64 *ignore, MvsHead *head);
-
-/* ------------------------------------------------------------------------
- * Keys
- * ------------------------------------------------------------------------ */
-
-int
-mvs_key_compare(const bytea *left, const bytea *right)
-{
-	int			left_length = VARSIZE_ANY_EXHDR(left);
-	int			right_length = VARSIZE_ANY_EXHDR(right);
-	int			order = memcmp(VARDATA_ANY(left), VARDATA_ANY(right),
-							   Min(left_length, right_length));
-
-	return order != 0 ? order : left_length - right_length;
-}
-
-void
-mvs_key_copy(MvsKeyBuffer *buffer, const bytea *key, int zeros)
-{
-	Size		length = VARSIZE_ANY_EXHDR(key);
-	Size		size = VARHDRSZ + length + zeros;
-
-	if (size > buffer->space)
-	{
-		Size		space = Max(size, VARHDRSZ + MVS_MAX_KEY);
-
-		if (buffer->key)
-			buffer->key = repalloc(buffer->key, space);
-		else
-			buffer->key = palloc(space);
-		buffer->space = space;
-	}
-	SET_VARSIZE(buffer->key, size);
-	memcpy(VARDATA(buffer->key), VARDATA_ANY(key), length);
-	memset(VARDATA(buffer->key) + length, 0, zeros);
-}
-
-bytea *
-mvs_key_prefix_end(const bytea *prefix)
-{
-	int			length = VARSIZE_ANY_EXHDR(prefix);
-	const unsigned char *data = (const unsigned char *) VARDATA_ANY(prefix);
-	bytea	   *end;
-
-	/* A byte 0xff has no successor: the one before it must rise. */
-	while (length > 0 && data[length - 1] == 0xff)
-		length--;
-	if (length == 0)
-		return NULL;
-
-	end = palloc(VARHDRSZ + length);
-	SET_VARSIZE(end, VARHDRSZ + length);
-	memcpy(VARDATA(end), data, length);
-	((unsigned char *) VARDATA(end))[length - 1]++;
-	return end;
-}
 
 /* ------------------------------------------------------------------------
  * Cursors

@@ -3,7 +3,7 @@
  * entry.h
  *	  Entries: all access to the table and the index of a store.
  *
- * Keys are bytea of any header size. Nothing here knows of policies, floors or
+ * Nothing here knows of policies, floors or
  * the queue.
  *
  * Copyright (c) 2026, mvstore contributors
@@ -22,14 +22,12 @@
 #include "port/atomics.h"
 #include "utils/snapshot.h"
 
+#include "base/key.h"
 #include "store/store.h"
 
 /* Columns of the index. */
 #define MVS_INDEX_KEY 1
 #define MVS_INDEX_VERSION 2
-
-/* Bytes that a key may have. */
-#define MVS_MAX_KEY 2000
 
 /*
  * An entry under a cursor, valid until the cursor moves. The value may be
@@ -80,19 +78,6 @@ extern int64 mvs_cursor_bytes(MvsCursor *cursor, const MvsEntry *entry);
 
 /* A detoasted copy of the value of an entry. */
 extern bytea *mvs_entry_value(const MvsEntry *entry);
-
-/*
- * Room for a copy of a key. Zeroed, it is empty; it grows in the context it was
- * first used in: keys that mvstore did not write may have any length.
- */
-typedef struct MvsKeyBuffer
-{
-	bytea	   *key;
-	Size		space;
-} MvsKeyBuffer;
-
-/* Makes the buffer's key a copy of another, with so many zero bytes behind it. */
-extern void mvs_key_copy(MvsKeyBuffer *buffer, const bytea *key, int zeros);
 
 /*
  * A scan of the keys in [from, to), NULL being open: of each, the newest entry
@@ -171,11 +156,5 @@ extern bool mvs_entry_is_seen(MvsStore *store, ItemPointer tid, Snapshot snapsho
 
 /* The version as of which an entry has expired; MVS_NEWEST: never. */
 extern int64 mvs_entry_expires(const MvsEntry *entry);
-
-/* Compares keys bytewise. */
-extern int	mvs_key_compare(const bytea *left, const bytea *right);
-
-/* The first key behind all with a prefix; NULL where there is none. */
-extern bytea *mvs_key_prefix_end(const bytea *prefix);
 
 #endif							/* MVSTORE_ENTRY_H */

@@ -33,6 +33,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/key.h"
 #include "store/entry.h"
 #include "store/statement.h"
 

@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
+#include "base/key.h"
 #include "base/settings.h"
 #include "queue/journal.h"
 #include "shared/fault.h"
@@ -73,7 +74,6 @@ static void work_group(MvsPending **group, int count);
 static pg_noinline void work_group_in_transaction(MvsPending **group, int count);
 static void find_journal_row(MvsPending *item);
 static void hold(MvsPending *item, int64 wait_for);
-static bytea *make_key(const char *data, int length);
 static MvsDroppable asked_for(MvsDrop *drop, const MvsRequest *request);
 static bool drop_from_key(MvsDrop *drop, const bytea *key, void *argument);
 static void work_range(MvsDrop *drop, MvsPending *item);
@@ -573,17 +573,6 @@ hold(MvsPending *item, int64 wait_for)
 	item->wait_for = wait_for;
 }
 
-/* Bytes of a request as a key. */
-static bytea *
-make_key(const char *data, int length)
-{
-	bytea	   *key = palloc(VARHDRSZ + length);
-
-	SET_VARSIZE(key, VARHDRSZ + length);
-	memcpy(VARDATA(key), data, length);
-	return key;
-}
-
 /* Whether the entries of a request's key are not there, as they may have been erased. */
 static bool
 is_erased(MvsDrop *drop, const MvsRequest *request, const bytea *key)
@@ -626,7 +615,7 @@ work_range(MvsDrop *drop, MvsPending *item)
 	MvsWalkState state = MVS_WALK_DONE;
 
 	if (request->bounded)
-		to = make_key(request->key + request->key_length, request->to_length);
+		to = mvs_key_make(request->key + request->key_length, request->to_length);
 	find_journal_row(item);
 	if (item->outcome != MVS_OUTCOME_DONE)
 		return;
@@ -639,7 +628,7 @@ work_range(MvsDrop *drop, MvsPending *item)
 		}
 		mvs_store_refuse_referenced(&drop->store);
 		if (!item->walk.begun)
-			mvs_walk_begin(&item->walk, make_key(request->key, request->key_length),
+			mvs_walk_begin(&item->walk, mvs_key_make(request->key, request->key_length),
 						   mvs_worker.context);
 		state = mvs_walk_slice(drop, &item->walk, to, request->keep, drop_from_key, request,
 							   mvs_worker.context, &drop->read);
@@ -795,7 +784,7 @@ drop_by_requests(MvsDrop *drop, MvsPending **group, int count, const bytea *key,
 static void
 work_key(MvsDrop *drop, MvsPending **group, int count)
 {
-	bytea	   *key = make_key(group[0]->request->key, group[0]->request->key_length);
+	bytea	   *key = mvs_key_make(group[0]->request->key, group[0]->request->key_length);
 	int			keep = drop->store.info.policy.keep_versions;
 	MvsDroppable policy = {0};
 	int			done = 0;		/* of those by which it was judged */

@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
+#include "base/key.h"
 #include "base/settings.h"
 #include "queue/queue.h"
 #include "shared/fault.h"
@@ -136,13 +137,11 @@ pass_slice(MvsSweep *sweep, MvsDrop *drop)
 static SweepState
 look_at_key(MvsDrop *drop, const RowKey *row_key, bool note)
 {
-	bytea	   *key = palloc(VARHDRSZ + row_key->length);
+	bytea	   *key = mvs_key_make(row_key->data, row_key->length);
 	int64		dropped = drop->tally.entries;
 	MvsDroppable droppable;
 	MvsVerdict	verdict;
 
-	SET_VARSIZE(key, VARHDRSZ + row_key->length);
-	memcpy(VARDATA(key), row_key->data, row_key->length);
 	mvs_drop_collect(drop, key, drop->store.info.policy.keep_versions);
 	droppable = mvs_drop_policy(drop, key);
 	verdict = mvs_drop_judge(drop, droppable);

@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "base/key.h"
 #include "worker/walk.h"
 
 /* A slice ends at the first key behind so many entries read. */

@@ -12,7 +12,7 @@
 
 #include "postgres.h"
 
-#include "store/entry.h"
+#include "base/key.h"
 #include "worker/drop.h"
 
 /* Where a walk is; zeroed, at the first key of the store. */
