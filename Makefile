@@ -33,6 +33,7 @@ OBJS = \
 	src/shared/counters.o \
 	src/shared/database.o \
 	src/shared/fault.o \
+	src/shared/lock.o \
 	src/shared/standby.o \
 	src/store/calendar.o \
 	src/store/entry.o \

@@ -33,6 +33,7 @@
 #include "queue/transaction.h"
 #include "shared/database.h"
 #include "shared/fault.h"
+#include "shared/lock.h"
 #include "store/entry.h"
 #include "store/pin.h"
 #include "store/statement.h"
@@ -198,7 +199,7 @@ erase(FunctionCallInfo fcinfo, MvsType type, bool prefix)
 	mvs_store_open_own(&store, oid, RowExclusiveLock);
 	mvs_store_refuse_referenced(&store);
 	mvs_store_refuse_unguarded(&store);
-	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
+	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
 	mvs_statement_begin(&statement, &store, CMD_DELETE);
 
 	if (prefix)

@@ -48,6 +48,7 @@
 #include "functions/stores.h"
 #include "queue/journal.h"
 #include "queue/transaction.h"
+#include "shared/lock.h"
 #include "store/calendar.h"
 #include "store/floor.h"
 #include "store/pin.h"
@@ -349,7 +350,7 @@ mvstore_set_policy(PG_FUNCTION_ARGS)
 	check_command("mvstore_set_policy()");
 	/* Nobody writes to it meanwhile, who may have asked for nothing under the old policy. */
 	open_own(&store, oid, ShareRowExclusiveLock, false);
-	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
+	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
 
 	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
 	old = mvs_catalog_find(catalog, MVS_POLICY_KEY, oid, NULL);
@@ -500,7 +501,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 	/* Who is refused waits for nobody; else as strong a lock as the commands below take. */
 	relation_close(open_attachable(oid, AccessShareLock, &info), AccessShareLock);
 	heap = open_attachable(oid, AccessExclusiveLock, &info);
-	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
+	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
 
 	newest = greatest_version(heap, &info);
 	if (newest > mvs_version_now(database))
@@ -555,7 +556,7 @@ mvstore_detach(PG_FUNCTION_ARGS)
 	check_command("mvstore_detach()");
 	/* As strong a lock as DROP TRIGGER takes, before the drop lock. */
 	open_own(&store, oid, AccessExclusiveLock, true);
-	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_STORE, true);
+	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
 	mvs_pin_refuse(mvs_database(), store.heap, 0);
 	name = quoted_name(store.heap);
 	mvs_store_close(&store);
@@ -620,7 +621,7 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 		bool		isnull;
 		int64		incarnation;
 
-		(void) mvs_drop_lock(store, MVS_DROP_LOCK_STORE, true);
+		(void) mvs_lock_drops(store, MVS_LOCKER_STORE, true);
 		mvs_pin_refuse(mvs_database(), trigger->tg_relation, 0);
 		incarnation = DatumGetInt64(heap_getattr(old, Anum_policy_incarnation,
 												 RelationGetDescr(catalog), &isnull));

@@ -37,6 +37,7 @@
 #include "queue/transaction.h"
 #include "shared/database.h"
 #include "shared/fault.h"
+#include "shared/lock.h"
 #include "store/entry.h"
 #include "store/floor.h"
 #include "store/pin.h"
@@ -424,7 +425,7 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 				 errhint("A version is a time in microseconds since 1970.")));
 
 	/* To the end of the transaction no batch, and no pin, may go by what it does not see. */
-	(void) mvs_drop_lock(oid, MVS_DROP_LOCK_PAST, true);
+	(void) mvs_lock_drops(oid, MVS_LOCKER_PAST, true);
 	mvs_pin_refuse(write->database, write->store.heap, version);
 	floor = mvs_floor_read(oid, NULL);
 	if (version < floor)

@@ -26,7 +26,7 @@
 #include "base/settings.h"
 #include "queue/pool.h"
 #include "queue/queue.h"
-#include "store/pin.h"
+#include "shared/lock.h"
 #include "version/version.h"
 
 /* What is left of the requests that somebody waits for. */
@@ -346,7 +346,7 @@ is_locked_by_caller(Oid store)
 {
 	LOCKTAG		tag;
 
-	if (mvs_drop_lock_held(store))
+	if (mvs_lock_drops_held(store))
 		return true;
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, store);
 	for (LOCKMODE mode = ShareLock; mode <= AccessExclusiveLock; mode++)

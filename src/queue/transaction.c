@@ -40,8 +40,8 @@
 #include "queue/transaction.h"
 #include "shared/counters.h"
 #include "shared/fault.h"
+#include "shared/lock.h"
 #include "store/calendar.h"
-#include "store/pin.h"
 #include "version/version.h"
 
 /*
@@ -884,7 +884,7 @@ end_transaction(XactEvent event, void *argument)
 			if (levels && levels->explicit_count > 0)
 				secure_requests(levels);
 			if (levels && levels->pause == MVS_PAUSE_ON)
-				(void) mvs_pause_lock(ShareLock, true);
+				(void) mvs_lock_pause(ShareLock, true);
 
 			/* So that counting at COMMIT finds its place. */
 			if (levels)

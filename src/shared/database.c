@@ -432,9 +432,3 @@ mvs_wake_worker(MvsDatabase *database)
 	LWLockRelease(database->queue_lock);
 	mvs_wake_proc(proc >= 0 ? proc : mvs_shared->launcher_proc);
 }
-
-void
-mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, store, hash, class);
-}

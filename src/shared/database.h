@@ -29,7 +29,6 @@
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
-#include "storage/lock.h"
 #include "storage/lwlock.h"
 
 /* Marks a database may hold apart before it marks all its stores. */
@@ -305,21 +304,5 @@ extern void mvs_wake_worker(MvsDatabase *database);
 
 /* Bytes of a database's queue. */
 extern uint64 mvs_queue_bytes(void);
-
-/*
- * Heavyweight locks of mvstore's own, in the current database. They are
- * advisory locks of classes that SQL cannot take, so that pg_locks shows them
- * and the deadlock detector knows them.
- */
-typedef enum MvsLockClass
-{
-	MVS_LOCK_KEY = 0x4d01,		/* store, hash of the key: one write at a time */
-	MVS_LOCK_DROP = 0x4d02,		/* store or 0, 0: see pin.h */
-	MVS_LOCK_CLOCK = 0x4d03,	/* 0, 0: raising the durable mark */
-	MVS_LOCK_PIN = 0x4d04,		/* 0, hash of the name: changing a pin */
-	MVS_LOCK_PAUSE = 0x4d05		/* 0, 0: dropping, or a pause that begins */
-} MvsLockClass;
-
-extern void mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash);
 
 #endif							/* MVSTORE_SHMEM_H */

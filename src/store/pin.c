@@ -1,13 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * pin.c
- *	  Pins, and the drop locks that order batches with what they must not
- *	  overtake.
+ *	  Pins.
  *
- * Locks: a batch takes the drop lock of the database, shared with other batches
- * and writers of the past, and that of its store alone, without waiting, before
- * its snapshot. A pin takes that of its store, resp. of the database if it is on
- * all stores, shared with other pins. Then a lock on its name.
+ * Locks: a pin takes the drop lock of its store, or that of the database if it is
+ * on all stores (shared/lock.c). Then a lock on its name.
  *
  * A row names the system and the database that made it, so that what a restore
  * brings has a place beside what is there. It is in force all the same: the
@@ -28,7 +25,6 @@
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -42,6 +38,7 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "queue/transaction.h"
+#include "shared/lock.h"
 #include "store/floor.h"
 #include "store/pin.h"
 #include "store/store.h"
@@ -110,52 +107,6 @@ static int64 get_pin_ttl(FunctionCallInfo fcinfo);
 static void check_version(MvsDatabase *database, Oid store, int64 version, bool chosen);
 static void write_pin(MvsDatabase *database, const char *name, Oid store, int64 version,
 					  int64 ttl, Pin *pins, int count);
-
-/* ------------------------------------------------------------------------
- * Drop locks
- * ------------------------------------------------------------------------ */
-
-/* Take one lock; false where that would mean to wait. */
-static bool
-take_lock(Oid store, LOCKMODE mode, bool wait)
-{
-	LOCKTAG		tag;
-
-	mvs_lock_tag(&tag, MVS_LOCK_DROP, store, 0);
-	return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
-}
-
-bool
-mvs_drop_lock(Oid store, MvsDropLock kind, bool wait)
-{
-	/* Of the database: pins on all stores exclude everybody else, and nobody else anybody. */
-	if (kind == MVS_DROP_LOCK_PIN)
-		return take_lock(store, ShareLock, wait);
-	return take_lock(InvalidOid, RowExclusiveLock, wait) &&
-		take_lock(store, kind == MVS_DROP_LOCK_PAST ? RowExclusiveLock : ExclusiveLock, wait);
-}
-
-bool
-mvs_pause_lock(LOCKMODE mode, bool wait)
-{
-	LOCKTAG		tag;
-
-	mvs_lock_tag(&tag, MVS_LOCK_PAUSE, InvalidOid, 0);
-	return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
-}
-
-bool
-mvs_drop_lock_held(Oid store)
-{
-	LOCKTAG		tag;
-
-	mvs_lock_tag(&tag, MVS_LOCK_DROP, InvalidOid, 0);
-	if (mvs_compat_lock_held(&tag, ShareLock))
-		return true;
-	mvs_lock_tag(&tag, MVS_LOCK_DROP, store, 0);
-	return mvs_compat_lock_held(&tag, RowExclusiveLock) ||
-		mvs_compat_lock_held(&tag, ShareLock) || mvs_compat_lock_held(&tag, ExclusiveLock);
-}
 
 /* ------------------------------------------------------------------------
  * Rows
@@ -630,7 +581,7 @@ mvstore_pin(PG_FUNCTION_ARGS)
 	}
 
 	/* From here on no batch runs that does not see the pin. */
-	(void) mvs_drop_lock(store, MVS_DROP_LOCK_PIN, true);
+	(void) mvs_lock_drops(store, MVS_LOCKER_PIN, true);
 	(void) lock_name(NameStr(name), true);
 	if (version < 0)
 	{
@@ -667,7 +618,7 @@ mvstore_unpin(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 	{
 		check_owner(database, &pins[i]);
-		(void) mvs_drop_lock(pins[i].store, MVS_DROP_LOCK_PIN, true);
+		(void) mvs_lock_drops(pins[i].store, MVS_LOCKER_PIN, true);
 	}
 	(void) lock_name(NameStr(name), true);
 	catalog = table_open(mvs_catalog_oid(MVS_PIN, false), RowExclusiveLock);

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pin.h
- *	  Pins, and the drop locks that order batches with what they must not
- *	  overtake.
+ *	  Pins.
  *
  * A pin promises that reads as of its version stay complete while it lives. It
  * is a row of mvstore_pin, made under a drop lock that no batch can hold at the
@@ -22,26 +21,6 @@
 #include "utils/snapshot.h"
 
 #include "shared/database.h"
-
-/* Who takes the drop locks of a store, and of the database (store InvalidOid). */
-typedef enum MvsDropLock
-{
-	MVS_DROP_LOCK_PIN,			/* keeps batches and writers of the past away */
-	MVS_DROP_LOCK_PAST,			/* put_at: keeps batches and pins away */
-	MVS_DROP_LOCK_STORE			/* batch, erase, TRUNCATE, a new policy: all others, too */
-} MvsDropLock;
-
-/* Takes them to the end of the transaction; false where that would mean to wait. */
-extern bool mvs_drop_lock(Oid store, MvsDropLock kind, bool wait);
-
-/*
- * Likewise the lock by which a pause, at its commit, waits for the batch under way: a
- * batch takes it alone, pauses share it.
- */
-extern bool mvs_pause_lock(LOCKMODE mode, bool wait);
-
-/* Whether the caller's transaction has one that keeps batches from a store. */
-extern bool mvs_drop_lock_held(Oid store);
 
 /* The pins as a snapshot sees them, in the current memory context. */
 typedef struct MvsPins MvsPins;

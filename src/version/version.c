@@ -53,6 +53,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "shared/fault.h"
+#include "shared/lock.h"
 #include "store/store.h"
 #include "version/stable.h"
 #include "version/version.h"

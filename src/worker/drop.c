@@ -26,6 +26,7 @@
 
 #include "base/settings.h"
 #include "shared/fault.h"
+#include "shared/lock.h"
 #include "store/floor.h"
 #include "store/pin.h"
 #include "version/stable.h"
@@ -106,13 +107,13 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	StartTransactionCommand();
 
 	/* With the lock, no pause can begin; and who has begun one may rely on it. */
-	if (!mvs_pause_lock(ExclusiveLock, false))
+	if (!mvs_lock_pause(ExclusiveLock, false))
 		return MVS_DROP_LOCKED;
 	if (database->paused)
 		return MVS_DROP_PAUSED;
 	if (!mvs_store_try_open(&drop->store, store, &locked))
 		return locked ? MVS_DROP_LOCKED : MVS_DROP_GONE;
-	if (!mvs_drop_lock(store, MVS_DROP_LOCK_STORE, false))
+	if (!mvs_lock_drops(store, MVS_LOCKER_STORE, false))
 	{
 		mvs_store_close(&drop->store);
 		return MVS_DROP_LOCKED;

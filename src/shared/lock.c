@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * lock.c
+ *	  Heavyweight locks of mvstore's own: their tags, and those that order
+ *	  drops with what they must not overtake.
+ *
+ * A batch takes the drop lock of the database, shared with other batches and
+ * writers of the past, and that of its store alone, without waiting, before its
+ * snapshot. A pin takes that of its store, or that of the database if it is on all
+ * stores, shared with other pins.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "base/compat.h"
+#include "shared/lock.h"
+
+static bool take_lock(MvsLockClass class, Oid store, LOCKMODE mode, bool wait);
+
+void
+mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, store, hash, class);
+}
+
+/* Take one lock; false where that would mean to wait. */
+static bool
+take_lock(MvsLockClass class, Oid store, LOCKMODE mode, bool wait)
+{
+	LOCKTAG		tag;
+
+	mvs_lock_tag(&tag, class, store, 0);
+	return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool
+mvs_lock_drops(Oid store, MvsLocker locker, bool wait)
+{
+	/* Of the database: pins on all stores exclude everybody else, and nobody else anybody. */
+	if (locker == MVS_LOCKER_PIN)
+		return take_lock(MVS_LOCK_DROP, store, ShareLock, wait);
+	return take_lock(MVS_LOCK_DROP, InvalidOid, RowExclusiveLock, wait) &&
+		take_lock(MVS_LOCK_DROP, store,
+				  locker == MVS_LOCKER_PAST ? RowExclusiveLock : ExclusiveLock, wait);
+}
+
+bool
+mvs_lock_drops_held(Oid store)
+{
+	LOCKTAG		tag;
+
+	mvs_lock_tag(&tag, MVS_LOCK_DROP, InvalidOid, 0);
+	if (mvs_compat_lock_held(&tag, ShareLock))
+		return true;
+	mvs_lock_tag(&tag, MVS_LOCK_DROP, store, 0);
+	return mvs_compat_lock_held(&tag, RowExclusiveLock) ||
+		mvs_compat_lock_held(&tag, ShareLock) || mvs_compat_lock_held(&tag, ExclusiveLock);
+}
+
+bool
+mvs_lock_pause(LOCKMODE mode, bool wait)
+{
+	return take_lock(MVS_LOCK_PAUSE, InvalidOid, mode, wait);
+}

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * lock.h
+ *	  Heavyweight locks of mvstore's own: their tags, and those that order
+ *	  drops with what they must not overtake.
+ *
+ * They are advisory locks of classes that SQL cannot take, in the current
+ * database, so that pg_locks shows them and the deadlock detector knows them.
+ * Backends and the worker take them. In which order: see src/README.md.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_LOCK_H
+#define MVSTORE_LOCK_H
+
+#include "postgres.h"
+
+#include "storage/lock.h"
+
+typedef enum MvsLockClass
+{
+	MVS_LOCK_KEY = 0x4d01,		/* store, hash of the key: one write at a time */
+	MVS_LOCK_DROP = 0x4d02,		/* store or 0, 0: see MvsLocker */
+	MVS_LOCK_CLOCK = 0x4d03,	/* 0, 0: raising the durable mark */
+	MVS_LOCK_PIN = 0x4d04,		/* 0, hash of the name: changing a pin */
+	MVS_LOCK_PAUSE = 0x4d05		/* 0, 0: dropping, or a pause that begins */
+} MvsLockClass;
+
+extern void mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash);
+
+/* Who takes the drop locks of a store, and of the database (store InvalidOid). */
+typedef enum MvsLocker
+{
+	MVS_LOCKER_PIN,				/* keeps batches and writers of the past away */
+	MVS_LOCKER_PAST,			/* put_at: keeps batches and pins away */
+	MVS_LOCKER_STORE			/* batch, erase, TRUNCATE, a new policy: all others, too */
+} MvsLocker;
+
+/* Takes them to the end of the transaction; false where that would mean to wait. */
+extern bool mvs_lock_drops(Oid store, MvsLocker locker, bool wait);
+
+/* Whether the caller's transaction has one that keeps batches from a store. */
+extern bool mvs_lock_drops_held(Oid store);
+
+/*
+ * Takes the lock by which a pause, at its commit, waits for the batch under way: a batch
+ * takes it alone, pauses share it. To the end of the transaction; false where that would
+ * mean to wait.
+ */
+extern bool mvs_lock_pause(LOCKMODE mode, bool wait);
+
+#endif							/* MVSTORE_LOCK_H */
