@@ -42,6 +42,7 @@ OBJS = \
 	src/store/rule.o \
 	src/store/statement.o \
 	src/store/store.o \
+	src/version/session.o \
 	src/version/stable.o \
 	src/version/version.o \
 	src/worker/batch.o \

@@ -23,6 +23,7 @@
 #include "queue/transaction.h"
 #include "shared/database.h"
 #include "store/store.h"
+#include "version/session.h"
 #include "version/version.h"
 
 PG_FUNCTION_INFO_V1(mvstore_drop);
@@ -47,7 +48,7 @@ check_command(const char *function)
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
-	return mvs_database();
+	return mvs_session_join();
 }
 
 /* How many entries of a key stay in any case. */
@@ -225,5 +226,5 @@ mvstore_flush(PG_FUNCTION_ARGS)
 	int64		timeout = mvs_get_timeout(fcinfo, 0);
 
 	PreventCommandDuringRecovery("mvstore_flush()");
-	PG_RETURN_BOOL(mvs_queue_wait(mvs_database(), timeout));
+	PG_RETURN_BOOL(mvs_queue_wait(mvs_session_join(), timeout));
 }

@@ -38,6 +38,7 @@
 #include "store/pin.h"
 #include "store/statement.h"
 #include "store/store.h"
+#include "version/session.h"
 #include "version/version.h"
 
 PG_FUNCTION_INFO_V1(mvstore_erase);
@@ -195,7 +196,7 @@ erase(FunctionCallInfo fcinfo, MvsType type, bool prefix)
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
-	database = mvs_database();
+	database = mvs_session_join();
 	mvs_store_open_own(&store, oid, RowExclusiveLock);
 	mvs_store_refuse_referenced(&store);
 	mvs_store_refuse_unguarded(&store);

@@ -39,6 +39,7 @@
 #include "queue/transaction.h"
 #include "store/pin.h"
 #include "store/store.h"
+#include "version/session.h"
 #include "version/stable.h"
 #include "version/version.h"
 #include "worker/worker.h"
@@ -61,7 +62,7 @@ check_command(const char *function)
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
-	(void) mvs_database();
+	(void) mvs_session_join();
 }
 
 /* ------------------------------------------------------------------------
@@ -127,8 +128,8 @@ mvstore_resume(PG_FUNCTION_ARGS)
 	check_command("mvstore_resume()");
 	(void) mvs_catalog_run(MVS_PAUSED, "DELETE FROM %s", 0, NULL, NULL);
 	mvs_request_pause(false);
-	restored = mvs_journal_adopt(mvs_database()) > 0;
-	restored |= mvs_version_restored(mvs_database());
+	restored = mvs_journal_adopt(mvs_session_join()) > 0;
+	restored |= mvs_version_restored(mvs_session_join());
 
 	/* Of what a restore has brought into a database in use nobody else tells. */
 	mvs_request_journal();
@@ -247,7 +248,7 @@ mvstore_request_state(PG_FUNCTION_ARGS)
 		state = "restored";
 	else if (PG_GETARG_INT32(4) >= MVS_MAX_ATTEMPTS)
 		state = "failed";
-	else if (is_held(pins_of_query(fcinfo, mvs_database_if_any()), PG_GETARG_OID(5),
+	else if (is_held(pins_of_query(fcinfo, mvs_session_join_if_used()), PG_GETARG_OID(5),
 					 PG_GETARG_INT64(2)))
 		state = "held";
 	else if (PG_GETARG_BOOL(3))
@@ -260,7 +261,7 @@ Datum
 mvstore_queued_requests(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	MvsDatabase *database = mvs_database_if_any();
+	MvsDatabase *database = mvs_session_join_if_used();
 	MvsPins    *pins;
 	char	   *requests;
 	Size		size;

@@ -53,6 +53,7 @@
 #include "store/floor.h"
 #include "store/pin.h"
 #include "store/store.h"
+#include "version/session.h"
 #include "version/version.h"
 
 /* Versions that a table to be attached may have: far from where sums overflow. */
@@ -99,7 +100,7 @@ check_command(const char *function)
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
-	(void) mvs_database();
+	(void) mvs_session_join();
 }
 
 /* Run one command of DDL as the current user. */
@@ -175,7 +176,7 @@ open_own(MvsStore *store, Oid oid, LOCKMODE mode, bool unpinned)
 {
 	mvs_store_open_own(store, oid, AccessShareLock);
 	if (unpinned)
-		mvs_pin_refuse(mvs_database(), store->heap, 0);
+		mvs_pin_refuse(mvs_session_join(), store->heap, 0);
 	index_close(store->index, AccessShareLock);
 	relation_close(store->heap, AccessShareLock);
 	mvs_store_open_own(store, oid, mode);
@@ -496,7 +497,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 
 	check_policy(fcinfo);
 	check_command("mvstore_attach()");
-	database = mvs_database();
+	database = mvs_session_join();
 
 	/* Who is refused waits for nobody; else as strong a lock as the commands below take. */
 	relation_close(open_attachable(oid, AccessShareLock, &info), AccessShareLock);
@@ -557,7 +558,7 @@ mvstore_detach(PG_FUNCTION_ARGS)
 	/* As strong a lock as DROP TRIGGER takes, before the drop lock. */
 	open_own(&store, oid, AccessExclusiveLock, true);
 	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
-	mvs_pin_refuse(mvs_database(), store.heap, 0);
+	mvs_pin_refuse(mvs_session_join(), store.heap, 0);
 	name = quoted_name(store.heap);
 	mvs_store_close(&store);
 
@@ -622,7 +623,7 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 		int64		incarnation;
 
 		(void) mvs_lock_drops(store, MVS_LOCKER_STORE, true);
-		mvs_pin_refuse(mvs_database(), trigger->tg_relation, 0);
+		mvs_pin_refuse(mvs_session_join(), trigger->tg_relation, 0);
 		incarnation = DatumGetInt64(heap_getattr(old, Anum_policy_incarnation,
 												 RelationGetDescr(catalog), &isnull));
 		values[Anum_policy_incarnation - 1] = Int64GetDatum(incarnation + 1);
@@ -641,7 +642,7 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not serialize access due to concurrent drops"),
 					 errhint("The transaction might succeed if retried.")));
-		mvs_floor_raise(store, mvs_version_truncate(mvs_database()));
+		mvs_floor_raise(store, mvs_version_truncate(mvs_session_join()));
 		(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, store);
 	}
 	table_close(catalog, RowExclusiveLock);

@@ -43,6 +43,7 @@
 #include "store/pin.h"
 #include "store/statement.h"
 #include "store/store.h"
+#include "version/session.h"
 #include "version/version.h"
 
 /* For a conditional write's expected version: there is no condition. */
@@ -112,7 +113,7 @@ open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function, AclMo
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
-	write->database = mvs_database();
+	write->database = mvs_session_join();
 	mvs_store_open(&write->store, relation, RowExclusiveLock, rights);
 	mvs_store_refuse_unguarded(&write->store);
 }

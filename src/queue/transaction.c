@@ -42,6 +42,7 @@
 #include "shared/fault.h"
 #include "shared/lock.h"
 #include "store/calendar.h"
+#include "version/session.h"
 #include "version/version.h"
 
 /*
@@ -277,7 +278,7 @@ static void
 warn_without_worker(void)
 {
 	static bool warned = false;
-	MvsDatabase *database = mvs_database();
+	MvsDatabase *database = mvs_session_join();
 
 	if (warned)
 		return;
@@ -353,7 +354,7 @@ collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key, cons
 	if (level->explicit_count > mvs_queue_size)
 	{
 		void_erased(level);
-		mvs_journal_write(mvs_database(), level->buffer, level->used, true);
+		mvs_journal_write(mvs_session_join(), level->buffer, level->used, true);
 		CommandCounterIncrement();	/* an erasure to come is to see them */
 		level->spilled += level->explicit_count;
 		keep_requests(level, is_implicit);
@@ -840,7 +841,7 @@ publish(Level *level)
 static void
 secure_requests(Level *level)
 {
-	MvsDatabase *database = mvs_database();
+	MvsDatabase *database = mvs_session_join();
 	Size		size = 0;
 
 	for (Size position = 0; position < level->used;)

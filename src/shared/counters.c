@@ -28,6 +28,7 @@
 #include "shared/counters.h"
 #include "shared/database.h"
 #include "store/store.h"
+#include "version/session.h"
 #include "version/version.h"
 
 static HTAB *store_stats = NULL;
@@ -409,7 +410,7 @@ Datum
 mvstore_stat_troubles(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	MvsDatabase *database = mvs_database_if_any();
+	MvsDatabase *database = mvs_session_join_if_used();
 	MvsTrouble	troubles[MVS_MAX_TROUBLES];
 	int			count;
 
@@ -444,7 +445,7 @@ Datum
 mvstore_stat_writers(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	MvsDatabase *database = mvs_database_if_any();
+	MvsDatabase *database = mvs_session_join_if_used();
 	MvsWriter  *writers;
 	int			count;
 
@@ -470,7 +471,7 @@ mvstore_stats_reset(PG_FUNCTION_ARGS)
 {
 	MvsDatabase *database;
 
-	mvs_shmem_require();
+	mvs_shared_require();
 	database = mvs_database_find(MyDatabaseId);
 	if (database == NULL)
 		PG_RETURN_VOID();		/* nothing has been counted */

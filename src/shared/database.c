@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -20,13 +19,11 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "base/catalog.h"
 #include "base/settings.h"
 #include "queue/pool.h"
 #include "queue/queue.h"
 #include "shared/counters.h"
 #include "shared/database.h"
-#include "version/version.h"
 #include "worker/keep.h"
 
 MvsShared  *mvs_shared = NULL;
@@ -43,13 +40,11 @@ static Size writers_size(void);
 static Size arrays_size(void);
 static void request_shmem(void);
 static void startup_shmem(void);
-static void take_own_slot(void);
 static void init_slot(int number);
 static void attach(MvsDatabase *database);
 static void detach(int code, Datum argument);
 static bool is_vacant(const MvsDatabase *database);
 static bool free_slot(Oid oid, bool dropped);
-static bool free_unused_slots(void);
 
 /* Register the hooks that ask for shared memory and set it up. */
 void
@@ -295,9 +290,8 @@ free_slot(Oid oid, bool dropped)
 	return freed;
 }
 
-/* Free the slots of databases that are no more, or do not use them; true where one was. */
-static bool
-free_unused_slots(void)
+bool
+mvs_database_free_unused(void)
 {
 	bool		freed = false;
 
@@ -316,63 +310,14 @@ free_unused_slots(void)
 	return freed;
 }
 
-/* Take a slot for this session's database, if there is one to be had. */
-static void
-take_own_slot(void)
-{
-	bool		fresh;
-
-	if (mvs_database_take(MyDatabaseId, &fresh) == NULL && free_unused_slots())
-		(void) mvs_database_take(MyDatabaseId, &fresh);
-
-	/* Stores may have come by a restore, or with a template: a worker is to look. */
-	if (own_slot && fresh)
-		mvs_wake_worker(own_slot);
-}
-
 void
-mvs_shmem_require(void)
+mvs_shared_require(void)
 {
 	if (mvs_shared == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("mvstore must be loaded by the server to write to stores"),
 				 errhint("Add mvstore to shared_preload_libraries and restart the server.")));
-}
-
-MvsDatabase *
-mvs_database(void)
-{
-	mvs_shmem_require();
-	if (own_slot == NULL)
-		take_own_slot();
-	if (own_slot == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("too many databases with stores"),
-				 errdetail("At most %d databases of a server can have stores.",
-						   mvs_shared->database_count),
-				 errhint("Raise \"mvstore.max_databases\" and restart the server, or drop one of the databases that mvstore_stats shows.")));
-	if (own_slot->vacant)
-	{
-		LWLockAcquire(own_slot->queue_lock, LW_EXCLUSIVE);
-		own_slot->vacant = false;
-		LWLockRelease(own_slot->queue_lock);
-	}
-	mvs_version_load(own_slot);
-	return own_slot;
-}
-
-MvsDatabase *
-mvs_database_if_any(void)
-{
-	if (mvs_shared == NULL)
-		return NULL;
-	if (mvs_database_find(MyDatabaseId) == NULL && !RecoveryInProgress() && mvs_catalog_in_use())
-		take_own_slot();
-	if (own_slot)
-		mvs_version_load(own_slot);
-	return own_slot;
 }
 
 MvsDatabase *
@@ -400,16 +345,6 @@ void
 mvs_database_forget(Oid oid)
 {
 	(void) free_slot(oid, true);
-}
-
-void
-mvs_database_review(void)
-{
-	bool		vacant = !mvs_catalog_in_use();
-
-	LWLockAcquire(own_slot->queue_lock, LW_EXCLUSIVE);
-	own_slot->vacant = vacant;
-	LWLockRelease(own_slot->queue_lock);
 }
 
 void

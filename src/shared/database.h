@@ -266,20 +266,7 @@ extern MvsShared *mvs_shared;
 extern void mvs_shmem_init(void);
 
 /* Raises 55000 without shared memory. */
-extern void mvs_shmem_require(void);
-
-/*
- * The current database's slot, for who uses mvstore there: taken when there is none
- * yet. Raises 55000 without shared memory and 53400 where all slots are taken.
- */
-extern MvsDatabase *mvs_database(void);
-
-/*
- * The same for who would only know: where there is none, it is taken only if the
- * catalog says that the database is in use. Else NULL, as without shared memory, on a
- * standby, and where all slots are taken: then nobody writes to stores of the database.
- */
-extern MvsDatabase *mvs_database_if_any(void);
+extern void mvs_shared_require(void);
 
 /* The slot of a database, a free one if it has none yet; NULL where all are taken. */
 extern MvsDatabase *mvs_database_take(Oid database, bool *fresh);
@@ -290,11 +277,8 @@ extern MvsDatabase *mvs_database_find(Oid database);
 /* Frees the slot of a database that was dropped. */
 extern void mvs_database_forget(Oid database);
 
-/*
- * Looks whether this session's database still uses mvstore; else others may have
- * its slot when they need one and the last session has ended.
- */
-extern void mvs_database_review(void);
+/* Frees the slots of databases that are no more, or do not use them; whether one was. */
+extern bool mvs_database_free_unused(void);
 
 /* Sets the latch of the process with a number in the proc array; -1 is nobody. */
 extern void mvs_wake_proc(int proc);

@@ -42,6 +42,7 @@
 #include "store/floor.h"
 #include "store/pin.h"
 #include "store/store.h"
+#include "version/session.h"
 #include "version/stable.h"
 #include "version/version.h"
 
@@ -197,7 +198,7 @@ mvs_pin_lowest(const MvsPins *read, Oid store)
 Datum
 mvstore_pin_lives(PG_FUNCTION_ARGS)
 {
-	MvsDatabase *database = RecoveryInProgress() ? NULL : mvs_database_if_any();
+	MvsDatabase *database = RecoveryInProgress() ? NULL : mvs_session_join_if_used();
 
 	PG_RETURN_BOOL(PG_GETARG_TIMESTAMPTZ(0) >
 				   (database ? pin_time(database) : GetCurrentTimestamp()));
@@ -553,7 +554,7 @@ check_command(const char *function)
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
-	return mvs_database();
+	return mvs_session_join();
 }
 
 /* mvstore_pin(name, version, ttl, store): reads as of the version stay complete for so long. */

@@ -40,6 +40,7 @@
 #include "shared/fault.h"
 #include "shared/standby.h"
 #include "store/store.h"
+#include "version/session.h"
 #include "version/stable.h"
 #include "version/version.h"
 
@@ -75,13 +76,13 @@ mvs_stable(Snapshot snapshot, int64 wanted)
 
 	if (RecoveryInProgress())
 		return mvs_stable_read(snapshot);
-	database = mvs_database_if_any();
+	database = mvs_session_join_if_used();
 	if (database == NULL)
 	{
 		int64		mark = mvs_version_mark(wanted);
 
 		/* First the mark, then another look: who takes a slot later begins above it. */
-		database = mvs_database_if_any();
+		database = mvs_session_join_if_used();
 		if (database == NULL)
 			return mark;
 	}
@@ -112,7 +113,7 @@ mvs_is_stable(Snapshot snapshot, int64 version)
 		return true;
 
 	stable = mvs_stable(snapshot, version);
-	database = RecoveryInProgress() ? NULL : mvs_database_if_any();
+	database = RecoveryInProgress() ? NULL : mvs_session_join_if_used();
 	if (version > stable && database && version > mvs_version_now(database))
 	{
 		/* A restore may have brought what looks like the future. */
@@ -132,7 +133,7 @@ void
 mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why)
 {
 	bool		standby = RecoveryInProgress();
-	MvsDatabase *database = standby ? NULL : mvs_database_if_any();
+	MvsDatabase *database = standby ? NULL : mvs_session_join_if_used();
 	int64		stable = mvs_stable(snapshot, version);
 	int64		told = standby ? mvs_stable_read(NULL) : MVS_NEWEST;
 	int64		now = mvs_version_now(database);
@@ -230,7 +231,7 @@ mvstore_wait_stable(PG_FUNCTION_ARGS)
 	int64		version = mvs_get_version(fcinfo, 0, "version");
 	int64		timeout = mvs_get_timeout(fcinfo, 1);
 	bool		standby = RecoveryInProgress();
-	MvsDatabase *database = standby ? NULL : mvs_database_if_any();
+	MvsDatabase *database = standby ? NULL : mvs_session_join_if_used();
 
 	/* A snapshot of the whole transaction's sees no later end, and no transaction its own. */
 	if (IsolationUsesXactSnapshot())

@@ -45,6 +45,7 @@
 #include "shared/fault.h"
 #include "shared/standby.h"
 #include "store/pin.h"
+#include "version/session.h"
 #include "version/stable.h"
 #include "version/version.h"
 #include "worker/batch.h"
@@ -479,7 +480,7 @@ extension_is_here(bool *matches)
 	version = mvs_extension_version();
 	*matches = version && strcmp(version, MVS_SQL_VERSION) == 0;
 	/* The slot's clock is loaded in a transaction. */
-	here = version && mvs_database_if_any() != NULL;
+	here = version && mvs_session_join_if_used() != NULL;
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(loop_context);
 	return here;
@@ -546,7 +547,7 @@ static void
 review_use(void)
 {
 	StartTransactionCommand();
-	mvs_database_review();
+	mvs_session_review_use();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(loop_context);
 }
@@ -555,7 +556,7 @@ review_use(void)
 static bool
 claim_slot(void)
 {
-	MvsDatabase *slot = mvs_database();
+	MvsDatabase *slot = mvs_session_join();
 	bool		claimed = false;
 
 	LWLockAcquire(slot->queue_lock, LW_EXCLUSIVE);

@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.c
+ *	  This session's database: its slot, taken where there is none yet, with
+ *	  the clock of its versions loaded.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+
+#include "base/catalog.h"
+#include "version/session.h"
+#include "version/version.h"
+
+static MvsDatabase *take_slot(void);
+
+/* Take a slot for the database; NULL where there is none to be had. */
+static MvsDatabase *
+take_slot(void)
+{
+	bool		fresh;
+	MvsDatabase *database = mvs_database_take(MyDatabaseId, &fresh);
+
+	if (database == NULL && mvs_database_free_unused())
+		database = mvs_database_take(MyDatabaseId, &fresh);
+
+	/* Stores may have come by a restore, or with a template: a worker is to look. */
+	if (database && fresh)
+		mvs_wake_worker(database);
+	return database;
+}
+
+MvsDatabase *
+mvs_session_join(void)
+{
+	MvsDatabase *database;
+
+	mvs_shared_require();
+	database = mvs_database_find(MyDatabaseId);
+	if (database == NULL)
+		database = take_slot();
+	if (database == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many databases with stores"),
+				 errdetail("At most %d databases of a server can have stores.",
+						   mvs_shared->database_count),
+				 errhint("Raise \"mvstore.max_databases\" and restart the server, or drop one of the databases that mvstore_stats shows.")));
+	if (database->vacant)
+	{
+		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+		database->vacant = false;
+		LWLockRelease(database->queue_lock);
+	}
+	mvs_version_load(database);
+	return database;
+}
+
+MvsDatabase *
+mvs_session_join_if_used(void)
+{
+	MvsDatabase *database = mvs_database_find(MyDatabaseId);
+
+	if (database == NULL && mvs_shared != NULL && !RecoveryInProgress() && mvs_catalog_in_use())
+		database = take_slot();
+	if (database)
+		mvs_version_load(database);
+	return database;
+}
+
+void
+mvs_session_review_use(void)
+{
+	bool		vacant = !mvs_catalog_in_use();
+	MvsDatabase *database = mvs_database_find(MyDatabaseId);
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->vacant = vacant;
+	LWLockRelease(database->queue_lock);
+}
