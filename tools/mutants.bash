@@ -49,7 +49,7 @@ mutant floor_without_row 't/023_stable_version.pl' \
 
 # What the standby is told is the newest version, whoever is still writing.
 mutant row_ignores_writers 't/025_standby_reads_settled.pl' \
-	src/version/stable.c 's~mvs_version_stable\(database, GetActiveSnapshot\(\), MVS_NEWEST\)~mvs_version_now(database)~'
+	src/version/stable.c 's~mvs_stable_here\(database, GetActiveSnapshot\(\), MVS_NEWEST\)~mvs_version_now(database)~'
 
 # A put in the same microsecond gets a version that was said to be stable.
 mutant answer_is_not_last 't/024_stable_never_changes.pl' \
@@ -141,7 +141,7 @@ mutant journal_emptied_first 't/040_kills.pl' \
 
 # Drops do not heed the horizon.
 mutant beyond_the_horizon 't/040_kills.pl' \
-	src/worker/drop.c 's~drop->stable = mvs_version_stable\(database, GetActiveSnapshot\(\), MVS_NEWEST\);~drop->stable = mvs_version_now(database);~'
+	src/worker/drop.c 's~drop->stable = mvs_stable_here\(database, GetActiveSnapshot\(\), MVS_NEWEST\);~drop->stable = mvs_version_now(database);~'
 
 # A drop does not raise the floor.
 mutant floor_not_raised 't/040_kills.pl' \

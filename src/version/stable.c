@@ -39,7 +39,6 @@
 #include "shared/database.h"
 #include "shared/fault.h"
 #include "shared/standby.h"
-#include "store/store.h"
 #include "version/session.h"
 #include "version/stable.h"
 #include "version/version.h"
@@ -70,6 +69,17 @@ static TimestampTz time_to_serve(TimestampTz served_at, bool moved, int64 factor
  * ------------------------------------------------------------------------ */
 
 int64
+mvs_stable_here(MvsDatabase *database, Snapshot snapshot, int64 wanted)
+{
+	int64		stable = mvs_version_stable(database, snapshot, wanted);
+
+	/* As the row was made, versions up to its own had been handed out. */
+	if (stable == MVS_LOST)
+		stable = mvs_version_told(database, snapshot, mvs_stable_read(snapshot));
+	return stable;
+}
+
+int64
 mvs_stable(Snapshot snapshot, int64 wanted)
 {
 	MvsDatabase *database;
@@ -86,7 +96,7 @@ mvs_stable(Snapshot snapshot, int64 wanted)
 		if (database == NULL)
 			return mark;
 	}
-	return mvs_version_stable(database, snapshot, wanted);
+	return mvs_stable_here(database, snapshot, wanted);
 }
 
 bool
@@ -356,7 +366,7 @@ mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 	else if (mvs_catalog_lock())
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
-		blocks = mvs_stable_write(mvs_version_stable(database, GetActiveSnapshot(), MVS_NEWEST));
+		blocks = mvs_stable_write(mvs_stable_here(database, GetActiveSnapshot(), MVS_NEWEST));
 		PopActiveSnapshot();
 		owed = false;
 	}

@@ -30,6 +30,9 @@
  */
 extern int64 mvs_stable(Snapshot snapshot, int64 wanted);
 
+/* The same for who has joined a database, on a primary. */
+extern int64 mvs_stable_here(MvsDatabase *database, Snapshot snapshot, int64 wanted);
+
 /* Whether a version is at or below it; cheaper when asked again. */
 extern bool mvs_is_stable(Snapshot snapshot, int64 version);
 

@@ -54,8 +54,6 @@
 #include "base/compat.h"
 #include "shared/fault.h"
 #include "shared/lock.h"
-#include "store/store.h"
-#include "version/stable.h"
 #include "version/version.h"
 
 /* How far ahead of the clock the durable mark is put, in microseconds. */
@@ -540,7 +538,6 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted)
 {
 	FullTransactionId next = ReadNextFullTransactionId();
 	bool		raised = false;
-	bool		known;
 	int64		stable;
 
 	for (;;)
@@ -550,8 +547,12 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted)
 		int64		beyond;
 
 		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-		known = find_lowest_writer(database, snapshot, next, &lowest);
-		stable = known ? Min(Max(now, database->last), lowest.version - 1) : 0;
+		if (!find_lowest_writer(database, snapshot, next, &lowest))
+		{
+			LWLockRelease(database->version_lock);
+			return MVS_LOST;
+		}
+		stable = Min(Max(now, database->last), lowest.version - 1);
 		beyond = Min(stable, wanted);
 		if (beyond <= database->mark || raised)
 			break;
@@ -563,16 +564,15 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted)
 	database->last = Max(database->last, stable);
 	stable = keep_told(snapshot, stable);
 	LWLockRelease(database->version_lock);
+	return stable;
+}
 
-	if (!known)
-	{
-		/* As the row was made, versions up to its own had been handed out. */
-		int64		row = mvs_stable_read(snapshot);
-
-		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-		stable = keep_told(snapshot, row);
-		LWLockRelease(database->version_lock);
-	}
+int64
+mvs_version_told(MvsDatabase *database, Snapshot snapshot, int64 stable)
+{
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	stable = keep_told(snapshot, stable);
+	LWLockRelease(database->version_lock);
 	return stable;
 }
 

@@ -23,6 +23,9 @@
 /* As of the newest; also: no limit. */
 #define MVS_NEWEST PG_INT64_MAX
 
+/* What was stable for a snapshot is not known any more. */
+#define MVS_LOST INT64CONST(-1)
+
 /* A timestamp as a version, and back. */
 extern int64 mvs_version_of_time(TimestampTz time);
 extern TimestampTz mvs_version_to_time(int64 version);
@@ -67,11 +70,16 @@ extern void mvs_version_past(MvsDatabase *database, int64 version);
  * The durable mark is raised where the answer would reach beyond it, as far as
  * "wanted": then it takes the clock lock, and writes WAL, with no need of a
  * transaction id. For MVS_NEWEST it waits for no lock on the sequence.
+ *
+ * MVS_LOST for a snapshot too old for shared memory. Who knows a version that is stable
+ * for it says so to mvs_version_told(), and answers with what that returns: the later of
+ * it and of what was answered for the snapshot before.
  */
 extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted);
+extern int64 mvs_version_told(MvsDatabase *database, Snapshot snapshot, int64 stable);
 
 /*
- * Likewise where the database has no slot, so that nobody has written there since
+ * The stable version where the database has no slot, so that nobody has written there since
  * the server started: the durable mark, raised as far as "wanted" and the clock.
  * Whoever takes a slot afterwards gets versions above it; so look for one then.
  */
