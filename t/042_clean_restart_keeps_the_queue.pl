@@ -267,8 +267,8 @@ for my $damage ('flipped', 'cut', 'empty', 'gone')
 	ok(!-e $file, 'which is removed');
 }
 
-# Of other settings: a queue that has become larger takes it; one that has become
-# too small does not, but what stands on disk is done.
+# Of other settings: what was in the queue is there, be it larger or smaller now, also
+# what stands nowhere else; a smaller one takes nothing more until it is less.
 litter();
 sql('SELECT mvstore_pause()');
 fill(2, map { "t$_" } 1 .. 20);
@@ -282,13 +282,24 @@ is_not_swept('with a larger queue');
 is(sql(q{SELECT count(*) FROM s WHERE key LIKE 't%'}), 20, 'and all is done');
 sql('SELECT mvstore_pause()');
 fill(2, map { "u$_" } 1 .. 20);
-sql(join("\n", map { "SELECT mvstore_drop('s', 'u$_');" } 1 .. 20));
+sql(q{SELECT mvstore_pin('hold', ttl := '1 hour'); SELECT mvstore_put('s', 'after', 'v')});
+my $drops = 'SET mvstore.durable_drops = off;' . join("\n", map { "SELECT mvstore_drop('s', 'u$_');" } 1 .. 20);
+sql($drops);
 $node->stop('fast');
 $node->append_conf('postgresql.conf', 'mvstore.queue_size = 4');
 $node->start;
+is(sql(q{SELECT queue_length > queue_capacity FROM mvstore_stats WHERE database = 'postgres'}), 't', 'a smaller queue has it all, too');
+is(sql(q{SELECT count(*) FROM mvstore_requests WHERE id IS NULL}), 20, 'as it was');
+fill(2, map { "v$_" } 1 .. 20);
+sql($drops =~ s/'u/'v/gr);
+is(sql(q{SELECT count(*) FROM mvstore_requests WHERE id IS NOT NULL}), 20, 'what comes has no room there, and gets rows');
+# What the worker holds goes back there when it ends.
 sql('SELECT mvstore_resume()');
-is_swept('with a queue too small');
-is(sql(q{SELECT count(*) FROM s WHERE key LIKE 'u%'}), 20, 'and all is done');
+wait_until($node, 'postgres', q{SELECT requests_held > 0 FROM mvstore_stats WHERE database = 'postgres'}, 'the worker holds some of it');
+sql(q{SELECT pg_terminate_backend(worker_pid) FROM mvstore_stats WHERE database = 'postgres'});
+is(sql(q{SELECT mvstore_unpin('hold')}), 't', 'until it may go');
+is_not_swept('with a smaller queue');
+is(sql(q{SELECT count(*) FROM s WHERE key LIKE 'u%' OR key LIKE 'v%'}), 40, 'and all is done');
 
 # More databases than there is room for now: the others are as after a crash.
 sql('CREATE DATABASE second');

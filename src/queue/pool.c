@@ -38,17 +38,14 @@ typedef struct Pool
 static Pool *pool = NULL;
 static char *memory = NULL;
 
-static Size chunk_size(void);
+/* Bytes of a chunk: the postmaster finds out, and its children know. */
+static Size chunk_size = 0;
+
 static int	chunk_count(void);
+static bool is_room(const uint64 *bytes, int count);
 static Size pool_header_size(void);
 static int	chunks_for(uint64 bytes);
 static char *place_of(MvsDatabase *database, uint64 position, Size *left);
-
-static Size
-chunk_size(void)
-{
-	return MAXALIGN((mvs_queue_bytes() + MVS_QUEUE_CHUNKS - 1) / MVS_QUEUE_CHUNKS);
-}
 
 /* Of the pool: a queue more than there are databases, for each is to leave as much as it has. */
 static int
@@ -63,10 +60,39 @@ pool_header_size(void)
 	return MAXALIGN(offsetof(Pool, free) + chunk_count() * sizeof(uint16));
 }
 
+/* Whether queues of so many bytes have room; or none that larger chunks would help. */
+static bool
+is_room(const uint64 *bytes, int count)
+{
+	int			most = 0;
+	int64		all = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		most = Max(most, chunks_for(bytes[i]));
+		all += chunks_for(bytes[i]);
+	}
+	return most <= 2 || (most <= MVS_MAX_CHUNKS && all <= chunk_count());
+}
+
+void
+mvs_pool_plan(const uint64 *kept, int count)
+{
+	chunk_size = MAXALIGN((mvs_queue_bytes() + MVS_QUEUE_CHUNKS - 1) / MVS_QUEUE_CHUNKS);
+	while (!is_room(kept, Min(count, mvs_max_databases)))
+		chunk_size *= 2;
+}
+
 Size
 mvs_pool_shmem_size(void)
 {
-	return add_size(pool_header_size(), mul_size(chunk_count(), chunk_size()));
+	return add_size(pool_header_size(), mul_size(chunk_count(), chunk_size));
+}
+
+Size
+mvs_pool_longest(void)
+{
+	return chunk_size * MVS_QUEUE_CHUNKS;
 }
 
 void
@@ -89,13 +115,13 @@ mvs_pool_shmem_startup(LWLock *lock)
 static int
 chunks_for(uint64 bytes)
 {
-	return bytes == 0 ? 0 : (int) ((bytes + chunk_size() - 1) / chunk_size()) + 1;
+	return bytes == 0 ? 0 : (int) Min((bytes + chunk_size - 1) / chunk_size + 1, INT_MAX);
 }
 
 bool
 mvs_pool_secure(MvsDatabase *database, uint64 bytes, bool fair)
 {
-	uint64		first = database->queue_head / chunk_size();
+	uint64		first = database->queue_head / chunk_size;
 	int			needed = chunks_for(bytes);
 	int			more = needed - database->chunk_count;
 	bool		granted = true;
@@ -119,10 +145,10 @@ mvs_pool_secure(MvsDatabase *database, uint64 bytes, bool fair)
 void
 mvs_pool_advance(MvsDatabase *database, uint64 bytes)
 {
-	uint64		number = database->queue_head / chunk_size();
+	uint64		number = database->queue_head / chunk_size;
 
 	database->queue_head += bytes;
-	for (; number < database->queue_head / chunk_size(); number++)
+	for (; number < database->queue_head / chunk_size; number++)
 		database->chunks[(number + database->chunk_count) % MVS_MAX_CHUNKS] =
 			database->chunks[number % MVS_MAX_CHUNKS];
 }
@@ -131,11 +157,11 @@ mvs_pool_advance(MvsDatabase *database, uint64 bytes)
 static char *
 place_of(MvsDatabase *database, uint64 position, Size *left)
 {
-	Size		offset = position % chunk_size();
-	uint16		chunk = database->chunks[(position / chunk_size()) % MVS_MAX_CHUNKS];
+	Size		offset = position % chunk_size;
+	uint16		chunk = database->chunks[(position / chunk_size) % MVS_MAX_CHUNKS];
 
-	*left = chunk_size() - offset;
-	return memory + chunk * chunk_size() + offset;
+	*left = chunk_size - offset;
+	return memory + chunk * chunk_size + offset;
 }
 
 void

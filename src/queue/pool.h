@@ -24,6 +24,13 @@
 
 #include "shared/database.h"
 
+/*
+ * Finds out how large the pool is to be; in the postmaster, before the others. What
+ * was kept over a restart, so many bytes of each queue, has room, however small queues
+ * are to be now.
+ */
+extern void mvs_pool_plan(const uint64 *kept, int count);
+
 /* Asks for the pool's shared memory, and sets it up; with its lock. */
 extern Size mvs_pool_shmem_size(void);
 extern void mvs_pool_shmem_startup(LWLock *lock);
@@ -35,6 +42,9 @@ extern void mvs_pool_shmem_startup(LWLock *lock);
  * wherever in a chunk they begin.
  */
 extern bool mvs_pool_secure(MvsDatabase *database, uint64 bytes, bool fair);
+
+/* Bytes that no queue has more than. */
+extern Size mvs_pool_longest(void);
 
 /* Moves queue_head. The chunks that it leaves behind serve for what comes at the end. */
 extern void mvs_pool_advance(MvsDatabase *database, uint64 bytes);

@@ -48,7 +48,7 @@ static uint32 wait_event_flush = 0;
 static uint64 bytes_taken(const MvsDatabase *database);
 static bool secure_room(MvsDatabase *database, int64 count, Size size);
 static void trim_room(MvsDatabase *database);
-static bool put_request(MvsDatabase *database, MvsRequest *request);
+static bool put_request(MvsDatabase *database, MvsRequest *request, bool reserved);
 static bool is_done(MvsDatabase *database, uint64 target);
 static bool is_locked_by_caller(Oid store);
 static bool cannot_go(MvsDatabase *database, const Rest *rest);
@@ -104,11 +104,16 @@ mvs_queue_release(MvsDatabase *database, int64 count, Size size)
 	LWLockRelease(database->queue_lock);
 }
 
-/* Put one request in; false where there is no room. */
+/* Put one request in, into room that is reserved for it, if so; false where there is none. */
 static bool
-put_request(MvsDatabase *database, MvsRequest *request)
+put_request(MvsDatabase *database, MvsRequest *request, bool reserved)
 {
-	if (!secure_room(database, 1, request->size))
+	if (reserved)
+	{
+		database->reserved_count--;
+		database->reserved_size -= request->size;
+	}
+	else if (!secure_room(database, 1, request->size))
 		return false;
 	if (database->queue_count == 0)
 		database->queue_oldest = request->committed_at;
@@ -122,12 +127,7 @@ put_request(MvsDatabase *database, MvsRequest *request)
 bool
 mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool kept)
 {
-	if (kept)
-	{
-		database->reserved_count--;
-		database->reserved_size -= request->size;
-	}
-	if (!put_request(database, request))
+	if (!put_request(database, request, kept))
 		return false;
 	database->put_back = Min(database->put_back, request->sequence);
 	database->put_back_end = database->queue_tail;
@@ -139,7 +139,7 @@ mvs_queue_copy(MvsDatabase *database, char **requests)
 {
 	Size		size;
 
-	*requests = palloc_extended(mvs_queue_bytes(), MCXT_ALLOC_HUGE);
+	*requests = palloc_extended(mvs_pool_longest(), MCXT_ALLOC_HUGE);
 	LWLockAcquire(database->queue_lock, LW_SHARED);
 	size = database->queue_tail - database->queue_head;
 	mvs_pool_read(database, database->queue_head, *requests, size);
@@ -193,19 +193,13 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 		position += request->size;
 		if (MvsRequestIsImplicit(request))
 		{
-			if (put_request(database, request))
+			if (put_request(database, request, false))
 				continue;
 			overflowed++;
 			mvs_queue_mark(database, request->store, request->sequence);
 		}
 		else if (publication->reserved)
-		{
-			/* Its own room, which nobody else has taken. */
-			database->reserved_count--;
-			database->reserved_size -= request->size;
-			if (!put_request(database, request) && request->journal != 0)
-				database->journal_wanted = true;
-		}
+			(void) put_request(database, request, true);
 		else
 		{
 			/* It stands in the journal as spilled. */

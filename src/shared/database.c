@@ -93,10 +93,14 @@ static void
 request_shmem(void)
 {
 	Size		size = header_size();
+	uint64	   *kept;
+	int			kept_count;
 
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 
+	kept_count = mvs_keep_queues(&kept);
+	mvs_pool_plan(kept, kept_count);
 	size = add_size(size, arrays_size());
 	size = add_size(size, mvs_pool_shmem_size());
 	size = add_size(size, mvs_stats_shmem_size());

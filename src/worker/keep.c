@@ -299,7 +299,7 @@ check_image(KeptImage *image, KeptHeader *header)
 		header->timeline == expected.timeline;
 }
 
-/* Fill a free slot; a database for which there is no room is left out, and swept later. */
+/* Fill a free slot; a database for which there is none is left out, and swept later. */
 static bool
 read_database(KeptImage *image)
 {
@@ -308,8 +308,7 @@ read_database(KeptImage *image)
 
 	if (!get(image, &kept, sizeof(kept)) || image->left < kept.queue_bytes)
 		return false;
-	if (kept.queue_bytes <= mvs_queue_bytes() && kept.queue_count <= mvs_queue_size)
-		database = mvs_database_take(kept.oid, NULL);
+	database = mvs_database_take(kept.oid, NULL);
 	if (database && !mvs_pool_secure(database, kept.queue_bytes, false))
 	{
 		mvs_database_forget(kept.oid);
@@ -346,6 +345,34 @@ read_database(KeptImage *image)
 	image->at += kept.queue_bytes;
 	image->left -= kept.queue_bytes;
 	return true;
+}
+
+int
+mvs_keep_queues(uint64 **bytes)
+{
+	KeptImage	image = {0};
+	KeptHeader	header;
+	KeptDatabase kept;
+	char	   *start;
+	int			count = 0;
+
+	*bytes = NULL;
+	if (will_recover() || !slurp(&image))
+		return 0;
+	start = image.at;
+	if (check_image(&image, &header))
+	{
+		*bytes = palloc((Size) Max(header.databases, 1) * sizeof(uint64));
+		while (count < header.databases && get(&image, &kept, sizeof(kept)) &&
+			   image.left >= kept.queue_bytes)
+		{
+			(*bytes)[count++] = kept.queue_bytes;
+			image.at += kept.queue_bytes;
+			image.left -= kept.queue_bytes;
+		}
+	}
+	pfree(start);
+	return count;
 }
 
 static void

@@ -18,6 +18,9 @@
  */
 extern void mvs_keep_init(void);
 
+/* The bytes of each queue in the file that this start will fill it from; how many there are. */
+extern int	mvs_keep_queues(uint64 **bytes);
+
 /* Removes the file that it was filled from. From the launcher: the start has not failed. */
 extern void mvs_keep_end(void);
 
