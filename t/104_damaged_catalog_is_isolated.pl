@@ -65,7 +65,7 @@ sub policy_is_met
 sub is_told
 {
 	my ($relation, $name) = @_;
-	my $error = "'%invalid page in block 0 of relation $relation%'";
+	my $error = "'%invalid page in block 0 of relation %$relation%'";
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	wait_until($node, 'postgres', "SELECT count(*) = 1 FROM mvstore_stats WHERE database = 'postgres' AND last_error LIKE $error", "$name: mvstore_stats tells why");
@@ -127,5 +127,15 @@ sql('SELECT mvstore_resume()');
 is(sql('SELECT mvstore_flush()'), 't', 'repaired, it can be ended');
 is(sql(q{SELECT count(*) FROM mvstore_history('single', 'paused')}), 1, 'and drops go on');
 
+# ---- The row for standbys, which the worker also writes as its last act.
+
+my $stable = sql(q{SELECT pg_relation_filepath('mvstore_stable')});
+damage('mvstore_stable');
+is_told($stable, 'with a damaged row for standbys');
+is(sql(q{SELECT mvstore_get('single', 'paused', as_of := mvstore_stable_version())}), '2', 'the past is read as ever');
+repair();
+is(sql('SELECT mvstore_flush()'), 't', 'repaired, all is done');
+
 $node->stop;
+unlike(slurp_file($node->logfile), qr/TRAP|terminated by signal/, 'no process broke');
 done_testing();

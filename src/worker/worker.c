@@ -249,6 +249,7 @@ mvs_worker_main(Datum argument)
 	PG_CATCH();
 	{
 		/* What nobody expects ends the process; whoever looks is to see why. */
+		MemoryContextSwitchTo(loop_context);
 		(void) mvs_worker_note_error(true);
 		proc_exit(1);
 	}
