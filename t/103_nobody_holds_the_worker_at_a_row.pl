@@ -88,6 +88,14 @@ for my $case (
 	wait_until($node, 'postgres', "SELECT count(*) = 1 FROM mvstore_history('$store', 'key')", 'it is done when the row is free');
 }
 
+# The row that a pass over exchanged storage writes.
+$holder->query_safe(q{BEGIN; SELECT 1 FROM mvstore_policy WHERE store = 's'::regclass FOR UPDATE});
+sql('VACUUM FULL s');
+wait_until($node, 'postgres', "SELECT count(*) = 1 FROM mvstore_blockers WHERE kind = 'lock' AND store = 's'::regclass", 'somebody has the row of the policy: a pass waits');
+others_are_served('a pass that waits');
+$holder->query_safe('ROLLBACK');
+is(sql('SELECT mvstore_flush()'), 't', 'it is made when the row is free');
+
 # The row that all drops write: they wait, the worker does not.
 $holder->query_safe('BEGIN; SELECT 1 FROM mvstore_stable FOR UPDATE');
 put_twice('s', 'stable');

@@ -623,7 +623,7 @@ mvs_store_note_storage(MvsStore *store)
 		elog(ERROR, "policy of store %u is missing", oid);
 	values[Anum_policy_storage - 1] = ObjectIdGetDatum(store->heap->rd_rel->relfilenode);
 	replace[Anum_policy_storage - 1] = true;
-	CatalogTupleUpdate(catalog, &old->t_self,
+	mvs_catalog_update(catalog, &old->t_self,
 					   heap_modify_tuple(old, RelationGetDescr(catalog), values, nulls, replace));
 	table_close(catalog, RowExclusiveLock);
 	CacheInvalidateRelcacheByRelid(oid);
