@@ -164,6 +164,17 @@ goes_when_due('plain', 0, sql('SELECT count(*) FROM plain'), 'none of them early
 is(sql(q{SELECT string_agg(key, ' ' ORDER BY key) FROM mvstore_scan('plain')}), 'later never renewed', 'those that have not expired stay');
 is(sql(q{SELECT keys_expired, entries_swept FROM mvstore_store_stats WHERE store = 'brief'::regclass}), '100|0', 'they are counted');
 
+# What a trigger has expire goes by what the trigger says, not by the ttl of the put.
+sql(q{SELECT mvstore_create('judged')});
+sql(q{CREATE FUNCTION judge() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.expires_at := CASE NEW.value WHEN 'never' THEN NULL WHEN 'ever' THEN '-infinity' ELSE now() END;
+  RETURN NEW;
+END $$});
+sql(q{CREATE TRIGGER judge BEFORE INSERT ON judged FOR EACH ROW EXECUTE FUNCTION judge()});
+sql(q{SELECT mvstore_put_many('judged', '{a,b,c}', '{now,never,ever}'), mvstore_put_at('judged', 'd', 'now', 10), mvstore_put('judged', 'e', 'now', ttl := '1 day')});
+wait_until($node, 'postgres', q{SELECT string_agg(convert_from(key, 'UTF8'), ' ') = 'b' FROM judged}, 'what a trigger has expire goes');
+
 is(sql(q{SELECT sum(entries_swept) FROM mvstore_store_stats}), 0, 'in all this no store was looked through');
 
 # ---- A full pass, where one is asked for, changes nothing of it.

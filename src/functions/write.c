@@ -310,7 +310,7 @@ request_policy(MvsWrite *write, int64 version, bool superseding, TimestampTz exp
 	const MvsPolicy *policy = &write->store.info.policy;
 	bool		limited = policy->keep_versions > 0 || policy->keep_for >= 0;
 	int64		before = limited && superseding ? version : 0;
-	int64		expires = expires_at == DT_NOEND ? 0 : mvs_version_of_time(expires_at);
+	int64		expires = expires_at == DT_NOEND ? 0 : Max(mvs_version_of_time(expires_at), 1);
 
 	if (before > 0 || expires > 0)
 		mvs_request_write(&write->store, write->key, before, expires);
@@ -369,7 +369,7 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 	}
 	if (head.own && !mvs_statement_delete(&write->statement, &head.entry.tid))
 		elog(ERROR, "could not replace an entry of the current transaction");
-	mvs_statement_insert(&write->statement, write->key, version, value, expires_at);
+	expires_at = mvs_statement_insert(&write->statement, write->key, version, value, expires_at);
 	LockRelease(&write->lock, ExclusiveLock, false);
 	MVS_FAULT("entry-written");
 
@@ -413,6 +413,7 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 	Oid			oid = RelationGetRelid(write->store.heap);
 	int64		floor;
 	int64		now = mvs_version_now(write->database);
+	TimestampTz expires_at;
 
 	if (version < 1)
 		ereport(ERROR,
@@ -440,12 +441,13 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 	hold_key(write, version, &head);
 	if (IsolationUsesXactSnapshot() && head.passed > 0)
 		refuse_seen(write, version);
-	mvs_statement_insert(&write->statement, write->key, version, value, DT_NOEND);
+	expires_at = mvs_statement_insert(&write->statement, write->key, version, value, DT_NOEND);
 	LockRelease(&write->lock, ExclusiveLock, false);
 
 	count_write(write, value);
 	if (policy->keep_versions > 0 || policy->keep_for >= 0)
 		mvs_request_look(&write->store, write->key, mvs_version_last(write->database));
+	request_policy(write, version, false, expires_at);
 	CommandCounterIncrement();
 }
 

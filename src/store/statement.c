@@ -43,7 +43,7 @@ static void begin_part(MvsStatement *statement, CmdType command);
 static void prepare_defaults(MvsStatement *statement);
 static void fill_defaults(MvsStatement *statement);
 static void insert_plain(MvsStore *store, TupleTableSlot *slot);
-static void insert_by_executor(MvsStatement *statement, bytea *key, int64 version);
+static TimestampTz insert_by_executor(MvsStatement *statement, bytea *key, int64 version);
 static bool delete_by_executor(MvsStatement *statement, ItemPointer tid);
 
 /* ------------------------------------------------------------------------
@@ -141,7 +141,7 @@ begin_part(MvsStatement *statement, CmdType command)
  * Inserting
  * ------------------------------------------------------------------------ */
 
-void
+TimestampTz
 mvs_statement_insert(MvsStatement *statement, bytea *key, int64 version, bytea *value,
 					 TimestampTz expires_at)
 {
@@ -164,9 +164,9 @@ mvs_statement_insert(MvsStatement *statement, bytea *key, int64 version, bytea *
 	{
 		ExecStoreVirtualTuple(slot);
 		insert_plain(store, slot);
+		return expires_at;
 	}
-	else
-		insert_by_executor(statement, key, version);
+	return insert_by_executor(statement, key, version);
 }
 
 /* Insert through the table and index access methods. */
@@ -186,8 +186,11 @@ insert_plain(MvsStore *store, TupleTableSlot *slot)
 						UNIQUE_CHECK_YES, false, BuildIndexInfo(store->index));
 }
 
-/* Insert the slot's row as INSERT would: defaults, row triggers, constraints, all indexes. */
-static void
+/*
+ * Insert the slot's row as INSERT would: defaults, row triggers, constraints, all indexes.
+ * When it expires.
+ */
+static TimestampTz
 insert_by_executor(MvsStatement *statement, bytea *key, int64 version)
 {
 	Relation	heap = statement->store->heap;
@@ -197,6 +200,7 @@ insert_by_executor(MvsStatement *statement, bytea *key, int64 version)
 	TriggerDesc *triggers = target->ri_TrigDesc;
 	TupleTableSlot *slot = statement->slot;
 	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	Datum		expires_at;
 	bool		isnull;
 
 	ResetPerTupleExprContext(estate);
@@ -216,6 +220,7 @@ insert_by_executor(MvsStatement *statement, bytea *key, int64 version)
 				 errmsg("a trigger on store \"%s\" suppressed an entry or changed its key or version",
 						RelationGetRelationName(heap)),
 				 errhint("A BEFORE ROW trigger on a store can check an entry, or change its value.")));
+	expires_at = slot_getattr(slot, columns[MVS_EXPIRES], &isnull);
 
 	if (statement->inserting.tables)
 	{
@@ -224,6 +229,7 @@ insert_by_executor(MvsStatement *statement, bytea *key, int64 version)
 	}
 	target->ri_TrigDesc = triggers;
 	MemoryContextSwitchTo(old);
+	return isnull ? DT_NOEND : DatumGetTimestampTz(expires_at);
 }
 
 /* Prepare the defaults of the columns that are the user's own. */

@@ -49,10 +49,11 @@ extern void mvs_statement_begin(MvsStatement *statement, MvsStore *store, CmdTyp
 
 /*
  * Inserts an entry; a NULL value is a tombstone, expires_at of DT_NOEND never.
- * Raises what INSERT raises, 39P01 where a trigger interferes.
+ * When it expires, which a trigger may have changed. Raises what INSERT raises,
+ * 39P01 where a trigger interferes.
  */
-extern void mvs_statement_insert(MvsStatement *statement, bytea *key, int64 version,
-								 bytea *value, TimestampTz expires_at);
+extern TimestampTz mvs_statement_insert(MvsStatement *statement, bytea *key, int64 version,
+										bytea *value, TimestampTz expires_at);
 
 /*
  * Deletes an entry, without waiting; false where somebody has it locked, or has
