@@ -20,17 +20,21 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_trigger.h"
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
-#include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "replication/logicalworker.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
@@ -48,6 +52,7 @@ PG_FUNCTION_INFO_V1(mvstore_keep_guard);
 
 static bool is_replicated(void);
 static bool join_row(Relation catalog, TupleTableSlot *row);
+static bool is_guard_off(Oid table);
 
 /*
  * Whether replication brings what is being written: PostgreSQL's, or one that says
@@ -147,43 +152,44 @@ mvstore_guard(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(trigger->tg_trigtuple);
 }
 
-/* Event trigger after ALTER TABLE: the guard fires ALWAYS, also when others are disabled. */
+/* Whether a table has the guard, and it does not fire ALWAYS. */
+static bool
+is_guard_off(Oid table)
+{
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		off;
+
+	ScanKeyInit(&keys[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(table));
+	ScanKeyInit(&keys[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum("mvstore_guard"));
+	scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, NULL, lengthof(keys), keys);
+	tuple = systable_getnext(scan);
+	off = HeapTupleIsValid(tuple) &&
+		((Form_pg_trigger) GETSTRUCT(tuple))->tgenabled != TRIGGER_FIRES_ALWAYS;
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	return off;
+}
+
+/*
+ * Event trigger after ALTER TABLE: the guard fires ALWAYS, also when others are disabled.
+ * Whatever table was altered, by whomever: to look is cheaper than to ask which.
+ */
 Datum
 mvstore_keep_guard(PG_FUNCTION_ARGS)
 {
-	List	   *altered = NIL;
-
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("mvstore_keep_guard() must be called as an event trigger")));
 
-	/* Is the extension not yet there? */
-	if (!OidIsValid(mvs_catalog_schema(true)))
-		PG_RETURN_NULL();
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute("SELECT t.tgrelid"
-					"  FROM pg_catalog.pg_event_trigger_ddl_commands() c"
-					"  JOIN pg_catalog.pg_trigger t ON t.tgrelid OPERATOR(pg_catalog.=) c.objid"
-					" WHERE c.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
-					"   AND t.tgname OPERATOR(pg_catalog.=) 'mvstore_guard'"
-					"   AND t.tgenabled OPERATOR(pg_catalog.<>) 'A'", false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not list the altered tables");
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-
-		altered = lappend_oid(altered, DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
-																	  SPI_tuptable->tupdesc, 1,
-																	  &isnull)));
-	}
 	for (int i = 0; i < MVS_CATALOG_COUNT; i++)
-		if (list_member_oid(altered, mvs_catalog_oid(i, true)))
+		if (OidIsValid(mvs_catalog_oid(i, true)) && is_guard_off(mvs_catalog_oid(i, true)))
 			(void) mvs_catalog_run(i, "ALTER TABLE %s ENABLE ALWAYS TRIGGER mvstore_guard",
 								   0, NULL, NULL);
-	if (SPI_finish() != SPI_OK_FINISH)
-		elog(ERROR, "SPI_finish failed");
 	PG_RETURN_NULL();
 }
