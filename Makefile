@@ -52,7 +52,10 @@ OBJS = \
 	src/worker/launcher.o \
 	src/worker/left.o \
 	src/worker/maintain.o \
+	src/worker/pace.o \
+	src/worker/process.o \
 	src/worker/sweep.o \
+	src/worker/vacuum.o \
 	src/worker/walk.o \
 	src/worker/worker.o
 

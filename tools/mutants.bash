@@ -112,7 +112,7 @@ mutant no_predicate_locks 'specs/conditions_are_reads.spec' \
 
 # After a crash nobody looks for what the policies want.
 mutant no_sweep_after_crash 't/040_kills.pl' \
-	src/worker/worker.c 's~\t\tmvs_sweep_all\(0, 0\);\n~~'
+	src/worker/worker.c 's~\t\tmvs_sweep_all\(0\);\n~~'
 
 # A database takes a place in shared memory when somebody looks.
 # shellcheck disable=SC2016 # Perl's
@@ -130,7 +130,7 @@ mutant room_is_not_given_back 't/087_room_for_many_databases.pl' \
 # After a crash nobody reads the journal.
 # shellcheck disable=SC2016 # Perl's
 mutant journal_unread_after_crash 't/040_kills.pl' \
-	src/worker/worker.c 's~(mvs_sweep_all\(0, 0\);\n.*\n\t\tmvs_worker\.database->journal_wanted = )true~$1false~'
+	src/worker/worker.c 's~(if \(!database->swept\)\n\t\{\n.*\n\t\tdatabase->journal_wanted = )true~$1false~'
 
 # Requests leave the journal in a transaction before the one that does the work.
 # shellcheck disable=SC2016 # Perl's

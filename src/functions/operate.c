@@ -13,9 +13,7 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
@@ -33,7 +31,6 @@
 
 #include "base/arguments.h"
 #include "base/catalog.h"
-#include "functions/operate.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
 #include "queue/transaction.h"
@@ -42,7 +39,6 @@
 #include "version/session.h"
 #include "version/stable.h"
 #include "version/version.h"
-#include "worker/worker.h"
 
 PG_FUNCTION_INFO_V1(mvstore_pause);
 PG_FUNCTION_INFO_V1(mvstore_resume);
@@ -68,38 +64,6 @@ check_command(const char *function)
 /* ------------------------------------------------------------------------
  * Pausing
  * ------------------------------------------------------------------------ */
-
-void
-mvs_pause_load(MvsDatabase *database)
-{
-	Oid			table;
-	bool		paused = false;
-
-	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->pause_changed = false;
-	LWLockRelease(database->queue_lock);
-
-	StartTransactionCommand();
-	mvs_worker_lock_catalog(MVS_PAUSED);
-	table = mvs_catalog_oid(MVS_PAUSED, true);
-	if (OidIsValid(table))
-	{
-		Relation	catalog = table_open(table, AccessShareLock);
-		SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-
-		paused = HeapTupleIsValid(systable_getnext(scan));
-		systable_endscan(scan);
-		table_close(catalog, AccessShareLock);
-	}
-	CommitTransactionCommand();
-
-	/* Should it change just now, what its COMMIT has said holds, and there is another look. */
-	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	if (!database->pause_changed)
-		database->paused = paused;
-	LWLockRelease(database->queue_lock);
-	ConditionVariableBroadcast(&database->progress);
-}
 
 /* mvstore_pause(): the worker of this database drops nothing until mvstore_resume(). */
 Datum

@@ -37,6 +37,7 @@
 #include "worker/drop.h"
 #include "worker/left.h"
 #include "worker/sweep.h"
+#include "worker/process.h"
 #include "worker/worker.h"
 
 /* Requests that a pass over the journal reads at a time, in batches. */
@@ -129,7 +130,7 @@ static bool
 is_due(MvsPending *item, TimestampTz now, const MvsLook *look)
 {
 	if (item->outcome == MVS_OUTCOME_HELD &&
-		item->wait_for > mvs_worker_horizon(look, item->request->store))
+		item->wait_for > mvs_process_horizon(look, item->request->store))
 		return false;
 	return item->retry_at <= now;
 }
@@ -206,7 +207,7 @@ mvs_batch_run(bool force)
 
 	/* What is kept and due comes first: it has waited longest. */
 	if (mvs_worker.pending != NIL)
-		look = mvs_worker_look();
+		look = mvs_process_look();
 	foreach(cell, mvs_worker.pending)
 	{
 		MvsPending *item = lfirst(cell);
@@ -286,7 +287,7 @@ mvs_batch_run_journal(void)
 	int			known_count;
 	int64	   *known = list_known(&known_count);
 	MemoryContext old = CurrentMemoryContext;
-	MvsLook		look = mvs_worker_look();
+	MvsLook		look = mvs_process_look();
 	List	   *requests;
 	ListCell   *cell;
 	int64		last;
@@ -307,7 +308,7 @@ mvs_batch_run_journal(void)
 	journal_paused = true;
 	CHECK_FOR_INTERRUPTS();
 	StartTransactionCommand();
-	mvs_worker_lock_catalog(MVS_JOURNAL);
+	mvs_process_lock_catalog(MVS_JOURNAL);
 	MemoryContextSwitchTo(old);
 	more = mvs_journal_read(journal_after, limit, &requests, &journal_failed,
 							&journal_lowest, &last);
@@ -325,7 +326,7 @@ mvs_batch_run_journal(void)
 		{
 			/* For what would be held and left, however many there are, no transaction. */
 			if (is_crowded() && !MvsRequestIsImplicit(request) &&
-				request->before > mvs_worker_horizon(&look, request->store))
+				request->before > mvs_process_horizon(&look, request->store))
 				mvs_left_add(request, false, request->before);
 			else
 				batch[count++] = take_over(request);
@@ -342,7 +343,7 @@ mvs_batch_run_journal(void)
 	journal_after = journal_met = last;
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
 	mvs_worker_report();
-	if (more || mvs_worker_is_stopping() || mvs_worker.database->paused ||
+	if (more || mvs_process_is_stopping() || mvs_worker.database->paused ||
 		mvs_batch_is_full())
 		return;					/* others have their turn */
 
@@ -488,7 +489,7 @@ work_group(MvsPending **group, int count)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
-		locked = !mvs_worker_note_error(count == 1 && group[0]->tries == 0);
+		locked = !mvs_process_note_error(count == 1 && group[0]->tries == 0);
 		if (count == 1 && !locked)
 			strlcpy(group[0]->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
 		failed = true;
@@ -871,10 +872,10 @@ settle(MvsPending **batch, int count)
 			case MVS_OUTCOME_HELD:
 				/* Perhaps by a snapshot that knew less than is known now: then soon again. */
 			case MVS_OUTCOME_LOCKED:
-				item->retry_at = mvs_worker_lock_delay(item->tries++);
+				item->retry_at = mvs_process_lock_delay(item->tries++);
 				break;
 			case MVS_OUTCOME_ERROR:
-				item->retry_at = mvs_worker_error_delay(item->tries++);
+				item->retry_at = mvs_process_error_delay(item->tries++);
 				failures = true;
 				break;
 		}
@@ -966,7 +967,7 @@ note_failure(MvsPending *item)
 		MemoryContextSwitchTo(old);
 		noted = false;
 		item->request->journal = journal;
-		(void) mvs_worker_note_error(false);
+		(void) mvs_process_note_error(false);
 	}
 	PG_END_TRY();
 	return noted;

@@ -32,7 +32,8 @@
 #include "version/stable.h"
 #include "version/version.h"
 #include "worker/drop.h"
-#include "worker/worker.h"
+#include "worker/pace.h"
+#include "worker/process.h"
 
 /*
  * What is known to be gone. Where an old snapshot keeps vacuum, and the index
@@ -425,7 +426,7 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 	under_way = false;
 	MVS_FAULT_NO_ERROR("drop-committed");
 
-	mvs_worker_dropped(drop->tally.entries);
+	mvs_pace_dropped(drop->tally.entries);
 	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->tally.swept > 0)
 	{
 		mvs_stats_prepare(drop->oid);

@@ -40,7 +40,6 @@
 #include "shared/standby.h"
 #include "worker/keep.h"
 #include "worker/launcher.h"
-#include "worker/worker.h"
 
 /* Milliseconds: before another try where no slot is free; longest delay of restarts. */
 #define SLOT_DELAY 5000
@@ -375,7 +374,7 @@ start_worker(Child *child)
 	strlcpy(worker.bgw_function_name, "mvs_worker_main", sizeof(worker.bgw_function_name));
 	snprintf(worker.bgw_name, BGW_MAXLEN, "mvstore drop worker for database %u",
 			 child->database);
-	strlcpy(worker.bgw_type, MVS_WORKER_TYPE, BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "mvstore drop worker", BGW_MAXLEN);
 	worker.bgw_main_arg = ObjectIdGetDatum(child->database);
 	worker.bgw_notify_pid = MyProcPid;
 

@@ -74,14 +74,14 @@ mvs_left_pass_ended(void)
 	TimestampTz now = GetCurrentTimestamp();
 
 	passes = mvs_worker.left == NIL ? 0 : passes + 1;
-	due_at = passes == 0 ? 0 : Max(mvs_worker_lock_delay(passes - 1), now + (now - pass_began));
+	due_at = passes == 0 ? 0 : Max(mvs_process_lock_delay(passes - 1), now + (now - pass_began));
 }
 
 bool
 mvs_left_may_go(const MvsLeft *left, const MvsLook *look)
 {
 	return recheck || left->locked ||
-		left->wait_for <= mvs_worker_horizon(look, left->store);
+		left->wait_for <= mvs_process_horizon(look, left->store);
 }
 
 TimestampTz
@@ -107,7 +107,7 @@ mvs_left_take_up(void)
 
 	if (mvs_worker.left == NIL)
 		return;
-	look = mvs_worker_look();
+	look = mvs_process_look();
 	if (mvs_left_due(&look) > GetCurrentTimestamp())
 		return;
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);

@@ -19,7 +19,7 @@
 #include "datatype/timestamp.h"
 
 #include "queue/queue.h"
-#include "worker/worker.h"
+#include "worker/process.h"
 
 /* Those of one store that wait for the same. */
 typedef struct MvsLeft

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * maintain.h
- *	  Maintenance: vacuuming stores from which much was dropped.
+ *	  Maintenance: when stores from which much was dropped are vacuumed.
  *
- * A process of its own does it, so that drops go on meanwhile. The drop worker
- * starts it, one at a time, and ends it when it ends itself.
+ * A process of its own does it (vacuum.c), so that drops go on meanwhile. The drop
+ * worker starts it, one at a time, and ends it when it ends itself.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -16,14 +16,25 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "shared/counters.h"
 
 #define MVS_MAINTAIN_TYPE "mvstore maintenance"
 
-/* Entry point; the argument is the OID of the database. */
-extern PGDLLEXPORT void mvs_maintain_main(Datum argument);
+/* A store that may be vacuumed. */
+typedef struct MvsCandidate
+{
+	Oid			store;
+	MvsVacuum	last;			/* of it */
+	int64		dead;			/* entries */
+	bool		hurry;			/* dead entries come fast */
+	bool		free;			/* nobody is in the way who was so at the last vacuum */
+} MvsCandidate;
 
-/* For the drop worker: counts a flush that dropped something. */
-extern void mvs_maintain_count(void);
+/* Whether a store is to be vacuumed now. In either process, in a transaction. */
+extern bool mvs_maintain_pays(Oid store, MvsCandidate *candidate);
+
+/* Dead entries of a store, as counted. */
+extern int64 mvs_maintain_dead_entries(Oid store);
 
 /*
  * Starts the process where a store wants it, every mvstore.maintenance_every

@@ -30,6 +30,7 @@
 #include "version/version.h"
 #include "worker/drop.h"
 #include "worker/sweep.h"
+#include "worker/process.h"
 #include "worker/worker.h"
 
 /* A run stops after so many rows of the calendar, and keys looked at. */
@@ -355,7 +356,7 @@ mvs_sweep_all(uint64 sequence)
 	ListCell   *cell;
 
 	StartTransactionCommand();
-	mvs_worker_lock_catalog(MVS_POLICY);
+	mvs_process_lock_catalog(MVS_POLICY);
 	MemoryContextSwitchTo(old);
 	stores = mvs_store_list();
 	CommitTransactionCommand();
@@ -396,7 +397,7 @@ begin_sweep(Oid store, uint64 sequence)
 bool
 mvs_sweep_is_held(MvsSweep *sweep, const MvsLook *look)
 {
-	int64		horizon = mvs_worker_horizon(look, sweep->store);
+	int64		horizon = mvs_process_horizon(look, sweep->store);
 
 	if (sweep->active)
 		return sweep->wait_for > horizon;
@@ -407,7 +408,7 @@ TimestampTz
 mvs_sweep_due(MvsSweep *sweep, const MvsLook *look)
 {
 	TimestampTz due_at = sweep->due_at;
-	int64		horizon = mvs_worker_horizon(look, sweep->store);
+	int64		horizon = mvs_process_horizon(look, sweep->store);
 	int64		enough = look->now - sweep->age;	/* ends up to here are long enough ago */
 
 	if (sweep->active && sweep->wait_for <= horizon)
@@ -437,7 +438,7 @@ mvs_sweep_run(void)
 
 	if (mvs_worker.sweeps == NIL)
 		return false;
-	look = mvs_worker_look();
+	look = mvs_process_look();
 	foreach(cell, mvs_worker.sweeps)
 	{
 		if (mvs_sweep_due(lfirst(cell), &look) <= now)
@@ -464,7 +465,7 @@ mvs_sweep_run(void)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
-		failed = mvs_worker_note_error(sweep->tries == 0);
+		failed = mvs_process_note_error(sweep->tries == 0);
 		state = SWEEP_LOCKED;
 		/* It may have gone on behind what was rolled back. */
 		sweep->from = sweep->next = 0;
@@ -478,7 +479,7 @@ mvs_sweep_run(void)
 		sweep->tries++;
 		sweep->locked = false;
 		strlcpy(sweep->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
-		sweep->due_at = mvs_worker_error_delay(sweep->tries);
+		sweep->due_at = mvs_process_error_delay(sweep->tries);
 	}
 	else
 		after_slice(sweep, state, run);
@@ -557,7 +558,7 @@ after_slice(MvsSweep *sweep, SweepState state, bool run)
 			forget_sweep(sweep);
 			return;
 		case SWEEP_LOCKED:
-			sweep->due_at = mvs_worker_lock_delay(sweep->tries++);
+			sweep->due_at = mvs_process_lock_delay(sweep->tries++);
 			sweep->locked = true;
 			return;
 		case SWEEP_MORE:
@@ -566,7 +567,7 @@ after_slice(MvsSweep *sweep, SweepState state, bool run)
 			break;
 		case SWEEP_DONE:
 			/* Not at once, should the horizon be higher than the slice could know. */
-			sweep->due_at = mvs_worker_lock_delay(0);
+			sweep->due_at = mvs_process_lock_delay(0);
 			if (!run)
 				after_pass(sweep);
 			else if (sweep->wait_for <= sweep->horizon)

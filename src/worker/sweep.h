@@ -20,7 +20,7 @@
 #include "shared/database.h"
 #include "worker/drop.h"
 #include "worker/walk.h"
-#include "worker/worker.h"
+#include "worker/process.h"
 
 /* The sweeps of one store, in the worker's memory. */
 typedef struct MvsSweep

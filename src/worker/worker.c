@@ -19,18 +19,15 @@
 
 #include <limits.h>
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/lmgr.h"
 #include "storage/proc.h"
-#include "tcop/tcopprot.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -39,7 +36,6 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/settings.h"
-#include "functions/operate.h"
 #include "queue/queue.h"
 #include "shared/database.h"
 #include "shared/fault.h"
@@ -52,14 +48,13 @@
 #include "worker/launcher.h"
 #include "worker/left.h"
 #include "worker/maintain.h"
+#include "worker/pace.h"
+#include "worker/process.h"
 #include "worker/sweep.h"
 #include "worker/worker.h"
 
-/* Milliseconds: the first delay after an error and after a lock; the longest. */
-#define ERROR_DELAY 1000
-#define LOCK_DELAY 50
-#define MAX_DELAY 60000
-#define MAX_LOCK_DELAY 2000
+/* Milliseconds after which it looks again whether it can begin, or asks for its place again. */
+#define LOOK_AGAIN 60000
 
 /* Milliseconds without work after which the worker ends, the second where there are no stores. */
 #define IDLE_EXIT 300000
@@ -94,8 +89,6 @@ static struct
 	char		error[MVS_ERROR_LENGTH];	/* of the last */
 }			steps[STEP_MAINTAIN + 1];
 
-MvsWorker	mvs_worker = {.journal_sequence = PG_UINT64_MAX};
-
 static MemoryContext loop_context;
 static TimestampTz claimed_at;
 static TimestampTz idle_since;	/* of drops */
@@ -104,14 +97,9 @@ static TimestampTz give_way_until = 0;	/* set: ends to make room, with nothing d
 static bool calendar_known = false;
 static bool pins_known = false;
 static bool pause_known = false;
-static double rate_debt = 0;	/* entries dropped that mvstore.drop_rate_limit has yet to allow */
-static TimestampTz rate_debt_at = 0;	/* as of then */
 static TimestampTz stable_due_at;	/* when mvstore_stable is to be written; DT_NOEND: not */
-static volatile sig_atomic_t got_sigterm = false;
-static volatile sig_atomic_t waiting = false;	/* for a lock on the catalog */
 static uint32 wait_event_main = 0;
 
-static void handle_sigterm(SIGNAL_ARGS);
 static void forget_requests(void);
 static void review_use(void);
 static bool claim_slot(void);
@@ -133,93 +121,23 @@ static void wait_for_update(void);
 static bool is_trouble(const MvsTrouble *trouble, Oid store, bool locked, const char *message);
 static void add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked,
 						const char *message, int64 requests);
-static TimestampTz throttled_until(void);
 static TimestampTz time_of_next_try(void);
 static void sleep_until_needed(void);
-static TimestampTz delay_until(int tries, int first, int longest);
 
 /* ------------------------------------------------------------------------
  * Life
  * ------------------------------------------------------------------------ */
-
-/* SIGTERM: finish what is due. A second one is an order; so is one that meets us waiting. */
-static void
-handle_sigterm(SIGNAL_ARGS)
-{
-	int			save_errno = errno;
-
-	if (got_sigterm || waiting)
-		MVS_COMPAT_DIE();
-	got_sigterm = true;
-	SetLatch(MyLatch);
-	errno = save_errno;
-}
-
-/*
- * The settings that change what our processes do or see, with the values that they have
- * there: whatever ALTER DATABASE, ALTER ROLE, even for superusers, or the configuration
- * file say.
- *
- * Of the others, so they are the operator's: what VACUUM goes by (freeze ages, cost
- * limits, memory), how the log is written and WAL is, how I/O is done and measured. And
- * these mean nothing here: what the planner goes by, as no query is planned; how values
- * and times are written and read, as none are; where and how tables are made, as none
- * are; timeouts of idle sessions and all about clients. Triggers do not fire.
- */
-static const char *const pinned_settings[][2] = {
-	/* Who we are: a role's rights are not enough for VACUUM. */
-	{"role", "none"},
-	{"row_security", "off"},
-	{"search_path", "pg_catalog, pg_temp"},
-	{"session_replication_role", "origin"},
-	/* How transactions run. */
-	{"default_transaction_deferrable", "off"},
-	{"default_transaction_isolation", "read committed"},
-	{"default_transaction_read_only", "off"},
-	/* A request and its work come back together after a crash. */
-	{"synchronous_commit", "off"},
-	/* What ends them, and us: an error is one store's. */
-	{"exit_on_error", "off"},
-	{"idle_in_transaction_session_timeout", "0"},
-	{"lock_timeout", "0"},
-	{"statement_timeout", "0"},
-	{"transaction_timeout", "0"},
-	/* Damaged pages are errors, lest newer entries be missed, and older ones go. */
-	{"ignore_checksum_failure", "off"},
-	{"zero_damaged_pages", "off"},
-	/* Dead entries that nobody counts are vacuumed never, or for ever. */
-	{"track_counts", "on"},
-};
-
-void
-mvs_worker_connect(Oid database)
-{
-	/* Before, so that ALTER DATABASE and ALTER ROLE do not count from the first access on. */
-	for (int i = 0; i < lengthof(pinned_settings); i++)
-		if (GetConfigOption(pinned_settings[i][0], true, false) != NULL)
-			SetConfigOption(pinned_settings[i][0], pinned_settings[i][1],
-							PGC_SUSET, PGC_S_OVERRIDE);
-	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-
-	/* That of the session takes a look at roles, so it can only be set now. */
-	StartTransactionCommand();
-	SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false),
-					PGC_SUSET, PGC_S_OVERRIDE);
-	CommitTransactionCommand();
-}
 
 void
 mvs_worker_main(Datum argument)
 {
 	bool		matches;
 
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, handle_sigterm);
-	BackgroundWorkerUnblockSignals();
+	mvs_process_handle_signals();
 
 	/* Registered first, so that it runs when locks and the connection are gone. */
 	before_shmem_exit(release_slot, (Datum) 0);
-	mvs_worker_connect(DatumGetObjectId(argument));
+	mvs_process_connect(DatumGetObjectId(argument));
 	mvs_catalog_never_wait();
 
 	mvs_worker.context = AllocSetContextCreate(TopMemoryContext, "mvstore worker",
@@ -237,20 +155,20 @@ mvs_worker_main(Datum argument)
 	MVS_FAULT("worker-claimed");
 	if (!matches)
 		wait_for_update();
-	if (mvs_worker_is_stopping())
+	if (mvs_process_is_stopping())
 		proc_exit(0);
 
 	PG_TRY();
 	{
 		work();
-		if (got_sigterm)
+		if (mvs_process_is_terminated())
 			last_effort();
 	}
 	PG_CATCH();
 	{
 		/* What nobody expects ends the process; whoever looks is to see why. */
 		MemoryContextSwitchTo(loop_context);
-		(void) mvs_worker_note_error(true);
+		(void) mvs_process_note_error(true);
 		proc_exit(1);
 	}
 	PG_END_TRY();
@@ -286,7 +204,7 @@ work(void)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if (mvs_worker_is_stopping())
+		if (mvs_process_is_stopping())
 			return;
 
 		try_step(STEP_STABLE, write_stable);
@@ -296,16 +214,16 @@ work(void)
 		try_step(STEP_MARKS, take_marks);
 		if (database->recheck)
 			mvs_batch_recheck();
-		if (!drops_stand() && throttled_until() == 0)
+		if (!drops_stand() && mvs_pace_throttled_until() == 0)
 		{
 			mvs_left_take_up();
 			try_step(STEP_JOURNAL, run_journal);
 			/* With a rate limit, the first may leave nothing to the second. */
 			if (sweeps_first)
 				busy = mvs_sweep_run();
-			if (throttled_until() == 0)
+			if (mvs_pace_throttled_until() == 0)
 				busy |= mvs_batch_run(false);
-			if (!sweeps_first && throttled_until() == 0)
+			if (!sweeps_first && mvs_pace_throttled_until() == 0)
 				busy |= mvs_sweep_run();
 			sweeps_first = mvs_drop_rate_limit > 0 && !sweeps_first;
 		}
@@ -323,7 +241,7 @@ last_effort(void)
 {
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_TIME);
 
-	while (GetCurrentTimestamp() < deadline && !drops_stand() && throttled_until() == 0 &&
+	while (GetCurrentTimestamp() < deadline && !drops_stand() && mvs_pace_throttled_until() == 0 &&
 		   mvs_batch_run(true))
 		CHECK_FOR_INTERRUPTS();
 	(void) mvs_stable_serve(mvs_worker.database, true, &stable_due_at);
@@ -352,8 +270,7 @@ try_step(Step step, bool (*action) (void))
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(loop_context);
-		waiting = false;
-		failed = mvs_worker_note_error(tries == 0);
+		failed = mvs_process_note_error(tries == 0);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(loop_context);
@@ -361,8 +278,8 @@ try_step(Step step, bool (*action) (void))
 	if (failed)
 		strlcpy(steps[step].error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
 	steps[step].tries = failed ? tries + 1 : 0;
-	steps[step].due_at = failed ? mvs_worker_error_delay(tries) :
-		done ? 0 : mvs_worker_lock_delay(0);
+	steps[step].due_at = failed ? mvs_process_error_delay(tries) :
+		done ? 0 : mvs_process_lock_delay(0);
 	if (failed || tries > 0)
 		mvs_worker_report();
 }
@@ -378,10 +295,37 @@ write_stable(void)
 static bool
 load_pause(void)
 {
-	if (pause_known && !mvs_worker.database->pause_changed)
+	MvsDatabase *database = mvs_worker.database;
+	Oid			table;
+	bool		paused = false;
+
+	if (pause_known && !database->pause_changed)
 		return true;
 	pause_known = false;
-	mvs_pause_load(mvs_worker.database);
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->pause_changed = false;
+	LWLockRelease(database->queue_lock);
+
+	StartTransactionCommand();
+	mvs_process_lock_catalog(MVS_PAUSED);
+	table = mvs_catalog_oid(MVS_PAUSED, true);
+	if (OidIsValid(table))
+	{
+		Relation	catalog = table_open(table, AccessShareLock);
+		SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+
+		paused = HeapTupleIsValid(systable_getnext(scan));
+		systable_endscan(scan);
+		table_close(catalog, AccessShareLock);
+	}
+	CommitTransactionCommand();
+
+	/* Should it change just now, what its COMMIT has said holds, and there is another look. */
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	if (!database->pause_changed)
+		database->paused = paused;
+	LWLockRelease(database->queue_lock);
+	ConditionVariableBroadcast(&database->progress);
 	return pause_known = true;
 }
 
@@ -460,7 +404,7 @@ next_step(void)
 	for (int i = 0; i < lengthof(steps); i++)
 	{
 		/* One is only tried when something may be dropped. */
-		if (steps[i].due_at != 0 && (i != STEP_JOURNAL || (!drops_stand() && throttled_until() == 0)))
+		if (steps[i].due_at != 0 && (i != STEP_JOURNAL || (!drops_stand() && mvs_pace_throttled_until() == 0)))
 			next = Min(next, steps[i].due_at);
 	}
 	return next;
@@ -497,13 +441,13 @@ wait_for_update(void)
 			(errmsg("the drop worker of database with OID %u waits: the extension there is not of version %s, as the library is",
 					MyDatabaseId, MVS_SQL_VERSION),
 			 errhint("Run ALTER EXTENSION mvstore UPDATE in the database.")));
-	while (!matches && !mvs_worker_is_stopping())
+	while (!matches && !mvs_process_is_stopping())
 	{
 		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 		mvs_worker.database->worker_state = MVS_WORKER_MISMATCH;
 		LWLockRelease(mvs_worker.database->queue_lock);
 		pgstat_report_activity(STATE_IDLE, NULL);
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, MAX_DELAY,
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_AGAIN,
 						 mvs_compat_wait_event(&wait_event_main, "MvstoreWorkerMain"));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
@@ -511,7 +455,7 @@ wait_for_update(void)
 			proc_exit(0);
 		if (!matches && mvs_launcher_wants_slots())
 		{
-			give_way_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MAX_DELAY);
+			give_way_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_AGAIN);
 			proc_exit(0);
 		}
 	}
@@ -633,150 +577,12 @@ release_slot(int code, Datum argument)
  * Around it
  * ------------------------------------------------------------------------ */
 
-bool
-mvs_worker_note_error(bool log)
-{
-	static char logged[MVS_ERROR_LENGTH];
-	static TimestampTz logged_at = 0;
-	MvsDropStats *stats = &mvs_worker.database->stats;
-	TimestampTz now = GetCurrentTimestamp();
-	ErrorData  *error;
-	char		message[MVS_ERROR_LENGTH];
-
-	HOLD_INTERRUPTS();
-	if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE)
-	{
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
-		RESUME_INTERRUPTS();
-		return false;
-	}
-	error = CopyErrorData();
-	strlcpy(message, error->message ? error->message : "unknown error", MVS_ERROR_LENGTH);
-
-	/* What comes again and again, as from a full disk, is one line now and then. */
-	if (log && (strcmp(logged, message) != 0 ||
-				TimestampDifferenceExceeds(logged_at, now, MAX_DELAY)))
-	{
-		strlcpy(logged, message, MVS_ERROR_LENGTH);
-		logged_at = now;
-		EmitErrorReport();
-	}
-	FlushErrorState();
-	AbortOutOfAnyTransaction();
-	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-	strlcpy(stats->last_error, message, MVS_ERROR_LENGTH);
-	stats->last_error_at = now;
-	LWLockRelease(mvs_worker.database->queue_lock);
-	FreeErrorData(error);
-	RESUME_INTERRUPTS();
-	return true;
-}
-
-MvsLook
-mvs_worker_look(void)
-{
-	MvsLook		look;
-
-	look.now = mvs_version_now(mvs_worker.database);
-	look.horizon = Min(mvs_version_oldest_writer(mvs_worker.database).version - 1, look.now);
-	mvs_pin_look(look.now);
-	return look;
-}
-
-int64
-mvs_worker_horizon(const MvsLook *look, Oid store)
-{
-	return Min(look->horizon, mvs_pin_known(store));
-}
-
-void
-mvs_worker_dropped(int64 entries)
-{
-	if (entries == 0)
-		return;
-	mvs_maintain_count();
-	(void) throttled_until();
-	rate_debt += (double) entries;
-}
-
-/* Until when mvstore.drop_rate_limit wants a pause for what was dropped; 0: not. */
-static TimestampTz
-throttled_until(void)
-{
-	static int	limit = 0;
-	TimestampTz now = GetCurrentTimestamp();
-
-	/* What went under a higher limit is not to cost longer pauses than it did there. */
-	if (mvs_drop_rate_limit < limit)
-		rate_debt *= (double) mvs_drop_rate_limit / limit;
-	limit = mvs_drop_rate_limit;
-	if (mvs_drop_rate_limit == 0)
-		rate_debt = 0;
-	else
-		rate_debt -= (double) Max(now - rate_debt_at, 0) * mvs_drop_rate_limit / USECS_PER_SEC;
-	rate_debt = Max(rate_debt, 0);
-	rate_debt_at = now;
-	if (rate_debt < 1)
-		return 0;
-	if (mvs_worker.database->throttled_since == 0)
-	{
-		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-		mvs_worker.database->throttled_since = now;
-		LWLockRelease(mvs_worker.database->queue_lock);
-	}
-	return now + (TimestampTz) (rate_debt * USECS_PER_SEC / mvs_drop_rate_limit);
-}
-
-/* A time from now that doubles with each try. */
-static TimestampTz
-delay_until(int tries, int first, int longest)
-{
-	int64		delay = Min((int64) first << Min(tries, 20), longest);
-
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
-}
-
-TimestampTz
-mvs_worker_error_delay(int tries)
-{
-	return delay_until(tries, ERROR_DELAY, MAX_DELAY);
-}
-
-TimestampTz
-mvs_worker_lock_delay(int tries)
-{
-	return delay_until(tries, LOCK_DELAY, MAX_LOCK_DELAY);
-}
-
-bool
-mvs_worker_is_stopping(void)
-{
-	return got_sigterm || mvs_worker.database->hold_offs > 0;
-}
-
-void
-mvs_worker_lock_catalog(MvsCatalog table)
-{
-	Oid			oid = mvs_catalog_oid(table, true);
-
-	if (!OidIsValid(oid) || ConditionalLockRelationOid(oid, AccessShareLock))
-		return;
-
-	/* Its holder may be a prepared transaction, for which a shutdown does not wait. */
-	waiting = true;
-	if (got_sigterm)
-		proc_exit(0);
-	LockRelationOid(oid, AccessShareLock);
-	waiting = false;
-}
-
 void
 mvs_worker_report(void)
 {
 	MvsDatabase *database = mvs_worker.database;
 	uint64		unfinished = mvs_worker.journal_sequence;
-	MvsLook		look = mvs_worker_look();
+	MvsLook		look = mvs_process_look();
 	int64		held = 0;
 	int64		held_sweeps = 0;
 	int64		pinned = 0;
@@ -915,25 +721,25 @@ time_of_next_try(void)
 	if ((mvs_worker.pending == NIL && mvs_worker.left == NIL && mvs_worker.sweeps == NIL) ||
 		drops_stand())
 		return wake_at;
-	throttled = throttled_until();
+	throttled = mvs_pace_throttled_until();
 	if (throttled != 0)
 		return Min(wake_at, throttled);
 
 	/* First the wish, then the look: who ends in between is seen or sets the latch. */
-	look = mvs_worker_look();
+	look = mvs_process_look();
 	foreach(cell, mvs_worker.sweeps)
 		held |= mvs_sweep_is_held(lfirst(cell), &look);
 	if (held || mvs_worker.database->held_count > 0)
 	{
 		mvs_version_watch_writers(mvs_worker.database);
-		look = mvs_worker_look();
+		look = mvs_process_look();
 	}
 	foreach(cell, mvs_worker.pending)
 	{
 		MvsPending *item = lfirst(cell);
 
 		if (item->outcome != MVS_OUTCOME_HELD ||
-			item->wait_for <= mvs_worker_horizon(&look, item->request->store))
+			item->wait_for <= mvs_process_horizon(&look, item->request->store))
 			wake_at = Min(wake_at, item->retry_at);
 	}
 	wake_at = Min(wake_at, mvs_left_due(&look));
@@ -950,8 +756,8 @@ sleep_until_needed(void)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz wake_at = time_of_next_try();
 	bool		keeps = mvs_worker.pending != NIL || mvs_worker.left != NIL ||
-		mvs_worker.sweeps != NIL;
-	TimestampTz throttled = throttled_until();
+	mvs_worker.sweeps != NIL;
+	TimestampTz throttled = mvs_pace_throttled_until();
 	bool		maintaining = mvs_maintain_is_running();
 	bool		retries = next_step() != DT_NOEND;
 	bool		standby = mvs_standby_is_there();
@@ -991,7 +797,7 @@ sleep_until_needed(void)
 		give_way_until = Min(wake_at, stable_due_at);
 		if (database->queue_count > 0 && !drops_stand())
 			give_way_until = Min(give_way_until, mvs_queue_due(database, now));
-		give_way_until = Min(give_way_until, TimestampTzPlusMilliseconds(now, MAX_DELAY));
+		give_way_until = Min(give_way_until, TimestampTzPlusMilliseconds(now, LOOK_AGAIN));
 		LWLockRelease(database->queue_lock);
 		proc_exit(0);
 	}
@@ -1019,7 +825,7 @@ sleep_until_needed(void)
 			full ? PG_INT64_MAX : 1;
 
 		/* A wait for a lock may have used up the latch of something that came in it. */
-		if (mvs_worker_is_stopping() || ConfigReloadPending ||
+		if (mvs_process_is_stopping() || ConfigReloadPending ||
 			database->queue_count >= database->queue_wake_at ||
 			((database->mark_count > 0 || database->all_marked) && steps[STEP_MARKS].due_at == 0) ||
 			(database->pause_changed && steps[STEP_PAUSE].due_at == 0) || database->recheck ||

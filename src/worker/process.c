@@ -1,0 +1,240 @@
+/*-------------------------------------------------------------------------
+ *
+ * process.c
+ *	  What all of the drop worker stands on: how it is connected and stopped, what
+ *	  becomes of its errors, when it tries again, how far the horizon is.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "store/pin.h"
+#include "version/version.h"
+#include "worker/process.h"
+
+/* Milliseconds: the first delay after an error and after a lock; the longest. */
+#define ERROR_DELAY 1000
+#define LOCK_DELAY 50
+#define MAX_DELAY 60000
+#define MAX_LOCK_DELAY 2000
+
+MvsWorker	mvs_worker = {.journal_sequence = PG_UINT64_MAX};
+
+static volatile sig_atomic_t got_sigterm = false;
+static volatile sig_atomic_t waiting = false;	/* for a lock on the catalog */
+
+static void handle_sigterm(SIGNAL_ARGS);
+static TimestampTz delay_until(int tries, int first, int longest);
+
+/* ------------------------------------------------------------------------
+ * Signals
+ * ------------------------------------------------------------------------ */
+
+/* SIGTERM: finish what is due. A second one is an order; so is one that meets us waiting. */
+static void
+handle_sigterm(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	if (got_sigterm || waiting)
+		MVS_COMPAT_DIE();
+	got_sigterm = true;
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+void
+mvs_process_handle_signals(void)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, handle_sigterm);
+	BackgroundWorkerUnblockSignals();
+}
+
+bool
+mvs_process_is_terminated(void)
+{
+	return got_sigterm;
+}
+
+bool
+mvs_process_is_stopping(void)
+{
+	return got_sigterm || mvs_worker.database->hold_offs > 0;
+}
+
+void
+mvs_process_lock_catalog(MvsCatalog table)
+{
+	Oid			oid = mvs_catalog_oid(table, true);
+
+	if (!OidIsValid(oid) || ConditionalLockRelationOid(oid, AccessShareLock))
+		return;
+
+	/* Its holder may be a prepared transaction, for which a shutdown does not wait. */
+	waiting = true;
+	if (got_sigterm)
+		proc_exit(0);
+	LockRelationOid(oid, AccessShareLock);
+	waiting = false;
+}
+
+/* ------------------------------------------------------------------------
+ * The connection
+ * ------------------------------------------------------------------------ */
+
+/*
+ * The settings that change what our processes do or see, with the values that they have
+ * there: whatever ALTER DATABASE, ALTER ROLE, even for superusers, or the configuration
+ * file say.
+ *
+ * Of the others, so they are the operator's: what VACUUM goes by (freeze ages, cost
+ * limits, memory), how the log is written and WAL is, how I/O is done and measured. And
+ * these mean nothing here: what the planner goes by, as no query is planned; how values
+ * and times are written and read, as none are; where and how tables are made, as none
+ * are; timeouts of idle sessions and all about clients. Triggers do not fire.
+ */
+static const char *const pinned_settings[][2] = {
+	/* Who we are: a role's rights are not enough for VACUUM. */
+	{"role", "none"},
+	{"row_security", "off"},
+	{"search_path", "pg_catalog, pg_temp"},
+	{"session_replication_role", "origin"},
+	/* How transactions run. */
+	{"default_transaction_deferrable", "off"},
+	{"default_transaction_isolation", "read committed"},
+	{"default_transaction_read_only", "off"},
+	/* A request and its work come back together after a crash. */
+	{"synchronous_commit", "off"},
+	/* What ends them, and us: an error is one store's. */
+	{"exit_on_error", "off"},
+	{"idle_in_transaction_session_timeout", "0"},
+	{"lock_timeout", "0"},
+	{"statement_timeout", "0"},
+	{"transaction_timeout", "0"},
+	/* Damaged pages are errors, lest newer entries be missed, and older ones go. */
+	{"ignore_checksum_failure", "off"},
+	{"zero_damaged_pages", "off"},
+	/* Dead entries that nobody counts are vacuumed never, or for ever. */
+	{"track_counts", "on"},
+};
+
+void
+mvs_process_connect(Oid database)
+{
+	/* Before, so that ALTER DATABASE and ALTER ROLE do not count from the first access on. */
+	for (int i = 0; i < lengthof(pinned_settings); i++)
+		if (GetConfigOption(pinned_settings[i][0], true, false) != NULL)
+			SetConfigOption(pinned_settings[i][0], pinned_settings[i][1],
+							PGC_SUSET, PGC_S_OVERRIDE);
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+
+	/* That of the session takes a look at roles, so it can only be set now. */
+	StartTransactionCommand();
+	SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false),
+					PGC_SUSET, PGC_S_OVERRIDE);
+	CommitTransactionCommand();
+}
+
+/* ------------------------------------------------------------------------
+ * Errors, and other tries
+ * ------------------------------------------------------------------------ */
+
+bool
+mvs_process_note_error(bool log)
+{
+	static char logged[MVS_ERROR_LENGTH];
+	static TimestampTz logged_at = 0;
+	MvsDropStats *stats = &mvs_worker.database->stats;
+	TimestampTz now = GetCurrentTimestamp();
+	ErrorData  *error;
+	char		message[MVS_ERROR_LENGTH];
+
+	HOLD_INTERRUPTS();
+	waiting = false;
+	if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE)
+	{
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		RESUME_INTERRUPTS();
+		return false;
+	}
+	error = CopyErrorData();
+	strlcpy(message, error->message ? error->message : "unknown error", MVS_ERROR_LENGTH);
+
+	/* What comes again and again, as from a full disk, is one line now and then. */
+	if (log && (strcmp(logged, message) != 0 ||
+				TimestampDifferenceExceeds(logged_at, now, MAX_DELAY)))
+	{
+		strlcpy(logged, message, MVS_ERROR_LENGTH);
+		logged_at = now;
+		EmitErrorReport();
+	}
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	strlcpy(stats->last_error, message, MVS_ERROR_LENGTH);
+	stats->last_error_at = now;
+	LWLockRelease(mvs_worker.database->queue_lock);
+	FreeErrorData(error);
+	RESUME_INTERRUPTS();
+	return true;
+}
+
+/* A time from now that doubles with each try. */
+static TimestampTz
+delay_until(int tries, int first, int longest)
+{
+	int64		delay = Min((int64) first << Min(tries, 20), longest);
+
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
+}
+
+TimestampTz
+mvs_process_error_delay(int tries)
+{
+	return delay_until(tries, ERROR_DELAY, MAX_DELAY);
+}
+
+TimestampTz
+mvs_process_lock_delay(int tries)
+{
+	return delay_until(tries, LOCK_DELAY, MAX_LOCK_DELAY);
+}
+
+/* ------------------------------------------------------------------------
+ * The horizon
+ * ------------------------------------------------------------------------ */
+
+MvsLook
+mvs_process_look(void)
+{
+	MvsLook		look;
+
+	look.now = mvs_version_now(mvs_worker.database);
+	look.horizon = Min(mvs_version_oldest_writer(mvs_worker.database).version - 1, look.now);
+	mvs_pin_look(look.now);
+	return look;
+}
+
+int64
+mvs_process_horizon(const MvsLook *look, Oid store)
+{
+	return Min(look->horizon, mvs_pin_known(store));
+}

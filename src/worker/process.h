@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * process.h
+ *	  What all of the drop worker stands on: how it is connected and stopped, what
+ *	  becomes of its errors, when it tries again, how far the horizon is.
+ *
+ * For the drop worker. The process that vacuums uses the connection alone.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_PROCESS_H
+#define MVSTORE_PROCESS_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+#include "base/catalog.h"
+#include "shared/database.h"
+
+/* This process, as the worker of a database. */
+typedef struct MvsWorker
+{
+	MvsDatabase *database;		/* NULL until it is the worker */
+	MemoryContext context;		/* of what its parts keep */
+	List	   *pending;		/* of MvsPending: see batch.h */
+	List	   *left;			/* of MvsLeft: see left.h */
+	List	   *sweeps;			/* of MvsSweep: see sweep.h */
+	uint64		journal_sequence;	/* 0 during a pass over the journal, or PG_UINT64_MAX */
+} MvsWorker;
+
+extern MvsWorker mvs_worker;
+
+/* Install the worker's signal handlers: SIGTERM lets it finish what is due. */
+extern void mvs_process_handle_signals(void);
+
+/* Whether SIGTERM has come. */
+extern bool mvs_process_is_terminated(void);
+
+/* Whether the worker is to end, for that or another reason, and to begin nothing new. */
+extern bool mvs_process_is_stopping(void);
+
+/*
+ * Wait for a lock on a table of the catalog, in a transaction that has no other;
+ * SIGTERM meanwhile ends the process.
+ */
+extern void mvs_process_lock_catalog(MvsCatalog table);
+
+/*
+ * Connect this process to a database, as superuser, with the settings pinned that no
+ * ALTER DATABASE or ALTER ROLE may change for our processes.
+ */
+extern void mvs_process_connect(Oid database);
+
+/*
+ * In a PG_CATCH block: end the transaction, and keep the error where the view
+ * shows it; with "log", where it is another than the last, or that was long ago, in the
+ * log, too. False where it was but a lock that could not be had at once, which is none.
+ */
+extern bool mvs_process_note_error(bool log);
+
+/* When to try again what failed, or met a lock, so many times before. */
+extern TimestampTz mvs_process_error_delay(int tries);
+extern TimestampTz mvs_process_lock_delay(int tries);
+
+/*
+ * A look at what lets entries go, for all that is kept here: the locks that it takes
+ * are those of every read.
+ */
+typedef struct MvsLook
+{
+	int64		now;
+	int64		horizon;		/* of a snapshot taken now, or a little more, but for pins */
+} MvsLook;
+
+extern MvsLook mvs_process_look(void);
+
+/* The horizon of a store, with the pins on it. */
+extern int64 mvs_process_horizon(const MvsLook *look, Oid store);
+
+#endif							/* MVSTORE_PROCESS_H */
