@@ -4,210 +4,15 @@
 \echo Use "CREATE EXTENSION mvstore" to load this file. \quit
 
 --
--- Catalog. Written by the C code only, whatever the rights of its caller.
+-- In this order, as a view needs what it reads:
 --
--- A publication of all tables takes it along, so every table has a key; and on a subscriber
--- mvstore_guard() keeps away what is another server's.
+--	the functions, as in doc/reference.md;
+--	the catalog: a type, tables, and what guards them;
+--	triggers of stores;
+--	functions below the views, not meant for use;
+--	the views, as in doc/reference.md.
 --
 
--- A store in the catalog: regclass, but that the apply of a subscription may name what is
--- not there.
-CREATE TYPE mvstore_regclass;
-
-CREATE FUNCTION mvstore_regclass_in(cstring) RETURNS mvstore_regclass
-AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION mvstore_regclass_in(cstring) IS
-'input function of mvstore_regclass';
-
-CREATE FUNCTION mvstore_regclass_out(mvstore_regclass) RETURNS cstring
-AS 'regclassout' LANGUAGE internal STABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION mvstore_regclass_out(mvstore_regclass) IS
-'output function of mvstore_regclass';
-
-CREATE FUNCTION mvstore_regclass_recv(internal) RETURNS mvstore_regclass
-AS 'regclassrecv' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION mvstore_regclass_recv(internal) IS
-'binary input function of mvstore_regclass';
-
-CREATE FUNCTION mvstore_regclass_send(mvstore_regclass) RETURNS bytea
-AS 'regclasssend' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION mvstore_regclass_send(mvstore_regclass) IS
-'binary output function of mvstore_regclass';
-
-CREATE TYPE mvstore_regclass (
-	INPUT = mvstore_regclass_in,
-	OUTPUT = mvstore_regclass_out,
-	RECEIVE = mvstore_regclass_recv,
-	SEND = mvstore_regclass_send,
-	LIKE = pg_catalog.oid,
-	CATEGORY = 'N'
-);
-
-COMMENT ON TYPE mvstore_regclass IS
-'a store in the catalog of mvstore';
-
-CREATE CAST (mvstore_regclass AS regclass) WITHOUT FUNCTION AS IMPLICIT;
-CREATE CAST (mvstore_regclass AS oid) WITHOUT FUNCTION AS IMPLICIT;
-CREATE CAST (regclass AS mvstore_regclass) WITHOUT FUNCTION AS ASSIGNMENT;
-CREATE CAST (oid AS mvstore_regclass) WITHOUT FUNCTION AS ASSIGNMENT;
-
--- One row per store. incarnation counts the lives of its contents: TRUNCATE
--- begins the next, and drops requested in an earlier life are void. storage is the
--- file node of the table as of the beginning of its last full pass, or its creation:
--- in another one, what has been dropped may be back.
-CREATE TABLE mvstore_policy (
-	store			mvstore_regclass	NOT NULL PRIMARY KEY,
-	keep_versions	integer,
-	keep_for		interval,
-	ttl				interval,
-	incarnation		bigint		NOT NULL,
-	storage			oid
-);
-
--- The greatest version at which something removed from the store was
--- superseded: reads as of it, or later, are complete.
-CREATE TABLE mvstore_floor (
-	store			mvstore_regclass	NOT NULL PRIMARY KEY,
-	floor			bigint		NOT NULL
-);
-
--- Drop requests that a committed transaction has made and the worker has not
--- yet worked off. system and database say where a row was made, so that rows
--- that arrive by a restore are told from the worker's own. A policy's own
--- request has a row only when it has failed for good.
-CREATE TABLE mvstore_journal (
-	id				bigint		NOT NULL,
-	system			bigint		NOT NULL,
-	database		oid			NOT NULL,
-	store			mvstore_regclass	NOT NULL,
-	incarnation		bigint		NOT NULL,
-	kind			text		NOT NULL,	-- drop, range, compact, policy
-	key				bytea		NOT NULL,	-- of a range: from this one on
-	to_key			bytea,					-- and up to this one; NULL: all
-	keep			integer		NOT NULL,
-	before			bigint		NOT NULL,
-	spilled			boolean		NOT NULL,	-- there was no room in the queue
-	attempts		integer		NOT NULL,	-- that failed
-	error			text,					-- of the last of them
-	PRIMARY KEY (id, system, database)
-);
-
--- Keys to be looked at when "ends" is as long ago as the policy of the store wants,
--- or past. Each key stands behind four bytes, its length. Of no use after a restore.
-CREATE TABLE mvstore_calendar (
-	store			mvstore_regclass	NOT NULL,
-	ends			bigint		NOT NULL,
-	id				bigint		NOT NULL,	-- tells rows of one end apart
-	keys			bytea		NOT NULL,
-	CONSTRAINT mvstore_calendar_ends PRIMARY KEY (store, ends, id)
-);
-
--- Pins: reads of the store as of the version stay complete until then.
-CREATE TABLE mvstore_pin (
-	name			name		NOT NULL,
-	system			bigint		NOT NULL,
-	database		oid			NOT NULL,
-	owner			name		NOT NULL,
-	store			mvstore_regclass,				-- NULL: all stores
-	version			bigint		NOT NULL,
-	created			timestamptz	NOT NULL,
-	expires			timestamptz	NOT NULL,
-	PRIMARY KEY (name, system, database)
-);
-
--- A row while the worker is to drop nothing.
-CREATE TABLE mvstore_paused (
-	paused			boolean		NOT NULL PRIMARY KEY CHECK (paused),
-	since			timestamptz	NOT NULL,
-	role			name		NOT NULL
-);
-
--- No version above its value has been handed out: the durable high-water mark.
-CREATE SEQUENCE mvstore_clock;
-
--- One row: whoever sees it sees the ends of all transactions with versions up to
--- its own. For standbys and old snapshots; of no use after a restore.
-CREATE TABLE mvstore_stable (
-	version			bigint		NOT NULL,
-	stable			boolean		NOT NULL PRIMARY KEY CHECK (stable)
-);
-INSERT INTO mvstore_stable VALUES (0, true);
-
-REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_calendar, mvstore_pin,
-  mvstore_paused, mvstore_stable FROM PUBLIC;
-REVOKE ALL ON SEQUENCE mvstore_clock FROM PUBLIC;
-
--- pg_dump as the owner of the database reads what it takes along.
-GRANT SELECT ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_pin TO pg_database_owner;
-GRANT SELECT ON SEQUENCE mvstore_clock TO pg_database_owner;
-
-SELECT pg_catalog.pg_extension_config_dump('mvstore_policy', '');
-SELECT pg_catalog.pg_extension_config_dump('mvstore_floor', '');
-SELECT pg_catalog.pg_extension_config_dump('mvstore_journal', '');
-SELECT pg_catalog.pg_extension_config_dump('mvstore_pin', '');
-SELECT pg_catalog.pg_extension_config_dump('mvstore_clock', '');
-
-CREATE FUNCTION mvstore_guard() RETURNS trigger
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-REVOKE ALL ON FUNCTION mvstore_guard() FROM PUBLIC;
-
-COMMENT ON FUNCTION mvstore_guard() IS
-'trigger on the catalog: keeps away rows of a publisher, and joins those of a restore';
-
-CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_policy
-FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_floor
-FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_journal
-FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_calendar
-FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_pin
-FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_paused
-FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_stable
-FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
-
--- A subscription's apply fires no others.
-ALTER TABLE mvstore_policy ENABLE ALWAYS TRIGGER mvstore_guard;
-ALTER TABLE mvstore_floor ENABLE ALWAYS TRIGGER mvstore_guard;
-ALTER TABLE mvstore_journal ENABLE ALWAYS TRIGGER mvstore_guard;
-ALTER TABLE mvstore_calendar ENABLE ALWAYS TRIGGER mvstore_guard;
-ALTER TABLE mvstore_pin ENABLE ALWAYS TRIGGER mvstore_guard;
-ALTER TABLE mvstore_paused ENABLE ALWAYS TRIGGER mvstore_guard;
-ALTER TABLE mvstore_stable ENABLE ALWAYS TRIGGER mvstore_guard;
-
--- What empties all tables of a schema is not to empty these, here or on a subscriber.
-CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_policy
-FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_floor
-FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_journal
-FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_calendar
-FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_pin
-FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_paused
-FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
-CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_stable
-FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
-
-CREATE FUNCTION mvstore_keep_guard() RETURNS event_trigger
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-REVOKE ALL ON FUNCTION mvstore_keep_guard() FROM PUBLIC;
-
-COMMENT ON FUNCTION mvstore_keep_guard() IS
-'event trigger: the guard of the catalog fires whatever pg_restore --disable-triggers leaves';
-
-CREATE EVENT TRIGGER mvstore_keep_guard ON ddl_command_end WHEN TAG IN ('ALTER TABLE')
-EXECUTE FUNCTION mvstore_keep_guard();
-ALTER EVENT TRIGGER mvstore_keep_guard ENABLE ALWAYS;
 
 --
 -- Stores
@@ -229,6 +34,13 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_set_policy(regclass, integer, interval, interval) IS
 'give a store another policy, as a whole; what is there is judged by it';
 
+CREATE FUNCTION mvstore_detach(store regclass)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_detach(regclass) IS
+'make a store a plain table';
+
 CREATE FUNCTION mvstore_attach(store regclass, keep_versions integer DEFAULT NULL,
 							   keep_for interval DEFAULT NULL, ttl interval DEFAULT NULL,
 							   floor bigint DEFAULT NULL)
@@ -238,47 +50,12 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_attach(regclass, integer, interval, interval, bigint) IS
 'make a store of a table that has the shape of one; its history is complete as of floor or later';
 
-CREATE FUNCTION mvstore_detach(store regclass)
-RETURNS void
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION mvstore_detach(regclass) IS
-'make a store a plain table';
-
 CREATE FUNCTION mvstore_clear(store regclass)
 RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION mvstore_clear(regclass) IS
 'remove every entry of a store at once, as TRUNCATE does';
-
-CREATE FUNCTION mvstore_truncated() RETURNS trigger
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION mvstore_truncated() IS
-'trigger on every store: TRUNCATE begins its next incarnation';
-
-CREATE FUNCTION mvstore_forget() RETURNS event_trigger
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-REVOKE ALL ON FUNCTION mvstore_forget() FROM PUBLIC;
-
-COMMENT ON FUNCTION mvstore_forget() IS
-'event trigger: DROP TABLE forgets the store; a dropped trigger may have exchanged its storage';
-
-CREATE EVENT TRIGGER mvstore_forget ON sql_drop
-EXECUTE FUNCTION mvstore_forget();
--- A dropped store is forgotten whatever session_replication_role says.
-ALTER EVENT TRIGGER mvstore_forget ENABLE ALWAYS;
-
-CREATE VIEW mvstore_stores AS
-SELECT p.store::regclass, p.keep_versions, p.keep_for, p.ttl, p.incarnation,
-	   pg_catalog.pg_total_relation_size(p.store) AS size
-  FROM mvstore_policy p
-  JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.store;
-GRANT SELECT ON mvstore_stores TO PUBLIC;
-
-COMMENT ON VIEW mvstore_stores IS
-'the stores of this database: policy, incarnation, bytes on disk with index and TOAST';
 
 --
 -- Writes
@@ -343,27 +120,6 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_put_many_bytea(regclass, bytea[], bytea[]) IS
 'write many values at one version, a NULL value being a delete; NULL if nothing was written';
 
-CREATE FUNCTION mvstore_put_at(store regclass, key text, value text, version bigint)
-RETURNS void
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION mvstore_put_at(regclass, text, text, bigint) IS
-'write a value into the past, for imports and replays';
-
-CREATE FUNCTION mvstore_put_at(store regclass, key bytea, value bytea, version bigint)
-RETURNS void
-AS 'MODULE_PATHNAME', 'mvstore_put_at_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION mvstore_put_at(regclass, bytea, bytea, bigint) IS
-'write a value into the past, for imports and replays';
-
-CREATE FUNCTION mvstore_put_at(store regclass, key text, value bytea, version bigint)
-RETURNS void
-AS 'MODULE_PATHNAME', 'mvstore_put_at_text_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION mvstore_put_at(regclass, text, bytea, bigint) IS
-'write a value into the past, for imports and replays';
-
 CREATE FUNCTION mvstore_delete(store regclass, key text)
 RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -392,20 +148,6 @@ AS 'MODULE_PATHNAME', 'mvstore_delete_if_bytea' LANGUAGE C VOLATILE PARALLEL UNS
 COMMENT ON FUNCTION mvstore_delete_if(regclass, bytea, bigint) IS
 'write a tombstone if the live version is the one expected; NULL if it is not';
 
-CREATE FUNCTION mvstore_delete_at(store regclass, key text, version bigint)
-RETURNS void
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION mvstore_delete_at(regclass, text, bigint) IS
-'write a tombstone into the past, for imports and replays';
-
-CREATE FUNCTION mvstore_delete_at(store regclass, key bytea, version bigint)
-RETURNS void
-AS 'MODULE_PATHNAME', 'mvstore_delete_at_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION mvstore_delete_at(regclass, bytea, bigint) IS
-'write a tombstone into the past, for imports and replays';
-
 CREATE FUNCTION mvstore_lock(store regclass, key text)
 RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -420,10 +162,46 @@ AS 'MODULE_PATHNAME', 'mvstore_lock_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_lock(regclass, bytea) IS
 'keep others from writing a key until the transaction ends';
 
+CREATE FUNCTION mvstore_put_at(store regclass, key text, value text, version bigint)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_at(regclass, text, text, bigint) IS
+'write a value into the past, for imports and replays';
+
+CREATE FUNCTION mvstore_put_at(store regclass, key bytea, value bytea, version bigint)
+RETURNS void
+AS 'MODULE_PATHNAME', 'mvstore_put_at_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_at(regclass, bytea, bytea, bigint) IS
+'write a value into the past, for imports and replays';
+
+CREATE FUNCTION mvstore_put_at(store regclass, key text, value bytea, version bigint)
+RETURNS void
+AS 'MODULE_PATHNAME', 'mvstore_put_at_text_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_at(regclass, text, bytea, bigint) IS
+'write a value into the past, for imports and replays';
+
+CREATE FUNCTION mvstore_delete_at(store regclass, key text, version bigint)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_delete_at(regclass, text, bigint) IS
+'write a tombstone into the past, for imports and replays';
+
+CREATE FUNCTION mvstore_delete_at(store regclass, key bytea, version bigint)
+RETURNS void
+AS 'MODULE_PATHNAME', 'mvstore_delete_at_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_delete_at(regclass, bytea, bigint) IS
+'write a tombstone into the past, for imports and replays';
+
 --
 -- Reads
 --
 
+-- Declared first, as the others name it.
 CREATE FUNCTION mvstore_support(internal) RETURNS internal
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 REVOKE ALL ON FUNCTION mvstore_support(internal) FROM PUBLIC;
@@ -714,6 +492,24 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_compact(regclass, bigint) IS
 'enqueue a drop of all that reads as of a version, or later, do not need';
 
+CREATE FUNCTION mvstore_sweep(store regclass)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_sweep(regclass) IS
+'ask for a full pass of the policy over a store';
+
+CREATE FUNCTION mvstore_flush(timeout interval DEFAULT '30 s')
+RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_flush(interval) IS
+'wait until every drop requested by now is done; false on timeout';
+
+--
+-- Erasing
+--
+
 CREATE FUNCTION mvstore_erase(store regclass, key text)
 RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -742,20 +538,6 @@ AS 'MODULE_PATHNAME', 'mvstore_erase_prefix_bytea' LANGUAGE C VOLATILE PARALLEL 
 COMMENT ON FUNCTION mvstore_erase_prefix(regclass, bytea) IS
 'remove all keys that begin with a prefix as if they had never been; returns how many entries went';
 
-CREATE FUNCTION mvstore_sweep(store regclass)
-RETURNS void
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION mvstore_sweep(regclass) IS
-'ask for a full pass of the policy over a store';
-
-CREATE FUNCTION mvstore_flush(timeout interval DEFAULT '30 s')
-RETURNS boolean
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION mvstore_flush(interval) IS
-'wait until every drop requested by now is done; false on timeout';
-
 --
 -- Pins
 --
@@ -775,22 +557,6 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION mvstore_unpin(text) IS
 'give a pin up; false if there is none of that name';
-
-CREATE FUNCTION mvstore_pin_lives(expires timestamptz)
-RETURNS boolean
-AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-
-COMMENT ON FUNCTION mvstore_pin_lives(timestamptz) IS
-'whether a pin that expires then lives, wherever the clock was set; read it through mvstore_pins';
-
-CREATE VIEW mvstore_pins AS
-SELECT p.name, p.owner, p.store::regclass, p.version, p.created, p.expires
-  FROM mvstore_pin p
- WHERE mvstore_pin_lives(p.expires);
-GRANT SELECT ON mvstore_pins TO PUBLIC;
-
-COMMENT ON VIEW mvstore_pins IS
-'the pins of this database that live; store NULL: on all stores';
 
 --
 -- Operation
@@ -832,6 +598,259 @@ GRANT EXECUTE ON FUNCTION mvstore_cancel_request(bigint) TO pg_signal_backend;
 COMMENT ON FUNCTION mvstore_cancel_request(bigint) IS
 'void a drop request of mvstore_requests; false if there is none with that id';
 
+CREATE FUNCTION mvstore_stats_reset()
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_stats_reset() FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_stats_reset() IS
+'set the counters of this database and of its stores to zero';
+
+--
+-- The catalog. Written by the C code only, whatever the rights of its caller.
+--
+-- A publication of all tables takes it along, so every table has a key; and on a subscriber
+-- mvstore_guard() keeps away what is another server's.
+--
+
+-- A store in the catalog: regclass, but that the apply of a subscription may name what is
+-- not there.
+CREATE TYPE mvstore_regclass;
+
+CREATE FUNCTION mvstore_regclass_in(cstring) RETURNS mvstore_regclass
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_regclass_in(cstring) IS
+'input function of mvstore_regclass';
+
+CREATE FUNCTION mvstore_regclass_out(mvstore_regclass) RETURNS cstring
+AS 'regclassout' LANGUAGE internal STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_regclass_out(mvstore_regclass) IS
+'output function of mvstore_regclass';
+
+CREATE FUNCTION mvstore_regclass_recv(internal) RETURNS mvstore_regclass
+AS 'regclassrecv' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_regclass_recv(internal) IS
+'binary input function of mvstore_regclass';
+
+CREATE FUNCTION mvstore_regclass_send(mvstore_regclass) RETURNS bytea
+AS 'regclasssend' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_regclass_send(mvstore_regclass) IS
+'binary output function of mvstore_regclass';
+
+CREATE TYPE mvstore_regclass (
+	INPUT = mvstore_regclass_in,
+	OUTPUT = mvstore_regclass_out,
+	RECEIVE = mvstore_regclass_recv,
+	SEND = mvstore_regclass_send,
+	LIKE = pg_catalog.oid,
+	CATEGORY = 'N'
+);
+
+COMMENT ON TYPE mvstore_regclass IS
+'a store in the catalog of mvstore';
+
+CREATE CAST (mvstore_regclass AS regclass) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (mvstore_regclass AS oid) WITHOUT FUNCTION AS IMPLICIT;
+CREATE CAST (regclass AS mvstore_regclass) WITHOUT FUNCTION AS ASSIGNMENT;
+CREATE CAST (oid AS mvstore_regclass) WITHOUT FUNCTION AS ASSIGNMENT;
+
+-- One row per store. incarnation counts the lives of its contents: TRUNCATE
+-- begins the next, and drops requested in an earlier life are void. storage is the
+-- file node of the table as of the beginning of its last full pass, or its creation:
+-- in another one, what has been dropped may be back.
+CREATE TABLE mvstore_policy (
+	store			mvstore_regclass	NOT NULL PRIMARY KEY,
+	keep_versions	integer,
+	keep_for		interval,
+	ttl				interval,
+	incarnation		bigint		NOT NULL,
+	storage			oid
+);
+
+-- The greatest version at which something removed from the store was
+-- superseded: reads as of it, or later, are complete.
+CREATE TABLE mvstore_floor (
+	store			mvstore_regclass	NOT NULL PRIMARY KEY,
+	floor			bigint		NOT NULL
+);
+
+-- Drop requests that a committed transaction has made and the worker has not
+-- yet worked off. system and database say where a row was made, so that rows
+-- that arrive by a restore are told from the worker's own. A policy's own
+-- request has a row only when it has failed for good.
+CREATE TABLE mvstore_journal (
+	id				bigint		NOT NULL,
+	system			bigint		NOT NULL,
+	database		oid			NOT NULL,
+	store			mvstore_regclass	NOT NULL,
+	incarnation		bigint		NOT NULL,
+	kind			text		NOT NULL,	-- drop, range, compact, policy
+	key				bytea		NOT NULL,	-- of a range: from this one on
+	to_key			bytea,					-- and up to this one; NULL: all
+	keep			integer		NOT NULL,
+	before			bigint		NOT NULL,
+	spilled			boolean		NOT NULL,	-- there was no room in the queue
+	attempts		integer		NOT NULL,	-- that failed
+	error			text,					-- of the last of them
+	PRIMARY KEY (id, system, database)
+);
+
+-- Keys to be looked at when "ends" is as long ago as the policy of the store wants,
+-- or past. Each key stands behind four bytes, its length. Of no use after a restore.
+CREATE TABLE mvstore_calendar (
+	store			mvstore_regclass	NOT NULL,
+	ends			bigint		NOT NULL,
+	id				bigint		NOT NULL,	-- tells rows of one end apart
+	keys			bytea		NOT NULL,
+	CONSTRAINT mvstore_calendar_ends PRIMARY KEY (store, ends, id)
+);
+
+-- Pins: reads of the store as of the version stay complete until then.
+CREATE TABLE mvstore_pin (
+	name			name		NOT NULL,
+	system			bigint		NOT NULL,
+	database		oid			NOT NULL,
+	owner			name		NOT NULL,
+	store			mvstore_regclass,				-- NULL: all stores
+	version			bigint		NOT NULL,
+	created			timestamptz	NOT NULL,
+	expires			timestamptz	NOT NULL,
+	PRIMARY KEY (name, system, database)
+);
+
+-- A row while the worker is to drop nothing.
+CREATE TABLE mvstore_paused (
+	paused			boolean		NOT NULL PRIMARY KEY CHECK (paused),
+	since			timestamptz	NOT NULL,
+	role			name		NOT NULL
+);
+
+-- No version above its value has been handed out: the durable high-water mark.
+CREATE SEQUENCE mvstore_clock;
+
+-- One row: whoever sees it sees the ends of all transactions with versions up to
+-- its own. For standbys and old snapshots; of no use after a restore.
+CREATE TABLE mvstore_stable (
+	version			bigint		NOT NULL,
+	stable			boolean		NOT NULL PRIMARY KEY CHECK (stable)
+);
+INSERT INTO mvstore_stable VALUES (0, true);
+
+REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_calendar, mvstore_pin,
+  mvstore_paused, mvstore_stable FROM PUBLIC;
+REVOKE ALL ON SEQUENCE mvstore_clock FROM PUBLIC;
+
+-- pg_dump as the owner of the database reads what it takes along.
+GRANT SELECT ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_pin TO pg_database_owner;
+GRANT SELECT ON SEQUENCE mvstore_clock TO pg_database_owner;
+
+SELECT pg_catalog.pg_extension_config_dump('mvstore_policy', '');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_floor', '');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_journal', '');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_pin', '');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_clock', '');
+
+CREATE FUNCTION mvstore_guard() RETURNS trigger
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_guard() FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_guard() IS
+'trigger on the catalog: keeps away rows of a publisher, and joins those of a restore';
+
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_policy
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_floor
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_journal
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_calendar
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_pin
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_paused
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_stable
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+
+-- A subscription's apply fires no others.
+ALTER TABLE mvstore_policy ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_floor ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_journal ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_calendar ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_pin ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_paused ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_stable ENABLE ALWAYS TRIGGER mvstore_guard;
+
+-- What empties all tables of a schema is not to empty these, here or on a subscriber.
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_policy
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_floor
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_journal
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_calendar
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_pin
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_paused
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_stable
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+
+CREATE FUNCTION mvstore_keep_guard() RETURNS event_trigger
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_keep_guard() FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_keep_guard() IS
+'event trigger: the guard of the catalog fires whatever pg_restore --disable-triggers leaves';
+
+CREATE EVENT TRIGGER mvstore_keep_guard ON ddl_command_end WHEN TAG IN ('ALTER TABLE')
+EXECUTE FUNCTION mvstore_keep_guard();
+ALTER EVENT TRIGGER mvstore_keep_guard ENABLE ALWAYS;
+
+--
+-- Triggers of stores: what tells that one was emptied or dropped
+--
+
+CREATE FUNCTION mvstore_truncated() RETURNS trigger
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_truncated() IS
+'trigger on every store: TRUNCATE begins its next incarnation';
+
+CREATE FUNCTION mvstore_forget() RETURNS event_trigger
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION mvstore_forget() FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_forget() IS
+'event trigger: DROP TABLE forgets the store; a dropped trigger may have exchanged its storage';
+
+CREATE EVENT TRIGGER mvstore_forget ON sql_drop
+EXECUTE FUNCTION mvstore_forget();
+-- A dropped store is forgotten whatever session_replication_role says.
+ALTER EVENT TRIGGER mvstore_forget ENABLE ALWAYS;
+
+--
+-- Below the views
+--
+
+-- What the C code and the views both know: it is written there alone.
+CREATE FUNCTION mvstore_drop_lock_class() RETURNS integer
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_drop_lock_class() IS
+'objsubid, in pg_locks, of the locks on drops; read it through mvstore_blockers';
+
+CREATE FUNCTION mvstore_max_attempts() RETURNS integer
+AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_max_attempts() IS
+'failed attempts after which a request is set aside; read it through mvstore_blockers';
+
 CREATE FUNCTION mvstore_request_state(system bigint, database oid, before bigint, spilled boolean,
 									  attempts integer, store regclass)
 RETURNS text
@@ -848,6 +867,59 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 100;
 
 COMMENT ON FUNCTION mvstore_queued_requests() IS
 'requests in the queue that have no row in the journal; read it through mvstore_requests';
+
+CREATE FUNCTION mvstore_pin_lives(expires timestamptz)
+RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_pin_lives(timestamptz) IS
+'whether a pin that expires then lives, wherever the clock was set; read it through mvstore_pins';
+
+CREATE FUNCTION mvstore_stat_writers(OUT pid integer, OUT version bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
+
+COMMENT ON FUNCTION mvstore_stat_writers() IS
+'the transactions that are writing to stores of this database; read it through mvstore_blockers';
+
+CREATE FUNCTION mvstore_stat_troubles(OUT kind text, OUT store oid, OUT since timestamptz,
+									  OUT requests bigint, OUT message text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
+
+COMMENT ON FUNCTION mvstore_stat_troubles() IS
+'the stores that the drop worker cannot get at; read it through mvstore_blockers';
+
+CREATE FUNCTION mvstore_stat_databases(OUT database oid, OUT worker_pid integer,
+	OUT worker_state text, OUT queue_length bigint, OUT queue_bytes bigint,
+	OUT queue_capacity bigint, OUT queue_high_water bigint, OUT oldest_request timestamptz,
+	OUT requests_enqueued bigint, OUT requests_merged bigint, OUT requests_overflowed bigint,
+	OUT requests_processed bigint, OUT requests_held bigint, OUT requests_failed bigint,
+	OUT entries_dropped bigint, OUT bytes_dropped bigint, OUT batches bigint,
+	OUT last_batch_at timestamptz, OUT last_batch_duration interval,
+	OUT lag_mean interval, OUT lag_max interval, OUT sweeps bigint, OUT keys_due bigint,
+	OUT maintenance_runs bigint, OUT last_maintenance_at timestamptz,
+	OUT last_error text, OUT last_error_at timestamptz, OUT stats_since timestamptz,
+	OUT throttled_since timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 8;
+
+COMMENT ON FUNCTION mvstore_stat_databases() IS
+'what shared memory counts for each database; read it through mvstore_stats';
+
+CREATE FUNCTION mvstore_stat_stores(OUT store oid, OUT puts bigint, OUT deletes bigint,
+	OUT requests bigint, OUT entries_dropped bigint, OUT bytes_dropped bigint,
+	OUT keys_purged bigint, OUT keys_expired bigint, OUT last_sweep timestamptz,
+	OUT entries_swept bigint, OUT keys_due bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
+
+COMMENT ON FUNCTION mvstore_stat_stores() IS
+'what shared memory counts for each store of this database; read it through mvstore_store_stats';
+
+--
+-- Views
+--
 
 CREATE VIEW mvstore_requests AS
 SELECT j.id, j.store::regclass, j.kind,
@@ -871,26 +943,209 @@ GRANT SELECT ON mvstore_requests TO PUBLIC;
 COMMENT ON VIEW mvstore_requests IS
 'the drop requests of this database that are not yet done; a policy''s own have no id and no keep';
 
+CREATE VIEW mvstore_pins AS
+SELECT p.name, p.owner, p.store::regclass, p.version, p.created, p.expires
+  FROM mvstore_pin p
+ WHERE mvstore_pin_lives(p.expires);
+GRANT SELECT ON mvstore_pins TO PUBLIC;
+
+COMMENT ON VIEW mvstore_pins IS
+'the pins of this database that live; store NULL: on all stores';
+
 --
--- Stats
+-- mvstore_blockers: one view for each kind of reason, then all of them
+--
+-- requests are those that wait for the reason, entries the dead ones whose space it may hold
+-- back. What a kind does not know, its view does not have.
 --
 
-CREATE FUNCTION mvstore_stat_databases(OUT database oid, OUT worker_pid integer,
-	OUT worker_state text, OUT queue_length bigint, OUT queue_bytes bigint,
-	OUT queue_capacity bigint, OUT queue_high_water bigint, OUT oldest_request timestamptz,
-	OUT requests_enqueued bigint, OUT requests_merged bigint, OUT requests_overflowed bigint,
-	OUT requests_processed bigint, OUT requests_held bigint, OUT requests_failed bigint,
-	OUT entries_dropped bigint, OUT bytes_dropped bigint, OUT batches bigint,
-	OUT last_batch_at timestamptz, OUT last_batch_duration interval,
-	OUT lag_mean interval, OUT lag_max interval, OUT sweeps bigint, OUT keys_due bigint,
-	OUT maintenance_runs bigint, OUT last_maintenance_at timestamptz,
-	OUT last_error text, OUT last_error_at timestamptz, OUT stats_since timestamptz,
-	OUT throttled_since timestamptz)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 8;
+-- This database, and what shared memory counts for it, if anything.
+CREATE VIEW mvstore_this_database AS
+SELECT d.oid, s.worker_pid, s.worker_state, s.queue_length, s.requests_held, s.throttled_since
+  FROM pg_catalog.pg_database d
+  LEFT JOIN mvstore_stat_databases() s ON s.database OPERATOR(pg_catalog.=) d.oid
+ WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
+REVOKE ALL ON mvstore_this_database FROM PUBLIC;
 
-COMMENT ON FUNCTION mvstore_stat_databases() IS
-'what shared memory counts for each database; read it through mvstore_stats';
+COMMENT ON VIEW mvstore_this_database IS
+'this database and its worker, below mvstore_blockers';
+
+-- What anybody but the worker has locked in this database.
+CREATE VIEW mvstore_locks_of_others AS
+SELECT l.locktype, l.relation, l.classid, l.objsubid, l.mode, l.pid, a.usename AS name,
+	   a.xact_start AS since
+  FROM mvstore_this_database d
+  JOIN pg_catalog.pg_locks l ON l."database" OPERATOR(pg_catalog.=) d.oid
+  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
+ WHERE l.granted AND NOT coalesce(l.pid OPERATOR(pg_catalog.=) d.worker_pid, false);
+REVOKE ALL ON mvstore_locks_of_others FROM PUBLIC;
+
+COMMENT ON VIEW mvstore_locks_of_others IS
+'locks in this database but the drop worker''s, below mvstore_blockers';
+
+CREATE VIEW mvstore_blockers_writer AS
+SELECT w.pid, a.usename AS name, mvstore_time_of(w.version) AS since,
+	   coalesce(d.requests_held, 0) AS requests, 'what was superseded since' AS holds_back
+  FROM mvstore_this_database d, mvstore_stat_writers() w
+  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) w.pid;
+REVOKE ALL ON mvstore_blockers_writer FROM PUBLIC;
+
+COMMENT ON VIEW mvstore_blockers_writer IS
+'open transactions that have written, below mvstore_blockers';
+
+CREATE VIEW mvstore_blockers_pin AS
+SELECT p.name, p.created AS since, p.store,
+	   (SELECT pg_catalog.count(*) FROM mvstore_journal j
+		 WHERE j.before OPERATOR(pg_catalog.>) p.version
+		   AND (p.store IS NULL OR j.store OPERATOR(pg_catalog.=) p.store)) AS requests,
+	   pg_catalog.format('what was superseded after version %s; a pin of %s, until %s',
+						 p.version, p.owner, p.expires) AS holds_back
+  FROM mvstore_pins p;
+REVOKE ALL ON mvstore_blockers_pin FROM PUBLIC;
+
+COMMENT ON VIEW mvstore_blockers_pin IS
+'pins, below mvstore_blockers';
+
+-- Drop locks: of a store, or of all of the database's (classid 0), where only that of a pin on
+-- all stores is in the way.
+CREATE VIEW mvstore_blockers_lock AS
+SELECT CASE WHEN l.mode OPERATOR(pg_catalog.=) 'RowExclusiveLock' THEN 'put_at' ELSE 'lock'
+			END AS kind,
+	   l.pid, l.name, l.since,
+	   CASE WHEN l.classid OPERATOR(pg_catalog.<>) 0 THEN l.classid::regclass END AS store,
+	   CASE WHEN l.classid OPERATOR(pg_catalog.<>) 0 THEN 'all drops from the store'
+			ELSE 'all drops of the database' END AS holds_back
+  FROM mvstore_locks_of_others l
+ WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
+   AND l.objsubid OPERATOR(pg_catalog.=) mvstore_drop_lock_class()
+   AND (l.classid OPERATOR(pg_catalog.<>) 0 OR l.mode OPERATOR(pg_catalog.=) 'ShareLock');
+REVOKE ALL ON mvstore_blockers_lock FROM PUBLIC;
+
+COMMENT ON VIEW mvstore_blockers_lock IS
+'transactions that have locked the drops of stores, below mvstore_blockers';
+
+-- What the worker has met: stores that are locked, with a row for each who has a lock that
+-- may be the one; and errors, of which it tries again.
+CREATE VIEW mvstore_blockers_trouble AS
+SELECT t.kind, l.pid, l.name, t.since, t.store::regclass, t.requests,
+	   CASE WHEN t.message IS NOT NULL THEN t.message
+			WHEN t.store IS NULL THEN 'drops of the database'
+			ELSE 'all drops from the store' END AS holds_back
+  FROM mvstore_stat_troubles() t
+  LEFT JOIN mvstore_locks_of_others l
+	ON t.kind OPERATOR(pg_catalog.=) 'lock' AND l.relation OPERATOR(pg_catalog.=) t.store
+   AND l.mode OPERATOR(pg_catalog.=) ANY ('{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}');
+REVOKE ALL ON mvstore_blockers_trouble FROM PUBLIC;
+
+COMMENT ON VIEW mvstore_blockers_trouble IS
+'what the drop worker cannot get at, below mvstore_blockers';
+
+CREATE VIEW mvstore_blockers_failed AS
+SELECT pg_catalog.min(mvstore_time_of(j.id)) AS since, j.store::regclass,
+	   pg_catalog.count(*) AS requests, 'requests that failed, see mvstore_requests' AS holds_back
+  FROM mvstore_journal j
+ WHERE j.attempts OPERATOR(pg_catalog.>=) mvstore_max_attempts()
+ GROUP BY j.store;
+REVOKE ALL ON mvstore_blockers_failed FROM PUBLIC;
+
+COMMENT ON VIEW mvstore_blockers_failed IS
+'stores with requests that were set aside, below mvstore_blockers';
+
+CREATE VIEW mvstore_blockers_paused AS
+SELECT p.role AS name, p.since, d.queue_length AS requests,
+	   'all drops of the database' AS holds_back
+  FROM mvstore_this_database d, mvstore_paused p;
+REVOKE ALL ON mvstore_blockers_paused FROM PUBLIC;
+
+COMMENT ON VIEW mvstore_blockers_paused IS
+'the pause, below mvstore_blockers';
+
+CREATE VIEW mvstore_blockers_rate_limit AS
+SELECT d.worker_pid AS pid, d.throttled_since AS since, d.queue_length AS requests,
+	   pg_catalog.format('drops beyond %s entries a second',
+						 pg_catalog.current_setting('mvstore.drop_rate_limit')) AS holds_back
+  FROM mvstore_this_database d
+ WHERE d.throttled_since IS NOT NULL;
+REVOKE ALL ON mvstore_blockers_rate_limit FROM PUBLIC;
+
+COMMENT ON VIEW mvstore_blockers_rate_limit IS
+'the worker''s pauses for mvstore.drop_rate_limit, below mvstore_blockers';
+
+CREATE VIEW mvstore_blockers_slot AS
+SELECT d.queue_length AS requests,
+	   CASE WHEN d.worker_state OPERATOR(pg_catalog.=) 'no free worker slot'
+			THEN 'all drops of the database, for lack of a worker slot'
+			ELSE 'all drops of the database: the mvstore launcher is not running, which needs one of max_worker_processes when the server starts'
+			END AS holds_back
+  FROM mvstore_this_database d
+ WHERE d.worker_state OPERATOR(pg_catalog.=) ANY ('{no free worker slot,launcher not running}');
+REVOKE ALL ON mvstore_blockers_slot FROM PUBLIC;
+
+COMMENT ON VIEW mvstore_blockers_slot IS
+'that no worker can run, below mvstore_blockers';
+
+-- Who keeps VACUUM from taking dead rows of the stores.
+CREATE VIEW mvstore_blockers_snapshot AS
+SELECT x.pid, x.name, x.since, dead.entries,
+	   pg_catalog.format('the space of what went in the last %s transactions%s',
+						 pg_catalog.age(x.xmin), x.what) AS holds_back
+  FROM (
+	SELECT coalesce(pg_catalog.sum(pg_catalog.pg_stat_get_dead_tuples(p.store)), 0)::bigint AS entries
+	  FROM mvstore_policy p) dead, (
+	SELECT a.pid, a.usename AS name, a.xact_start AS since,
+		   coalesce(a.backend_xmin, a.backend_xid) AS xmin,
+		   CASE WHEN a.backend_type OPERATOR(pg_catalog.=) 'walsender' THEN ', for a standby'
+				ELSE '' END AS what
+	  FROM pg_catalog.pg_stat_activity a
+	 WHERE coalesce(a.backend_xmin, a.backend_xid) IS NOT NULL
+	   AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
+	   -- A standby, told of by its WAL sender, holds back all databases.
+	   AND (a.datname IS NULL OR a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+	UNION ALL
+	SELECT s.active_pid, s.slot_name, NULL, s.xmin, ', for a replication slot'
+	  FROM pg_catalog.pg_replication_slots s
+	 WHERE s.xmin IS NOT NULL
+	UNION ALL
+	SELECT NULL, x.gid::name, x.prepared, x.transaction, ', for a prepared transaction'
+	  FROM pg_catalog.pg_prepared_xacts x
+	 WHERE x."database" OPERATOR(pg_catalog.=) pg_catalog.current_database()) x;
+REVOKE ALL ON mvstore_blockers_snapshot FROM PUBLIC;
+
+COMMENT ON VIEW mvstore_blockers_snapshot IS
+'old snapshots, which keep VACUUM from freeing space, below mvstore_blockers';
+
+CREATE VIEW mvstore_blockers AS
+SELECT 'writer' AS kind, pid, name, since, NULL::regclass AS store, requests,
+	   NULL::bigint AS entries, holds_back
+  FROM mvstore_blockers_writer
+UNION ALL
+SELECT 'pin', NULL, name, since, store, requests, NULL, holds_back
+  FROM mvstore_blockers_pin
+UNION ALL
+SELECT kind, pid, name, since, store, NULL, NULL, holds_back
+  FROM mvstore_blockers_lock
+UNION ALL
+SELECT kind, pid, name, since, store, requests, NULL, holds_back
+  FROM mvstore_blockers_trouble
+UNION ALL
+SELECT 'error', NULL, NULL, since, store, requests, NULL, holds_back
+  FROM mvstore_blockers_failed
+UNION ALL
+SELECT 'paused', NULL, name, since, NULL, requests, NULL, holds_back
+  FROM mvstore_blockers_paused
+UNION ALL
+SELECT 'rate limit', pid, NULL, since, NULL, requests, NULL, holds_back
+  FROM mvstore_blockers_rate_limit
+UNION ALL
+SELECT 'slot', NULL, NULL, NULL, NULL, requests, NULL, holds_back
+  FROM mvstore_blockers_slot
+UNION ALL
+SELECT 'snapshot', pid, name, since, NULL, NULL, entries, holds_back
+  FROM mvstore_blockers_snapshot;
+GRANT SELECT ON mvstore_blockers TO PUBLIC;
+
+COMMENT ON VIEW mvstore_blockers IS
+'what keeps old versions, or the space of dropped ones, from going';
 
 CREATE VIEW mvstore_stats AS
 SELECT d.datname AS database, s.worker_pid, s.worker_state,
@@ -907,16 +1162,6 @@ GRANT SELECT ON mvstore_stats TO PUBLIC;
 
 COMMENT ON VIEW mvstore_stats IS
 'the drop queue and the drop worker, one row per database with stores';
-
-CREATE FUNCTION mvstore_stat_stores(OUT store oid, OUT puts bigint, OUT deletes bigint,
-	OUT requests bigint, OUT entries_dropped bigint, OUT bytes_dropped bigint,
-	OUT keys_purged bigint, OUT keys_expired bigint, OUT last_sweep timestamptz,
-	OUT entries_swept bigint, OUT keys_due bigint)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
-
-COMMENT ON FUNCTION mvstore_stat_stores() IS
-'what shared memory counts for each store of this database; read it through mvstore_store_stats';
 
 CREATE VIEW mvstore_store_stats AS
 SELECT p.store::regclass,
@@ -937,129 +1182,12 @@ GRANT SELECT ON mvstore_store_stats TO PUBLIC;
 COMMENT ON VIEW mvstore_store_stats IS
 'what was written to and dropped from each store of this database';
 
-CREATE FUNCTION mvstore_stats_reset()
-RETURNS void
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-REVOKE ALL ON FUNCTION mvstore_stats_reset() FROM PUBLIC;
+CREATE VIEW mvstore_stores AS
+SELECT p.store::regclass, p.keep_versions, p.keep_for, p.ttl, p.incarnation,
+	   pg_catalog.pg_total_relation_size(p.store) AS size
+  FROM mvstore_policy p
+  JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.store;
+GRANT SELECT ON mvstore_stores TO PUBLIC;
 
-COMMENT ON FUNCTION mvstore_stats_reset() IS
-'set the counters of this database and of its stores to zero';
-
-CREATE FUNCTION mvstore_stat_writers(OUT pid integer, OUT version bigint)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
-
-COMMENT ON FUNCTION mvstore_stat_writers() IS
-'the transactions that are writing to stores of this database; read it through mvstore_blockers';
-
-CREATE FUNCTION mvstore_stat_troubles(OUT kind text, OUT store oid, OUT since timestamptz,
-									  OUT requests bigint, OUT message text)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
-
-COMMENT ON FUNCTION mvstore_stat_troubles() IS
-'the stores that the drop worker cannot get at; read it through mvstore_blockers';
-
--- Everything that keeps old versions, or their dead rows, from going. requests are
--- those that wait for it, entries the dead ones that may; NULL where it is not known.
-CREATE VIEW mvstore_blockers AS
-WITH me AS (
-	SELECT s.*, d.oid AS database_oid
-	  FROM pg_catalog.pg_database d
-	  LEFT JOIN mvstore_stat_databases() s ON s.database OPERATOR(pg_catalog.=) d.oid
-	 WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
-), dead AS (
-	SELECT coalesce(pg_catalog.sum(pg_catalog.pg_stat_get_dead_tuples(p.store)), 0)::bigint AS entries
-	  FROM mvstore_policy p
-), locks AS (
-	SELECT l.*, a.usename, a.xact_start
-	  FROM me
-	  JOIN pg_catalog.pg_locks l ON l."database" OPERATOR(pg_catalog.=) me.database_oid
-	  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
-	 WHERE l.granted AND NOT coalesce(l.pid OPERATOR(pg_catalog.=) me.worker_pid, false)
-)
-SELECT 'writer' AS kind, w.pid, a.usename AS name, mvstore_time_of(w.version) AS since,
-	   NULL::regclass AS store, coalesce(me.requests_held, 0) AS requests,
-	   NULL::bigint AS entries, 'what was superseded since' AS holds_back
-  FROM me, mvstore_stat_writers() w
-  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) w.pid
-UNION ALL
-SELECT 'pin', NULL, p.name, p.created, p.store,
-	   (SELECT pg_catalog.count(*) FROM mvstore_journal j
-		 WHERE j.before OPERATOR(pg_catalog.>) p.version
-		   AND (p.store IS NULL OR j.store OPERATOR(pg_catalog.=) p.store)),
-	   NULL, pg_catalog.format('what was superseded after version %s; a pin of %s, until %s',
-							   p.version, p.owner, p.expires)
-  FROM mvstore_pins p
-UNION ALL
-SELECT CASE WHEN l.mode OPERATOR(pg_catalog.=) 'RowExclusiveLock' THEN 'put_at' ELSE 'lock' END,
-	   l.pid, l.usename, l.xact_start, l.classid::regclass, NULL, NULL, 'all drops from the store'
-  FROM locks l
- WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
-   AND l.objsubid OPERATOR(pg_catalog.=) 19714	-- MVS_LOCK_DROP
-   AND l.classid OPERATOR(pg_catalog.<>) 0
-UNION ALL
-SELECT 'lock', l.pid, l.usename, l.xact_start, NULL, NULL, NULL, 'all drops of the database'
-  FROM locks l
- WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
-   AND l.objsubid OPERATOR(pg_catalog.=) 19714
-   AND l.classid OPERATOR(pg_catalog.=) 0
-   AND l.mode OPERATOR(pg_catalog.=) 'ShareLock'	-- of a pin on all stores
-UNION ALL
-SELECT t.kind, l.pid, l.usename, t.since, t.store::regclass, t.requests, NULL,
-	   CASE WHEN t.message IS NOT NULL THEN t.message
-			WHEN t.store IS NULL THEN 'drops of the database'
-			ELSE 'all drops from the store' END
-  FROM mvstore_stat_troubles() t
-  LEFT JOIN locks l
-	ON t.kind OPERATOR(pg_catalog.=) 'lock' AND l.relation OPERATOR(pg_catalog.=) t.store
-   AND l.mode OPERATOR(pg_catalog.=) ANY ('{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}')
-UNION ALL
-SELECT 'error', NULL, NULL, pg_catalog.min(mvstore_time_of(j.id)), j.store::regclass, pg_catalog.count(*),
-	   NULL, 'requests that failed, see mvstore_requests'
-  FROM mvstore_journal j
- WHERE j.attempts OPERATOR(pg_catalog.>=) 5
- GROUP BY j.store
-UNION ALL
-SELECT 'paused', NULL, p.role, p.since, NULL, me.queue_length, NULL, 'all drops of the database'
-  FROM me, mvstore_paused p
-UNION ALL
-SELECT 'rate limit', me.worker_pid, NULL, me.throttled_since, NULL, me.queue_length, NULL,
-	   pg_catalog.format('drops beyond %s entries a second',
-						 pg_catalog.current_setting('mvstore.drop_rate_limit'))
-  FROM me
- WHERE me.throttled_since IS NOT NULL
-UNION ALL
-SELECT 'slot', NULL, NULL, NULL, NULL, me.queue_length, NULL,
-	   CASE WHEN me.worker_state OPERATOR(pg_catalog.=) 'no free worker slot'
-			THEN 'all drops of the database, for lack of a worker slot'
-			ELSE 'all drops of the database: the mvstore launcher is not running, which needs one of max_worker_processes when the server starts'
-			END
-  FROM me
- WHERE me.worker_state OPERATOR(pg_catalog.=) ANY ('{no free worker slot,launcher not running}')
-UNION ALL
-SELECT 'snapshot', x.pid, x.name, x.since, NULL, NULL, dead.entries,
-	   pg_catalog.format('the space of what went in the last %s transactions%s',
-						 pg_catalog.age(x.xmin), x.what)
-  FROM dead, (
-	SELECT a.pid, a.usename AS name, a.xact_start AS since,
-		   coalesce(a.backend_xmin, a.backend_xid) AS xmin,
-		   CASE WHEN a.backend_type OPERATOR(pg_catalog.=) 'walsender' THEN ', for a standby'
-				ELSE '' END AS what
-	  FROM pg_catalog.pg_stat_activity a
-	 WHERE coalesce(a.backend_xmin, a.backend_xid) IS NOT NULL
-	   AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
-	   -- A standby, told of by its WAL sender, holds back all databases.
-	   AND (a.datname IS NULL OR a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
-	UNION ALL
-	SELECT s.active_pid, s.slot_name, NULL, s.xmin, ', for a replication slot'
-	  FROM pg_catalog.pg_replication_slots s
-	 WHERE s.xmin IS NOT NULL
-	UNION ALL
-	SELECT NULL, x.gid::name, x.prepared, x.transaction, ', for a prepared transaction'
-	  FROM pg_catalog.pg_prepared_xacts x
-	 WHERE x."database" OPERATOR(pg_catalog.=) pg_catalog.current_database()) x;
-GRANT SELECT ON mvstore_blockers TO PUBLIC;
-
-COMMENT ON VIEW mvstore_blockers IS
-'what keeps old versions, or the space of dropped ones, from going';
+COMMENT ON VIEW mvstore_stores IS
+'the stores of this database: policy, incarnation, bytes on disk with index and TOAST';

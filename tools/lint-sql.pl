@@ -304,15 +304,34 @@ sub reference
 	}
 }
 
-# Triggers are called by what sets them off, and a view's functions by its readers.
+# Functions and views come in the order of the headings of the reference.
+sub order
+{
+	my @names = map { /(mvstore_\w+)/g } grep { /^### / } split(/\n/, slurp('doc/reference.md'));
+	my (%where, $last);
+
+	$where{ $_->{name} } //= $_ for @objects;
+	for my $object (grep { $_ } map { $where{$_} } @names)
+	{
+		my ($line) = $object->{where} =~ /:(\d+)$/;
+		print "$object->{where}: $object->{kind} $object->{name} comes later in doc/reference.md\n"
+			if defined $last && $line < $last;
+		$last = $line;
+	}
+}
+
+# Triggers are called by what sets them off, a type's functions by its values, and a view's by its
+# readers, among them the views behind it.
 sub tests
 {
 	my $text = join("\n", map { slurp($_) } @tests);
 	my %seen;
 
-	for (@all)
+	for (reverse @all)
 	{
 		$text .= $_->[2] if $_->[2] =~ /^CREATE\s+VIEW\s+(\w+)/i && $text =~ /\b$1\b/;
+		next unless $_->[2] =~ /^CREATE\s+TYPE\b/i;
+		$seen{$1} = 1 while $_->[2] =~ /\b(?:INPUT|OUTPUT|RECEIVE|SEND)\s*=\s*(\w+)/gi;
 	}
 
 	for (@functions)
@@ -337,7 +356,7 @@ sub settings
 }
 
 my %rules = (plain => \&plain, names => \&names, rights => \&rights, comments => \&comments,
-	reference => \&reference, tests => \&tests, settings => \&settings);
+	reference => \&reference, order => \&order, tests => \&tests, settings => \&settings);
 
 die "usage: lint-sql.pl " . join('|', sort keys %rules) . "\n" unless @ARGV == 1 && $rules{ $ARGV[0] };
 die "no script mvstore--*.sql here\n" unless @scripts;

@@ -290,6 +290,7 @@ dev_lint() {
 	check "SQL scripts: rights are granted or revoked on purpose" check_sql rights
 	check "SQL scripts: every function and view has a COMMENT" check_sql comments
 	check "every function and view is in doc/reference.md" check_sql reference
+	check "SQL scripts: functions and views come as in doc/reference.md" check_sql order
 	check "every function is called in a test" check_sql tests
 	check "every setting is in doc/" check_sql settings
 	check "no marks of unfinished work" check_marks

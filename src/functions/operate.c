@@ -34,6 +34,7 @@
 #include "queue/journal.h"
 #include "queue/queue.h"
 #include "queue/transaction.h"
+#include "shared/lock.h"
 #include "store/pin.h"
 #include "store/store.h"
 #include "version/session.h"
@@ -46,6 +47,8 @@ PG_FUNCTION_INFO_V1(mvstore_retry_failed);
 PG_FUNCTION_INFO_V1(mvstore_cancel_request);
 PG_FUNCTION_INFO_V1(mvstore_request_state);
 PG_FUNCTION_INFO_V1(mvstore_queued_requests);
+PG_FUNCTION_INFO_V1(mvstore_drop_lock_class);
+PG_FUNCTION_INFO_V1(mvstore_max_attempts);
 
 static void check_command(const char *function);
 static const MvsPins *pins_of_query(FunctionCallInfo fcinfo, MvsDatabase *database);
@@ -264,4 +267,17 @@ mvstore_queued_requests(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* Constants for the views, so that no number stands in SQL as well. */
+Datum
+mvstore_drop_lock_class(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(MVS_LOCK_DROP);
+}
+
+Datum
+mvstore_max_attempts(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(MVS_MAX_ATTEMPTS);
 }
