@@ -1,7 +1,7 @@
 --
 -- Why a version cannot be read yet, or a store not be written: the error tells, and
 -- of two reasons it tells the true one. Without it nobody knows whom to wait for.
--- (Of other sessions tells t/023_stable_version.pl.)
+-- (Of other sessions tells t/stable_goes_by_the_snapshot.pl.)
 --
 SELECT mvstore_create(s) FROM unnest('{s,t}'::text[]) s;
 SELECT mvstore_put('s', 'k', 'v') AS first \gset

@@ -6,7 +6,7 @@
 # shellcheck disable=SC2154 # set in ./dev
 : "$work"
 
-readonly KILLS=t/040_kills.pl
+readonly KILLS=t/crash_under_load_loses_nothing.pl
 
 # What the test has noted at its end: strikes, and what was compared.
 report_chaos() {

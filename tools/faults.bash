@@ -5,6 +5,6 @@
 
 
 dev_faults() {
-	[[ $# -gt 0 ]] || set -- t/030_faults.pl t/031_fault_waits.pl t/032_clock.pl
+	[[ $# -gt 0 ]] || set -- t/faults_lose_nothing.pl t/faults_that_wait_are_survived.pl t/faults_of_the_clock_break_no_order.pl
 	MVSTORE_FAULTS=1 dev_test "$@"
 }

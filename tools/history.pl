@@ -1,5 +1,5 @@
 # Random transactions of many sessions, in rounds of some seconds, each checked
-# against a model: see t/HistoryRun.pm and t/HistoryCheck.pm. PGHOST, PGDATABASE, ...
+# against a model: see t/lib/HistoryRun.pm and t/lib/HistoryCheck.pm. PGHOST, PGDATABASE, ...
 # say where; the database is used up. ./dev history makes one.
 #
 # --seconds N, --sessions N, --keys N, --seed S: see ./dev help.
@@ -8,7 +8,7 @@ use strict;
 use warnings;
 
 use FindBin;
-use lib "$FindBin::RealBin/../t";
+use lib "$FindBin::RealBin/../t/lib";
 use Getopt::Long;
 use HistoryCheck;
 use HistoryRun;

@@ -11,7 +11,7 @@ use strict;
 use warnings;
 
 my @scripts = sort glob('mvstore--*.sql');
-my @tests = sort(glob('sql/*.sql'), glob('specs/*.spec'), glob('t/*.pl'), glob('t/*.sql'));
+my @tests = sort(glob('sql/*.sql'), glob('specs/*.spec'), glob('t/*.pl'), glob('t/lib/*.sql'));
 
 sub slurp
 {

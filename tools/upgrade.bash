@@ -36,7 +36,7 @@ upgrade_here() {
 		export MVSTORE_OLD_SERVER=${server%/bin}
 		pg_config=$new server=$new_server
 	}
-	dev_test t/050_pg_upgrade.pl
+	dev_test t/upgrade_to_another_major_keeps_all.pl
 }
 
 dev_upgrade() {

@@ -1,0 +1,211 @@
+# Many sessions at once, of every isolation level, that write, roll back, and read the
+# present and the past while old versions are dropped: nobody gets an answer that no
+# order of the commits explains. And the judge of that finds a wrong answer of
+# each kind among the right ones. See lib/HistoryRun.pm; ./dev history runs longer.
+# MVSTORE_TEST_SEED gives the seed, MVSTORE_TEST_SECONDS the time.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use HistoryCheck;
+use HistoryRun;
+use MvstoreTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Storable 'dclone';
+use Test::More;
+
+my $seed = $ENV{MVSTORE_TEST_SEED} // int(rand(1_000_000));
+my $node = mvstore_node('history', conf => "log_statement = none\nlog_min_messages = fatal\ndeadlock_timeout = '10 ms'\nmvstore.flush_interval = '5 ms'\nfsync = off");
+
+# A few keys that all want, and more that leave room for long histories and scans.
+my @connection = (connection => [ '-d', $node->connstr('postgres') ]);
+for my $run ([ 8, 2 ], [ 6, 9 ])
+{
+	my ($sessions, $keys) = @$run;
+	note("seed $seed, $sessions sessions, $keys keys");
+	my $log = record(@connection, seed => $seed, sessions => $sessions, keys => $keys,
+		seconds => $ENV{MVSTORE_TEST_SECONDS} // 2.5);
+	my ($problems, $counts) = check($log);
+
+	note(join ', ', map { "$counts->{$_} $_" } sort keys %$counts);
+	is(@$problems, 0, "seed $seed, $sessions sessions, $keys keys: every answer is explained")
+	  or diag(join "\n", @$problems[ 0 .. ($#$problems < 19 ? $#$problems : 19) ]);
+	cmp_ok($counts->{$_}, '>', 0, "there were $_") for qw(committed reads as_of gone told_to_retry edges);
+}
+
+# ---- What the judge finds ---------------------------------------------------
+
+# A short log, always of the same transactions, to put a wrong answer into.
+my $log = record(@connection, seed => 3, sessions => 5, keys => 4, seconds => 60, most => 150);
+is(@{ (check($log))[0] }, 0, 'nothing is wrong with the log as it is');
+$node->stop;
+
+
+# The first statement of a log, and its transaction, for which a condition holds.
+sub first_where
+{
+	my ($log, $condition) = @_;
+
+	for my $transaction (@{ $log->{transactions} })
+	{
+		for (@{ $transaction->{statements} })
+		{
+			return ($_, $transaction) if $_->[STATE] eq '00000' && $condition->($transaction, $_);
+		}
+	}
+	die "the log has no such statement\n";
+}
+
+# Field 0: the answer, 1: the version told with it, 2: the snapshot, 3: the transaction id.
+sub field { return defined $_[0][RAW] ? (split /\|/, $_[0][RAW], -1)[ $_[1] ] : '' }
+
+sub set_field
+{
+	my ($statement, $place, $value) = @_;
+	my @fields = split /\|/, $statement->[RAW], -1;
+
+	$fields[$place] = $value;
+	$statement->[RAW] = join '|', @fields;
+}
+
+# The first answered statement of some kind: OP, and what else must hold of transaction and statement.
+sub first_of
+{
+	my ($log, $op, $condition) = @_;
+	return first_where($log, sub { $_[1][OP] eq $op && field($_[1], 0) ne '~' && (!$condition || $condition->(@_)) });
+}
+
+sub is_fixed { return $_[0]{level} eq 'REPEATABLE READ' }
+sub is_loose { return $_[0]{level} eq 'READ COMMITTED' }
+
+my $last_snapshot = (grep { length } map { field($_, 2) } map { @{ $_->{statements} } } @{ $log->{transactions} })[-1];
+my ($last) = sort { $b <=> $a } map { /(?:^|,)(\d+)=/ } values %{ $log->{final}{head}{a} };
+my @wrong = (
+	[ 'a value that nobody wrote', qr/^wrong answer/, sub {
+		set_field((first_of($_[0], 'get', sub { is_loose(@_) && !$_[1][AS_OF] }))[0], 0, 'nobody');
+	} ],
+	[ 'a value that was rolled back', qr/^wrong answer.*not committed$/, sub {
+		my ($put) = first_of($_[0], 'put', sub { $_[0]{statements}[-1][OP] eq 'rollback' });
+		set_field((first_of($_[0], 'get', sub { !$_[1][AS_OF] && $_[0]{statements}[-1][OP] eq 'commit' }))[0], 0, $put->[ARGS][1]);
+	} ],
+	[ 'an older value', qr/^wrong answer/, sub {
+		my ($log) = @_;
+		my ($old) = first_of($log, 'entry', sub { !$_[1][AS_OF] });
+		my ($new) = first_of($log, 'entry', sub {
+			!$_[1][AS_OF] && "$_[1][STORE] $_[1][ARGS][0]" eq "$old->[STORE] $old->[ARGS][0]" && field($_[1], 0) ne field($old, 0);
+		});
+		set_field($new, 0, field($old, 0));
+	} ],
+	[ 'the wrong past', qr/^wrong answer/, sub {
+		my ($entry) = first_of($_[0], 'entry', sub { $_[1][AS_OF] });
+		set_field($entry, 0, (field($entry, 0) =~ s/^(\d+)/$1 + 1/er));
+	} ],
+	[ 'absent, as of a version', qr/^wrong answer/, sub { set_field((first_of($_[0], 'get', sub { $_[1][AS_OF] }))[0], 0, '~') } ],
+	[ 'a scan without one of its rows', qr/^wrong answer/, sub {
+		my ($scan) = first_of($_[0], 'scan', sub { field($_[1], 0) =~ /,/ });
+		set_field($scan, 0, field($scan, 0) =~ s/,[^,]*//r);
+	} ],
+	[ 'a count of one more', qr/^wrong answer/, sub { my ($count) = first_of($_[0], 'count'); set_field($count, 0, field($count, 0) + 1) } ],
+	[ 'a difference that is not shown', qr/^wrong answer/, sub { set_field((first_of($_[0], 'diff'))[0], 0, '~') } ],
+	[ 'a history with a gap', qr/^wrong answer/, sub {
+		my ($history) = first_of($_[0], 'history', sub { field($_[1], 0) =~ /,.*,/ });
+		set_field($history, 0, field($history, 0) =~ s/,[^,]*,/,/r);
+	} ],
+	[ 'a history that is cut off where nothing is dropped', qr/^wrong answer/, sub {
+		my ($history) = first_of($_[0], 'history', sub { $_[1][STORE] =~ /[az]/ && field($_[1], 0) =~ /,/ });
+		set_field($history, 0, field($history, 0) =~ s/,[^,]*$//r);
+	} ],
+	[ 'a read as of what was still to come', qr/^not stable/, sub { set_field((first_of($_[0], 'contains', sub { $_[1][AS_OF] }))[0], 1, $last) } ],
+	[ 'a stable version that was not', qr/^not stable/, sub { set_field((first_of($_[0], 'stable'))[0], 0, $last) } ],
+	[ 'a floor above what is stable', qr/^not stable/, sub { set_field((first_of($_[0], 'floor'))[0], 0, "b=$last") } ],
+	[ 'a version that is stable and then is not', qr/^not stable any more/, sub {
+		my ($statement, $transaction) = first_where($_[0], sub {
+			is_fixed(@_) && $_[1][AS_OF] && $_[0]{statements}[-2][OP] eq 'look' && $_[0]{statements}[-2][STATE] eq '00000';
+		});
+		my $told = '55000 version ' . (field($statement, 1) - 1) . ' of store "a" is not stable yet';
+		$transaction->{statements}[-2] = [ 'get', 'a', ['m1'], 1, undef, $told ];
+	} ],
+	[ 'history that is gone where nothing is dropped', qr/^history is said to be gone/, sub {
+		my ($get) = first_of($_[0], 'get', sub { $_[1][AS_OF] && $_[1][STORE] eq 'a' });
+		$get->[STATE] = '72000 history of store "a" as of version ' . field($get, 1) . ' is gone';
+	} ],
+	[ 'history that is gone above the floor', qr/^history is said to be gone/, sub { $_[0]{final}{floor}{''}{$_} = 1 for 'b', 'c' } ],
+	[ 'one version for two transactions', qr/^a version was handed out twice/, sub {
+		my ($put) = first_of($_[0], 'put', sub { $_[0]{session} == 1 });
+		set_field((first_of($_[0], 'put', sub { $_[0]{session} == 2 }))[0], 0, field($put, 0));
+	} ],
+	[ 'a version from before', qr/^a version is below one that had been committed/, sub {
+		set_field((first_of($_[0], 'put', sub { $_[0]{single} }))[0], 0, 5);
+	} ],
+	[ 'two versions in one transaction', qr/^a transaction has two versions/, sub {
+		my ($put) = first_of($_[0], 'put', sub { !$_[0]{session} && $_[1][ARGS][0] eq 'm2' });
+		set_field($put, 0, field($put, 0) + 1);
+	} ],
+	[ 'a later version for what was committed before', qr/^version order is not commit order/, sub {
+		set_field($_, 0, $last + 5) for grep { $_->[OP] eq 'put' } @{ $_[0]{transactions}[0]{statements} };
+	} ],
+	[ 'a snapshot that changes', qr/^the snapshot has changed/, sub {
+		set_field((first_where($_[0], sub { is_fixed(@_) && $_[1][OP] eq 'look' && @{ $_[0]{statements} } > 4 }))[0], 2, $last_snapshot);
+	} ],
+	[ 'an expectation that was not met', qr/^a write went by what was not there/, sub {
+		my ($put) = first_of($_[0], 'put_if');
+		set_field($put, 1, field($put, 1) + 1);
+	} ],
+	[ 'a deletion of what was not there', qr/^a write went by what was not there/, sub {
+		my ($first) = first_where($_[0], sub { $_[1][OP] eq 'delete' && field($_[1], 0) eq '~' && is_fixed(@_) });
+		set_field($first, 0, $last + 1);
+	} ],
+	[ 'a lost update', qr/^an update is lost/, sub {
+		my (undef, $transaction) = first_of($_[0], 'add', sub { is_fixed(@_) && $_[0]{committed} && $_[0]{number} > 20 });
+		my $early = field($_[0]{transactions}[0]{statements}[-2], 2);
+		set_field($_, 2, $early) for grep { defined $_->[RAW] } @{ $transaction->{statements} };
+	} ],
+	[ 'a count that is lost', qr/^a count is lost/, sub {
+		set_field((first_of($_[0], 'add', sub { $_[0]{committed} && $_[1][ARGS][0] =~ /^n/ }))[0], 0, '~');
+	} ],
+	[ 'money that is made', qr/^the sum of the accounts has changed/, sub {
+		(first_of($_[0], 'add', sub {
+			my ($transaction, $add) = @_;
+			$transaction->{committed} && $add->[ARGS][0] =~ /^m/ && $add == (grep { $_->[OP] eq 'add' } @{ $transaction->{statements} })[-1];
+		}))[0][ARGS][1]++;
+	} ],
+	[ 'an error of another kind', qr/^unexpected error/, sub { (first_of($_[0], 'get'))[0][STATE] = 'XX000 no such thing' } ],
+	[ 'another value at the end', qr/^wrong at the end/, sub { $_[0]{final}{head}{b}{m1} = "$last=7" } ],
+	[ 'an entry too few at the end', qr/^wrong at the end/, sub { $_[0]{final}{left}{a}{n1} =~ s/,[^,]*$// } ],
+	[ 'an entry too many at the end', qr/^wrong at the end/, sub { $_[0]{final}{left}{c}{n1} .= ',1=0' } ],
+	[ 'a transaction that ended otherwise', qr/^another end/, sub {
+		$_[0]{final}{xid}{''}{ field($_[0]{transactions}[0]{statements}[-2], 3) } = 'aborted';
+	} ],
+	[ 'requests that are left', qr/^not flushed/, sub { $_[0]{final}{flushed}{''} = { f => '' } } ],
+	[ 'two transactions that overlook each other', qr/^not serializable/, sub {
+		my ($log) = @_;
+		my $xid = (split /:/, $last_snapshot)[1] + 1000;
+		my $snapshot = sprintf '%d:%d:', $xid, $xid;
+		my ($key, $other) = @{ $log->{keys} };
+		for my $n (1, 2)
+		{
+			my ($version, $own) = ($last + 10_000_000 + $n, $xid + $n);
+			my $before = $log->{final}{head}{z}{$other} // '~';
+			push @{ $log->{transactions} }, { session => 99, level => 'SERIALIZABLE', number => $n, statements => [
+				[ 'entry', 'z', [$other], 0, "$before|~|$snapshot|~", '00000' ],
+				[ 'put', 'z', [ $key, "99.$n.1.1" ], 0, "$version|~|$snapshot|$own", '00000' ],
+				[ 'commit', '', [], 0, undef, '00000' ] ] };
+			($key, $other) = ($other, $key);
+		}
+	} ]);
+
+for my $wrong (@wrong)
+{
+	my ($name, $kind, $change) = @$wrong;
+	my $copy = dclone($log);
+
+	$change->($copy);
+	my ($problems) = check($copy);
+	ok((grep { /$kind/ } @$problems), "it finds $name")
+	  or diag(join "\n", 'it finds:', @$problems[ 0 .. ($#$problems < 4 ? $#$problems : 4) ]);
+}
+
+done_testing();

@@ -1,0 +1,40 @@
+# A prepared transaction has a table of the extension locked, and nobody knows for how
+# long. The worker may wait for that, but a shutdown of the server does not wait for the
+# worker. Drops go on when the lock is gone.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use MvstoreTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = mvstore_node('locked', conf => "max_prepared_transactions = 1\nstatement_timeout = '1 min'\nfsync = off");
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+sql(q{SELECT mvstore_create('s')});
+for my $table ('mvstore_paused', 'mvstore_policy', 'mvstore_journal')
+{
+	sql(q{SELECT mvstore_put('s', 'k', 'v')}) for (1 .. 3);
+	sql("BEGIN; LOCK TABLE $table IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'locker'");
+
+	# A worker that starts reads all of them.
+	$node->stop('immediate');
+	$node->start;
+	wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'mvstore drop worker' AND wait_event_type = 'Lock'},
+		"the worker waits for $table");
+	$node->stop('fast');
+	ok(1, 'the server stops without it');
+	$node->start;
+	sql(q{ROLLBACK PREPARED 'locker'});
+	sql(q{SELECT mvstore_drop('s', 'k')});
+	is(sql('SELECT mvstore_flush()'), 't', 'drops go on');
+	is(entries_of($node, 'postgres', 's'), 1, 'and are done');
+}
+
+$node->stop;
+done_testing();
