@@ -1,6 +1,6 @@
 # Build with PGXS: make, make install, make installcheck (a running server with
 # shared_preload_libraries = 'mvstore' is needed for the last; ./dev test makes one),
-# make PROVE_TESTS=t/worker_is_there_at_no_cost.pl installcheck, and outside the tree:
+# make PROVE_TESTS=t/pins_end_by_themselves.pl installcheck, and outside the tree:
 # make -f ../mvstore/Makefile VPATH=../mvstore.
 
 # Where the tree is.
