@@ -23,18 +23,20 @@ OBJS = \
 	src/functions/guard.o \
 	src/functions/operate.o \
 	src/functions/read.o \
+	src/functions/stats.o \
 	src/functions/stores.o \
 	src/functions/write.o \
 	src/mvstore.o \
 	src/queue/journal.o \
-	src/queue/pool.o \
 	src/queue/queue.o \
 	src/queue/transaction.o \
 	src/shared/counters.o \
 	src/shared/database.o \
 	src/shared/fault.o \
 	src/shared/lock.o \
+	src/shared/pool.o \
 	src/shared/standby.o \
+	src/startup.o \
 	src/store/calendar.o \
 	src/store/entry.o \
 	src/store/floor.o \

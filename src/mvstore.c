@@ -20,9 +20,9 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "queue/transaction.h"
-#include "shared/database.h"
 #include "shared/fault.h"
 #include "shared/standby.h"
+#include "startup.h"
 #include "worker/ddl.h"
 #include "worker/launcher.h"
 
@@ -44,7 +44,7 @@ _PG_init(void)
 	/* pg_upgrade must find no worker in a database that it drops. */
 	if (IsBinaryUpgrade)
 		return;
-	mvs_shmem_init();
+	mvs_startup_init();
 	mvs_ddl_init();
 	mvs_standby_init();
 	mvs_launcher_init();

@@ -24,7 +24,6 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
-#include "queue/pool.h"
 #include "queue/queue.h"
 #include "shared/lock.h"
 #include "version/version.h"
@@ -58,7 +57,7 @@ static void look_at_rest(MvsDatabase *database, uint64 target, Rest *rest);
 static uint64
 bytes_taken(const MvsDatabase *database)
 {
-	return database->queue_tail - database->queue_head + database->reserved_size;
+	return database->bytes.tail - database->bytes.head + database->reserved_size;
 }
 
 /* Have room beside that; false where there is none. With queue_lock held. */
@@ -68,14 +67,14 @@ secure_room(MvsDatabase *database, int64 count, Size size)
 	uint64		bytes = bytes_taken(database) + size;
 
 	return database->queue_count + database->reserved_count + count <= mvs_queue_size &&
-		bytes <= mvs_queue_bytes() && mvs_pool_secure(database, bytes, true);
+		bytes <= mvs_pool_limit() && mvs_pool_secure(&database->bytes, bytes, true);
 }
 
 /* Give back what memory is not needed any more. With queue_lock held. */
 static void
 trim_room(MvsDatabase *database)
 {
-	(void) mvs_pool_secure(database, bytes_taken(database), true);
+	(void) mvs_pool_secure(&database->bytes, bytes_taken(database), true);
 }
 
 bool
@@ -117,8 +116,8 @@ put_request(MvsDatabase *database, MvsRequest *request, bool reserved)
 		return false;
 	if (database->queue_count == 0)
 		database->queue_oldest = request->committed_at;
-	mvs_pool_write(database, database->queue_tail, (char *) request, request->size);
-	database->queue_tail += request->size;
+	mvs_pool_write(&database->bytes, database->bytes.tail, (char *) request, request->size);
+	database->bytes.tail += request->size;
 	database->queue_count++;
 	database->queue_high_water = Max(database->queue_high_water, database->queue_count);
 	return true;
@@ -130,7 +129,7 @@ mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool kept)
 	if (!put_request(database, request, kept))
 		return false;
 	database->put_back = Min(database->put_back, request->sequence);
-	database->put_back_end = database->queue_tail;
+	database->put_back_end = database->bytes.tail;
 	return true;
 }
 
@@ -141,8 +140,8 @@ mvs_queue_copy(MvsDatabase *database, char **requests)
 
 	*requests = palloc_extended(mvs_pool_longest(), MCXT_ALLOC_HUGE);
 	LWLockAcquire(database->queue_lock, LW_SHARED);
-	size = database->queue_tail - database->queue_head;
-	mvs_pool_read(database, database->queue_head, *requests, size);
+	size = database->bytes.tail - database->bytes.head;
+	mvs_pool_read(&database->bytes, database->bytes.head, *requests, size);
 	LWLockRelease(database->queue_lock);
 	return size;
 }
@@ -256,13 +255,13 @@ mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int limit)
 	LWLockAcquire(database->queue_lock, LW_SHARED);
 	while (count < limit && count < database->queue_count)
 	{
-		uint64		position = database->queue_head + used;
+		uint64		position = database->bytes.head + used;
 		uint32		size;
 
-		mvs_pool_read(database, position, (char *) &size, sizeof(size));
+		mvs_pool_read(&database->bytes, position, (char *) &size, sizeof(size));
 		if (used + size > space)
 			break;
-		mvs_pool_read(database, position, buffer + used, size);
+		mvs_pool_read(&database->bytes, position, buffer + used, size);
 		used += size;
 		count++;
 	}
@@ -277,20 +276,20 @@ mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequen
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	database->reserved_count += kept;
 	database->reserved_size += kept_size;
-	mvs_pool_advance(database, size);
+	mvs_pool_advance(&database->bytes, size);
 	trim_room(database);
 	database->queue_count -= count;
 	if (database->queue_count > 0)
 	{
 		MvsRequest	next;
 
-		mvs_pool_read(database, database->queue_head, (char *) &next, offsetof(MvsRequest, key));
+		mvs_pool_read(&database->bytes, database->bytes.head, (char *) &next, offsetof(MvsRequest, key));
 		database->queue_oldest = next.committed_at;
 		database->taken = last_sequence;
 	}
 	else
 		database->taken = database->published;
-	if (database->queue_head >= database->put_back_end)
+	if (database->bytes.head >= database->put_back_end)
 		database->put_back = PG_UINT64_MAX;
 	LWLockRelease(database->queue_lock);
 }
@@ -298,7 +297,7 @@ mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequen
 void
 mvs_queue_clear(MvsDatabase *database)
 {
-	mvs_pool_advance(database, database->queue_tail - database->queue_head);
+	mvs_pool_advance(&database->bytes, database->bytes.tail - database->bytes.head);
 	trim_room(database);
 	database->queue_count = 0;
 	database->taken = database->published;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * counters.h
- *	  Counters of stores in shared memory, and what the views show.
+ *	  Counters of stores in shared memory.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -14,8 +14,35 @@
 
 #include "access/transam.h"
 #include "datatype/timestamp.h"
+#include "port/atomics.h"
+#include "storage/lwlock.h"
 
-#include "shared/database.h"
+/* Counters of one store. */
+typedef struct MvsStoreKey
+{
+	Oid			database;
+	Oid			store;
+} MvsStoreKey;
+
+typedef struct MvsStoreStats
+{
+	MvsStoreKey key;
+	pg_atomic_uint64 puts;
+	pg_atomic_uint64 deletes;
+	pg_atomic_uint64 requests;
+	pg_atomic_uint64 entries;
+	pg_atomic_uint64 bytes;
+	pg_atomic_uint64 purged;
+	pg_atomic_uint64 expired;
+	pg_atomic_uint64 keys_due;
+	pg_atomic_uint64 swept;		/* entries that sweeps have read */
+	pg_atomic_uint64 unmaintained;	/* these five: see MvsVacuum */
+	pg_atomic_uint64 maintained_at;
+	pg_atomic_uint64 maintained_end;
+	pg_atomic_uint64 maintained_vain;
+	pg_atomic_uint64 maintained_left;
+	pg_atomic_uint64 last_sweep;	/* a TimestampTz, 0: never */
+} MvsStoreStats;
 
 /* What a transaction counts for a store. */
 typedef struct MvsStoreCount
@@ -37,8 +64,10 @@ typedef struct MvsTally
 	int64		swept;			/* entries that sweeps have read */
 } MvsTally;
 
+/* Their shared memory: see startup.c. */
 extern Size mvs_stats_shmem_size(void);
-extern void mvs_stats_shmem_startup(void);
+extern int	mvs_stats_shmem_locks(void);
+extern void mvs_stats_shmem_startup(LWLockPadded *locks);
 
 /*
  * Makes a place for the counters of a store of the current database. Where all

@@ -14,132 +14,52 @@
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
-#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
-#include "queue/pool.h"
-#include "queue/queue.h"
 #include "shared/counters.h"
 #include "shared/database.h"
-#include "worker/keep.h"
 
 MvsShared  *mvs_shared = NULL;
 
 /* The slot of this session's database, until the session ends: it counts in sessions. */
 static MvsDatabase *own_slot = NULL;
 
-static shmem_request_hook_type prev_shmem_request_hook = NULL;
-static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
-
-static Size header_size(void);
-static Size told_size(void);
-static Size writers_size(void);
-static Size arrays_size(void);
-static void request_shmem(void);
-static void startup_shmem(void);
 static void init_slot(int number);
 static void attach(MvsDatabase *database);
 static void detach(int code, Datum argument);
 static bool is_vacant(const MvsDatabase *database);
 static bool free_slot(Oid oid, bool dropped);
 
-/* Register the hooks that ask for shared memory and set it up. */
-void
-mvs_shmem_init(void)
-{
-	prev_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shmem;
-	prev_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup_shmem;
-}
-
-static Size
-header_size(void)
+Size
+mvs_database_shmem_size(void)
 {
 	return MAXALIGN(add_size(offsetof(MvsShared, databases),
 							 mul_size(mvs_max_databases, sizeof(MvsDatabase))));
 }
 
-static Size
-told_size(void)
+int
+mvs_database_shmem_locks(void)
 {
-	return MAXALIGN(mul_size(MaxBackends, MVS_TOLD_PLACES * sizeof(MvsTold)));
+	return 1 + 2 * mvs_max_databases;
 }
 
-/* Every backend may be a writer in the same database. */
-static Size
-writers_size(void)
-{
-	return mul_size(MaxBackends, sizeof(MvsWriter));
-}
-
-/* The arrays beside it: what each backend was told, and the writers of each database. */
-static Size
-arrays_size(void)
-{
-	return add_size(told_size(), mul_size(mvs_max_databases, writers_size()));
-}
-
-uint64
-mvs_queue_bytes(void)
-{
-	return MAXALIGN((uint64) mvs_queue_size * MVS_REQUEST_SPACE);
-}
-
-static void
-request_shmem(void)
-{
-	Size		size = header_size();
-	uint64	   *kept;
-	int			kept_count;
-
-	if (prev_shmem_request_hook)
-		prev_shmem_request_hook();
-
-	kept_count = mvs_keep_queues(&kept);
-	mvs_pool_plan(kept, kept_count);
-	size = add_size(size, arrays_size());
-	size = add_size(size, mvs_pool_shmem_size());
-	size = add_size(size, mvs_stats_shmem_size());
-	RequestAddinShmemSpace(size);
-	RequestNamedLWLockTranche("mvstore", 3 + 2 * mvs_max_databases);
-}
-
-static void
-startup_shmem(void)
+void
+mvs_database_shmem_startup(LWLockPadded *locks)
 {
 	bool		found;
-	char	   *arrays;
-	LWLockPadded *locks;
 
-	if (prev_shmem_startup_hook)
-		prev_shmem_startup_hook();
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	mvs_shared = ShmemInitStruct("mvstore", header_size(), &found);
-	arrays = ShmemInitStruct("mvstore backends", arrays_size(), &found);
-	locks = GetNamedLWLockTranche("mvstore");
-	mvs_pool_shmem_startup(&locks[2].lock);
-	if (!found)
-	{
-		memset(mvs_shared, 0, offsetof(MvsShared, databases));
-		mvs_shared->lock = &locks[0].lock;
-		mvs_shared->store_lock = &locks[1].lock;
-		mvs_shared->locks = &locks[3];
-		mvs_shared->launcher_proc = -1;
-		pg_atomic_init_u64(&mvs_shared->standby_met, 0);
-		mvs_shared->database_count = mvs_max_databases;
-		mvs_shared->told = (MvsTold *) arrays;
-		memset(arrays, 0, told_size());
-		mvs_shared->writers = (MvsWriter *) (arrays + told_size());
-	}
-	mvs_stats_shmem_startup();
-	LWLockRelease(AddinShmemInitLock);
-	if (!found)
-		mvs_keep_init();
+	mvs_shared = ShmemInitStruct("mvstore", mvs_database_shmem_size(), &found);
+	if (found)
+		return;
+	memset(mvs_shared, 0, offsetof(MvsShared, databases));
+	mvs_shared->lock = &locks[0].lock;
+	mvs_shared->locks = &locks[1];
+	mvs_shared->launcher_proc = -1;
+	pg_atomic_init_u64(&mvs_shared->standby_met, 0);
+	mvs_shared->database_count = mvs_max_databases;
 }
 
 /* What is set once for all in a slot: only then it costs memory. With MvsShared.lock held. */
@@ -152,7 +72,6 @@ init_slot(int number)
 	memset(database, 0, sizeof(MvsDatabase));
 	database->version_lock = &locks[0].lock;
 	database->queue_lock = &locks[1].lock;
-	database->writers = mvs_shared->writers + (Size) number * MaxBackends;
 	pg_atomic_init_u64(&database->worker_xid, 0);
 	ConditionVariableInit(&database->progress);
 	ConditionVariableInit(&database->settled);
@@ -215,7 +134,7 @@ mvs_database_take(Oid oid, bool *fresh)
 		database->stable_due = true;
 		memset(database->segment_next, 0, sizeof(database->segment_next));
 		database->ring_lost = InvalidFullTransactionId;
-		database->queue_head = database->queue_tail = 0;
+		memset(&database->bytes, 0, sizeof(database->bytes));
 		database->queue_count = database->queue_high_water = 0;
 		database->reserved_count = 0;
 		database->reserved_size = 0;
@@ -284,7 +203,9 @@ free_slot(Oid oid, bool dropped)
 	{
 		database->reserved_count = 0;
 		database->reserved_size = 0;
-		mvs_queue_clear(database);
+		(void) mvs_pool_secure(&database->bytes, 0, true);
+		database->bytes.tail = database->bytes.head;
+		database->queue_count = 0;
 		database->oid = InvalidOid;
 	}
 	LWLockRelease(database->queue_lock);

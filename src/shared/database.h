@@ -11,10 +11,10 @@
  * changes hands, and the pool's lock within queue_lock:
  *
  *	MvsShared.lock			which database has which slot; the launcher's fields
- *	MvsShared.store_lock	the hash of per-store counters (shared for counting)
  *	MvsDatabase.version_lock	last, mark and the writers; XidGenLock is taken within it
  *	MvsDatabase.queue_lock	the queue, marks, the worker's fields, counters
- *	the pool's lock			chunks that no queue has, see pool.c
+ *
+ * Other parts have locks of their own: pool.c, counters.c.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -31,6 +31,8 @@
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 
+#include "shared/pool.h"
+
 /* Marks a database may hold apart before it marks all its stores. */
 #define MVS_MAX_MARKS 64
 
@@ -38,19 +40,6 @@
 #define MVS_RING_SEGMENT 64
 #define MVS_RING_SEGMENTS 8
 #define MVS_WRITER_RING (MVS_RING_SEGMENT * MVS_RING_SEGMENTS)
-
-/* Snapshots for which a backend knows what it was told. */
-#define MVS_TOLD_PLACES 8
-
-/* Stores, over all databases, that have counters of their own. */
-#define MVS_MAX_COUNTED_STORES 4096
-
-/* Average bytes of a request that the queue has room for. */
-#define MVS_REQUEST_SPACE 96
-
-/* Chunks of memory that a full queue fills; and has, see pool.c. */
-#define MVS_QUEUE_CHUNKS 512
-#define MVS_MAX_CHUNKS (MVS_QUEUE_CHUNKS + 1)
 
 #define MVS_ERROR_LENGTH 256
 
@@ -64,18 +53,6 @@ typedef struct MvsWriter
 	int64		version;
 	int			pid;
 } MvsWriter;
-
-/* What a backend or its parallel workers were told to be stable for a snapshot. */
-typedef struct MvsTold
-{
-	Oid			database;
-	int			pid;			/* of the backend; 0: a free place */
-	LocalTransactionId transaction;
-	TransactionId xmin;
-	TransactionId xmax;
-	uint32		xcnt;
-	int64		stable;
-} MvsTold;
 
 /* A store of which only a sweep can tell what is to be dropped. */
 typedef struct MvsMark
@@ -154,20 +131,16 @@ typedef struct MvsDatabase
 	bool		horizon_wanted; /* the worker waits for the oldest writer to end */
 	bool		stable_due;		/* transactions have ended since mvstore_stable was written */
 	ConditionVariable settled;	/* broadcast when more may have got stable */
-	int			writer_count;
+	int			writer_count;	/* used of one per backend, see version.c */
 	int			ring_next;
 	int			ring_count;
 	MvsWriter	ring[MVS_WRITER_RING];
 	FullTransactionId segment_next[MVS_RING_SEGMENTS];	/* next xid when a segment was full */
 	FullTransactionId ring_lost;	/* that of the newest segment that was overwritten */
-	MvsWriter  *writers;		/* writer_count used of one per backend */
 
 	/* The queue: see queue.c. */
 	LWLock	   *queue_lock;
-	int			chunk_count;	/* see pool.c */
-	uint16		chunks[MVS_MAX_CHUNKS];
-	uint64		queue_head;		/* bytes ever taken out */
-	uint64		queue_tail;		/* bytes ever put in */
+	MvsBytes	bytes;			/* of whole requests */
 	int64		queue_count;
 	int64		reserved_count; /* room kept for requests of transactions that are committing */
 	uint64		reserved_size;
@@ -177,7 +150,7 @@ typedef struct MvsDatabase
 	uint64		published;		/* sequence of the last request published or overflowed */
 	uint64		taken;			/* sequence up to which the worker has taken over */
 	uint64		put_back;		/* but for this one, and perhaps later ones, */
-	uint64		put_back_end;	/* until queue_head has come here */
+	uint64		put_back_end;	/* until the head of bytes has come here */
 	uint64		flush_sequence; /* somebody waits for requests up to here */
 	bool		journal_wanted; /* requests wait in the journal alone */
 	bool		recheck;		/* requests in the worker's hands may be void, or due */
@@ -213,42 +186,12 @@ typedef struct MvsDatabase
 	MvsDropStats stats;
 } MvsDatabase;
 
-/* Counters of one store. */
-typedef struct MvsStoreKey
-{
-	Oid			database;
-	Oid			store;
-} MvsStoreKey;
-
-typedef struct MvsStoreStats
-{
-	MvsStoreKey key;
-	pg_atomic_uint64 puts;
-	pg_atomic_uint64 deletes;
-	pg_atomic_uint64 requests;
-	pg_atomic_uint64 entries;
-	pg_atomic_uint64 bytes;
-	pg_atomic_uint64 purged;
-	pg_atomic_uint64 expired;
-	pg_atomic_uint64 keys_due;
-	pg_atomic_uint64 swept;		/* entries that sweeps have read */
-	pg_atomic_uint64 unmaintained;	/* these five: see MvsVacuum in stats.h */
-	pg_atomic_uint64 maintained_at;
-	pg_atomic_uint64 maintained_end;
-	pg_atomic_uint64 maintained_vain;
-	pg_atomic_uint64 maintained_left;
-	pg_atomic_uint64 last_sweep;	/* a TimestampTz, 0: never */
-} MvsStoreStats;
-
 typedef struct MvsShared
 {
 	LWLock	   *lock;
-	LWLock	   *store_lock;
 	int			launcher_proc;	/* -1: none */
 	bool		workers_wanted; /* more than may run: the idle are to end */
 	bool		slot_wanted;	/* the server has no slot free for one of them */
-	MvsTold    *told;			/* places per backend, behind its database's version_lock */
-	MvsWriter  *writers;		/* per slot and backend */
 	LWLockPadded *locks;		/* two per slot */
 	pg_atomic_uint64 standby_met;	/* a TimestampTz: when a walsender was last let in; 0: never */
 	int			database_count;
@@ -262,8 +205,10 @@ typedef struct MvsShared
 /* NULL where the library is not in shared_preload_libraries. */
 extern MvsShared *mvs_shared;
 
-/* Asks for shared memory and sets it up; from _PG_init, when preloaded. */
-extern void mvs_shmem_init(void);
+/* Its shared memory: see startup.c. */
+extern Size mvs_database_shmem_size(void);
+extern int	mvs_database_shmem_locks(void);
+extern void mvs_database_shmem_startup(LWLockPadded *locks);
 
 /* Raises 55000 without shared memory. */
 extern void mvs_shared_require(void);
@@ -285,8 +230,5 @@ extern void mvs_wake_proc(int proc);
 
 /* Sets the latch of a database's worker, or the launcher's to get one. */
 extern void mvs_wake_worker(MvsDatabase *database);
-
-/* Bytes of a database's queue. */
-extern uint64 mvs_queue_bytes(void);
 
 #endif							/* MVSTORE_SHMEM_H */

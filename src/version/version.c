@@ -46,12 +46,14 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/shmem.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/settings.h"
 #include "shared/fault.h"
 #include "shared/lock.h"
 #include "version/version.h"
@@ -62,6 +64,27 @@
 #define EPOCH_SHIFT \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
+/* Snapshots for which a backend knows what it was told. */
+#define TOLD_PLACES 8
+
+/* What a backend or its parallel workers were told to be stable for a snapshot. */
+typedef struct Told
+{
+	Oid			database;
+	int			pid;			/* of the backend; 0: a free place */
+	LocalTransactionId transaction;
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32		xcnt;
+	int64		stable;
+} Told;
+
+/* Of each backend, by its number, behind its database's version_lock. */
+static Told *told_places = NULL;
+
+/* Of each database, by the number of its slot: one for each backend. */
+static MvsWriter *all_writers = NULL;
+
 /* The version of this backend's transaction. */
 static struct
 {
@@ -71,6 +94,9 @@ static struct
 	MvsDatabase *database;
 }			mine;
 
+static Size told_size(void);
+static Size writers_size(void);
+static MvsWriter *writers_of(const MvsDatabase *database);
 static int64 clock_version(void);
 static Form_pg_sequence_data clock_row(Page page);
 static int64 read_clock(Oid sequence, MvsDatabase *database, bool *foreign);
@@ -83,6 +109,44 @@ static bool want_stable(MvsDatabase *database);
 static int64 keep_told(Snapshot snapshot, int64 stable);
 static void withdraw(bool committed);
 static void add_to_ring(MvsDatabase *database);
+
+static Size
+told_size(void)
+{
+	return MAXALIGN(mul_size(MaxBackends, TOLD_PLACES * sizeof(Told)));
+}
+
+/* Every backend may be a writer in the same database. */
+static Size
+writers_size(void)
+{
+	return mul_size(mvs_max_databases, mul_size(MaxBackends, sizeof(MvsWriter)));
+}
+
+Size
+mvs_version_shmem_size(void)
+{
+	return add_size(told_size(), writers_size());
+}
+
+void
+mvs_version_shmem_startup(LWLockPadded *locks)
+{
+	bool		found;
+	char	   *memory = ShmemInitStruct("mvstore backends", mvs_version_shmem_size(), &found);
+
+	told_places = (Told *) memory;
+	all_writers = (MvsWriter *) (memory + told_size());
+	if (!found)
+		memset(told_places, 0, told_size());
+}
+
+/* The writers of a database, of which writer_count are used. */
+static MvsWriter *
+writers_of(const MvsDatabase *database)
+{
+	return all_writers + (Size) (database - mvs_shared->databases) * MaxBackends;
+}
 
 int64
 mvs_version_of_time(TimestampTz time)
@@ -219,6 +283,7 @@ mvs_version_mine(void)
 int64
 mvs_version_take(MvsDatabase *database, int64 above)
 {
+	MvsWriter  *writers = writers_of(database);
 	FullTransactionId xid;
 
 	if (mine.version != 0)
@@ -234,9 +299,9 @@ mvs_version_take(MvsDatabase *database, int64 above)
 		if (version <= database->mark)
 		{
 			database->last = version;
-			database->writers[database->writer_count].xid = xid;
-			database->writers[database->writer_count].version = version;
-			database->writers[database->writer_count].pid = MyProcPid;
+			writers[database->writer_count].xid = xid;
+			writers[database->writer_count].version = version;
+			writers[database->writer_count].pid = MyProcPid;
 			database->writer_count++;
 			mine.version = version;
 			mine.nest_level = GetCurrentTransactionNestLevel();
@@ -453,8 +518,8 @@ static int64
 keep_told(Snapshot snapshot, int64 stable)
 {
 	PGPROC	   *leader = MyProc->lockGroupLeader ? MyProc->lockGroupLeader : MyProc;
-	MvsTold    *places = &mvs_shared->told[(Size) mvs_compat_proc_number(leader) * MVS_TOLD_PLACES];
-	MvsTold		own = {
+	Told	   *places = &told_places[(Size) mvs_compat_proc_number(leader) * TOLD_PLACES];
+	Told		own = {
 		.database = MyDatabaseId,
 		.pid = leader->pid,
 		.transaction = mvs_compat_local_xid(leader),
@@ -462,11 +527,11 @@ keep_told(Snapshot snapshot, int64 stable)
 		.xmax = snapshot->xmax,
 		.xcnt = snapshot->xcnt
 	};
-	MvsTold    *place = NULL;
+	Told	   *place = NULL;
 
-	for (int i = 0; i < MVS_TOLD_PLACES; i++)
+	for (int i = 0; i < TOLD_PLACES; i++)
 	{
-		MvsTold    *other = &places[i];
+		Told	   *other = &places[i];
 
 		if (other->database != own.database || other->pid != own.pid ||
 			other->transaction != own.transaction)
@@ -498,6 +563,7 @@ static bool
 find_lowest_writer(MvsDatabase *database, Snapshot snapshot, FullTransactionId next,
 				   MvsWriter *lowest)
 {
+	MvsWriter  *writers = writers_of(database);
 	FullTransactionId xmin = widen_xid(next, snapshot->xmin);
 	FullTransactionId xmax = widen_xid(next, snapshot->xmax);
 	TransactionId own = GetTopTransactionIdIfAny();
@@ -505,7 +571,7 @@ find_lowest_writer(MvsDatabase *database, Snapshot snapshot, FullTransactionId n
 	lowest->version = MVS_NEWEST;
 	for (int i = 0; i < database->writer_count; i++)
 	{
-		MvsWriter  *writer = &database->writers[i];
+		MvsWriter  *writer = &writers[i];
 
 		/* A snapshot does not list its own transaction. */
 		if (writer->version < lowest->version &&
@@ -595,11 +661,12 @@ MvsWriter
 mvs_version_oldest_writer(MvsDatabase *database)
 {
 	MvsWriter	oldest = {.version = MVS_NEWEST};
+	const MvsWriter *writers = writers_of(database);
 
 	LWLockAcquire(database->version_lock, LW_SHARED);
 	for (int i = 0; i < database->writer_count; i++)
-		if (database->writers[i].version < oldest.version)
-			oldest = database->writers[i];
+		if (writers[i].version < oldest.version)
+			oldest = writers[i];
 	LWLockRelease(database->version_lock);
 	return oldest;
 }
@@ -612,7 +679,7 @@ mvs_version_writers(MvsDatabase *database, MvsWriter **writers)
 	*writers = palloc(MaxBackends * sizeof(MvsWriter));
 	LWLockAcquire(database->version_lock, LW_SHARED);
 	count = database->writer_count;
-	memcpy(*writers, database->writers, count * sizeof(MvsWriter));
+	memcpy(*writers, writers_of(database), count * sizeof(MvsWriter));
 	LWLockRelease(database->version_lock);
 	return count;
 }
@@ -646,6 +713,7 @@ static void
 withdraw(bool committed)
 {
 	MvsDatabase *database = mine.database;
+	MvsWriter  *writers = writers_of(database);
 	int			place = -1;
 	bool		oldest = true;
 	bool		wake;
@@ -653,15 +721,15 @@ withdraw(bool committed)
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < database->writer_count; i++)
 	{
-		if (FullTransactionIdEquals(database->writers[i].xid, mine.xid))
+		if (FullTransactionIdEquals(writers[i].xid, mine.xid))
 			place = i;
-		else if (database->writers[i].version < mine.version)
+		else if (writers[i].version < mine.version)
 			oldest = false;
 	}
 	/* It is there, unless somebody has taken the slot away from us. */
 	Assert(place >= 0);
 	if (place >= 0)
-		database->writers[place] = database->writers[--database->writer_count];
+		writers[place] = writers[--database->writer_count];
 	if (committed)
 		add_to_ring(database);
 

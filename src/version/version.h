@@ -26,6 +26,10 @@
 /* What was stable for a snapshot is not known any more. */
 #define MVS_LOST INT64CONST(-1)
 
+/* Its shared memory: see startup.c. */
+extern Size mvs_version_shmem_size(void);
+extern void mvs_version_shmem_startup(LWLockPadded *locks);
+
 /* A timestamp as a version, and back. */
 extern int64 mvs_version_of_time(TimestampTz time);
 extern TimestampTz mvs_version_to_time(int64 version);

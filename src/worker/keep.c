@@ -32,7 +32,6 @@
 #include "utils/memutils.h"
 
 #include "base/settings.h"
-#include "queue/pool.h"
 #include "queue/queue.h"
 #include "shared/counters.h"
 #include "shared/database.h"
@@ -182,18 +181,18 @@ write_database(KeptFile *kept, MvsDatabase *database)
 	memcpy(image.marks, database->marks, sizeof(image.marks));
 	image.all_stores = database->all_stores;
 	image.queue_count = database->queue_count;
-	image.queue_bytes = database->queue_tail - database->queue_head;
+	image.queue_bytes = database->bytes.tail - database->bytes.head;
 	image.queue_high_water = database->queue_high_water;
 	image.published = database->published;
 	image.erased_until = database->erased_until;
 	image.failed_count = database->failed_count;
 	image.stats = database->stats;
 	put(kept, &image, sizeof(image));
-	for (uint64 position = database->queue_head; position < database->queue_tail;)
+	for (uint64 position = database->bytes.head; position < database->bytes.tail;)
 	{
-		Size		size = Min(sizeof(piece), database->queue_tail - position);
+		Size		size = Min(sizeof(piece), database->bytes.tail - position);
 
-		mvs_pool_read(database, position, piece, size);
+		mvs_pool_read(&database->bytes, position, piece, size);
 		put(kept, piece, size);
 		position += size;
 	}
@@ -309,7 +308,7 @@ read_database(KeptImage *image)
 	if (!get(image, &kept, sizeof(kept)) || image->left < kept.queue_bytes)
 		return false;
 	database = mvs_database_take(kept.oid, NULL);
-	if (database && !mvs_pool_secure(database, kept.queue_bytes, false))
+	if (database && !mvs_pool_secure(&database->bytes, kept.queue_bytes, false))
 	{
 		mvs_database_forget(kept.oid);
 		database = NULL;
@@ -325,9 +324,9 @@ read_database(KeptImage *image)
 		database->mark_count = kept.mark_count;
 		memcpy(database->marks, kept.marks, sizeof(kept.marks));
 		database->all_stores = kept.all_stores;
-		mvs_pool_write(database, 0, image->at, kept.queue_bytes);
+		mvs_pool_write(&database->bytes, 0, image->at, kept.queue_bytes);
 		database->queue_count = kept.queue_count;
-		database->queue_tail = kept.queue_bytes;
+		database->bytes.tail = kept.queue_bytes;
 		database->queue_high_water = kept.queue_high_water;
 		database->published = kept.published;
 		database->erased_until = kept.erased_until;

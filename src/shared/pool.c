@@ -22,8 +22,7 @@
 #include "storage/shmem.h"
 
 #include "base/settings.h"
-#include "queue/pool.h"
-#include "shared/database.h"
+#include "shared/pool.h"
 
 /* Full queues, of as many databases, that the pool has room for. */
 #define FULL_QUEUES 8
@@ -45,7 +44,13 @@ static int	chunk_count(void);
 static bool is_room(const uint64 *bytes, int count);
 static Size pool_header_size(void);
 static int	chunks_for(uint64 bytes);
-static char *place_of(MvsDatabase *database, uint64 position, Size *left);
+static char *place_of(MvsBytes *bytes, uint64 position, Size *left);
+
+uint64
+mvs_pool_limit(void)
+{
+	return MAXALIGN((uint64) mvs_queue_size * MVS_REQUEST_SPACE);
+}
 
 /* Of the pool: a queue more than there are databases, for each is to leave as much as it has. */
 static int
@@ -78,7 +83,7 @@ is_room(const uint64 *bytes, int count)
 void
 mvs_pool_plan(const uint64 *kept, int count)
 {
-	chunk_size = MAXALIGN((mvs_queue_bytes() + MVS_QUEUE_CHUNKS - 1) / MVS_QUEUE_CHUNKS);
+	chunk_size = MAXALIGN((mvs_pool_limit() + MVS_QUEUE_CHUNKS - 1) / MVS_QUEUE_CHUNKS);
 	while (!is_room(kept, Min(count, mvs_max_databases)))
 		chunk_size *= 2;
 }
@@ -95,8 +100,14 @@ mvs_pool_longest(void)
 	return chunk_size * MVS_QUEUE_CHUNKS;
 }
 
+int
+mvs_pool_shmem_locks(void)
+{
+	return 1;
+}
+
 void
-mvs_pool_shmem_startup(LWLock *lock)
+mvs_pool_shmem_startup(LWLockPadded *locks)
 {
 	bool		found;
 
@@ -105,7 +116,7 @@ mvs_pool_shmem_startup(LWLock *lock)
 	memory = (char *) pool + pool_header_size();
 	if (found)
 		return;
-	pool->lock = lock;
+	pool->lock = &locks[0].lock;
 	pool->free_count = chunk_count();
 	for (int i = 0; i < pool->free_count; i++)
 		pool->free[i] = pool->free_count - 1 - i;
@@ -119,11 +130,11 @@ chunks_for(uint64 bytes)
 }
 
 bool
-mvs_pool_secure(MvsDatabase *database, uint64 bytes, bool fair)
+mvs_pool_secure(MvsBytes *bytes, uint64 count, bool fair)
 {
-	uint64		first = database->queue_head / chunk_size;
-	int			needed = chunks_for(bytes);
-	int			more = needed - database->chunk_count;
+	uint64		first = bytes->head / chunk_size;
+	int			needed = chunks_for(count);
+	int			more = needed - bytes->chunk_count;
 	bool		granted = true;
 
 	if (more == 0)
@@ -132,44 +143,44 @@ mvs_pool_secure(MvsDatabase *database, uint64 bytes, bool fair)
 	if (more > 0)
 		granted = more <= pool->free_count &&
 			(!fair || needed <= pool->free_count - more + 1);
-	while (granted && database->chunk_count < needed)
-		database->chunks[(first + database->chunk_count++) % MVS_MAX_CHUNKS] =
+	while (granted && bytes->chunk_count < needed)
+		bytes->chunks[(first + bytes->chunk_count++) % MVS_MAX_CHUNKS] =
 			pool->free[--pool->free_count];
-	while (granted && database->chunk_count > needed)
+	while (granted && bytes->chunk_count > needed)
 		pool->free[pool->free_count++] =
-			database->chunks[(first + --database->chunk_count) % MVS_MAX_CHUNKS];
+			bytes->chunks[(first + --bytes->chunk_count) % MVS_MAX_CHUNKS];
 	LWLockRelease(pool->lock);
 	return granted;
 }
 
 void
-mvs_pool_advance(MvsDatabase *database, uint64 bytes)
+mvs_pool_advance(MvsBytes *bytes, uint64 count)
 {
-	uint64		number = database->queue_head / chunk_size;
+	uint64		number = bytes->head / chunk_size;
 
-	database->queue_head += bytes;
-	for (; number < database->queue_head / chunk_size; number++)
-		database->chunks[(number + database->chunk_count) % MVS_MAX_CHUNKS] =
-			database->chunks[number % MVS_MAX_CHUNKS];
+	bytes->head += count;
+	for (; number < bytes->head / chunk_size; number++)
+		bytes->chunks[(number + bytes->chunk_count) % MVS_MAX_CHUNKS] =
+			bytes->chunks[number % MVS_MAX_CHUNKS];
 }
 
 /* Where a position is, and how many bytes of its chunk are left from there. */
 static char *
-place_of(MvsDatabase *database, uint64 position, Size *left)
+place_of(MvsBytes *bytes, uint64 position, Size *left)
 {
 	Size		offset = position % chunk_size;
-	uint16		chunk = database->chunks[(position / chunk_size) % MVS_MAX_CHUNKS];
+	uint16		chunk = bytes->chunks[(position / chunk_size) % MVS_MAX_CHUNKS];
 
 	*left = chunk_size - offset;
 	return memory + chunk * chunk_size + offset;
 }
 
 void
-mvs_pool_write(MvsDatabase *database, uint64 position, const char *data, Size size)
+mvs_pool_write(MvsBytes *bytes, uint64 position, const char *data, Size size)
 {
 	for (Size done = 0, piece; done < size; done += piece)
 	{
-		char	   *place = place_of(database, position + done, &piece);
+		char	   *place = place_of(bytes, position + done, &piece);
 
 		piece = Min(piece, size - done);
 		memcpy(place, data + done, piece);
@@ -177,11 +188,11 @@ mvs_pool_write(MvsDatabase *database, uint64 position, const char *data, Size si
 }
 
 void
-mvs_pool_read(MvsDatabase *database, uint64 position, char *data, Size size)
+mvs_pool_read(MvsBytes *bytes, uint64 position, char *data, Size size)
 {
 	for (Size done = 0, piece; done < size; done += piece)
 	{
-		char	   *place = place_of(database, position + done, &piece);
+		char	   *place = place_of(bytes, position + done, &piece);
 
 		piece = Min(piece, size - done);
 		memcpy(data + done, place, piece);
