@@ -27,6 +27,7 @@ OBJS = \
 	src/functions/stores.o \
 	src/functions/write.o \
 	src/mvstore.o \
+	src/queue/flush.o \
 	src/queue/journal.o \
 	src/queue/queue.o \
 	src/queue/transaction.o \

@@ -19,7 +19,7 @@
 
 #include "base/arguments.h"
 #include "base/key.h"
-#include "queue/queue.h"
+#include "queue/flush.h"
 #include "queue/transaction.h"
 #include "shared/database.h"
 #include "store/store.h"
@@ -226,5 +226,5 @@ mvstore_flush(PG_FUNCTION_ARGS)
 	int64		timeout = mvs_get_timeout(fcinfo, 0);
 
 	PreventCommandDuringRecovery("mvstore_flush()");
-	PG_RETURN_BOOL(mvs_queue_wait(mvs_session_join(), timeout));
+	PG_RETURN_BOOL(mvs_flush_wait(mvs_session_join(), timeout));
 }

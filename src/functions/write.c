@@ -33,7 +33,6 @@
 
 #include "base/arguments.h"
 #include "base/key.h"
-#include "queue/queue.h"
 #include "queue/transaction.h"
 #include "shared/database.h"
 #include "shared/fault.h"

@@ -32,7 +32,6 @@
 #include "base/compat.h"
 #include "base/key.h"
 #include "queue/journal.h"
-#include "queue/queue.h"
 #include "version/version.h"
 
 #define Anum_journal_id 1

@@ -18,7 +18,7 @@
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 
-#include "queue/queue.h"
+#include "queue/drop_request.h"
 #include "shared/database.h"
 
 /* Failed attempts after which a request is set aside. */

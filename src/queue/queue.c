@@ -16,42 +16,19 @@
  */
 #include "postgres.h"
 
-#include <limits.h>
-
-#include "miscadmin.h"
-#include "storage/condition_variable.h"
 #include "utils/timestamp.h"
 
-#include "base/compat.h"
 #include "base/settings.h"
 #include "queue/queue.h"
-#include "shared/lock.h"
-#include "version/version.h"
-
-/* What is left of the requests that somebody waits for. */
-typedef struct Rest
-{
-	bool		done;			/* nothing is left */
-	bool		failed;			/* but what has failed */
-	bool		paused;
-	bool		taken;			/* the worker has seen all of it */
-	int64		held;			/* by the horizon, among all that the worker keeps */
-	int64		pinned;			/* of these, by pins */
-	int64		retry;			/* by locks and errors */
-	int			trouble_count;
-	MvsTrouble	troubles[MVS_MAX_TROUBLES];
-} Rest;
-
-static uint32 wait_event_flush = 0;
 
 static uint64 bytes_taken(const MvsDatabase *database);
 static bool secure_room(MvsDatabase *database, int64 count, Size size);
 static void trim_room(MvsDatabase *database);
 static bool put_request(MvsDatabase *database, MvsRequest *request, bool reserved);
-static bool is_done(MvsDatabase *database, uint64 target);
-static bool is_locked_by_caller(Oid store);
-static bool cannot_go(MvsDatabase *database, const Rest *rest);
-static void look_at_rest(MvsDatabase *database, uint64 target, Rest *rest);
+static int64 publish_requests(MvsDatabase *database, const MvsPublication *publication,
+							  TimestampTz now);
+static void publish_news(MvsDatabase *database, const MvsPublication *publication,
+						 TimestampTz now);
 
 /* Bytes that are used or reserved. With queue_lock held. */
 static uint64
@@ -174,38 +151,46 @@ mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence)
 	mark->times++;
 }
 
-void
-mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
+/*
+ * Put the requests of a transaction in, or see to those without room: how many these
+ * are. With queue_lock held.
+ */
+static int64
+publish_requests(MvsDatabase *database, const MvsPublication *publication, TimestampTz now)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	int64		overflowed = publication->spilled + publication->skipped;
-	bool		wake;
-	ListCell   *cell;
+	int64		overflowed = 0;
 
-	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	for (Size position = 0; position < publication->size;)
 	{
 		MvsRequest *request = (MvsRequest *) (publication->requests + position);
+		bool		explicit = !MvsRequestIsImplicit(request);
 
 		request->sequence = ++database->published;
 		request->committed_at = now;
 		position += request->size;
-		if (MvsRequestIsImplicit(request))
-		{
-			if (put_request(database, request, false))
-				continue;
-			overflowed++;
-			mvs_queue_mark(database, request->store, request->sequence);
-		}
-		else if (publication->reserved)
+		if (explicit && publication->reserved)
 			(void) put_request(database, request, true);
-		else
+		else if (explicit)
 		{
 			/* It stands in the journal as spilled. */
 			overflowed++;
 			database->journal_wanted = true;
 		}
+		else if (!put_request(database, request, false))
+		{
+			overflowed++;
+			mvs_queue_mark(database, request->store, request->sequence);
+		}
 	}
+	return overflowed;
+}
+
+/* Leave word of what else a transaction has done. With queue_lock held. */
+static void
+publish_news(MvsDatabase *database, const MvsPublication *publication, TimestampTz now)
+{
+	ListCell   *cell;
+
 	if (publication->spilled > 0 || publication->journal)
 	{
 		database->published++;
@@ -226,6 +211,18 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 		database->published++;
 	foreach(cell, publication->marks)
 		mvs_queue_mark(database, lfirst_oid(cell), database->published);
+}
+
+void
+mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int64		overflowed = publication->spilled + publication->skipped;
+	bool		wake;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	overflowed += publish_requests(database, publication, now);
+	publish_news(database, publication, now);
 
 	/* What has no place in the queue is taken with all before it. */
 	if (database->queue_count == 0)
@@ -313,109 +310,4 @@ mvs_queue_due(const MvsDatabase *database, TimestampTz now)
 	if (database->queue_oldest > now)
 		return now;				/* the clock was moved back */
 	return TimestampTzPlusMilliseconds(database->queue_oldest, mvs_flush_interval);
-}
-
-/* Whether all requests up to a sequence number are done. With queue_lock held. */
-static bool
-is_done(MvsDatabase *database, uint64 target)
-{
-	/* Until its first worker has looked, nobody knows what an earlier life left. */
-	if (!database->swept)
-		return false;
-	if (database->taken < target || database->put_back <= target ||
-		database->unfinished <= target || database->journal_wanted)
-		return false;
-	if (database->all_marked && database->all_stores.sequence <= target)
-		return false;
-	for (int i = 0; i < database->mark_count; i++)
-		if (database->marks[i].sequence <= target)
-			return false;
-	return true;
-}
-
-/* Whether the caller's transaction has a lock that keeps the worker from a store. */
-static bool
-is_locked_by_caller(Oid store)
-{
-	LOCKTAG		tag;
-
-	if (mvs_lock_drops_held(store))
-		return true;
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, store);
-	for (LOCKMODE mode = ShareLock; mode <= AccessExclusiveLock; mode++)
-		if (mvs_compat_lock_held(&tag, mode))
-			return true;
-	return false;
-}
-
-/*
- * Whether all that is left is pinned, or waits for the caller's own transaction,
- * by the horizon or by a lock: it would wait for itself.
- */
-static bool
-cannot_go(MvsDatabase *database, const Rest *rest)
-{
-	int64		left = rest->held + rest->retry;
-
-	if (!rest->taken || left == 0)
-		return false;			/* the worker is at it */
-	left -= rest->pinned;
-	if (mvs_version_mine() != 0 &&
-		mvs_version_oldest_writer(database).version == mvs_version_mine())
-		left -= rest->held - rest->pinned;
-	for (int i = 0; i < rest->trouble_count; i++)
-		if (rest->troubles[i].locked && is_locked_by_caller(rest->troubles[i].store))
-			left -= rest->troubles[i].requests;
-	return left <= 0;
-}
-
-/* See what is left of the requests up to a sequence number. */
-static void
-look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
-{
-	LWLockAcquire(database->queue_lock, LW_SHARED);
-	rest->done = is_done(database, target);
-	rest->failed = database->failed_count > 0;
-	rest->paused = database->paused;
-	rest->taken = database->taken >= target && database->put_back > target &&
-		!database->journal_wanted && !database->recheck &&
-		database->mark_count == 0 && !database->all_marked;
-	rest->held = database->held_count + database->held_sweeps;
-	rest->pinned = database->pins_changed ? 0 : database->pinned_count;
-	rest->retry = database->retry_count;
-	rest->trouble_count = database->trouble_count;
-	memcpy(rest->troubles, database->troubles, sizeof(rest->troubles));
-	LWLockRelease(database->queue_lock);
-}
-
-bool
-mvs_queue_wait(MvsDatabase *database, int64 timeout)
-{
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
-	uint64		target;
-	Rest		rest;
-
-	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	target = database->published;
-	database->flush_sequence = Max(database->flush_sequence, target);
-	LWLockRelease(database->queue_lock);
-	look_at_rest(database, target, &rest);
-	if (!rest.done)
-		mvs_wake_worker(database);
-
-	ConditionVariablePrepareToSleep(&database->progress);
-	for (;;)
-	{
-		int64		left;
-
-		look_at_rest(database, target, &rest);
-		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-		if (rest.done || rest.paused || left <= 0 || cannot_go(database, &rest))
-			break;
-		(void) ConditionVariableTimedSleep(&database->progress, Min(left, INT_MAX),
-										   mvs_compat_wait_event(&wait_event_flush,
-																 "MvstoreFlush"));
-	}
-	ConditionVariableCancelSleep();
-	return rest.done && !rest.failed;
 }

@@ -6,8 +6,9 @@
  * The queue of a database is a string of bytes that holds whole requests, in the
  * order in which their transactions committed; for its memory see pool.h. Every
  * request ever published has a sequence number, whether it had room or not. All
- * functions here take queue_lock for copying only; none can raise an error but
- * mvs_queue_wait().
+ * functions here take queue_lock for copying only; none can raise an error.
+ * Transactions publish at their commit; the worker takes out. Who waits for that:
+ * flush.h.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -19,45 +20,9 @@
 #include "postgres.h"
 
 #include "nodes/pg_list.h"
-#include "base/key.h"
+
+#include "queue/drop_request.h"
 #include "shared/database.h"
-
-/* What a request asks for. The last two are a policy's own, and implicit. */
-typedef enum MvsRequestKind
-{
-	MVS_REQUEST_DROP,			/* of one key */
-	MVS_REQUEST_RANGE,			/* of all keys in a range */
-	MVS_REQUEST_COMPACT,		/* likewise; purges, too */
-	MVS_REQUEST_WRITE,			/* a new head came: what the policy says to that */
-	MVS_REQUEST_LOOK			/* all that the policy says of a key */
-} MvsRequestKind;
-
-/* One drop request: as a transaction collects it, and as the queue holds it. */
-typedef struct MvsRequest
-{
-	uint32		size;			/* of the whole, aligned */
-	uint16		key_length;
-	uint16		to_length;		/* of a range's end, which stands behind the key */
-	uint8		kind;
-	bool		bounded;		/* the range has an end */
-	int32		keep;
-	Oid			store;
-	int64		incarnation;	/* life of the store that it was made in */
-	int64		journal;		/* row of mvstore_journal, or 0 */
-	int64		before;			/* covers what was superseded up to here */
-	int64		expires;		/* of a new head: version as of which it has expired, or 0 */
-	uint64		sequence;		/* in its transaction, before it is published, its number there */
-	TimestampTz committed_at;
-	char		key[FLEXIBLE_ARRAY_MEMBER];
-} MvsRequest;
-
-#define MvsRequestIsImplicit(request) ((request)->kind >= MVS_REQUEST_WRITE)
-#define MvsRequestIsRange(request) \
-	((request)->kind == MVS_REQUEST_RANGE || (request)->kind == MVS_REQUEST_COMPACT)
-
-#define MvsRequestSize(key_length, to_length) \
-	MAXALIGN(offsetof(MvsRequest, key) + (key_length) + (to_length))
-#define MVS_MAX_REQUEST MvsRequestSize(MVS_MAX_BOUND, MVS_MAX_BOUND)
 
 /* What a transaction has done to the pause. */
 typedef enum MvsPause
@@ -127,12 +92,5 @@ extern void mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence);
  * With queue_lock held.
  */
 extern TimestampTz mvs_queue_due(const MvsDatabase *database, TimestampTz now);
-
-/*
- * Waits until all that is published by now is done. False at the timeout (in
- * milliseconds), and at once when what is left has failed, is paused, or cannot
- * go while the caller waits. Serves interrupts.
- */
-extern bool mvs_queue_wait(MvsDatabase *database, int64 timeout);
 
 #endif							/* MVSTORE_QUEUE_H */

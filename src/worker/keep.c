@@ -32,7 +32,7 @@
 #include "utils/memutils.h"
 
 #include "base/settings.h"
-#include "queue/queue.h"
+#include "queue/drop_request.h"
 #include "shared/counters.h"
 #include "shared/database.h"
 #include "worker/keep.h"

@@ -1,0 +1,151 @@
+/*-------------------------------------------------------------------------
+ *
+ * flush.c
+ *	  Waiting until what is published in the queue is done.
+ *
+ * A backend remembers the last sequence number that is published at its call, has
+ * the worker woken, and looks each time that the worker has moved on.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "miscadmin.h"
+#include "storage/condition_variable.h"
+#include "storage/lock.h"
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "queue/flush.h"
+#include "shared/lock.h"
+#include "version/version.h"
+
+/* What is left of the requests that somebody waits for. */
+typedef struct Rest
+{
+	bool		done;			/* nothing is left */
+	bool		failed;			/* but what has failed */
+	bool		paused;
+	bool		taken;			/* the worker has seen all of it */
+	int64		held;			/* by the horizon, among all that the worker keeps */
+	int64		pinned;			/* of these, by pins */
+	int64		retry;			/* by locks and errors */
+	int			trouble_count;
+	MvsTrouble	troubles[MVS_MAX_TROUBLES];
+} Rest;
+
+static uint32 wait_event_flush = 0;
+
+static bool is_done(MvsDatabase *database, uint64 target);
+static bool is_locked_by_caller(Oid store);
+static bool cannot_go(MvsDatabase *database, const Rest *rest);
+static void look_at_rest(MvsDatabase *database, uint64 target, Rest *rest);
+
+/* Whether all requests up to a sequence number are done. With queue_lock held. */
+static bool
+is_done(MvsDatabase *database, uint64 target)
+{
+	/* Until its first worker has looked, nobody knows what an earlier life left. */
+	if (!database->swept)
+		return false;
+	if (database->taken < target || database->put_back <= target ||
+		database->unfinished <= target || database->journal_wanted)
+		return false;
+	if (database->all_marked && database->all_stores.sequence <= target)
+		return false;
+	for (int i = 0; i < database->mark_count; i++)
+		if (database->marks[i].sequence <= target)
+			return false;
+	return true;
+}
+
+/* Whether the caller's transaction has a lock that keeps the worker from a store. */
+static bool
+is_locked_by_caller(Oid store)
+{
+	LOCKTAG		tag;
+
+	if (mvs_lock_drops_held(store))
+		return true;
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, store);
+	for (LOCKMODE mode = ShareLock; mode <= AccessExclusiveLock; mode++)
+		if (mvs_compat_lock_held(&tag, mode))
+			return true;
+	return false;
+}
+
+/*
+ * Whether all that is left is pinned, or waits for the caller's own transaction,
+ * by the horizon or by a lock: it would wait for itself.
+ */
+static bool
+cannot_go(MvsDatabase *database, const Rest *rest)
+{
+	int64		left = rest->held + rest->retry;
+
+	if (!rest->taken || left == 0)
+		return false;			/* the worker is at it */
+	left -= rest->pinned;
+	if (mvs_version_mine() != 0 &&
+		mvs_version_oldest_writer(database).version == mvs_version_mine())
+		left -= rest->held - rest->pinned;
+	for (int i = 0; i < rest->trouble_count; i++)
+		if (rest->troubles[i].locked && is_locked_by_caller(rest->troubles[i].store))
+			left -= rest->troubles[i].requests;
+	return left <= 0;
+}
+
+/* See what is left of the requests up to a sequence number. */
+static void
+look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
+{
+	LWLockAcquire(database->queue_lock, LW_SHARED);
+	rest->done = is_done(database, target);
+	rest->failed = database->failed_count > 0;
+	rest->paused = database->paused;
+	rest->taken = database->taken >= target && database->put_back > target &&
+		!database->journal_wanted && !database->recheck &&
+		database->mark_count == 0 && !database->all_marked;
+	rest->held = database->held_count + database->held_sweeps;
+	rest->pinned = database->pins_changed ? 0 : database->pinned_count;
+	rest->retry = database->retry_count;
+	rest->trouble_count = database->trouble_count;
+	memcpy(rest->troubles, database->troubles, sizeof(rest->troubles));
+	LWLockRelease(database->queue_lock);
+}
+
+bool
+mvs_flush_wait(MvsDatabase *database, int64 timeout)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	uint64		target;
+	Rest		rest;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	target = database->published;
+	database->flush_sequence = Max(database->flush_sequence, target);
+	LWLockRelease(database->queue_lock);
+	look_at_rest(database, target, &rest);
+	if (!rest.done)
+		mvs_wake_worker(database);
+
+	ConditionVariablePrepareToSleep(&database->progress);
+	for (;;)
+	{
+		int64		left;
+
+		look_at_rest(database, target, &rest);
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		if (rest.done || rest.paused || left <= 0 || cannot_go(database, &rest))
+			break;
+		(void) ConditionVariableTimedSleep(&database->progress, Min(left, INT_MAX),
+										   mvs_compat_wait_event(&wait_event_flush,
+																 "MvstoreFlush"));
+	}
+	ConditionVariableCancelSleep();
+	return rest.done && !rest.failed;
+}

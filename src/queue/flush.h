@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * flush.h
+ *	  Waiting until what is published in the queue is done.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_FLUSH_H
+#define MVSTORE_FLUSH_H
+
+#include "postgres.h"
+
+#include "shared/database.h"
+
+/*
+ * Waits until all that is published by now is done. False at the timeout (in
+ * milliseconds), and at once when what is left has failed, is paused, or cannot
+ * go while the caller waits. Serves interrupts.
+ */
+extern bool mvs_flush_wait(MvsDatabase *database, int64 timeout);
+
+#endif							/* MVSTORE_FLUSH_H */
