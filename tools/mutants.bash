@@ -123,6 +123,10 @@ mutant places_for_lookers 't/085_places_are_for_use.pl' \
 mutant hold_off_is_a_flag 't/086_commands_side_by_side.pl' \
 	src/worker/ddl.c 's~database->hold_offs\+\+~database->hold_offs = 1~'
 
+# A worker that may not leave wants to, again and again.
+mutant who_must_stay_spins 't/116_who_must_stay_sleeps.pl' \
+	src/worker/worker.c 's~if \(dispensable\)\n~if (!keeps)\n~'
+
 # The memory that a queue has had stays with it.
 mutant room_is_not_given_back 't/087_room_for_many_databases.pl' \
 	src/queue/queue.c 's~\t\(void\) mvs_pool_secure\(&database->bytes, bytes_taken\(database\), true\);\n~~'

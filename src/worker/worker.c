@@ -287,8 +287,16 @@ try_step(Step step, bool (*action) (void))
 static bool
 write_stable(void)
 {
-	if (mvs_stable_serve(mvs_worker.database, false, &stable_due_at))
+	bool		moved = mvs_worker.database->stable_due;
+
+	if (!mvs_stable_serve(mvs_worker.database, false, &stable_due_at))
+		return true;
+
+	/* Where only a standby asks for it: is there still something to tell of? */
+	if (moved)
 		served_at = GetCurrentTimestamp();
+	else
+		review_use();
 	return true;				/* of a lock stable_due_at tells */
 }
 
@@ -762,8 +770,9 @@ sleep_until_needed(void)
 	bool		retries = next_step() != DT_NOEND;
 	bool		standby = mvs_standby_is_there();
 	bool		crowded = false;
+	bool		dispensable;
+	TimestampTz leave_at;
 	bool		leave;
-	int			stay;
 	long		timeout;
 
 	/* Another database waits for our place? */
@@ -783,14 +792,15 @@ sleep_until_needed(void)
 	stable_due_at = Max(stable_due_at, steps[STEP_STABLE].due_at);
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	stay = database->vacant ? VACANT_EXIT : IDLE_EXIT;
-	leave = !keeps && !retries && !maintaining &&
+	dispensable = !keeps && !retries && !maintaining &&
 		database->queue_count == 0 && database->mark_count == 0 &&
 		!database->all_marked && !database->journal_wanted &&
 		!database->stable_due &&
 		(database->vacant || (stable_due_at == DT_NOEND && !standby)) &&
-		mvs_worker.journal_sequence == PG_UINT64_MAX &&
-		(crowded || TimestampDifferenceExceeds(Max(idle_since, served_at), now, stay));
+		mvs_worker.journal_sequence == PG_UINT64_MAX;
+	leave_at = TimestampTzPlusMilliseconds(Max(idle_since, served_at),
+										   database->vacant ? VACANT_EXIT : IDLE_EXIT);
+	leave = dispensable && (crowded || leave_at <= now);
 	if (crowded && !leave)
 	{
 		/* What is kept here goes back, and we too, until something of it is due. */
@@ -817,9 +827,8 @@ sleep_until_needed(void)
 
 		if (waiting)
 			wake_at = Min(wake_at, mvs_queue_due(database, now));
-		else if (!keeps)
-			wake_at = Min(wake_at, TimestampTzPlusMilliseconds(Max(idle_since, served_at),
-															   stay));
+		if (dispensable)
+			wake_at = Min(wake_at, leave_at);
 		wake_at = Min(wake_at, stable_due_at);
 		database->queue_wake_at = waiting ? mvs_batch_size :
 			full ? PG_INT64_MAX : 1;
@@ -843,9 +852,9 @@ sleep_until_needed(void)
 	if (leave)
 	{
 		ConditionVariableBroadcast(&database->progress);
+		review_use();
 		mvs_worker.database = NULL;
 		mvs_wake_proc(mvs_shared->launcher_proc);
-		review_use();
 		proc_exit(0);
 	}
 
