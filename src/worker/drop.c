@@ -126,7 +126,8 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	drop->exchanged = (drop->store.info.storage != drop->store.heap->rd_rel->relfilenode);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	drop->stable = mvs_stable_here(database, GetActiveSnapshot(), MVS_NEWEST);
-	drop->horizon = Min(drop->stable, mvs_pin_lowest(mvs_pin_read(database, GetActiveSnapshot()), store));
+	drop->horizon = Min(drop->stable,
+						mvs_pin_lowest(mvs_pin_read(database, GetActiveSnapshot()), store));
 	drop->now = mvs_version_now(database);
 	drop->notes.old = drop->now - Max(drop->store.info.policy.keep_for, 0);
 	mvs_cursor_open(&drop->cursor, &drop->store, GetActiveSnapshot());

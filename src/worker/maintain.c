@@ -45,7 +45,7 @@
  */
 #define SOON 60000
 
-/* Milliseconds before another try after one that came to nothing; the longest, doubled each time. */
+/* Milliseconds before another try after one in vain, doubled each time; the longest. */
 #define RETRY_TIME 60000
 #define MAX_RETRY_TIME 3600000
 
@@ -108,7 +108,7 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 	candidate->hurry = (double) candidate->dead > entries ||
 		(last.end != 0 && !TimestampDifferenceExceeds(last.end, now, SOON));
 
-	/* The first time in vain, somebody may have been in the way; after that, it is something else. */
+	/* Once in vain, somebody may have been in the way; after that, it is something else. */
 	enough = last.vain > 0 ? Max((double) last.left, threshold) : threshold;
 	if ((double) last.dropped <= enough)
 		enabled = enabled && candidate->free &&

@@ -412,7 +412,8 @@ next_step(void)
 	for (int i = 0; i < lengthof(steps); i++)
 	{
 		/* One is only tried when something may be dropped. */
-		if (steps[i].due_at != 0 && (i != STEP_JOURNAL || (!drops_stand() && mvs_pace_throttled_until() == 0)))
+		if (steps[i].due_at != 0 &&
+			(i != STEP_JOURNAL || (!drops_stand() && mvs_pace_throttled_until() == 0)))
 			next = Min(next, steps[i].due_at);
 	}
 	return next;
@@ -688,7 +689,10 @@ is_trouble(const MvsTrouble *trouble, Oid store, bool locked, const char *messag
 		(OidIsValid(store) || strcmp(trouble->message, message) == 0);
 }
 
-/* Note a store, or without one a table of the catalog, that we cannot get at, and so many more requests that wait for it. */
+/*
+ * Note a store, or without one a table of the catalog, that we cannot get at, and so
+ * many more requests that wait for it.
+ */
 static void
 add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked, const char *message,
 			int64 requests)
