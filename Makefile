@@ -22,6 +22,7 @@ OBJS = \
 	src/functions/estimate.o \
 	src/functions/guard.o \
 	src/functions/operate.o \
+	src/functions/pins.o \
 	src/functions/read.o \
 	src/functions/stats.o \
 	src/functions/stores.o \

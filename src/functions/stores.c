@@ -243,7 +243,9 @@ forget_store(Oid store)
 		return;
 	(void) mvs_catalog_forget(MVS_FLOOR, MVS_FLOOR_KEY, store);
 	(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, store);
-	mvs_pin_forget(store);
+	/* The worker is to forget its pins, too. Without shared memory there is none. */
+	if (mvs_pin_forget(store) && mvs_shared != NULL)
+		mvs_request_pins();
 	mvs_journal_forget(store);
 	mvs_request_forget(store);
 }
