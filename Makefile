@@ -17,6 +17,7 @@ OBJS = \
 	src/base/key.o \
 	src/base/settings.o \
 	src/base/text.o \
+	src/functions/command.o \
 	src/functions/drops.o \
 	src/functions/erase.o \
 	src/functions/estimate.o \

@@ -21,9 +21,8 @@
 /* Milliseconds: 100 years, so that a deadline is a timestamp. */
 #define LONGEST_TIMEOUT (INT64CONST(36525) * 24 * 3600 * 1000)
 
-/* Refuse a NULL: a missing value never means "everything". */
-static void
-refuse_null(FunctionCallInfo fcinfo, int argument, const char *name)
+void
+mvs_refuse_null(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	if (PG_ARGISNULL(argument))
 		ereport(ERROR,
@@ -34,7 +33,7 @@ refuse_null(FunctionCallInfo fcinfo, int argument, const char *name)
 Oid
 mvs_get_store(FunctionCallInfo fcinfo, int argument)
 {
-	refuse_null(fcinfo, argument, "store");
+	mvs_refuse_null(fcinfo, argument, "store");
 	return PG_GETARG_OID(argument);
 }
 
@@ -48,7 +47,7 @@ to_bytes(Datum datum, MvsType type)
 bytea *
 mvs_get_bound(FunctionCallInfo fcinfo, int argument, MvsType type, const char *name)
 {
-	refuse_null(fcinfo, argument, name);
+	mvs_refuse_null(fcinfo, argument, name);
 	return to_bytes(PG_GETARG_DATUM(argument), type);
 }
 
@@ -79,7 +78,7 @@ get_elements(FunctionCallInfo fcinfo, int argument, MvsType type, const char *na
 	ArrayType  *array;
 	int			count;
 
-	refuse_null(fcinfo, argument, name);
+	mvs_refuse_null(fcinfo, argument, name);
 	array = PG_GETARG_ARRAYTYPE_P(argument);
 	if (ARR_NDIM(array) > 1)
 		ereport(ERROR,
@@ -131,7 +130,7 @@ mvs_get_value(FunctionCallInfo fcinfo, int argument, MvsType type)
 int64
 mvs_get_version(FunctionCallInfo fcinfo, int argument, const char *name)
 {
-	refuse_null(fcinfo, argument, name);
+	mvs_refuse_null(fcinfo, argument, name);
 	if (PG_GETARG_INT64(argument) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -176,15 +175,30 @@ mvs_interval_usecs(const char *what, const Interval *interval)
 int64
 mvs_get_timeout(FunctionCallInfo fcinfo, int argument)
 {
-	refuse_null(fcinfo, argument, "timeout");
+	mvs_refuse_null(fcinfo, argument, "timeout");
 	return Min(mvs_interval_usecs("timeout", PG_GETARG_INTERVAL_P(argument)) / 1000,
 			   LONGEST_TIMEOUT);
+}
+
+int64
+mvs_get_ttl(FunctionCallInfo fcinfo, int argument)
+{
+	int64		ttl;
+
+	if (PG_ARGISNULL(argument))
+		return -1;
+	ttl = mvs_interval_usecs("ttl", PG_GETARG_INTERVAL_P(argument));
+	if (ttl == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ttl must be greater than zero")));
+	return ttl;
 }
 
 bool
 mvs_get_flag(FunctionCallInfo fcinfo, int argument, const char *name)
 {
-	refuse_null(fcinfo, argument, name);
+	mvs_refuse_null(fcinfo, argument, name);
 	return PG_GETARG_BOOL(argument);
 }
 

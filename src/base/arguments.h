@@ -7,8 +7,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef MVSTORE_FUNCTION_H
-#define MVSTORE_FUNCTION_H
+#ifndef MVSTORE_ARGUMENTS_H
+#define MVSTORE_ARGUMENTS_H
 
 #include "postgres.h"
 
@@ -22,27 +22,42 @@ typedef enum MvsType
 	MVS_BYTES
 } MvsType;
 
-/* Arguments; each raises 22004 where it is NULL, and what is said beside it. */
+/* Raise 22004 where an argument is NULL: a missing value never means "everything". */
+extern void mvs_refuse_null(FunctionCallInfo fcinfo, int argument, const char *name);
+
+/*
+ * Return an argument. Each raises 22004 where it is NULL, unless said otherwise, and what
+ * is said beside it; "name" is the argument's name for messages.
+ */
 extern Oid	mvs_get_store(FunctionCallInfo fcinfo, int argument);
 extern bytea *mvs_get_key(FunctionCallInfo fcinfo, int argument, MvsType type,
 						  const char *name);	/* 54000: too long */
 extern bytea *mvs_get_bound(FunctionCallInfo fcinfo, int argument, MvsType type,
 							const char *name);	/* a key's neighbour: of any length */
 extern bytea *mvs_get_value(FunctionCallInfo fcinfo, int argument, MvsType type);
-extern int	mvs_get_keys(FunctionCallInfo fcinfo, int argument, MvsType type,
-						 bytea ***keys);	/* the number of them; 2202E: dimensions */
-extern int	mvs_get_values(FunctionCallInfo fcinfo, int argument, MvsType type,
-						   bytea ***values);	/* likewise; elements may be NULL */
 extern int64 mvs_get_version(FunctionCallInfo fcinfo, int argument,
 							 const char *name); /* 22023: negative */
 extern int64 mvs_get_limit(FunctionCallInfo fcinfo, int argument);	/* NULL: none */
 extern int64 mvs_get_timeout(FunctionCallInfo fcinfo, int argument);	/* milliseconds */
+extern int64 mvs_get_ttl(FunctionCallInfo fcinfo, int argument);	/* microseconds; NULL: -1 */
 extern bool mvs_get_flag(FunctionCallInfo fcinfo, int argument, const char *name);
 
-/* An interval as microseconds, a day being 24 hours; 22023 for months, negative. */
+/*
+ * Set *keys or *values to the elements of an array and return how many there are. Raise
+ * 2202E for more dimensions than one. Values may be NULL, keys must not.
+ */
+extern int	mvs_get_keys(FunctionCallInfo fcinfo, int argument, MvsType type,
+						 bytea ***keys);
+extern int	mvs_get_values(FunctionCallInfo fcinfo, int argument, MvsType type,
+						   bytea ***values);
+
+/*
+ * Return an interval in microseconds, a day being 24 hours. Raise 22023 where it has
+ * months or is negative; "what" is its name for messages.
+ */
 extern int64 mvs_interval_usecs(const char *what, const Interval *interval);
 
-/* Bytes as a result; 22021 where they are to be text and are not. */
+/* Return bytes as a result; raise 22021 where they are to be text and are not. */
 extern Datum mvs_return_bytes(bytea *bytes, MvsType type);
 
-#endif							/* MVSTORE_FUNCTION_H */
+#endif							/* MVSTORE_ARGUMENTS_H */

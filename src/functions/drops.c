@@ -19,6 +19,7 @@
 
 #include "base/arguments.h"
 #include "base/key.h"
+#include "functions/command.h"
 #include "queue/flush.h"
 #include "queue/transaction.h"
 #include "shared/database.h"
@@ -36,29 +37,15 @@ PG_FUNCTION_INFO_V1(mvstore_compact);
 PG_FUNCTION_INFO_V1(mvstore_sweep);
 PG_FUNCTION_INFO_V1(mvstore_flush);
 
-static MvsDatabase *check_command(const char *function);
 static int32 get_keep(FunctionCallInfo fcinfo, int argument);
 static int64 get_before(FunctionCallInfo fcinfo, int argument, MvsDatabase *database);
 static void open_for_drop(MvsStore *store, Oid relation, bool owned);
-
-/* What all of these functions need. */
-static MvsDatabase *
-check_command(const char *function)
-{
-	PreventCommandIfReadOnly(function);
-	PreventCommandIfParallelMode(function);
-	PreventCommandDuringRecovery(function);
-	return mvs_session_join();
-}
 
 /* How many entries of a key stay in any case. */
 static int32
 get_keep(FunctionCallInfo fcinfo, int argument)
 {
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("keep must not be null")));
+	mvs_refuse_null(fcinfo, argument, "keep");
 	if (PG_GETARG_INT32(argument) < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -93,7 +80,7 @@ drop(FunctionCallInfo fcinfo, MvsType type)
 	Oid			relation = mvs_get_store(fcinfo, 0);
 	bytea	   *key = mvs_get_key(fcinfo, 1, type, "key");
 	int32		keep = get_keep(fcinfo, 2);
-	MvsDatabase *database = check_command("mvstore_drop()");
+	MvsDatabase *database = mvs_command_begin("mvstore_drop()");
 	int64		before = get_before(fcinfo, 3, database);
 
 	open_for_drop(&store, relation, false);
@@ -123,7 +110,7 @@ drop_prefix(FunctionCallInfo fcinfo, MvsType type)
 	Oid			relation = mvs_get_store(fcinfo, 0);
 	bytea	   *prefix = mvs_get_bound(fcinfo, 1, type, "prefix");
 	int32		keep = get_keep(fcinfo, 2);
-	MvsDatabase *database = check_command("mvstore_drop_prefix()");
+	MvsDatabase *database = mvs_command_begin("mvstore_drop_prefix()");
 	int64		before = get_before(fcinfo, 3, database);
 
 	open_for_drop(&store, relation, false);
@@ -154,7 +141,7 @@ drop_range(FunctionCallInfo fcinfo, MvsType type)
 	bytea	   *from = mvs_get_bound(fcinfo, 1, type, "from_key");
 	bytea	   *to = mvs_get_bound(fcinfo, 2, type, "to_key");
 	int32		keep = get_keep(fcinfo, 3);
-	MvsDatabase *database = check_command("mvstore_drop_range()");
+	MvsDatabase *database = mvs_command_begin("mvstore_drop_range()");
 	int64		before = get_before(fcinfo, 4, database);
 
 	if (mvs_key_compare(from, to) > 0)
@@ -191,7 +178,7 @@ mvstore_compact(PG_FUNCTION_ARGS)
 	int64		before;
 
 	(void) mvs_get_version(fcinfo, 1, "before");
-	database = check_command("mvstore_compact()");
+	database = mvs_command_begin("mvstore_compact()");
 	before = get_before(fcinfo, 1, database);
 	open_for_drop(&store, relation, true);
 	mvs_request_range(&store, NULL, NULL, 0, before);
@@ -209,7 +196,7 @@ mvstore_sweep(PG_FUNCTION_ARGS)
 	MvsStore	store;
 	Oid			relation = mvs_get_store(fcinfo, 0);
 
-	(void) check_command("mvstore_sweep()");
+	(void) mvs_command_begin("mvstore_sweep()");
 	if (has_privs_of_role(GetUserId(), ROLE_PG_SIGNAL_BACKEND))
 		mvs_store_open(&store, relation, AccessShareLock, ACL_NO_RIGHTS);
 	else

@@ -29,6 +29,7 @@
 
 #include "base/arguments.h"
 #include "base/key.h"
+#include "functions/command.h"
 #include "queue/journal.h"
 #include "queue/transaction.h"
 #include "shared/database.h"
@@ -73,10 +74,7 @@ try_key(MvsStatement *statement, MvsDatabase *database, MvsKeyRows *rows, int64 
 		CHECK_FOR_INTERRUPTS();
 		if (IsolationUsesXactSnapshot() &&
 			!mvs_entry_is_seen(store, &rows->tids[i], GetTransactionSnapshot()))
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent update"),
-					 errhint("The transaction might succeed if retried.")));
+			mvs_command_refuse_concurrent();
 		if (mvs_statement_delete(statement, &rows->tids[i]))
 			(*erased)++;
 		else
@@ -193,10 +191,7 @@ erase(FunctionCallInfo fcinfo, MvsType type, bool prefix)
 		key = mvs_get_bound(fcinfo, 1, type, "prefix");
 	else
 		key = mvs_get_key(fcinfo, 1, type, "key");
-	PreventCommandIfReadOnly(function);
-	PreventCommandIfParallelMode(function);
-	PreventCommandDuringRecovery(function);
-	database = mvs_session_join();
+	database = mvs_command_begin(function);
 	mvs_store_open_own(&store, oid, RowExclusiveLock);
 	mvs_store_refuse_referenced(&store);
 	mvs_store_refuse_unguarded(&store);

@@ -43,8 +43,8 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
-#include "functions/stores.h"
 #include "store/floor.h"
+#include "store/policy_row.h"
 
 PG_FUNCTION_INFO_V1(mvstore_regclass_in);
 PG_FUNCTION_INFO_V1(mvstore_guard);

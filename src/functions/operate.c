@@ -31,6 +31,7 @@
 
 #include "base/arguments.h"
 #include "base/catalog.h"
+#include "functions/command.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
 #include "queue/transaction.h"
@@ -50,19 +51,8 @@ PG_FUNCTION_INFO_V1(mvstore_queued_requests);
 PG_FUNCTION_INFO_V1(mvstore_drop_lock_class);
 PG_FUNCTION_INFO_V1(mvstore_max_attempts);
 
-static void check_command(const char *function);
 static const MvsPins *pins_of_query(FunctionCallInfo fcinfo, MvsDatabase *database);
 static bool is_held(const MvsPins *pins, Oid store, int64 before);
-
-/* What all of these functions need. */
-static void
-check_command(const char *function)
-{
-	PreventCommandIfReadOnly(function);
-	PreventCommandIfParallelMode(function);
-	PreventCommandDuringRecovery(function);
-	(void) mvs_session_join();
-}
 
 /* ------------------------------------------------------------------------
  * Pausing
@@ -76,7 +66,7 @@ mvstore_pause(PG_FUNCTION_ARGS)
 	NameData	role;
 	Datum		values[2];
 
-	check_command("mvstore_pause()");
+	(void) mvs_command_begin("mvstore_pause()");
 	namestrcpy(&role, GetUserNameFromId(GetUserId(), false));
 	values[0] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	values[1] = NameGetDatum(&role);
@@ -92,7 +82,7 @@ mvstore_resume(PG_FUNCTION_ARGS)
 {
 	bool		restored;
 
-	check_command("mvstore_resume()");
+	(void) mvs_command_begin("mvstore_resume()");
 	(void) mvs_catalog_run(MVS_PAUSED, "DELETE FROM %s", 0, NULL, NULL);
 	mvs_request_pause(false);
 	restored = mvs_journal_adopt(mvs_session_join()) > 0;
@@ -123,7 +113,7 @@ mvstore_retry_failed(PG_FUNCTION_ARGS)
 	};
 	uint64		count;
 
-	check_command("mvstore_retry_failed()");
+	(void) mvs_command_begin("mvstore_retry_failed()");
 	count = mvs_catalog_run(MVS_JOURNAL,
 							"UPDATE %s SET attempts = 0, error = NULL"
 							" WHERE store OPERATOR(pg_catalog.=) $1"
@@ -144,7 +134,7 @@ mvstore_cancel_request(PG_FUNCTION_ARGS)
 	Datum		values[] = {Int64GetDatum(mvs_get_version(fcinfo, 0, "id"))};
 	uint64		count;
 
-	check_command("mvstore_cancel_request()");
+	(void) mvs_command_begin("mvstore_cancel_request()");
 	count = mvs_catalog_run(MVS_JOURNAL, "DELETE FROM %s WHERE id OPERATOR(pg_catalog.=) $1",
 							lengthof(types), types, values);
 	if (count > 0)

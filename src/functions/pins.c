@@ -23,6 +23,7 @@
 
 #include "base/arguments.h"
 #include "base/settings.h"
+#include "functions/command.h"
 #include "queue/transaction.h"
 #include "shared/database.h"
 #include "shared/lock.h"
@@ -41,16 +42,6 @@ static void check_owner(MvsDatabase *database, const MvsPin *pin);
 static void get_name(FunctionCallInfo fcinfo, Name name);
 static int64 get_pin_ttl(FunctionCallInfo fcinfo);
 static void check_version(MvsDatabase *database, Oid store, int64 version, bool chosen);
-
-/* What both functions need. */
-static MvsDatabase *
-check_command(const char *function)
-{
-	PreventCommandIfReadOnly(function);
-	PreventCommandIfParallelMode(function);
-	PreventCommandDuringRecovery(function);
-	return mvs_session_join();
-}
 
 /* Only who has the rights of its owner may change a pin that lives. */
 static void
@@ -73,10 +64,7 @@ get_name(FunctionCallInfo fcinfo, Name name)
 {
 	char	   *string;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("name must not be null")));
+	mvs_refuse_null(fcinfo, 0, "name");
 	string = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	if (strlen(string) == 0 || strlen(string) >= NAMEDATALEN)
 		ereport(ERROR,
@@ -91,15 +79,8 @@ get_pin_ttl(FunctionCallInfo fcinfo)
 {
 	int64		ttl;
 
-	if (PG_ARGISNULL(2))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("ttl must not be null")));
-	ttl = mvs_interval_usecs("ttl", PG_GETARG_INTERVAL_P(2));
-	if (ttl == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("ttl must be greater than zero")));
+	mvs_refuse_null(fcinfo, 2, "ttl");
+	ttl = mvs_get_ttl(fcinfo, 2);
 	if (ttl > mvs_max_pin_ttl * USECS_PER_SEC)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -118,15 +99,9 @@ get_pin_ttl(FunctionCallInfo fcinfo)
 static void
 check_version(MvsDatabase *database, Oid store, int64 version, bool chosen)
 {
-	int64		now = mvs_version_now(database);
 	int64		floor;
 
-	if (version > now)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("version " INT64_FORMAT " lies in the future", version),
-				 errdetail("It is now version " INT64_FORMAT ".", now),
-				 errhint("A version is a time in microseconds since 1970.")));
+	mvs_command_refuse_future(database, version);
 	if (chosen && !OidIsValid(store))
 		return;
 	floor = OidIsValid(store) ? mvs_floor_read(store, NULL) : mvs_floor_greatest(&store);
@@ -166,7 +141,7 @@ mvstore_pin(PG_FUNCTION_ARGS)
 
 	get_name(fcinfo, &name);
 	ttl = get_pin_ttl(fcinfo);
-	database = check_command("mvstore_pin()");
+	database = mvs_command_begin("mvstore_pin()");
 	if (!PG_ARGISNULL(3))
 	{
 		MvsStore	opened;
@@ -206,7 +181,7 @@ mvstore_unpin(PG_FUNCTION_ARGS)
 	MvsDatabase *database;
 
 	get_name(fcinfo, &name);
-	database = check_command("mvstore_unpin()");
+	database = mvs_command_begin("mvstore_unpin()");
 
 	/* The drop lock comes before that of the name. */
 	count = mvs_pin_find(NameStr(name), &pins);

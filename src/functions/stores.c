@@ -45,6 +45,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/key.h"
+#include "functions/command.h"
 #include "functions/stores.h"
 #include "queue/journal.h"
 #include "queue/transaction.h"
@@ -52,6 +53,7 @@
 #include "store/calendar.h"
 #include "store/floor.h"
 #include "store/pin.h"
+#include "store/policy_row.h"
 #include "store/store.h"
 #include "version/session.h"
 #include "version/version.h"
@@ -73,7 +75,6 @@ PG_FUNCTION_INFO_V1(mvstore_clear);
 PG_FUNCTION_INFO_V1(mvstore_truncated);
 PG_FUNCTION_INFO_V1(mvstore_forget);
 
-static void check_command(const char *function);
 static void run_command(const char *command);
 static const char *only_index(Oid table);
 static const char *quoted_name(Relation relation);
@@ -93,15 +94,6 @@ static int64 greatest_version(Relation heap, const MvsStoreInfo *info);
 /* ------------------------------------------------------------------------
  * What several of these functions do
  * ------------------------------------------------------------------------ */
-
-static void
-check_command(const char *function)
-{
-	PreventCommandIfReadOnly(function);
-	PreventCommandIfParallelMode(function);
-	PreventCommandDuringRecovery(function);
-	(void) mvs_session_join();
-}
 
 /* Run one command of DDL as the current user. */
 static void
@@ -186,22 +178,13 @@ open_own(MvsStore *store, Oid oid, LOCKMODE mode, bool unpinned)
 static void
 check_policy(FunctionCallInfo fcinfo)
 {
-	int64		ttl;
-
 	if (!PG_ARGISNULL(1) && PG_GETARG_INT32(1) < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("keep_versions must be at least 1")));
 	if (!PG_ARGISNULL(2))
 		(void) mvs_interval_usecs("keep_for", PG_GETARG_INTERVAL_P(2));
-	if (PG_ARGISNULL(3))
-		return;
-	ttl = mvs_interval_usecs("ttl", PG_GETARG_INTERVAL_P(3));
-	if (ttl == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("ttl must be greater than zero")));
-	if (ttl > LONGEST_TTL * USECS_PER_DAY)
+	if (mvs_get_ttl(fcinfo, 3) > LONGEST_TTL * USECS_PER_DAY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("ttl is out of range"),
@@ -293,12 +276,9 @@ mvstore_create(PG_FUNCTION_ARGS)
 	Oid			table;
 	const char *table_name;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("store must not be null")));
+	mvs_refuse_null(fcinfo, 0, "store");
 	check_policy(fcinfo);
-	check_command("mvstore_create()");
+	(void) mvs_command_begin("mvstore_create()");
 
 	/* The schema that CREATE TABLE will choose; a table of the same name may hide it. */
 	name = get_table_name(PG_GETARG_TEXT_PP(0));
@@ -350,7 +330,7 @@ mvstore_set_policy(PG_FUNCTION_ARGS)
 	bool		replace[Natts_policy] = {false};
 
 	check_policy(fcinfo);
-	check_command("mvstore_set_policy()");
+	(void) mvs_command_begin("mvstore_set_policy()");
 	/* Nobody writes to it meanwhile, who may have asked for nothing under the old policy. */
 	open_own(&store, oid, ShareRowExclusiveLock, false);
 	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
@@ -498,8 +478,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 	bool		identify;
 
 	check_policy(fcinfo);
-	check_command("mvstore_attach()");
-	database = mvs_session_join();
+	database = mvs_command_begin("mvstore_attach()");
 
 	/* Who is refused waits for nobody; else as strong a lock as the commands below take. */
 	relation_close(open_attachable(oid, AccessShareLock, &info), AccessShareLock);
@@ -556,7 +535,7 @@ mvstore_detach(PG_FUNCTION_ARGS)
 	MvsStore	store;
 	const char *name;
 
-	check_command("mvstore_detach()");
+	(void) mvs_command_begin("mvstore_detach()");
 	/* As strong a lock as DROP TRIGGER takes, before the drop lock. */
 	open_own(&store, oid, AccessExclusiveLock, true);
 	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
@@ -582,7 +561,7 @@ mvstore_clear(PG_FUNCTION_ARGS)
 	MvsStore	store;
 	const char *name;
 
-	check_command("mvstore_clear()");
+	(void) mvs_command_begin("mvstore_clear()");
 	open_own(&store, oid, AccessExclusiveLock, true);
 	mvs_store_refuse_unguarded(&store);
 	name = quoted_name(store.heap);
@@ -652,7 +631,7 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 }
 
 void
-mvs_policy_check_storage(Oid store)
+mvs_stores_check_storage(Oid store)
 {
 	List	   *stores;
 	ListCell   *cell;
@@ -714,7 +693,7 @@ mvstore_forget(PG_FUNCTION_ARGS)
 		if (DatumGetBool(SPI_getbinval(row, shape, 4, &isnull)))
 			forget_store(DatumGetObjectId(SPI_getbinval(row, shape, 1, &isnull)));
 		else if (OidIsValid(table = table_of_trigger(row, shape)))
-			mvs_policy_check_storage(table);
+			mvs_stores_check_storage(table);
 	}
 	CommandCounterIncrement();
 	if (SPI_finish() != SPI_OK_FINISH)

@@ -33,6 +33,7 @@
 
 #include "base/arguments.h"
 #include "base/key.h"
+#include "functions/command.h"
 #include "queue/transaction.h"
 #include "shared/database.h"
 #include "shared/fault.h"
@@ -92,7 +93,6 @@ static bool is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea 
 					  int64 expected);
 static bool look_with_snapshot(MvsWrite *write, MvsEntry *entry);
 static bool is_same_unread(MvsWrite *write, const MvsHead *head);
-static void refuse_concurrent(void);
 static int64 place_version(MvsWrite *write, const MvsHead *head);
 static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected);
 static void refuse_seen(MvsWrite *write, int64 version);
@@ -109,10 +109,7 @@ open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function, AclMo
 {
 	Oid			relation = mvs_get_store(fcinfo, 0);
 
-	PreventCommandIfReadOnly(function);
-	PreventCommandIfParallelMode(function);
-	PreventCommandDuringRecovery(function);
-	write->database = mvs_session_join();
+	write->database = mvs_command_begin(function);
 	mvs_store_open(&write->store, relation, RowExclusiveLock, rights);
 	mvs_store_refuse_unguarded(&write->store);
 }
@@ -242,15 +239,6 @@ is_same_unread(MvsWrite *write, const MvsHead *head)
 	return head->passed == 0 || !look_with_snapshot(write, &seen);
 }
 
-static void
-refuse_concurrent(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-			 errmsg("could not serialize access due to concurrent update"),
-			 errhint("The transaction might succeed if retried.")));
-}
-
 /* The version for a write above a head; 40001 where the transaction came too late. */
 static int64
 place_version(MvsWrite *write, const MvsHead *head)
@@ -332,7 +320,7 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 	{
 		/* Nothing was read, so there are to be no locks on what was. */
 		if (!head.own && !is_same_unread(write, &head))
-			refuse_concurrent();
+			mvs_command_refuse_concurrent();
 	}
 	else if (IsolationUsesXactSnapshot())
 	{
@@ -347,7 +335,7 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 		if (!head.own &&
 			(head.found != found ||
 			 (found && !ItemPointerEquals(&head.entry.tid, &seen.tid))))
-			refuse_concurrent();
+			mvs_command_refuse_concurrent();
 	}
 	else if (!is_wanted(write, &head.entry, head.found, value, expected))
 	{
@@ -411,19 +399,13 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 	MvsHead		head;
 	Oid			oid = RelationGetRelid(write->store.heap);
 	int64		floor;
-	int64		now = mvs_version_now(write->database);
 	TimestampTz expires_at;
 
 	if (version < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("version must be at least 1")));
-	if (version > now)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("version " INT64_FORMAT " lies in the future", version),
-				 errdetail("It is now version " INT64_FORMAT ".", now),
-				 errhint("A version is a time in microseconds since 1970.")));
+	mvs_command_refuse_future(write->database, version);
 
 	/* To the end of the transaction no batch, and no pin, may go by what it does not see. */
 	(void) mvs_lock_drops(oid, MVS_LOCKER_PAST, true);
@@ -462,22 +444,6 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 		PG_RETURN_INT64(version); \
 	} while (0)
 
-/* A time to live in microseconds; NULL: -1, which is the store's own. */
-static int64
-get_ttl(FunctionCallInfo fcinfo, int argument)
-{
-	int64		ttl;
-
-	if (PG_ARGISNULL(argument))
-		return -1;
-	ttl = mvs_interval_usecs("ttl", PG_GETARG_INTERVAL_P(argument));
-	if (ttl == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("ttl must be greater than zero")));
-	return ttl;
-}
-
 /* put, and put_if, which has one argument more. */
 static Datum
 put(FunctionCallInfo fcinfo, MvsType key_type, MvsType value_type, bool conditional)
@@ -485,7 +451,7 @@ put(FunctionCallInfo fcinfo, MvsType key_type, MvsType value_type, bool conditio
 	MvsWrite	write;
 	bytea	   *value = mvs_get_value(fcinfo, 2, value_type);
 	int64		expected = conditional ? mvs_get_version(fcinfo, 3, "expected") : MVS_ANY;
-	int64		ttl = get_ttl(fcinfo, conditional ? 4 : 3);
+	int64		ttl = mvs_get_ttl(fcinfo, conditional ? 4 : 3); /* -1: the store's own */
 	int64		version;
 
 	begin_write(&write, fcinfo, conditional ? "mvstore_put_if()" : "mvstore_put()", key_type,

@@ -41,7 +41,7 @@
 #include "base/arguments.h"
 #include "base/catalog.h"
 #include "base/compat.h"
-#include "functions/stores.h"
+#include "store/policy_row.h"
 #include "store/store.h"
 
 static const struct

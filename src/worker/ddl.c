@@ -99,7 +99,7 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 		next_process_utility(statement, query, read_only_tree, context, params,
 							 environment, receiver, completion);
 		if (rewriting)
-			mvs_policy_check_storage(InvalidOid);
+			mvs_stores_check_storage(InvalidOid);
 		return;
 	}
 

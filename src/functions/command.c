@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * command.c
+ *	  What SQL functions that change something begin with, and refuse alike.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "functions/command.h"
+#include "version/session.h"
+#include "version/version.h"
+
+MvsDatabase *
+mvs_command_begin(const char *function)
+{
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+	PreventCommandDuringRecovery(function);
+	return mvs_session_join();
+}
+
+void
+mvs_command_refuse_future(MvsDatabase *database, int64 version)
+{
+	int64		now = mvs_version_now(database);
+
+	if (version > now)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version " INT64_FORMAT " lies in the future", version),
+				 errdetail("It is now version " INT64_FORMAT ".", now),
+				 errhint("A version is a time in microseconds since 1970.")));
+}
+
+void
+mvs_command_refuse_concurrent(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent update"),
+			 errhint("The transaction might succeed if retried.")));
+}

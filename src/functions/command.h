@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * command.h
+ *	  What SQL functions that change something begin with, and refuse alike.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_COMMAND_H
+#define MVSTORE_COMMAND_H
+
+#include "postgres.h"
+
+#include "shared/database.h"
+
+/*
+ * Begin a command and return the session's database. "function" is its name for
+ * messages: raises 25006 in a read-only transaction and during recovery, 25000 in a
+ * parallel operation, and what mvs_session_join() does.
+ */
+extern MvsDatabase *mvs_command_begin(const char *function);
+
+/* Raise 55000 for a version that the clock of versions has not reached. */
+extern void mvs_command_refuse_future(MvsDatabase *database, int64 version);
+
+/* Raise 40001: another transaction has changed what this one's snapshot goes on seeing. */
+extern void mvs_command_refuse_concurrent(void) pg_attribute_noreturn();
+
+#endif							/* MVSTORE_COMMAND_H */
