@@ -27,6 +27,7 @@ OBJS = \
 	src/functions/read.o \
 	src/functions/stats.o \
 	src/functions/stores.o \
+	src/functions/versions.o \
 	src/functions/write.o \
 	src/mvstore.o \
 	src/queue/flush.o \

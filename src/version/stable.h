@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * stable.h
- *	  The stable version: who knows it where, and waiting for it.
+ *	  The stable version: who knows it where, and its row.
  *
  * On a primary shared memory tells (version.c). The row of mvstore_stable holds
  * what was stable some time ago: for standbys, and for snapshots too old for
@@ -21,6 +21,9 @@
 #include "utils/snapshot.h"
 
 #include "shared/database.h"
+
+/* Milliseconds: the row is written no oftener. */
+#define MVS_STABLE_INTERVAL 10
 
 /*
  * The newest version at and below which every transaction has ended as the
