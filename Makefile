@@ -13,6 +13,7 @@ DOCS = $(patsubst $(TREE)/%,%,$(filter-out %/testing.md %/coverage.md,$(wildcard
 
 OBJS = \
 	src/base/arguments.o \
+	src/base/cache.o \
 	src/base/catalog.o \
 	src/base/key.o \
 	src/base/settings.o \

@@ -46,7 +46,7 @@ change() {
 without_key_lock() {
 	change src/functions/write.c '\(void\) LockAcquire\(&write->lock,[^;]*;' ''
 	change src/functions/write.c 'LockRelease\(&write->lock,[^;]*;' ''
-	change src/functions/write.c 'mvs_lock_tag\(&write->lock,[^;]*;' ''
+	change src/functions/write.c 'mvs_lock_tag_key\(&write->lock,[^;]*;' ''
 }
 
 # mvstore with versions from the clock that are told to nobody.

@@ -41,61 +41,66 @@ typedef enum MvsCatalog
 /* The version of the extension's SQL objects that this library goes with. */
 #define MVS_SQL_VERSION "1.0"
 
-/* The version that the database has; NULL without the extension. */
+/* Return the version of them that the database has; NULL without the extension. */
 extern char *mvs_extension_version(void);
 
-/* The schema that CREATE EXTENSION chose; 55000 (or InvalidOid) without the extension. */
+/*
+ * Return the schema that CREATE EXTENSION chose, or the OID of an object in it. Without
+ * the extension: InvalidOid with "missing_ok", else raise 55000.
+ */
 extern Oid	mvs_catalog_schema(bool missing_ok);
-
-/* The OID of one of the objects; likewise. */
 extern Oid	mvs_catalog_oid(MvsCatalog object, bool missing_ok);
 
 /*
- * Whether the database uses mvstore, and does not only have the extension: it has
- * stores, requests or pins. Waits for no lock: who holds one is about to.
+ * Return whether the database uses mvstore, and does not only have the extension: it
+ * has stores, requests or pins. Wait for no lock: who holds one is about to use it.
  */
 extern bool mvs_catalog_in_use(void);
 
 /*
- * Locks what the worker writes of the catalog, without waiting, to the end of
- * the transaction; false where that cannot be had. Without the extension, nothing.
+ * Lock what the worker writes of the catalog, without waiting, to the end of the
+ * transaction; false where that cannot be had. Without the extension, do nothing.
  */
 extern bool mvs_catalog_lock(void);
 
 /*
- * A copy of the row of a store, which is the first column of the table and of
- * its index, or NULL. A NULL snapshot is a fresh one.
+ * Return a copy of the row of "store", which is the first column of "catalog" and of
+ * "index"; NULL where "snapshot", NULL being a fresh one, sees none.
  */
 extern HeapTuple mvs_catalog_find(Relation catalog, MvsCatalog index, Oid store,
 								  Snapshot snapshot);
 
-/* A copy of a row, if it is where it once was. */
+/* Return a copy of the row at "tid"; NULL where there is none any more. */
 extern HeapTuple mvs_catalog_fetch(Relation catalog, ItemPointer tid);
 
 /*
- * Change and delete a row that was found by a fresh snapshot. A process that has said so
- * once never waits for another transaction that is at the row, or will have made it:
- * 55P03 then.
+ * Change, or delete, the row at "tid" that a fresh snapshot has found. Raise 55P03 where
+ * that would mean to wait in a process that never does.
  */
 extern void mvs_catalog_update(Relation catalog, ItemPointer tid, HeapTuple tuple);
 extern void mvs_catalog_delete(Relation catalog, ItemPointer tid);
+
+/* From now on, never wait in this process for another transaction that is at a row. */
 extern void mvs_catalog_never_wait(void);
+
+/* Raise 55P03 in such a process: another transaction will have made the row. */
 extern void mvs_catalog_refuse_wait(Relation catalog);
 
-/* Waits for others who are at a row, and locks it; false if they have changed it. */
+/* Wait for others who are at the row at "tid", and lock it; false if they have changed it. */
 extern bool mvs_catalog_lock_row(Relation catalog, ItemPointer tid);
 
-/* Deletes all rows of a store; false if there were none. */
+/* Delete all rows of a store; false if there were none. */
 extern bool mvs_catalog_forget(MvsCatalog table, MvsCatalog index, Oid store);
 
 /*
- * Runs a command on a table, whose name stands for %s, past the rights of the
- * caller; the number of its rows.
+ * Run a command on a table of the catalog, past the rights of the caller, and return the
+ * number of its rows. In "format" %s stands for the table's name; "count" parameters
+ * have the types and values given.
  */
 extern uint64 mvs_catalog_run(MvsCatalog table, const char *format, int count,
 							  const Oid *types, Datum *values);
 
-/* Whether such a command is running: what its triggers see is mvstore's own doing. */
+/* Return whether such a command is running: what its triggers see is mvstore's own doing. */
 extern bool mvs_catalog_is_running(void);
 
 #endif							/* MVSTORE_CATALOG_H */

@@ -25,7 +25,7 @@ extern int	mvs_standby_interval;	/* milliseconds between writes for standbys; 0:
 extern bool mvs_strict_history; /* reads of dropped or future history fail */
 extern int	mvs_sweep_interval; /* seconds between looks for what is old enough */
 
-/* Defines them all; from _PG_init, in whichever process. */
+/* Define them all; from _PG_init, in whichever process. */
 extern void mvs_settings_init(void);
 
 #endif							/* MVSTORE_SETTINGS_H */

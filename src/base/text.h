@@ -14,10 +14,10 @@
 
 #include "postgres.h"
 
-/* The bytes of a text; its own memory where no conversion is needed. */
+/* Return the bytes of a text: "value" itself where no conversion is needed. */
 extern bytea *mvs_text_to_bytes(text *value);
 
-/* Bytes as text; 22021 (character_not_in_repertoire) where they are none. */
+/* Return bytes as text; raise 22021 (character_not_in_repertoire) where they are none. */
 extern text *mvs_text_from_bytes(bytea *value);
 
 #endif							/* MVSTORE_TEXT_H */

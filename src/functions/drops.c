@@ -154,7 +154,7 @@ drop_range(FunctionCallInfo fcinfo, MvsType type)
 	PG_RETURN_VOID();
 }
 
-/* mvstore_drop_range(store, from_key, to_key, keep, before): likewise for [from_key, to_key). */
+/* mvstore_drop_range(store, from_key, to_key, keep, before): one request for a range of keys. */
 Datum
 mvstore_drop_range(PG_FUNCTION_ARGS)
 {

@@ -20,7 +20,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -94,8 +93,7 @@ erase_key(MvsStatement *statement, MvsDatabase *database, const bytea *key, MvsK
 	int64		erased = 0;
 	ItemPointer locked;
 
-	mvs_lock_tag(&lock, MVS_LOCK_KEY, RelationGetRelid(store->heap),
-				 hash_bytes((const unsigned char *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)));
+	mvs_lock_tag_key(&lock, RelationGetRelid(store->heap), key);
 	do
 	{
 		locked = NULL;
@@ -234,7 +232,7 @@ mvstore_erase_bytea(PG_FUNCTION_ARGS)
 	return erase(fcinfo, MVS_BYTES, false);
 }
 
-/* mvstore_erase_prefix(store, prefix text): likewise all keys that begin with a prefix. */
+/* mvstore_erase_prefix(store, prefix text): remove all keys that begin with a prefix. */
 Datum
 mvstore_erase_prefix(PG_FUNCTION_ARGS)
 {

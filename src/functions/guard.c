@@ -82,9 +82,8 @@ mvstore_regclass_in(PG_FUNCTION_ARGS)
 
 /*
  * A row is to be inserted by pg_restore, or by hand: false if what is there is to
- * stay. Of policies the newer word holds; of floors the greater. Pins and requests
- * of one name, resp. number, are the database's own of before, or have been changed
- * since.
+ * stay. Of policies the newer word holds; of floors the greater. Pins of one name and
+ * requests of one number are the database's own of before, or have been changed since.
  */
 static bool
 join_row(Relation catalog, TupleTableSlot *row)

@@ -488,7 +488,7 @@ mvstore_scan(PG_FUNCTION_ARGS)
 	return scan_range(fcinfo, MVS_TEXT);
 }
 
-/* mvstore_scan_bytea(...): the same for bytes */
+/* mvstore_scan_bytea(store, from_key, to_key, as_of, max_rows, reverse) */
 Datum
 mvstore_scan_bytea(PG_FUNCTION_ARGS)
 {
@@ -552,7 +552,7 @@ mvstore_count(PG_FUNCTION_ARGS)
 	return count_keys(fcinfo, MVS_TEXT);
 }
 
-/* mvstore_count_bytea(...): the same for bytes */
+/* mvstore_count_bytea(store, from_key, to_key, as_of) */
 Datum
 mvstore_count_bytea(PG_FUNCTION_ARGS)
 {
@@ -652,7 +652,7 @@ mvstore_diff(PG_FUNCTION_ARGS)
 	return diff(fcinfo, MVS_TEXT);
 }
 
-/* mvstore_diff_bytea(...): the same for bytes */
+/* mvstore_diff_bytea(store, from_version, to_version, prefix) */
 Datum
 mvstore_diff_bytea(PG_FUNCTION_ARGS)
 {

@@ -99,10 +99,15 @@ static int64 greatest_version(Relation heap, const MvsStoreInfo *info);
 static void
 run_command(const char *command)
 {
-	int			result = SPI_execute(command, false, 0);
+	int			result;
 
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	result = SPI_execute(command, false, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute returned %s", SPI_result_code_string(result));
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
 }
 
 /* The name that CREATE INDEX has chosen for the only index of a new table. */
@@ -290,8 +295,6 @@ mvstore_create(PG_FUNCTION_ARGS)
 	table_name = quote_qualified_identifier(get_namespace_name(schema), name->relname);
 	(void) mvs_catalog_schema(false);
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
 	run_command(psprintf("CREATE TABLE %s (key pg_catalog.bytea NOT NULL, "
 						 "version pg_catalog.int8 NOT NULL, "
 						 "value pg_catalog.bytea, "
@@ -303,8 +306,6 @@ mvstore_create(PG_FUNCTION_ARGS)
 	run_command(psprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s",
 						 table_name, quote_identifier(only_index(table))));
 	add_trigger(table_name);
-	if (SPI_finish() != SPI_OK_FINISH)
-		elog(ERROR, "SPI_finish failed");
 
 	insert_policy(table, 1, fcinfo);
 	PG_RETURN_OID(table);
@@ -508,14 +509,10 @@ mvstore_attach(PG_FUNCTION_ARGS)
 	name = quoted_name(heap);
 	identify = wants_identity(heap);
 	relation_close(heap, NoLock);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
 	add_trigger(name);
 	if (identify)
 		run_command(psprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s", name,
 							 quote_identifier(get_rel_name(info.index))));
-	if (SPI_finish() != SPI_OK_FINISH)
-		elog(ERROR, "SPI_finish failed");
 
 	/* It may have been a store before, from which requests are left. */
 	insert_policy(oid, mvs_version_tick(database), fcinfo);
@@ -543,11 +540,7 @@ mvstore_detach(PG_FUNCTION_ARGS)
 	name = quoted_name(store.heap);
 	mvs_store_close(&store);
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
 	run_command(psprintf("DROP TRIGGER IF EXISTS mvstore_truncate ON %s", name));
-	if (SPI_finish() != SPI_OK_FINISH)
-		elog(ERROR, "SPI_finish failed");
 	forget_store(oid);
 	CacheInvalidateRelcacheByRelid(oid);
 	PG_RETURN_VOID();
@@ -566,11 +559,7 @@ mvstore_clear(PG_FUNCTION_ARGS)
 	mvs_store_refuse_unguarded(&store);
 	name = quoted_name(store.heap);
 	mvs_store_close(&store);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
 	run_command(psprintf("TRUNCATE ONLY %s", name));
-	if (SPI_finish() != SPI_OK_FINISH)
-		elog(ERROR, "SPI_finish failed");
 	PG_RETURN_VOID();
 }
 

@@ -21,7 +21,6 @@
 
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -119,8 +118,7 @@ static void
 choose_key(MvsWrite *write, bytea *key)
 {
 	write->key = key;
-	mvs_lock_tag(&write->lock, MVS_LOCK_KEY, RelationGetRelid(write->store.heap),
-				 hash_bytes((const unsigned char *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)));
+	mvs_lock_tag_key(&write->lock, RelationGetRelid(write->store.heap), key);
 }
 
 /* Open the store in argument 0 for writing the key in argument 1. */

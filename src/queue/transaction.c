@@ -539,7 +539,7 @@ mvs_request_recheck(void)
 	current_level()->recheck = true;
 }
 
-/* Note an erasure. */
+/* Record an erasure. */
 static void
 add_erasure(Level *level, const ErasureKey *key, uint64 number)
 {

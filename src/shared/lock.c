@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 
 #include "base/compat.h"
@@ -26,6 +27,13 @@ void
 mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash)
 {
 	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, store, hash, class);
+}
+
+void
+mvs_lock_tag_key(LOCKTAG *tag, Oid store, const bytea *key)
+{
+	mvs_lock_tag(tag, MVS_LOCK_KEY, store,
+				 hash_bytes((const unsigned char *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)));
 }
 
 /* Take one lock; false where that would mean to wait. */

@@ -30,6 +30,9 @@ typedef enum MvsLockClass
 
 extern void mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash);
 
+/* Set *tag to the lock that one write at a time takes of a key. */
+extern void mvs_lock_tag_key(LOCKTAG *tag, Oid store, const bytea *key);
+
 /* Who takes the drop locks of a store, and of the database (store InvalidOid). */
 typedef enum MvsLocker
 {

@@ -52,34 +52,41 @@ typedef struct MvsCalendarRow
 	char	   *keys;
 } MvsCalendarRow;
 
-/* Adds a note for a key, which is copied; alone, if later ends are not noted. */
+/* Add a note of an end of a key, which is copied; "alone" if no later ends are noted. */
 extern void mvs_notes_add(MvsNotes *notes, const char *key, int length, int64 end, bool alone);
 
-/* Writes rows of the notes, in the current transaction; the lowest end of them, or MVS_NEWEST. */
+/*
+ * Write the notes as rows, in the current transaction, and return the lowest end of them;
+ * MVS_NEWEST where there are none.
+ */
 extern int64 mvs_calendar_write(Oid store, MvsNotes *notes);
 
 /*
- * The rows of a store with ends from one to another, in order, at most "limit": a
- * list of MvsCalendarRow in the current memory context. In next is told the end of
- * the first row behind them, MVS_NEWEST if there is none.
+ * Return the rows of a store with ends in [from, to], in order, at most "limit": a list of
+ * MvsCalendarRow in the current memory context. Set *next to the end of the first row
+ * behind them, MVS_NEWEST if there is none.
  */
 extern List *mvs_calendar_read(Oid store, int64 from, int64 to, int limit, int64 *next);
 
-/* The next key in a row from a position on, and whether it is alone; false at the end. */
+/*
+ * Set *key, *length and *alone to the key in a row at *position, and *position to the
+ * next one; false at the end.
+ */
 extern bool mvs_calendar_key(const MvsCalendarRow *row, int *position, const char **key,
 							 int *length, bool *alone);
 
-/* Removes a row, or leaves of it only the keys from a position on. */
+/* Remove a row, or leave of it only the keys from "position" on. */
 extern void mvs_calendar_cut(Oid store, MvsCalendarRow *row, int position);
 
 /*
- * Removes all notes of a store's keys that were erased, whatever they are for: the
- * entry that one was made for may have gone already. Reads all of the store's.
+ * Remove all notes of the keys of a store for which "is_erased" is true, whatever they
+ * are for: the entry that one was made for may have gone already. Read all rows of the
+ * store for that.
  */
 typedef bool (*MvsKeyTest) (Oid store, const char *key, int length, void *argument);
 extern void mvs_calendar_erase(Oid store, MvsKeyTest is_erased, void *argument);
 
-/* All stores that have rows, as a list of OIDs. */
+/* Return all stores that have rows, as a list of OIDs. */
 extern List *mvs_calendar_stores(void);
 
 #endif							/* MVSTORE_CALENDAR_H */

@@ -56,27 +56,30 @@ typedef struct MvsCursor
 extern void mvs_cursor_open(MvsCursor *cursor, MvsStore *store, Snapshot snapshot);
 extern void mvs_cursor_close(MvsCursor *cursor);
 
-/* The newest entry of a key at or below a version. */
+/* Put a cursor at the newest entry of a key at or below "version"; false: there is none. */
 extern bool mvs_cursor_find(MvsCursor *cursor, const bytea *key, int64 version, MvsEntry *entry);
 
-/* All entries from a key on (NULL: the first), in the order of the index. */
+/* Put a cursor before all entries from a key on (NULL: the first), in the order of the index. */
 extern void mvs_cursor_walk(MvsCursor *cursor, const bytea *from);
 
-/* The next entry of what find or walk began. */
+/* Go on to the next entry of what find or walk began; false at the end. */
 extern bool mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry);
 
-/* The oldest entry of a key at or above a version; then, from one to the next newer. */
+/*
+ * Put a cursor at the oldest entry of a key at or above "version"; then, go from one to
+ * the next newer. False where there is none.
+ */
 extern bool mvs_cursor_find_oldest(MvsCursor *cursor, const bytea *key, int64 version,
 								   MvsEntry *entry);
 extern bool mvs_cursor_next_newer(MvsCursor *cursor, MvsEntry *entry);
 
-/* The key of the entry under the cursor, in the slot's memory. */
+/* Return the key of the entry under a cursor, in the slot's memory. */
 extern bytea *mvs_cursor_key(MvsCursor *cursor);
 
-/* Bytes that the entry under the cursor takes on disk, TOAST included. */
+/* Return the bytes that the entry under a cursor takes on disk, TOAST included. */
 extern int64 mvs_cursor_bytes(MvsCursor *cursor, const MvsEntry *entry);
 
-/* A detoasted copy of the value of an entry. */
+/* Return a detoasted copy of the value of an entry. */
 extern bytea *mvs_entry_value(const MvsEntry *entry);
 
 /*
@@ -101,7 +104,7 @@ typedef struct MvsScan
 extern void mvs_scan_open(MvsScan *scan, MvsStore *store, Snapshot snapshot,
 						  const bytea *from, const bytea *to, int64 as_of, bool reverse);
 
-/* The next key that has an entry; tombstones and expired ones too. */
+/* Go to the next key that has an entry, a tombstone or an expired one, too; false at the end. */
 extern bool mvs_scan_next(MvsScan *scan, MvsEntry *entry);
 extern void mvs_scan_close(MvsScan *scan);
 
@@ -116,7 +119,7 @@ typedef struct MvsHead
 } MvsHead;
 
 /*
- * Looks at the head of a key, or at its entry at a version. Deletions by the
+ * Set *head to the head of a key, or to its entry at "version". Deletions by the
  * transaction that "ignore" names, in shared memory, count as not made.
  */
 extern void mvs_entry_look(MvsStore *store, const bytea *key,
@@ -125,8 +128,8 @@ extern void mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
 							  pg_atomic_uint64 *ignore, MvsHead *head);
 
 /*
- * Deletes one entry, without waiting; false where somebody has it locked. With
- * "locked" we have.
+ * Delete the entry at "tid", without waiting; false where somebody has it locked. With
+ * "locked", this transaction has.
  */
 extern bool mvs_entry_delete(MvsStore *store, ItemPointer tid, bool locked);
 
@@ -140,21 +143,22 @@ typedef struct MvsKeyRows
 	TransactionId wait_for;		/* who must end before they are known, or invalid */
 } MvsKeyRows;
 
+/* Set *rows to them; what it had allocated before is used again. */
 extern void mvs_entry_look_all(MvsStore *store, const bytea *key, MvsKeyRows *rows);
 
-/* Deletes one entry, without waiting; false where somebody has it locked, or has changed it. */
+/* Delete the entry at "tid", without waiting; false where it is locked, or was changed. */
 extern bool mvs_entry_erase(MvsStore *store, ItemPointer tid);
 
 /*
- * Locks an entry against others. False where it has gone, or been changed; and without
- * waiting for who has it locked, in that case, too.
+ * Lock the entry at "tid" against others. False where it has gone, or been changed; and
+ * unless "wait" is set, where somebody has it locked.
  */
 extern bool mvs_entry_lock(MvsStore *store, ItemPointer tid, bool wait);
 
-/* Whether a snapshot sees an entry. */
+/* Return whether a snapshot sees the entry at "tid". */
 extern bool mvs_entry_is_seen(MvsStore *store, ItemPointer tid, Snapshot snapshot);
 
-/* The version as of which an entry has expired; MVS_NEWEST: never. */
+/* Return the version as of which an entry has expired; MVS_NEWEST: never. */
 extern int64 mvs_entry_expires(const MvsEntry *entry);
 
 #endif							/* MVSTORE_ENTRY_H */

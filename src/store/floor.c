@@ -14,11 +14,10 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/cache.h"
 #include "base/catalog.h"
 #include "store/floor.h"
 
@@ -50,26 +49,8 @@ typedef struct FloorPlace
 
 static HTAB *places = NULL;
 
-static void forget_places(Datum argument, Oid relation);
 static ItemPointerData floor_place(Oid store);
 static void keep_place(Oid store, ItemPointer tid);
-
-/* Relcache callback: forget that of a table, which may be gone, or all. */
-static void
-forget_places(Datum argument, Oid relation)
-{
-	HASH_SEQ_STATUS status;
-	FloorPlace *place;
-
-	if (OidIsValid(relation))
-	{
-		(void) hash_search(places, &relation, HASH_REMOVE, NULL);
-		return;
-	}
-	hash_seq_init(&status, places);
-	while ((place = hash_seq_search(&status)) != NULL)
-		(void) hash_search(places, &place->store, HASH_REMOVE, NULL);
-}
 
 static ItemPointerData
 floor_place(Oid store)
@@ -89,15 +70,7 @@ keep_place(Oid store, ItemPointer tid)
 	FloorPlace *place;
 
 	if (places == NULL)
-	{
-		HASHCTL		control = {
-			.keysize = sizeof(Oid),
-			.entrysize = sizeof(FloorPlace)
-		};
-
-		places = hash_create("mvstore floors", 32, &control, HASH_ELEM | HASH_BLOBS);
-		CacheRegisterRelcacheCallback(forget_places, (Datum) 0);
-	}
+		places = mvs_cache_create("mvstore floors", sizeof(FloorPlace));
 	place = hash_search(places, &store, HASH_ENTER, NULL);
 	place->tid = *tid;
 }

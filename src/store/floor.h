@@ -24,13 +24,16 @@
 
 #define ERRCODE_HISTORY_GONE MAKE_SQLSTATE('7', '2', '0', '0', '0')
 
-/* The floor of a store as a snapshot sees it, NULL being a fresh one; 0: nothing has ever gone. */
+/*
+ * Return the floor of a store as "snapshot" sees it, NULL being a fresh one; 0: nothing
+ * has ever gone.
+ */
 extern int64 mvs_floor_read(Oid store, Snapshot snapshot);
 
-/* The store with the greatest floor, in a fresh snapshot. */
+/* Return the greatest of all floors, in a fresh snapshot, and set *store to its store. */
 extern int64 mvs_floor_greatest(Oid *store);
 
-/* Raises it, in the current transaction. */
+/* Raise the floor of a store to "floor", if it is lower, in the current transaction. */
 extern void mvs_floor_raise(Oid store, int64 floor);
 
 #endif							/* MVSTORE_FLOOR_H */

@@ -3,7 +3,7 @@
  * policy_row.h
  *	  The columns of mvstore_policy, which has a row for each store.
  *
- * store.c reads the rows and notes storage in them; functions/stores.c writes them.
+ * store.c reads the rows and records storage in them; functions/stores.c writes them.
  *
  * Copyright (c) 2026, mvstore contributors
  *

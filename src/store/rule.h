@@ -53,28 +53,28 @@ typedef struct MvsVerdict
 	int			together;		/* what goes before this one goes all at once, or not at all */
 } MvsVerdict;
 
-/* The end of an entry: when the entry after it came, or its key was gone. */
+/* Return the end of an entry: when the entry after it came, or its key was gone. */
 extern int64 mvs_rule_end(const MvsHistory *history, int entry);
 
-/* The first entry that a request alone makes droppable, count if none. */
+/* Return the first entry that a request alone makes droppable; count if none. */
 extern int	mvs_rule_request(const MvsHistory *history, const MvsRule *rule);
 
-/* What a policy makes droppable at a time ("now" in versions). */
+/* Return what a policy makes droppable at a time, "now" in versions. */
 extern MvsDroppable mvs_rule_policy(const MvsHistory *history, const MvsPolicy *policy,
 									int64 now);
 
-/* The first entry that a compaction makes droppable; 0 says that nothing stays. */
+/* Return the first entry that a compaction makes droppable; 0 says that nothing stays. */
 extern int	mvs_rule_compact(const MvsHistory *history, int64 before);
 
 /*
- * Entries, from the newest on, whose ends are not yet as long ago as the policy
- * wants at a time: each is to be looked at when its end is. The end of a head that
- * stays for good is MVS_NEWEST.
+ * Return how many entries, from the newest on, have ends that at "now" are not yet as
+ * long ago as the policy wants: each is to be looked at when its end is. The end of a
+ * head that stays for good is MVS_NEWEST.
  */
 extern int	mvs_rule_pending(const MvsHistory *history, const MvsPolicy *policy, int64 now);
 
 /*
- * What the horizon lets go of that. A purge is whole or not at all: where the head
+ * Return what "horizon" lets go of what is droppable. A purge is whole or not at all: where the head
  * has to stay, there is none yet, and what does not go by itself stays with it.
  */
 extern MvsVerdict mvs_rule_judge(const MvsHistory *history, MvsDroppable droppable,

@@ -42,26 +42,27 @@ typedef struct MvsStatement
 } MvsStatement;
 
 /*
- * Begins a statement on a store, CMD_INSERT or CMD_DELETE. Raises what the triggers
+ * Begin a statement on a store, CMD_INSERT or CMD_DELETE. Raise what the triggers
  * raise, and 55000 where deletions could not be published.
  */
 extern void mvs_statement_begin(MvsStatement *statement, MvsStore *store, CmdType command);
 
 /*
- * Inserts an entry; a NULL value is a tombstone, expires_at of DT_NOEND never.
- * When it expires, which a trigger may have changed. Raises what INSERT raises,
- * 39P01 where a trigger interferes.
+ * Insert an entry: a NULL "value" is a tombstone, DT_NOEND never expires. Return when it
+ * expires, which a trigger may have changed. Raise what INSERT raises, and 39P01 where a
+ * trigger interferes.
  */
 extern TimestampTz mvs_statement_insert(MvsStatement *statement, bytea *key, int64 version,
 										bytea *value, TimestampTz expires_at);
 
 /*
- * Deletes an entry, without waiting; false where somebody has it locked, or has
- * changed it. Raises what DELETE raises, 39P01 where a trigger keeps the entry. An
- * INSERT may do so, too: what it replaces is deleted before.
+ * Delete the entry at "tid", without waiting; false where somebody has it locked, or has
+ * changed it. Raise what DELETE raises, and 39P01 where a trigger keeps the entry. A
+ * statement that inserts may do so, too: what it replaces is deleted before.
  */
 extern bool mvs_statement_delete(MvsStatement *statement, ItemPointer tid);
 
+/* End it: AFTER triggers fire. Raise what they raise. */
 extern void mvs_statement_end(MvsStatement *statement);
 
 #endif							/* MVSTORE_STATEMENT_H */

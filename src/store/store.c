@@ -31,7 +31,6 @@
 #include "optimizer/plancat.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -39,6 +38,7 @@
 #include "utils/syscache.h"
 
 #include "base/arguments.h"
+#include "base/cache.h"
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "store/policy_row.h"
@@ -58,7 +58,6 @@ static const struct
 
 static HTAB *store_cache = NULL;
 
-static void invalidate(Datum argument, Oid relation);
 static bool look_up(Relation heap, MvsStoreInfo *info);
 static bool load_info(MvsStoreInfo *info, Relation heap);
 static void load_shape(MvsStoreInfo *info, Relation heap);
@@ -79,23 +78,6 @@ static Relation open_table(Oid relation, LOCKMODE mode, AclMode rights, bool own
  * Opening stores
  * ------------------------------------------------------------------------ */
 
-/* Relcache callback: forget what we know of a store, or of all. */
-static void
-invalidate(Datum argument, Oid relation)
-{
-	HASH_SEQ_STATUS status;
-	MvsStoreInfo *info;
-
-	if (OidIsValid(relation))
-	{
-		(void) hash_search(store_cache, &relation, HASH_REMOVE, NULL);
-		return;
-	}
-	hash_seq_init(&status, store_cache);
-	while ((info = hash_seq_search(&status)) != NULL)
-		(void) hash_search(store_cache, &info->oid, HASH_REMOVE, NULL);
-}
-
 /* What is known of an open table as a store; false if it is none. */
 static bool
 look_up(Relation heap, MvsStoreInfo *info)
@@ -104,15 +86,7 @@ look_up(Relation heap, MvsStoreInfo *info)
 	MvsStoreInfo *known;
 
 	if (store_cache == NULL)
-	{
-		HASHCTL		control = {
-			.keysize = sizeof(Oid),
-			.entrysize = sizeof(MvsStoreInfo)
-		};
-
-		store_cache = hash_create("mvstore stores", 32, &control, HASH_ELEM | HASH_BLOBS);
-		CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
-	}
+		store_cache = mvs_cache_create("mvstore stores", sizeof(MvsStoreInfo));
 
 	/* A copy, as an invalidation removes the entry. */
 	known = hash_search(store_cache, &oid, HASH_FIND, NULL);
@@ -351,7 +325,7 @@ refuse_shape(Relation heap, const MvsStoreInfo *info)
 				 errhint("Create such an index, or rebuild it with REINDEX, and make it the table's REPLICA IDENTITY.")));
 }
 
-/* Likewise one whose rows would not survive a crash. */
+/* Refuse a table whose rows would not survive a crash. */
 static void
 refuse_persistence(Relation heap)
 {
@@ -610,7 +584,7 @@ mvs_store_is_exchanged(Oid store)
 }
 
 void
-mvs_store_note_storage(MvsStore *store)
+mvs_store_record_storage(MvsStore *store)
 {
 	Oid			oid = RelationGetRelid(store->heap);
 	Relation	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);

@@ -57,70 +57,69 @@ typedef struct MvsStore
 } MvsStore;
 
 /*
- * Opens a store, with a lock on its table that is held to the end of the
- * transaction. Raises 42501 unless the current user has all of "rights",
- * 42809 if it is no store, 55000 if it lacks its index, 0A000 under row-level
- * security.
+ * Open a store, with a lock of "mode" on its table that is held to the end of the
+ * transaction. Raise 42501 unless the current user has all of "rights", 42809 if it is
+ * no store, 55000 if it lacks its index, 0A000 under row-level security.
  */
 extern void mvs_store_open(MvsStore *store, Oid relation, LOCKMODE mode, AclMode rights);
 
-/* The same for the owner of the table only; 42501 for others. */
+/* Open a store for the owner of its table alone: raise 42501 for others. */
 extern void mvs_store_open_own(MvsStore *store, Oid relation, LOCKMODE mode);
 
-/* Opens a table of the current user's, which may be a store or not. */
+/* Open a table of the current user's, and set *is_store to whether it is a store. */
 extern Relation mvs_store_open_table(Oid relation, LOCKMODE mode, bool *is_store);
 
 /*
- * The same for the worker: no rights are asked, the lock is taken without
- * waiting. In locked is told whether the lock could not be had; false with
- * locked false means that there is no such store.
+ * Open a store for the worker: ask for no rights, and take the lock without waiting.
+ * Where that fails, set *locked to whether the lock could not be had; otherwise there is
+ * no such store.
  */
 extern bool mvs_store_try_open(MvsStore *store, Oid relation, bool *locked);
 
-/* Whether the current user may read all that is in a table; false where it is gone. */
+/* Return whether the current user may read all that is in a table; false where it is gone. */
 extern bool mvs_store_is_readable(Oid relation);
 
 /*
- * What the planner may know of a store: the number of its entries as PostgreSQL
- * estimates that of a table's rows. False where a read by the current user would
- * be refused, or the table is locked against it. Nothing is waited for, no lock
- * stays.
+ * Set *info and *entries to what the planner may know of a store: its number of entries
+ * as PostgreSQL estimates that of a table's rows. False where a read by the current user
+ * would be refused, or the table is locked against it. Wait for nothing, and leave no
+ * lock.
  */
 extern bool mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries);
 
-/* Raises 55000 for a store that a foreign key refers to: nothing can go from it. */
+/* Raise 55000 for a store that a foreign key refers to: nothing can go from it. */
 extern void mvs_store_refuse_referenced(MvsStore *store);
 
 /*
- * Raises 55000 for a store that TRUNCATE could empty without our being told: what
+ * Raise 55000 for a store that TRUNCATE could empty without our being told: what
  * is known of its past would not be true. Reads go on.
  */
 extern void mvs_store_refuse_unguarded(MvsStore *store);
 
-/* Raises 55000 where that may have happened, as the store has other storage than last noted. */
+/* Raise 55000 where that may have happened, as the store has other storage than last noted. */
 extern void mvs_store_refuse_untold(MvsStore *store);
 
-/* Closes it, keeping the lock. */
+/* Close a store, keeping the lock. */
 extern void mvs_store_close(MvsStore *store);
 
-/* The file node of a table; InvalidOid if there is none. */
+/* Return the file node of a table; InvalidOid if there is none. */
 extern Oid	mvs_store_storage(Oid table);
 
 /*
- * Whether a store has got another file node since its last full pass began: something
+ * Return whether a store has got another file node since its last full pass began: something
  * may have exchanged its contents for a copy that it had made before.
  */
 extern bool mvs_store_is_exchanged(Oid store);
 
-/* Notes for that, holding the drop lock, that a full pass begins. */
-extern void mvs_store_note_storage(MvsStore *store);
+/* Record for that, holding the drop lock, that a full pass begins. */
+extern void mvs_store_record_storage(MvsStore *store);
 
-/* All stores, as a list of OIDs. */
+/* Return all stores, as a list of OIDs. */
 extern List *mvs_store_list(void);
 
 /*
- * Whether a table, locked, has what a store needs: columns and index, and is a
- * permanent one; 0A000, 42809 or 55000 saying what it lacks.
+ * Set *info to the columns and the index of a table, which is locked. Raise 0A000, 42809 or
+ * 55000 saying what it lacks to be a store: those, or being permanent.
  */
 extern void mvs_store_check_shape(Relation heap, MvsStoreInfo *info);
 

@@ -115,7 +115,7 @@ pass_slice(MvsSweep *sweep, MvsDrop *drop)
 	if (!sweep->begun)
 	{
 		if (drop->exchanged)
-			mvs_store_note_storage(&drop->store);
+			mvs_store_record_storage(&drop->store);
 		drop->exchanged = false;
 		(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, sweep->store);
 		sweep->from = sweep->next = MVS_NEWEST;
