@@ -95,7 +95,7 @@ mutant late_writes_pass 'specs/late_writers_are_told.spec t/012_concurrent.pl' \
 
 # REPEATABLE READ writes over what its snapshot does not see.
 mutant repeatable_read_overwrites 'specs/late_writers_are_told.spec' \
-	src/functions/write.c 's~if \(!head\.own &&\n~if (false && !head.own &&\n~'
+	src/functions/write.c 's~if \(!head->own &&\n~if (false && !head->own &&\n~'
 
 # Two writers may look at a key at the same time.
 mutant no_key_lock 't/024_stable_never_changes.pl' \
@@ -104,7 +104,7 @@ mutant no_key_lock 't/024_stable_never_changes.pl' \
 
 # A conditional write is judged while another writer of the key may still commit.
 mutant condition_judged_early 'specs/conditions_are_judged_by_the_newest.spec' \
-	src/functions/write.c 's~\n\thold_key\(write, MVS_NEWEST, &head\);\n(?=\tif \(IsolationIsSerializable\(\))~\n\tif (expected != MVS_ANY && !IsolationUsesXactSnapshot())\n\t{\n\t\tMvsEntry\tearly;\n\t\tbool\t\tfound = look_with_snapshot(write, &early);\n\n\t\tif (!is_wanted(write, &early, found, value, expected))\n\t\t\treturn 0;\n\t\texpected = MVS_ANY;\n\t}\n\thold_key(write, MVS_NEWEST, &head);\n~'
+	src/functions/write.c 's~\n\thold_key\(write, MVS_NEWEST, &head\);\n(?=\tif \(!judge_head)~\n\tif (expected != MVS_ANY && !IsolationUsesXactSnapshot())\n\t{\n\t\tMvsEntry\tearly;\n\t\tbool\t\tfound = look_with_snapshot(write, &early);\n\n\t\tif (!is_wanted(write, &early, found, value, expected))\n\t\t\treturn 0;\n\t\texpected = MVS_ANY;\n\t}\n\thold_key(write, MVS_NEWEST, &head);\n~'
 
 # Under SERIALIZABLE a condition that fails is no read.
 mutant no_predicate_locks 'specs/conditions_are_reads.spec' \

@@ -92,7 +92,9 @@ static bool is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea 
 					  int64 expected);
 static bool look_with_snapshot(MvsWrite *write, MvsEntry *entry);
 static bool is_same_unread(MvsWrite *write, const MvsHead *head);
+static bool judge_head(MvsWrite *write, MvsHead *head, bytea *value, int64 expected);
 static int64 place_version(MvsWrite *write, const MvsHead *head);
+static TimestampTz expiry(MvsWrite *write, int64 version, int64 ttl);
 static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected);
 static void refuse_seen(MvsWrite *write, int64 version);
 static void write_past(MvsWrite *write, bytea *value, int64 version);
@@ -237,6 +239,36 @@ is_same_unread(MvsWrite *write, const MvsHead *head)
 	return head->passed == 0 || !look_with_snapshot(write, &seen);
 }
 
+/*
+ * Whether a write above a head is to be made. A transaction with one snapshot goes by
+ * what that sees; 40001 where the head is another.
+ */
+static bool
+judge_head(MvsWrite *write, MvsHead *head, bytea *value, int64 expected)
+{
+	MvsEntry	seen;
+	bool		found;
+
+	if (!IsolationUsesXactSnapshot())
+		return is_wanted(write, &head->entry, head->found, value, expected);
+	if (IsolationIsSerializable() && value != NULL && expected == MVS_ANY)
+	{
+		/* Nothing was read, so there are to be no locks on what was. */
+		if (!head->own && !is_same_unread(write, head))
+			mvs_command_refuse_concurrent();
+		return true;
+	}
+
+	found = look_with_snapshot(write, &seen);
+	if (!is_wanted(write, &seen, found, value, expected))
+		return false;
+	if (!head->own &&
+		(head->found != found ||
+		 (found && !ItemPointerEquals(&head->entry.tid, &seen.tid))))
+		mvs_command_refuse_concurrent();
+	return true;
+}
+
 /* The version for a write above a head; 40001 where the transaction came too late. */
 static int64
 place_version(MvsWrite *write, const MvsHead *head)
@@ -281,6 +313,22 @@ place_version(MvsWrite *write, const MvsHead *head)
 	return mvs_version_mine();
 }
 
+/* When an entry expires that is written with a version and a time to live; -1: never. */
+static TimestampTz
+expiry(MvsWrite *write, int64 version, int64 ttl)
+{
+	int64		now;
+
+	if (ttl < 0)
+		return DT_NOEND;
+	now = Max(mvs_version_now(write->database), version);
+	if (ttl > MVS_NEWEST - now || !IS_VALID_TIMESTAMP(mvs_version_to_time(now + ttl)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ttl is out of range")));
+	return mvs_version_to_time(now + ttl);
+}
+
 /* Count a write. */
 static void
 count_write(MvsWrite *write, bytea *value)
@@ -311,47 +359,17 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 {
 	MvsHead		head;
 	int64		version;
-	TimestampTz expires_at = DT_NOEND;
+	TimestampTz expires_at;
 
 	hold_key(write, MVS_NEWEST, &head);
-	if (IsolationIsSerializable() && value != NULL && expected == MVS_ANY)
-	{
-		/* Nothing was read, so there are to be no locks on what was. */
-		if (!head.own && !is_same_unread(write, &head))
-			mvs_command_refuse_concurrent();
-	}
-	else if (IsolationUsesXactSnapshot())
-	{
-		MvsEntry	seen;
-		bool		found = look_with_snapshot(write, &seen);
-
-		if (!is_wanted(write, &seen, found, value, expected))
-		{
-			LockRelease(&write->lock, ExclusiveLock, false);
-			return 0;
-		}
-		if (!head.own &&
-			(head.found != found ||
-			 (found && !ItemPointerEquals(&head.entry.tid, &seen.tid))))
-			mvs_command_refuse_concurrent();
-	}
-	else if (!is_wanted(write, &head.entry, head.found, value, expected))
+	if (!judge_head(write, &head, value, expected))
 	{
 		LockRelease(&write->lock, ExclusiveLock, false);
 		return 0;
 	}
 
 	version = place_version(write, &head);
-	if (ttl >= 0)
-	{
-		int64		now = Max(mvs_version_now(write->database), version);
-
-		if (ttl > MVS_NEWEST - now || !IS_VALID_TIMESTAMP(mvs_version_to_time(now + ttl)))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("ttl is out of range")));
-		expires_at = mvs_version_to_time(now + ttl);
-	}
+	expires_at = expiry(write, version, ttl);
 	if (head.own && !mvs_statement_delete(&write->statement, &head.entry.tid))
 		elog(ERROR, "could not replace an entry of the current transaction");
 	expires_at = mvs_statement_insert(&write->statement, write->key, version, value, expires_at);
