@@ -28,139 +28,139 @@ mutant() {
 # ---- The mutants ----------------------------------------------------------
 
 # The stable version is the newest one handed out, whoever is still writing.
-mutant stable_is_newest 'specs/unsettled_versions_are_not_read.spec t/023_stable_version.pl t/024_stable_never_changes.pl' \
+mutant stable_is_newest 'specs/stable_versions_alone_are_read.spec t/stable_goes_by_the_snapshot.pl t/stable_never_changes.pl' \
 	src/version/version.c 's~for \(int i = 0; i < database->(writer|ring)_count; i\+\+\)\n\t\{\n\t\tMvsWriter  \*writer = ~for (int i = 0; i < 0; i++)\n\t{\n\t\tMvsWriter  *writer = ~g'
 
 # It is judged by who writes now, not by who writes in the snapshot.
-mutant stable_by_running_writers 'specs/stable_between_snapshot_and_call.spec t/023_stable_version.pl' \
+mutant stable_by_running_writers 'specs/stable_between_snapshot_and_call.spec t/stable_goes_by_the_snapshot.pl' \
 	src/version/version.c 's~i < database->ring_count~i < 0 * database->ring_count~'
 
 # What is no longer in the ring is taken for ended.
-mutant ring_forgets 't/023_stable_version.pl' \
+mutant ring_forgets 't/stable_goes_by_the_snapshot.pl' \
 	src/version/version.c 's~return !snapshot->takenDuringRecovery &&\n\t\t!FullTransactionIdFollowsOrEquals\(database->ring_lost, xmax\)~return !snapshot->takenDuringRecovery~'
 
 # What was told for a snapshot before is not remembered.
-mutant told_is_forgotten 't/023_stable_version.pl' \
+mutant told_is_forgotten 't/stable_goes_by_the_snapshot.pl' \
 	src/version/version.c 's~return other->stable;~return stable;~'
 
 # Who sees a floor does not see a stable version above it.
-mutant floor_without_row 't/023_stable_version.pl' \
+mutant floor_without_row 't/stable_goes_by_the_snapshot.pl' \
 	src/worker/drop.c 's~\t\t\tmvs_stable_write\(drop->stable\);\n~~'
 
 # What the standby is told is the newest version, whoever is still writing.
-mutant row_ignores_writers 't/025_standby_reads_settled.pl' \
+mutant row_ignores_writers 't/standby_reads_what_is_settled.pl' \
 	src/version/stable.c 's~mvs_stable_here\(database, GetActiveSnapshot\(\), MVS_NEWEST\)~mvs_version_now(database)~'
 
 # A put in the same microsecond gets a version that was said to be stable.
-mutant answer_is_not_last 't/024_stable_never_changes.pl' \
+mutant answer_is_not_last 't/stable_never_changes.pl' \
 	src/version/version.c 's~\tdatabase->last = Max\(database->last, stable\);\n~~'
 
 # The version is handed out in one critical section, and published in another.
-mutant published_late 't/024_stable_never_changes.pl' \
+mutant published_late 't/stable_never_changes.pl' \
 	src/version/version.c 's~\t\t\tdatabase->last = version;\n\K(?=\t\t\twriters)~\t\t\tLWLockRelease(database->version_lock);\n\t\t\tpg_usleep(200);\n\t\t\tLWLockAcquire(database->version_lock, LW_EXCLUSIVE);\n~'
 
 # A writer is withdrawn before its transaction has ended for others.
-mutant withdrawn_early 't/023_stable_version.pl' \
+mutant withdrawn_early 't/stable_goes_by_the_snapshot.pl' \
 	src/queue/transaction.c 's~case XACT_EVENT_PRE_COMMIT:\n~case XACT_EVENT_PRE_COMMIT:\n\t\t\tif (levels == NULL || levels->explicit_count == 0)\n\t\t\t\tmvs_version_end(true);\n~' \
 	src/queue/transaction.c 's~case XACT_EVENT_COMMIT:\n~case XACT_EVENT_COMMIT:\n\t\t\tif (mvs_database_find(MyDatabaseId))\n\t\t\t\tConditionVariableBroadcast(&mvs_database_find(MyDatabaseId)->settled);\n~'
 
 # The durable mark is raised in memory alone.
-mutant mark_in_memory 't/032_clock.pl' \
+mutant mark_in_memory 't/faults_of_the_clock_break_no_order.pl' \
 	src/version/version.c 's~\(void\) GenericXLogFinish\(state\)~GenericXLogAbort(state)~'
 
 # The durable mark is written, but perhaps not yet on disk when it is used.
-mutant mark_not_flushed 't/032_clock.pl' \
+mutant mark_not_flushed 't/faults_of_the_clock_break_no_order.pl' \
 	src/version/version.c 's~\tXLogFlush\(end\);\n~\t(void) end;\n~'
 
 # The stable version follows the clock beyond the durable mark.
-mutant stable_beyond_mark 't/032_clock.pl' \
+mutant stable_beyond_mark 't/faults_of_the_clock_break_no_order.pl' \
 	src/version/version.c 's~\t\tif \(beyond <= database->mark \|\| raised\)~\t\tif (beyond <= database->mark || raised || beyond > 0)~' \
 	src/version/version.c 's~\tstable = Min\(stable, database->mark\);\n~~'
 
 # Only writers move the durable mark.
-mutant readers_wait_for_a_writer 't/081_the_past_is_readable_when_nobody_writes.pl' \
+mutant readers_wait_for_a_writer 't/stable_follows_the_clock_when_nobody_writes.pl' \
 	src/version/version.c 's~\t\tif \(beyond <= database->mark \|\| raised\)~\t\tif (beyond <= database->mark || raised || beyond > 0)~'
 
 # After a start versions begin with the clock, not above the mark.
-mutant starts_with_the_clock 't/032_clock.pl' \
+mutant starts_with_the_clock 't/faults_of_the_clock_break_no_order.pl' \
 	src/version/version.c 's~database->last = Max\(database->last, mark\);~database->last = Max(database->last, 0);~'
 
 # A first write takes its version without a look at the head.
-mutant first_write_below_head 't/024_stable_never_changes.pl' \
+mutant first_write_below_head 't/stable_never_changes.pl' \
 	src/version/version.c 's~Max\(database->last, above\) \+ 1~database->last + 1 + 0 * above~'
 
 # A later write goes below a newer head.
-mutant late_writes_pass 'specs/late_writers_are_told.spec t/012_concurrent.pl' \
+mutant late_writes_pass 'specs/writers_too_late_are_told.spec t/writers_side_by_side_lose_nothing.pl' \
 	src/functions/write.c 's~if \(!head->own && above >= mvs_version_mine\(\)\)~if (!head->own && above < 0)~'
 
 # REPEATABLE READ writes over what its snapshot does not see.
-mutant repeatable_read_overwrites 'specs/late_writers_are_told.spec' \
+mutant repeatable_read_overwrites 'specs/writers_too_late_are_told.spec' \
 	src/functions/write.c 's~if \(!head->own &&\n~if (false && !head->own &&\n~'
 
 # Two writers may look at a key at the same time.
-mutant no_key_lock 't/024_stable_never_changes.pl' \
+mutant no_key_lock 't/stable_never_changes.pl' \
 	src/functions/write.c 's~\t\t\(void\) LockAcquire\(&write->lock, ExclusiveLock, false, false\);\n~~' \
 	src/functions/write.c 's~LockRelease\(&write->lock, ExclusiveLock, false\);~(void) write->lock;~g'
 
 # A conditional write is judged while another writer of the key may still commit.
-mutant condition_judged_early 'specs/conditions_are_judged_by_the_newest.spec' \
+mutant condition_judged_early 'specs/writers_conditions_are_judged_by_the_newest.spec' \
 	src/functions/write.c 's~\n\thold_key\(write, MVS_NEWEST, &head\);\n(?=\tif \(!judge_head)~\n\tif (expected != MVS_ANY && !IsolationUsesXactSnapshot())\n\t{\n\t\tMvsEntry\tearly;\n\t\tbool\t\tfound = look_with_snapshot(write, &early);\n\n\t\tif (!is_wanted(write, &early, found, value, expected))\n\t\t\treturn 0;\n\t\texpected = MVS_ANY;\n\t}\n\thold_key(write, MVS_NEWEST, &head);\n~'
 
 # Under SERIALIZABLE a condition that fails is no read.
-mutant no_predicate_locks 'specs/conditions_are_reads.spec' \
+mutant no_predicate_locks 'specs/writers_conditions_are_reads.spec' \
 	src/functions/write.c 's~mvs_cursor_open\(&cursor, &write->store, GetTransactionSnapshot\(\)\);~SnapshotData plain = *GetTransactionSnapshot();\n\n\tplain.snapshot_type = SNAPSHOT_SELF;\n\tmvs_cursor_open(&cursor, &write->store, &plain);~'
 
 # After a crash nobody looks for what the policies want.
-mutant no_sweep_after_crash 't/040_kills.pl' \
+mutant no_sweep_after_crash 't/crash_under_load_loses_nothing.pl' \
 	src/worker/worker.c 's~\t\tmvs_sweep_all\(0\);\n~~'
 
 # A database takes a place in shared memory when somebody looks.
 # shellcheck disable=SC2016 # Perl's
-mutant places_for_lookers 't/085_places_are_for_use.pl' \
+mutant places_for_lookers 't/databases_without_a_store_take_no_place.pl' \
 	src/base/catalog.c 's~(bool\nmvs_catalog_in_use\(void\)\n.*?\tbool\t\tused = )false~$1true~s'
 
 # Of two commands on a template, the first to end lets the worker in.
-mutant hold_off_is_a_flag 't/086_commands_side_by_side.pl' \
+mutant hold_off_is_a_flag 't/databases_are_copied_side_by_side.pl' \
 	src/worker/ddl.c 's~database->hold_offs\+\+~database->hold_offs = 1~'
 
 # A worker that may not leave wants to, again and again.
-mutant who_must_stay_spins 't/116_who_must_stay_sleeps.pl' \
+mutant who_must_stay_spins 't/worker_that_must_stay_sleeps.pl' \
 	src/worker/worker.c 's~if \(dispensable\)\n~if (!keeps)\n~'
 
 # The memory that a queue has had stays with it.
-mutant room_is_not_given_back 't/087_room_for_many_databases.pl' \
+mutant room_is_not_given_back 't/databases_share_the_room_for_queues.pl' \
 	src/queue/queue.c 's~\t\(void\) mvs_pool_secure\(&database->bytes, bytes_taken\(database\), true\);\n~~'
 
 # After a crash nobody reads the journal.
 # shellcheck disable=SC2016 # Perl's
-mutant journal_unread_after_crash 't/040_kills.pl' \
+mutant journal_unread_after_crash 't/crash_under_load_loses_nothing.pl' \
 	src/worker/worker.c 's~(if \(!database->swept\)\n\t\{\n.*\n\t\tdatabase->journal_wanted = )true~$1false~'
 
 # Requests leave the journal in a transaction before the one that does the work.
 # shellcheck disable=SC2016 # Perl's
-mutant journal_emptied_first 't/040_kills.pl' \
+mutant journal_emptied_first 't/crash_under_load_loses_nothing.pl' \
 	src/worker/batch.h 's~\tbool\t\tin_batch~\tbool\t\tpredeleted;\n\tbool\t\tin_batch~' \
 	src/worker/batch.c 's~if \(item->request->journal == 0\)\n\t\treturn;\n(?=\trow =)~if (item->request->journal == 0 || item->predeleted)\n\t\treturn;\n~' \
 	src/worker/batch.c 's~(MvsDropState state) = (mvs_drop_begin\([^;]*;)\n(\tint\t\t\tend;\n)~$1;\n$3\n\tStartTransactionCommand();\n\tPushActiveSnapshot(GetTransactionSnapshot());\n\tfor (int i = 0; i < count; i++)\n\t{\n\t\tif (group[i]->predeleted)\n\t\t\tcontinue;\n\t\tfind_journal_row(group[i]);\n\t\tif (group[i]->outcome == MVS_OUTCOME_DONE && group[i]->found)\n\t\t{\n\t\t\tmvs_journal_delete(&group[i]->journal_tid);\n\t\t\tCommandCounterIncrement();\n\t\t\tgroup[i]->predeleted = true;\n\t\t}\n\t}\n\tPopActiveSnapshot();\n\tCommitTransactionCommand();\n\tstate = $2\n~'
 
 # Drops do not heed the horizon.
-mutant beyond_the_horizon 't/040_kills.pl' \
+mutant beyond_the_horizon 't/crash_under_load_loses_nothing.pl' \
 	src/worker/drop.c 's~drop->stable = mvs_stable_here\(database, GetActiveSnapshot\(\), MVS_NEWEST\);~drop->stable = mvs_version_now(database);~'
 
 # A drop does not raise the floor.
-mutant floor_not_raised 't/040_kills.pl' \
+mutant floor_not_raised 't/crash_under_load_loses_nothing.pl' \
 	src/worker/drop.c 's~\t\t\tmvs_floor_raise\(drop->oid, drop->floor\);\n~~'
 
 # A subtransaction that rolls back leaves its requests.
-mutant rolled_back_requests 't/040_kills.pl' \
+mutant rolled_back_requests 't/crash_under_load_loses_nothing.pl' \
 	src/queue/transaction.c 's~if \(event == SUBXACT_EVENT_COMMIT_SUB\)\n\t\{~if (true)\n\t{~'
 
 # An erasure makes void what is asked after it, too.
-mutant erasure_voids_all 't/094_many_erasures.pl' \
+mutant erasure_voids_all 't/erase_of_many_keys_voids_what_was_asked.pl' \
 	src/queue/transaction.c 's~return request->sequence > last_erasure\(level, request\);~return last_erasure(level, request) == 0;~'
 
 # A purge takes what it can, though the head has to stay.
-mutant purge_in_parts 't/060_rules.pl specs/purges_are_whole.spec' \
+mutant purge_in_parts 't/model_of_rules_agrees.pl specs/drops_purge_whole_keys.spec' \
 	src/store/rule.c 's~bool\t\tpurged = droppable.purge && mvs_rule_end\(history, 0\) <= horizon;~bool\t\tpurged = droppable.purge;~' \
 	src/worker/drop.c 's~left == together && !lock_entries~false \&\& !lock_entries~'
 

@@ -7,7 +7,7 @@ use strict;
 use warnings;
 
 use FindBin;
-use lib $FindBin::RealBin;
+use lib "$FindBin::RealBin/lib";
 use MvstoreTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
