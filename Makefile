@@ -35,6 +35,7 @@ OBJS = \
 	src/queue/journal.o \
 	src/queue/queue.o \
 	src/queue/transaction.o \
+	src/shared/backlog.o \
 	src/shared/counters.o \
 	src/shared/database.o \
 	src/shared/fault.o \
@@ -60,7 +61,9 @@ OBJS = \
 	src/worker/left.o \
 	src/worker/maintain.o \
 	src/worker/pace.o \
+	src/worker/pending.o \
 	src/worker/process.o \
+	src/worker/replay.o \
 	src/worker/sweep.o \
 	src/worker/vacuum.o \
 	src/worker/walk.o \

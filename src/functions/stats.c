@@ -134,7 +134,7 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 		values[column++] = Int64GetDatum(stats.merged);
 		values[column++] = Int64GetDatum(stats.overflowed);
 		values[column++] = Int64GetDatum(stats.processed);
-		values[column++] = Int64GetDatum(slot->held_count);
+		values[column++] = Int64GetDatum(slot->backlogs[MVS_BACKLOG_REQUESTS].held);
 		values[column++] = Int64GetDatum(slot->failed_count);
 		LWLockRelease(slot->queue_lock);
 
@@ -212,30 +212,29 @@ mvstore_stat_troubles(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MvsDatabase *database = mvs_session_join_if_used();
-	MvsTrouble	troubles[MVS_MAX_TROUBLES];
-	int			count;
+	MvsBacklog	backlog;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (database == NULL)
 		return (Datum) 0;
 	LWLockAcquire(database->queue_lock, LW_SHARED);
-	count = database->trouble_count;
-	memcpy(troubles, database->troubles, sizeof(troubles));
+	mvs_backlog_combine(database->backlogs, &backlog);
 	LWLockRelease(database->queue_lock);
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < backlog.trouble_count; i++)
 	{
+		const MvsTrouble *trouble = &backlog.troubles[i];
 		Datum		values[5];
 		bool		nulls[5] = {false};
 
-		values[0] = CStringGetTextDatum(troubles[i].locked ? "lock" : "error");
-		nulls[1] = !OidIsValid(troubles[i].store);	/* of the database */
-		values[1] = ObjectIdGetDatum(troubles[i].store);
-		values[2] = TimestampTzGetDatum(troubles[i].since);
-		values[3] = Int64GetDatum(troubles[i].requests);
-		nulls[4] = troubles[i].locked ||
-			!(may_see_errors(MyDatabaseId) || mvs_store_is_readable(troubles[i].store));
-		values[4] = CStringGetTextDatum(troubles[i].message);
+		values[0] = CStringGetTextDatum(trouble->locked ? "lock" : "error");
+		nulls[1] = !OidIsValid(trouble->store); /* of the database */
+		values[1] = ObjectIdGetDatum(trouble->store);
+		values[2] = TimestampTzGetDatum(trouble->since);
+		values[3] = Int64GetDatum(trouble->requests);
+		nulls[4] = trouble->locked ||
+			!(may_see_errors(MyDatabaseId) || mvs_store_is_readable(trouble->store));
+		values[4] = CStringGetTextDatum(trouble->message);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -31,29 +31,28 @@ typedef struct Rest
 	bool		failed;			/* but what has failed */
 	bool		paused;
 	bool		taken;			/* the worker has seen all of it */
-	int64		held;			/* by the horizon, among all that the worker keeps */
-	int64		pinned;			/* of these, by pins */
-	int64		retry;			/* by locks and errors */
-	int			trouble_count;
-	MvsTrouble	troubles[MVS_MAX_TROUBLES];
+	MvsBacklog	backlog;		/* among all that the worker keeps */
 } Rest;
 
 static uint32 wait_event_flush = 0;
 
-static bool is_done(MvsDatabase *database, uint64 target);
+static bool is_done(MvsDatabase *database, uint64 target, uint64 unfinished);
 static bool is_locked_by_caller(Oid store);
 static bool cannot_go(MvsDatabase *database, const Rest *rest);
 static void look_at_rest(MvsDatabase *database, uint64 target, Rest *rest);
 
-/* Whether all requests up to a sequence number are done. With queue_lock held. */
+/*
+ * Whether all requests up to a sequence number are done, where the worker keeps none below
+ * "unfinished". With queue_lock held.
+ */
 static bool
-is_done(MvsDatabase *database, uint64 target)
+is_done(MvsDatabase *database, uint64 target, uint64 unfinished)
 {
 	/* Until its first worker has looked, nobody knows what an earlier life left. */
 	if (!database->swept)
 		return false;
 	if (database->taken < target || database->put_back <= target ||
-		database->unfinished <= target || database->journal_wanted)
+		unfinished <= target || database->journal_wanted)
 		return false;
 	if (database->all_marked && database->all_stores.sequence <= target)
 		return false;
@@ -85,17 +84,18 @@ is_locked_by_caller(Oid store)
 static bool
 cannot_go(MvsDatabase *database, const Rest *rest)
 {
-	int64		left = rest->held + rest->retry;
+	const MvsBacklog *backlog = &rest->backlog;
+	int64		left = backlog->held + backlog->retrying;
 
 	if (!rest->taken || left == 0)
 		return false;			/* the worker is at it */
-	left -= rest->pinned;
+	left -= backlog->pinned;
 	if (mvs_version_mine() != 0 &&
 		mvs_version_oldest_writer(database).version == mvs_version_mine())
-		left -= rest->held - rest->pinned;
-	for (int i = 0; i < rest->trouble_count; i++)
-		if (rest->troubles[i].locked && is_locked_by_caller(rest->troubles[i].store))
-			left -= rest->troubles[i].requests;
+		left -= backlog->held - backlog->pinned;
+	for (int i = 0; i < backlog->trouble_count; i++)
+		if (backlog->troubles[i].locked && is_locked_by_caller(backlog->troubles[i].store))
+			left -= backlog->troubles[i].requests;
 	return left <= 0;
 }
 
@@ -104,17 +104,15 @@ static void
 look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
 {
 	LWLockAcquire(database->queue_lock, LW_SHARED);
-	rest->done = is_done(database, target);
+	mvs_backlog_combine(database->backlogs, &rest->backlog);
+	if (database->pins_changed)
+		rest->backlog.pinned = 0;
+	rest->done = is_done(database, target, rest->backlog.unfinished);
 	rest->failed = database->failed_count > 0;
 	rest->paused = database->paused;
 	rest->taken = database->taken >= target && database->put_back > target &&
 		!database->journal_wanted && !database->recheck &&
 		database->mark_count == 0 && !database->all_marked;
-	rest->held = database->held_count + database->held_sweeps;
-	rest->pinned = database->pins_changed ? 0 : database->pinned_count;
-	rest->retry = database->retry_count;
-	rest->trouble_count = database->trouble_count;
-	memcpy(rest->troubles, database->troubles, sizeof(rest->troubles));
 	LWLockRelease(database->queue_lock);
 }
 

@@ -149,7 +149,6 @@ mvs_database_take(Oid oid, bool *fresh)
 		database->pins_changed = true;
 		database->paused = false;
 		database->pause_changed = true;
-		database->trouble_count = 0;
 		database->mark_count = 0;
 		database->all_marked = false;
 		database->worker_state = MVS_WORKER_NONE;
@@ -157,9 +156,8 @@ mvs_database_take(Oid oid, bool *fresh)
 		database->worker_proc = -1;
 		pg_atomic_write_u64(&database->worker_xid, 0);
 		database->swept = false;
-		database->unfinished = PG_UINT64_MAX;
-		database->held_count = database->held_sweeps = database->pinned_count = 0;
-		database->retry_count = database->failed_count = 0;
+		mvs_backlog_clear(database->backlogs);
+		database->failed_count = 0;
 		database->throttled_since = 0;
 		database->hold_offs = 0;
 		database->sessions = 0;

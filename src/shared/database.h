@@ -31,6 +31,7 @@
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 
+#include "shared/backlog.h"
 #include "shared/pool.h"
 
 /* Marks a database may hold apart before it marks all its stores. */
@@ -40,11 +41,6 @@
 #define MVS_RING_SEGMENT 64
 #define MVS_RING_SEGMENTS 8
 #define MVS_WRITER_RING (MVS_RING_SEGMENT * MVS_RING_SEGMENTS)
-
-#define MVS_ERROR_LENGTH 256
-
-/* Stores of a database that are shown to be in the worker's way. */
-#define MVS_MAX_TROUBLES 16
 
 /* A transaction's version, from its first write until it has ended for others. */
 typedef struct MvsWriter
@@ -61,16 +57,6 @@ typedef struct MvsMark
 	uint64		sequence;		/* of the first request that it stands for */
 	uint64		times;			/* that it was made, ever */
 } MvsMark;
-
-/* A store that the worker cannot get at. */
-typedef struct MvsTrouble
-{
-	Oid			store;
-	bool		locked;			/* else an error */
-	TimestampTz since;
-	int64		requests;		/* and sweeps that wait for it */
-	char		message[MVS_ERROR_LENGTH];
-} MvsTrouble;
 
 typedef enum MvsWorkerState
 {
@@ -172,15 +158,9 @@ typedef struct MvsDatabase
 	pg_atomic_uint64 worker_xid;	/* a FullTransactionId under way, whose deletes writers need
 									 * not wait for; 0: none. Of no lock. */
 	bool		swept;			/* since this shared memory was made */
-	uint64		unfinished;		/* lowest sequence taken and not done, or PG_UINT64_MAX */
-	int64		held_count;		/* of these, waiting for the horizon */
-	int64		pinned_count;	/* of these, because of a pin */
-	int64		held_sweeps;	/* likewise */
-	int64		retry_count;	/* waiting for a lock, or for another try */
 	int64		failed_count;	/* set aside in the journal */
 	TimestampTz throttled_since;	/* by mvstore.drop_rate_limit; 0: not */
-	int			trouble_count;
-	MvsTrouble	troubles[MVS_MAX_TROUBLES];
+	MvsBacklog	backlogs[MVS_BACKLOG_PARTS];	/* see backlog.h */
 	int			hold_offs;		/* commands on the database that want no worker there now */
 	ConditionVariable progress; /* broadcast when the fields above move */
 	MvsDropStats stats;

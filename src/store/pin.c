@@ -329,7 +329,7 @@ mvs_pin_load(MvsDatabase *database, MemoryContext context)
 		/* First the flag, then the look. */
 		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 		database->pins_changed = false;
-		database->pinned_count = 0;
+		mvs_backlog_unpin(database->backlogs);
 		LWLockRelease(database->queue_lock);
 
 		PushActiveSnapshot(GetTransactionSnapshot());

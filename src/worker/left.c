@@ -16,21 +16,39 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "store/pin.h"
 #include "worker/left.h"
 
+/* Those of one store that wait for the same. */
+typedef struct Left
+{
+	Oid			store;
+	bool		locked;			/* they wait for a lock; else for the horizon */
+	int64		count;
+	int64		wait_for;		/* where that must be for the first of them */
+	uint64		sequence;		/* the lowest */
+} Left;
+
+static List *all = NIL;			/* of Left */
 static bool recheck = false;	/* rows of some may be gone */
+static bool pass_is_under_way = false;	/* over the journal */
+static int64 pass_met;			/* it has met all rows up to this one */
 static TimestampTz pass_began;
 static TimestampTz due_at = 0;	/* no pass before, but for what is new */
 static int	passes = 0;			/* in a row that left something */
+
+static bool may_go(const Left *left, const MvsLook *look);
 
 void
 mvs_left_add(const MvsRequest *request, bool locked, int64 wait_for)
 {
 	MemoryContext old;
-	MvsLeft    *left = NULL;
+	Left	   *left = NULL;
 	ListCell   *cell;
 
-	foreach(cell, mvs_worker.left)
+	if (pass_is_under_way && request->journal > pass_met)
+		return;					/* it will come to this one */
+	foreach(cell, all)
 	{
 		left = lfirst(cell);
 		if (left->store == request->store && left->locked == locked)
@@ -40,12 +58,12 @@ mvs_left_add(const MvsRequest *request, bool locked, int64 wait_for)
 	if (left == NULL)
 	{
 		old = MemoryContextSwitchTo(mvs_worker.context);
-		left = palloc0(sizeof(MvsLeft));
+		left = palloc0(sizeof(Left));
 		left->store = request->store;
 		left->locked = locked;
 		left->wait_for = wait_for;
 		left->sequence = request->sequence;
-		mvs_worker.left = lappend(mvs_worker.left, left);
+		all = lappend(all, left);
 		MemoryContextSwitchTo(old);
 	}
 	left->count++;
@@ -56,32 +74,54 @@ mvs_left_add(const MvsRequest *request, bool locked, int64 wait_for)
 void
 mvs_left_recheck(void)
 {
-	recheck = (mvs_worker.left != NIL);
+	recheck = (all != NIL);
 }
 
 void
-mvs_left_pass_begins(void)
+mvs_left_pass_begins(int64 met)
 {
-	list_free_deep(mvs_worker.left);
-	mvs_worker.left = NIL;
+	list_free_deep(all);
+	all = NIL;
 	recheck = false;
 	pass_began = GetCurrentTimestamp();
-}
-
-void
-mvs_left_pass_ended(void)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	passes = mvs_worker.left == NIL ? 0 : passes + 1;
-	due_at = passes == 0 ? 0 : Max(mvs_process_lock_delay(passes - 1), now + (now - pass_began));
+	pass_met = met;
+	pass_is_under_way = true;
 }
 
 bool
-mvs_left_may_go(const MvsLeft *left, const MvsLook *look)
+mvs_left_pass_is_under_way(void)
+{
+	return pass_is_under_way;
+}
+
+void
+mvs_left_pass_meets(int64 journal)
+{
+	pass_met = journal;
+}
+
+void
+mvs_left_pass_ends(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	pass_is_under_way = false;
+	passes = all == NIL ? 0 : passes + 1;
+	due_at = passes == 0 ? 0 : Max(mvs_process_lock_delay(passes - 1), now + (now - pass_began));
+}
+
+/* Whether some of these may be done now. */
+static bool
+may_go(const Left *left, const MvsLook *look)
 {
 	return recheck || left->locked ||
 		left->wait_for <= mvs_process_horizon(look, left->store);
+}
+
+bool
+mvs_left_is_any(void)
+{
+	return all != NIL;
 }
 
 TimestampTz
@@ -89,28 +129,43 @@ mvs_left_due(const MvsLook *look)
 {
 	ListCell   *cell;
 
-	/* A pass that is under way comes first. */
-	if (mvs_worker.journal_sequence != PG_UINT64_MAX)
-		return DT_NOEND;
-	foreach(cell, mvs_worker.left)
+	foreach(cell, all)
 	{
-		if (mvs_left_may_go(lfirst(cell), look))
+		if (may_go(lfirst(cell), look))
 			return due_at;
 	}
 	return DT_NOEND;
 }
 
 void
-mvs_left_take_up(void)
+mvs_left_report(MvsBacklog *backlog, const MvsLook *look)
 {
-	MvsLook		look;
+	ListCell   *cell;
 
-	if (mvs_worker.left == NIL)
-		return;
-	look = mvs_process_look();
-	if (mvs_left_due(&look) > GetCurrentTimestamp())
-		return;
-	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-	mvs_worker.database->journal_wanted = true;
-	LWLockRelease(mvs_worker.database->queue_lock);
+	foreach(cell, all)
+	{
+		Left	   *left = lfirst(cell);
+
+		if (left->locked)
+			mvs_backlog_add_trouble(backlog, left->store, true, NULL, left->count);
+		if (may_go(left, look))
+			backlog->retrying += left->count;
+		else
+			mvs_backlog_add_held(backlog, left->count,
+								 mvs_pin_known(left->store) < left->wait_for);
+		backlog->unfinished = Min(backlog->unfinished, left->sequence);
+	}
+	if (pass_is_under_way)
+	{
+		/* What it has yet to meet may be of any age. */
+		backlog->retrying++;
+		backlog->unfinished = 0;
+	}
+}
+
+void
+mvs_left_give_back(MvsDatabase *database)
+{
+	if (pass_is_under_way || all != NIL)
+		database->journal_wanted = true;
 }

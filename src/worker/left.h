@@ -21,33 +21,34 @@
 #include "queue/queue.h"
 #include "worker/process.h"
 
-/* Those of one store that wait for the same. */
-typedef struct MvsLeft
-{
-	Oid			store;
-	bool		locked;			/* they wait for a lock; else for the horizon */
-	int64		count;
-	int64		wait_for;		/* where that must be for the first of them */
-	uint64		sequence;		/* the lowest */
-} MvsLeft;
-
-/* Leaves one that waits for a lock, or else for the horizon to get somewhere. */
+/*
+ * Leave a request that waits for a lock, or else for the horizon to get somewhere. One
+ * that a pass under way has yet to meet is left to that.
+ */
 extern void mvs_left_add(const MvsRequest *request, bool locked, int64 wait_for);
 
-/* Rows may be gone: all are to be looked at again. */
-extern void mvs_left_recheck(void);
-
-/* A pass over the journal begins, which meets them all; it has come to its end. */
-extern void mvs_left_pass_begins(void);
-extern void mvs_left_pass_ended(void);
-
-/* Whether some of these may be done now. */
-extern bool mvs_left_may_go(const MvsLeft *left, const MvsLook *look);
+/* Whether there are any. */
+extern bool mvs_left_is_any(void);
 
 /* When the journal is to be read again for them; DT_NOEND: not before things look otherwise. */
 extern TimestampTz mvs_left_due(const MvsLook *look);
 
-/* Has that done if it is time. */
-extern void mvs_left_take_up(void);
+/* Rows may be gone: all are to be looked at again. */
+extern void mvs_left_recheck(void);
+
+/*
+ * A pass over the journal begins behind a row, and will come to all of them; it meets a
+ * row; it has come to its end.
+ */
+extern void mvs_left_pass_begins(int64 met);
+extern void mvs_left_pass_meets(int64 journal);
+extern void mvs_left_pass_ends(void);
+extern bool mvs_left_pass_is_under_way(void);
+
+/* Add to *backlog what is left, and what a pass has yet to meet. */
+extern void mvs_left_report(MvsBacklog *backlog, const MvsLook *look);
+
+/* The worker ends: have another read the journal for them. With queue_lock held. */
+extern void mvs_left_give_back(MvsDatabase *database);
 
 #endif							/* MVSTORE_LEFT_H */

@@ -34,7 +34,7 @@
 #define MAX_DELAY 60000
 #define MAX_LOCK_DELAY 2000
 
-MvsWorker	mvs_worker = {.journal_sequence = PG_UINT64_MAX};
+MvsWorker	mvs_worker;
 
 static volatile sig_atomic_t got_sigterm = false;
 static volatile sig_atomic_t waiting = false;	/* for a lock on the catalog */
@@ -219,7 +219,7 @@ mvs_process_lock_delay(int tries)
 }
 
 /* ------------------------------------------------------------------------
- * The horizon
+ * The horizon, and what waits for it
  * ------------------------------------------------------------------------ */
 
 MvsLook
@@ -237,4 +237,12 @@ int64
 mvs_process_horizon(const MvsLook *look, Oid store)
 {
 	return Min(look->horizon, mvs_pin_known(store));
+}
+
+void
+mvs_process_report(MvsBacklogPart part, const MvsBacklog *backlog)
+{
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_backlog_publish(mvs_worker.database->backlogs, part, backlog);
+	LWLockRelease(mvs_worker.database->queue_lock);
 }

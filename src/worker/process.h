@@ -16,9 +16,9 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-#include "nodes/pg_list.h"
 
 #include "base/catalog.h"
+#include "shared/backlog.h"
 #include "shared/database.h"
 
 /* This process, as the worker of a database. */
@@ -26,10 +26,6 @@ typedef struct MvsWorker
 {
 	MvsDatabase *database;		/* NULL until it is the worker */
 	MemoryContext context;		/* of what its parts keep */
-	List	   *pending;		/* of MvsPending: see batch.h */
-	List	   *left;			/* of MvsLeft: see left.h */
-	List	   *sweeps;			/* of MvsSweep: see sweep.h */
-	uint64		journal_sequence;	/* 0 during a pass over the journal, or PG_UINT64_MAX */
 } MvsWorker;
 
 extern MvsWorker mvs_worker;
@@ -80,5 +76,8 @@ extern MvsLook mvs_process_look(void);
 
 /* The horizon of a store, with the pins on it. */
 extern int64 mvs_process_horizon(const MvsLook *look, Oid store);
+
+/* Tell those who wait what a part of the worker keeps. */
+extern void mvs_process_report(MvsBacklogPart part, const MvsBacklog *backlog);
 
 #endif							/* MVSTORE_PROCESS_H */

@@ -27,11 +27,12 @@
 #include "queue/queue.h"
 #include "shared/fault.h"
 #include "store/calendar.h"
+#include "store/pin.h"
 #include "version/version.h"
 #include "worker/drop.h"
 #include "worker/sweep.h"
+#include "worker/walk.h"
 #include "worker/process.h"
-#include "worker/worker.h"
 
 /* A run stops after so many rows of the calendar, and keys looked at. */
 #define RUN_ROWS 64
@@ -76,18 +77,50 @@ typedef struct SeenKey
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
+/* The sweeps of one store, in the worker's memory. */
+typedef struct Sweep
+{
+	Oid			store;
+	TimestampTz due_at;			/* nothing is to be tried before */
+	int			tries;			/* that failed, or met a lock, in a row */
+	bool		locked;			/* the last met a lock */
+	char		error[MVS_ERROR_LENGTH];	/* else, why it failed */
+
+	/* Passes. */
+	bool		active;			/* one is to be made, under way, or done but for what waits */
+	uint64		sequence;		/* it is for requests from here on; PG_UINT64_MAX: none */
+	bool		again;			/* marked anew since it began: another pass, for these */
+	uint64		again_sequence;
+	bool		begun;			/* the first slice is done */
+	MvsWalk		walk;
+	int64		left;			/* what only the horizon kept of it ends here at the latest */
+	int64		wait_for;		/* that, when the pass is done: goes when the horizon is here */
+	int64		horizon;		/* of the last run */
+
+	/* Runs by the calendar. */
+	int64		from;			/* no row has lower ends */
+	int64		next;			/* perhaps the first has these; MVS_NEWEST: there are none */
+	int64		age;			/* how long ago ends must be, in microseconds */
+	TimestampTz looked_at;		/* when all had been done that was due */
+} Sweep;
+
+static List *all = NIL;			/* of Sweep */
+
 static bool sweep_key(MvsDrop *drop, const bytea *key, void *argument);
-static SweepState pass_slice(MvsSweep *sweep, MvsDrop *drop);
+static SweepState pass_slice(Sweep *sweep, MvsDrop *drop);
 static SweepState look_at_key(MvsDrop *drop, const RowKey *row_key, bool note);
 static SweepState look_at_row(MvsDrop *drop, MvsCalendarRow *row, seen_hash *seen);
-static SweepState run_slice(MvsSweep *sweep, MvsDrop *drop);
-static SweepState sweep_slice(MvsSweep *sweep, bool run);
-static MvsSweep *sweep_of(Oid store);
-static void begin_pass(MvsSweep *sweep);
+static SweepState run_slice(Sweep *sweep, MvsDrop *drop);
+static SweepState sweep_slice(Sweep *sweep, bool run);
+static Sweep *sweep_of(Oid store);
+static void begin_pass(Sweep *sweep);
 static void begin_sweep(Oid store, uint64 sequence);
-static void forget_sweep(MvsSweep *sweep);
-static void after_pass(MvsSweep *sweep);
-static void after_slice(MvsSweep *sweep, SweepState state, bool run);
+static bool is_held(const Sweep *sweep, const MvsLook *look);
+static TimestampTz due_of(const Sweep *sweep, const MvsLook *look);
+static void forget_sweep(Sweep *sweep);
+static void after_pass(Sweep *sweep);
+static void after_slice(Sweep *sweep, SweepState state, bool run);
+static uint64 lowest_sequence(const Sweep *sweep);
 
 /* ------------------------------------------------------------------------
  * Passes
@@ -108,7 +141,7 @@ sweep_key(MvsDrop *drop, const bytea *key, void *argument)
 
 /* Do one slice of a pass. */
 static SweepState
-pass_slice(MvsSweep *sweep, MvsDrop *drop)
+pass_slice(Sweep *sweep, MvsDrop *drop)
 {
 	MvsWalkState state;
 
@@ -193,7 +226,7 @@ look_at_row(MvsDrop *drop, MvsCalendarRow *row, seen_hash *seen)
 
 /* Look at keys whose time has come. */
 static SweepState
-run_slice(MvsSweep *sweep, MvsDrop *drop)
+run_slice(Sweep *sweep, MvsDrop *drop)
 {
 	SweepState	state = SWEEP_DONE;
 	int64		limit;
@@ -252,7 +285,7 @@ mvs_sweep_load(void)
 	MemoryContextSwitchTo(old);
 	foreach(cell, stores)
 	{
-		MvsSweep   *sweep = sweep_of(lfirst_oid(cell));
+		Sweep	   *sweep = sweep_of(lfirst_oid(cell));
 
 		sweep->from = sweep->next = 0;	/* the first run sees */
 	}
@@ -263,7 +296,7 @@ mvs_sweep_load(void)
 void
 mvs_sweep_expect(const MvsDrop *drop)
 {
-	MvsSweep   *sweep;
+	Sweep	   *sweep;
 
 	if (drop->exchanged)
 	{
@@ -285,24 +318,24 @@ mvs_sweep_expect(const MvsDrop *drop)
  * ------------------------------------------------------------------------ */
 
 /* The sweeps of a store, which has some from now on. */
-static MvsSweep *
+static Sweep *
 sweep_of(Oid store)
 {
 	MemoryContext old;
-	MvsSweep   *sweep;
+	Sweep	   *sweep;
 	ListCell   *cell;
 
-	foreach(cell, mvs_worker.sweeps)
+	foreach(cell, all)
 	{
 		sweep = lfirst(cell);
 		if (sweep->store == store)
 			return sweep;
 	}
 	old = MemoryContextSwitchTo(mvs_worker.context);
-	sweep = palloc0(sizeof(MvsSweep));
+	sweep = palloc0(sizeof(Sweep));
 	sweep->store = store;
 	sweep->from = sweep->next = MVS_NEWEST;
-	mvs_worker.sweeps = lappend(mvs_worker.sweeps, sweep);
+	all = lappend(all, sweep);
 	MemoryContextSwitchTo(old);
 	return sweep;
 }
@@ -330,7 +363,7 @@ mvs_sweep_take_marks(void)
 		begin_sweep(marks[i].store, marks[i].sequence);
 	if (all_marked)
 		mvs_sweep_all(all.sequence);
-	mvs_worker_report();
+	mvs_sweep_report();
 
 	MVS_FAULT("marks-kept");
 
@@ -368,7 +401,7 @@ mvs_sweep_all(uint64 sequence)
 
 /* Begin a pass. */
 static void
-begin_pass(MvsSweep *sweep)
+begin_pass(Sweep *sweep)
 {
 	sweep->begun = false;
 	mvs_walk_begin(&sweep->walk, NULL, mvs_worker.context);
@@ -379,7 +412,7 @@ begin_pass(MvsSweep *sweep)
 static void
 begin_sweep(Oid store, uint64 sequence)
 {
-	MvsSweep   *sweep = sweep_of(store);
+	Sweep	   *sweep = sweep_of(store);
 
 	if (sweep->active && sweep->wait_for == 0)
 	{
@@ -394,8 +427,9 @@ begin_sweep(Oid store, uint64 sequence)
 	begin_pass(sweep);
 }
 
-bool
-mvs_sweep_is_held(MvsSweep *sweep, const MvsLook *look)
+/* Whether it waits for the horizon. */
+static bool
+is_held(const Sweep *sweep, const MvsLook *look)
 {
 	int64		horizon = mvs_process_horizon(look, sweep->store);
 
@@ -404,8 +438,9 @@ mvs_sweep_is_held(MvsSweep *sweep, const MvsLook *look)
 	return sweep->next > horizon && sweep->next <= look->now - sweep->age;
 }
 
-TimestampTz
-mvs_sweep_due(MvsSweep *sweep, const MvsLook *look)
+/* When something of it is to be done, as things look; DT_NOEND: not before the horizon rises, or never. */
+static TimestampTz
+due_of(const Sweep *sweep, const MvsLook *look)
 {
 	TimestampTz due_at = sweep->due_at;
 	int64		horizon = mvs_process_horizon(look, sweep->store);
@@ -425,23 +460,61 @@ mvs_sweep_due(MvsSweep *sweep, const MvsLook *look)
 }
 
 bool
+mvs_sweep_is_any(void)
+{
+	return all != NIL;
+}
+
+TimestampTz
+mvs_sweep_due(void)
+{
+	TimestampTz due_at = DT_NOEND;
+	MvsLook		look;
+	ListCell   *cell;
+
+	if (all == NIL)
+		return DT_NOEND;
+	look = mvs_process_look();
+	foreach(cell, all)
+		due_at = Min(due_at, due_of(lfirst(cell), &look));
+	return due_at;
+}
+
+bool
+mvs_sweep_waits_for_horizon(void)
+{
+	MvsLook		look;
+	ListCell   *cell;
+
+	if (all == NIL)
+		return false;
+	look = mvs_process_look();
+	foreach(cell, all)
+	{
+		if (is_held(lfirst(cell), &look))
+			return true;
+	}
+	return false;
+}
+
+bool
 mvs_sweep_run(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	MvsLook		look;
 	MemoryContext old = CurrentMemoryContext;
-	MvsSweep   *volatile sweep = NULL;
+	Sweep	   *volatile sweep = NULL;
 	volatile SweepState state = SWEEP_LOCKED;
 	volatile bool run;
 	volatile bool failed = false;
 	ListCell   *cell;
 
-	if (mvs_worker.sweeps == NIL)
+	if (all == NIL)
 		return false;
 	look = mvs_process_look();
-	foreach(cell, mvs_worker.sweeps)
+	foreach(cell, all)
 	{
-		if (mvs_sweep_due(lfirst(cell), &look) <= now)
+		if (due_of(lfirst(cell), &look) <= now)
 		{
 			sweep = lfirst(cell);
 			break;
@@ -453,8 +526,8 @@ mvs_sweep_run(void)
 
 	/* Behind the others, so that each gets its turn. */
 	MemoryContextSwitchTo(mvs_worker.context);
-	mvs_worker.sweeps = list_delete_ptr(mvs_worker.sweeps, sweep);
-	mvs_worker.sweeps = lappend(mvs_worker.sweeps, sweep);
+	all = list_delete_ptr(all, sweep);
+	all = lappend(all, sweep);
 	MemoryContextSwitchTo(old);
 
 	pgstat_report_activity(STATE_RUNNING, run ? "looking at old entries" : "sweeping a store");
@@ -483,14 +556,14 @@ mvs_sweep_run(void)
 	}
 	else
 		after_slice(sweep, state, run);
-	mvs_worker_report();
+	mvs_sweep_report();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
 	return true;
 }
 
 /* Do one slice, in a transaction of its own. */
 static SweepState
-sweep_slice(MvsSweep *sweep, bool run)
+sweep_slice(Sweep *sweep, bool run)
 {
 	MvsDrop		drop;
 	MvsDropState state = mvs_drop_begin(&drop, mvs_worker.database, sweep->store);
@@ -520,16 +593,16 @@ sweep_slice(MvsSweep *sweep, bool run)
 
 /* Sweep a store no more. */
 static void
-forget_sweep(MvsSweep *sweep)
+forget_sweep(Sweep *sweep)
 {
-	mvs_worker.sweeps = list_delete_ptr(mvs_worker.sweeps, sweep);
+	all = list_delete_ptr(all, sweep);
 	mvs_walk_end(&sweep->walk);
 	pfree(sweep);
 }
 
 /* A pass has met all keys. */
 static void
-after_pass(MvsSweep *sweep)
+after_pass(Sweep *sweep)
 {
 	mvs_stats_prepare(sweep->store);
 	mvs_stats_swept(sweep->store, GetCurrentTimestamp());
@@ -550,7 +623,7 @@ after_pass(MvsSweep *sweep)
 
 /* What follows a slice. */
 static void
-after_slice(MvsSweep *sweep, SweepState state, bool run)
+after_slice(Sweep *sweep, SweepState state, bool run)
 {
 	switch (state)
 	{
@@ -577,4 +650,55 @@ after_slice(MvsSweep *sweep, SweepState state, bool run)
 	sweep->tries = 0;
 	if (!sweep->active && sweep->next == MVS_NEWEST)
 		forget_sweep(sweep);
+}
+
+/* ------------------------------------------------------------------------
+ * What others are to know
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_sweep_report(void)
+{
+	MvsLook		look = mvs_process_look();
+	MvsBacklog	backlog;
+	ListCell   *cell;
+
+	mvs_backlog_init(&backlog);
+	foreach(cell, all)
+	{
+		Sweep	   *sweep = lfirst(cell);
+		bool		waited_for = sweep->active && sweep->sequence != PG_UINT64_MAX;
+
+		if (sweep->tries > 0)
+			mvs_backlog_add_trouble(&backlog, sweep->store, sweep->locked, sweep->error,
+									waited_for);
+		if (sweep->active)
+			backlog.unfinished = Min(backlog.unfinished, lowest_sequence(sweep));
+		if (waited_for && is_held(sweep, &look))
+			mvs_backlog_add_held(&backlog, 1, mvs_pin_known(sweep->store) < sweep->wait_for);
+		else if (waited_for)
+			backlog.retrying++;
+	}
+	mvs_process_report(MVS_BACKLOG_SWEEPS, &backlog);
+}
+
+void
+mvs_sweep_give_back(MvsDatabase *database)
+{
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		Sweep	   *sweep = lfirst(cell);
+
+		if (sweep->active)
+			mvs_queue_mark(database, sweep->store, lowest_sequence(sweep));
+	}
+}
+
+/* The first request that its pass, or the one after it, is for. */
+static uint64
+lowest_sequence(const Sweep *sweep)
+{
+	return sweep->again ? Min(sweep->sequence, sweep->again_sequence) : sweep->sequence;
 }

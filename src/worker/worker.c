@@ -49,7 +49,9 @@
 #include "worker/left.h"
 #include "worker/maintain.h"
 #include "worker/pace.h"
+#include "worker/pending.h"
 #include "worker/process.h"
+#include "worker/replay.h"
 #include "worker/sweep.h"
 #include "worker/worker.h"
 
@@ -108,19 +110,20 @@ static bool extension_is_here(bool *matches);
 static void work(void);
 static void last_effort(void);
 static void try_step(Step step, bool (*action) (void));
+static void report_steps(void);
 static bool write_stable(void);
 static bool load_pause(void);
 static bool load_calendar(void);
 static bool load_pins(void);
+static void recheck(void);
+static void report_kept(void);
 static bool take_marks(void);
 static bool run_journal(void);
 static bool maintain(void);
 static bool drops_stand(void);
 static TimestampTz next_step(void);
 static void wait_for_update(void);
-static bool is_trouble(const MvsTrouble *trouble, Oid store, bool locked, const char *message);
-static void add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked,
-						const char *message, int64 requests);
+static bool keeps_something(void);
 static TimestampTz time_of_next_try(void);
 static void sleep_until_needed(void);
 
@@ -213,10 +216,9 @@ work(void)
 		try_step(STEP_PINS, load_pins);
 		try_step(STEP_MARKS, take_marks);
 		if (database->recheck)
-			mvs_batch_recheck();
+			recheck();
 		if (!drops_stand() && mvs_pace_throttled_until() == 0)
 		{
-			mvs_left_take_up();
 			try_step(STEP_JOURNAL, run_journal);
 			/* With a rate limit, the first may leave nothing to the second. */
 			if (sweeps_first)
@@ -281,7 +283,20 @@ try_step(Step step, bool (*action) (void))
 	steps[step].due_at = failed ? mvs_process_error_delay(tries) :
 		done ? 0 : mvs_process_lock_delay(0);
 	if (failed || tries > 0)
-		mvs_worker_report();
+		report_steps();
+}
+
+/* Tell which of them are in trouble. */
+static void
+report_steps(void)
+{
+	MvsBacklog	backlog;
+
+	mvs_backlog_init(&backlog);
+	for (int i = 0; i < lengthof(steps); i++)
+		if (steps[i].tries > 0)
+			mvs_backlog_add_trouble(&backlog, InvalidOid, false, steps[i].error, 0);
+	mvs_process_report(MVS_BACKLOG_STEPS, &backlog);
 }
 
 static bool
@@ -343,7 +358,7 @@ load_calendar(void)
 	if (calendar_known)
 		return true;
 	calendar_known = mvs_sweep_load();
-	mvs_worker_report();
+	mvs_sweep_report();
 	return calendar_known;
 }
 
@@ -355,9 +370,29 @@ load_pins(void)
 		return true;
 	pins_known = false;
 	pins_known = mvs_pin_load(mvs_worker.database, mvs_worker.context);
-	mvs_worker_report();
+	report_kept();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
 	return pins_known;
+}
+
+/* What is held may be pinned no more, and what is in hand be void. */
+static void
+recheck(void)
+{
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_worker.database->recheck = false;
+	mvs_backlog_unpin(mvs_worker.database->backlogs);
+	LWLockRelease(mvs_worker.database->queue_lock);
+	mvs_pending_recheck();
+	report_kept();
+}
+
+/* Tell which of what is kept waits for what. */
+static void
+report_kept(void)
+{
+	mvs_pending_report();
+	mvs_sweep_report();
 }
 
 static bool
@@ -371,7 +406,7 @@ take_marks(void)
 		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 		database->swept = true;
 		LWLockRelease(database->queue_lock);
-		mvs_worker_report();
+		mvs_sweep_report();
 	}
 	mvs_sweep_take_marks();
 	return true;
@@ -380,9 +415,9 @@ take_marks(void)
 static bool
 run_journal(void)
 {
-	if (!mvs_batch_journal_is_due())
+	if (mvs_replay_due() > GetCurrentTimestamp())
 		return true;
-	mvs_batch_run_journal();
+	mvs_replay_run();
 
 	/* That is wanted at first, and when stores have gone. */
 	review_use();
@@ -537,40 +572,16 @@ static void
 release_slot(int code, Datum argument)
 {
 	MvsDatabase *database = mvs_worker.database;
-	ListCell   *cell;
 
-	if (mvs_worker.database == NULL)
+	if (database == NULL)
 		return;
 	mvs_maintain_stop();
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	foreach(cell, mvs_worker.pending)
-	{
-		MvsPending *item = lfirst(cell);
-
-		if (item->wants_room ||
-			mvs_queue_put_back(database, item->request, item->keeps_room))
-			continue;
-		if (item->request->journal != 0)
-			database->journal_wanted = true;
-		else if (MvsRequestIsImplicit(item->request))
-			mvs_queue_mark(database, item->request->store, item->request->sequence);
-	}
-	foreach(cell, mvs_worker.sweeps)
-	{
-		MvsSweep   *sweep = lfirst(cell);
-
-		if (sweep->active)
-			mvs_queue_mark(database, sweep->store,
-						   Min(sweep->sequence, sweep->again ? sweep->again_sequence :
-							   PG_UINT64_MAX));
-	}
-	if (mvs_worker.journal_sequence != PG_UINT64_MAX || mvs_worker.left != NIL)
-		database->journal_wanted = true;
-	database->unfinished = PG_UINT64_MAX;
-	database->held_count = database->held_sweeps = database->pinned_count = 0;
+	mvs_pending_give_back(database);
+	mvs_left_give_back(database);
+	mvs_sweep_give_back(database);
+	mvs_backlog_clear(database->backlogs);
 	database->throttled_since = 0;
-	database->retry_count = 0;
-	database->trouble_count = 0;
 	database->worker_pid = 0;
 	database->worker_proc = -1;
 	database->worker_state = give_way_until != 0 ? MVS_WORKER_TURN : MVS_WORKER_WANTED;
@@ -583,136 +594,14 @@ release_slot(int code, Datum argument)
 }
 
 /* ------------------------------------------------------------------------
- * Around it
+ * Sleep
  * ------------------------------------------------------------------------ */
 
-void
-mvs_worker_report(void)
-{
-	MvsDatabase *database = mvs_worker.database;
-	uint64		unfinished = mvs_worker.journal_sequence;
-	MvsLook		look = mvs_process_look();
-	int64		held = 0;
-	int64		held_sweeps = 0;
-	int64		pinned = 0;
-	int64		retry = 0;
-	MvsTrouble	troubles[MVS_MAX_TROUBLES];
-	int			trouble_count = 0;
-	ListCell   *cell;
-
-	for (int i = 0; i < lengthof(steps); i++)
-		if (steps[i].tries > 0)
-			add_trouble(troubles, &trouble_count, InvalidOid, false, steps[i].error, 0);
-	foreach(cell, mvs_worker.pending)
-	{
-		MvsPending *item = lfirst(cell);
-
-		if (item->outcome == MVS_OUTCOME_HELD)
-		{
-			held++;
-			if (mvs_pin_known(item->request->store) < item->wait_for)
-				pinned++;
-		}
-		else
-			retry++;
-		if (item->outcome == MVS_OUTCOME_LOCKED || item->outcome == MVS_OUTCOME_ERROR)
-			add_trouble(troubles, &trouble_count, item->request->store,
-						item->outcome == MVS_OUTCOME_LOCKED, item->error, 1);
-		unfinished = Min(unfinished, item->request->sequence);
-	}
-	foreach(cell, mvs_worker.left)
-	{
-		MvsLeft    *left = lfirst(cell);
-
-		if (left->locked)
-			add_trouble(troubles, &trouble_count, left->store, true, NULL, left->count);
-		if (mvs_left_may_go(left, &look))
-			retry += left->count;
-		else
-		{
-			held += left->count;
-			if (mvs_pin_known(left->store) < left->wait_for)
-				pinned += left->count;
-		}
-		unfinished = Min(unfinished, left->sequence);
-	}
-	if (mvs_worker.journal_sequence != PG_UINT64_MAX)
-		retry++;				/* what the pass under way has yet to meet */
-	foreach(cell, mvs_worker.sweeps)
-	{
-		MvsSweep   *sweep = lfirst(cell);
-
-		if (!sweep->active && sweep->tries == 0)
-			continue;
-		if (sweep->tries > 0)
-			add_trouble(troubles, &trouble_count, sweep->store, sweep->locked, sweep->error,
-						sweep->active && sweep->sequence != PG_UINT64_MAX);
-		if (!sweep->active)
-			continue;
-		unfinished = Min(unfinished, sweep->sequence);
-		if (sweep->again)
-			unfinished = Min(unfinished, sweep->again_sequence);
-		if (sweep->sequence != PG_UINT64_MAX && mvs_sweep_is_held(sweep, &look))
-		{
-			held_sweeps++;
-			if (mvs_pin_known(sweep->store) < sweep->wait_for)
-				pinned++;
-		}
-		else if (sweep->sequence != PG_UINT64_MAX)
-			retry++;
-	}
-
-	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->unfinished = unfinished;
-	database->held_count = held;
-	database->held_sweeps = held_sweeps;
-	database->pinned_count = pinned;
-	database->retry_count = retry;
-	for (int i = 0; i < trouble_count; i++)
-	{
-		/* It began when it was first told of. */
-		for (int j = 0; j < database->trouble_count; j++)
-			if (is_trouble(&database->troubles[j], troubles[i].store, troubles[i].locked,
-						   troubles[i].message))
-				troubles[i].since = database->troubles[j].since;
-	}
-	memcpy(database->troubles, troubles, trouble_count * sizeof(MvsTrouble));
-	database->trouble_count = trouble_count;
-	LWLockRelease(database->queue_lock);
-}
-
-/* Whether a trouble is of the same kind, on the same store; without a store, the very same. */
+/* Whether anything is kept here. */
 static bool
-is_trouble(const MvsTrouble *trouble, Oid store, bool locked, const char *message)
+keeps_something(void)
 {
-	return trouble->store == store && trouble->locked == locked &&
-		(OidIsValid(store) || strcmp(trouble->message, message) == 0);
-}
-
-/*
- * Note a store, or without one a table of the catalog, that we cannot get at, and so
- * many more requests that wait for it.
- */
-static void
-add_trouble(MvsTrouble *troubles, int *count, Oid store, bool locked, const char *message,
-			int64 requests)
-{
-	MvsTrouble *trouble = NULL;
-
-	for (int i = 0; i < *count && !trouble; i++)
-		if (is_trouble(&troubles[i], store, locked, message))
-			trouble = &troubles[i];
-	if (!trouble && *count < MVS_MAX_TROUBLES)
-	{
-		trouble = &troubles[(*count)++];
-		trouble->store = store;
-		trouble->locked = locked;
-		trouble->since = GetCurrentTimestamp();
-		trouble->requests = 0;
-		strlcpy(trouble->message, locked ? "" : message, MVS_ERROR_LENGTH);
-	}
-	if (trouble)
-		trouble->requests += requests;
+	return mvs_pending_is_any() || mvs_left_is_any() || mvs_sweep_is_any();
 }
 
 /*
@@ -724,39 +613,22 @@ time_of_next_try(void)
 {
 	TimestampTz wake_at;
 	TimestampTz throttled;
-	MvsLook		look;
-	bool		held = false;
-	ListCell   *cell;
 
 	/* What a pin holds back goes when it expires; if that cannot be looked at now, then later. */
 	wake_at = Min(Max(mvs_pin_next_expiry(), steps[STEP_PINS].due_at), next_step());
-	if ((mvs_worker.pending == NIL && mvs_worker.left == NIL && mvs_worker.sweeps == NIL) ||
-		drops_stand())
+	if (!keeps_something() || drops_stand())
 		return wake_at;
 	throttled = mvs_pace_throttled_until();
 	if (throttled != 0)
 		return Min(wake_at, throttled);
 
 	/* First the wish, then the look: who ends in between is seen or sets the latch. */
-	look = mvs_process_look();
-	foreach(cell, mvs_worker.sweeps)
-		held |= mvs_sweep_is_held(lfirst(cell), &look);
-	if (held || mvs_worker.database->held_count > 0)
-	{
+	if (mvs_sweep_waits_for_horizon() ||
+		mvs_worker.database->backlogs[MVS_BACKLOG_REQUESTS].held > 0)
 		mvs_version_watch_writers(mvs_worker.database);
-		look = mvs_process_look();
-	}
-	foreach(cell, mvs_worker.pending)
-	{
-		MvsPending *item = lfirst(cell);
-
-		if (item->outcome != MVS_OUTCOME_HELD ||
-			item->wait_for <= mvs_process_horizon(&look, item->request->store))
-			wake_at = Min(wake_at, item->retry_at);
-	}
-	wake_at = Min(wake_at, mvs_left_due(&look));
-	foreach(cell, mvs_worker.sweeps)
-		wake_at = Min(wake_at, mvs_sweep_due(lfirst(cell), &look));
+	wake_at = Min(wake_at, mvs_pending_due());
+	wake_at = Min(wake_at, mvs_replay_due());
+	wake_at = Min(wake_at, mvs_sweep_due());
 	return wake_at;
 }
 
@@ -767,8 +639,7 @@ sleep_until_needed(void)
 	MvsDatabase *database = mvs_worker.database;
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz wake_at = time_of_next_try();
-	bool		keeps = mvs_worker.pending != NIL || mvs_worker.left != NIL ||
-	mvs_worker.sweeps != NIL;
+	bool		keeps = keeps_something();
 	TimestampTz throttled = mvs_pace_throttled_until();
 	bool		maintaining = mvs_maintain_is_running();
 	bool		retries = next_step() != DT_NOEND;
@@ -801,7 +672,7 @@ sleep_until_needed(void)
 		!database->all_marked && !database->journal_wanted &&
 		!database->stable_due &&
 		(database->vacant || (stable_due_at == DT_NOEND && !standby)) &&
-		mvs_worker.journal_sequence == PG_UINT64_MAX;
+		!mvs_left_pass_is_under_way();
 	leave_at = TimestampTzPlusMilliseconds(Max(idle_since, served_at),
 										   database->vacant ? VACANT_EXIT : IDLE_EXIT);
 	leave = dispensable && (crowded || leave_at <= now);
@@ -826,7 +697,7 @@ sleep_until_needed(void)
 	else
 	{
 		bool		paused = drops_stand();
-		bool		full = paused || throttled != 0 || mvs_batch_is_full();
+		bool		full = paused || throttled != 0 || mvs_pending_is_full();
 		bool		waiting = database->queue_count > 0 && !full;
 
 		if (waiting)
@@ -843,7 +714,7 @@ sleep_until_needed(void)
 			((database->mark_count > 0 || database->all_marked) && steps[STEP_MARKS].due_at == 0) ||
 			(database->pause_changed && steps[STEP_PAUSE].due_at == 0) || database->recheck ||
 			(database->pins_changed && steps[STEP_PINS].due_at == 0) ||
-			(!paused && throttled == 0 && mvs_batch_journal_is_due() &&
+			(!paused && throttled == 0 && mvs_replay_due() <= now &&
 			 steps[STEP_JOURNAL].due_at == 0) ||
 			((database->stable_due || standby) && stable_due_at == DT_NOEND &&
 			 steps[STEP_STABLE].due_at == 0))

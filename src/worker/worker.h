@@ -15,7 +15,4 @@
 /* Entry point; the argument is the OID of the database. */
 extern PGDLLEXPORT void mvs_worker_main(Datum argument);
 
-/* Tells those who wait for requests what is still kept here. */
-extern void mvs_worker_report(void);
-
 #endif							/* MVSTORE_WORKER_H */

@@ -1,0 +1,452 @@
+/*-------------------------------------------------------------------------
+ *
+ * pending.c
+ *	  Requests in the worker's hands.
+ *
+ * What cannot be worked off at once is kept: held until the horizon has passed it, or
+ * waiting for a lock or for another try after an error. What waits beyond
+ * mvstore.queue_size of these is left to what else tells of it, so that it holds up
+ * nothing that is due: to its row (left.c), or to a mark of its store.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/catalog.h"
+#include "base/settings.h"
+#include "queue/journal.h"
+#include "store/pin.h"
+#include "worker/left.h"
+#include "worker/pending.h"
+
+static List *all = NIL;			/* of MvsPending */
+static int64 set_aside = 0;		/* requests that have failed too often */
+
+static TimestampTz due_of(const MvsPending *item, const MvsLook *look);
+static bool is_over(const MvsPending *item);
+static bool leave(const MvsPending *item);
+static void note_outcome(MvsPending *item);
+static void free_pending(MvsPending *item);
+static void note_failures(void);
+static bool note_failure(MvsPending *item);
+
+bool
+mvs_pending_is_any(void)
+{
+	return all != NIL;
+}
+
+bool
+mvs_pending_is_crowded(void)
+{
+	return list_length(all) >= mvs_queue_size;
+}
+
+bool
+mvs_pending_is_full(void)
+{
+	/* One share for what waits, one for what has room in the queue: the rest is in trouble. */
+	return list_length(all) / 3 >= mvs_queue_size;
+}
+
+int64
+mvs_pending_set_aside(void)
+{
+	return set_aside;
+}
+
+int
+mvs_pending_rows(int64 **rows, Size space)
+{
+	int			count = 0;
+	ListCell   *cell;
+
+	*rows = MemoryContextAllocHuge(CurrentMemoryContext,
+								   (list_length(all) + space) * sizeof(int64));
+	foreach(cell, all)
+	{
+		int64		journal = ((MvsPending *) lfirst(cell))->request->journal;
+
+		if (journal != 0)
+			(*rows)[count++] = journal;
+	}
+	return count;
+}
+
+/* ------------------------------------------------------------------------
+ * Into a batch
+ * ------------------------------------------------------------------------ */
+
+MvsPending *
+mvs_pending_take_over(const MvsRequest *request)
+{
+	MvsPending *item = MemoryContextAllocZero(mvs_worker.context, sizeof(MvsPending));
+
+	item->request = MemoryContextAlloc(mvs_worker.context, request->size);
+	memcpy(item->request, request, request->size);
+	return item;
+}
+
+/* When one is to be tried; DT_NOEND: not before the horizon rises. */
+static TimestampTz
+due_of(const MvsPending *item, const MvsLook *look)
+{
+	if (item->outcome == MVS_OUTCOME_HELD &&
+		item->wait_for > mvs_process_horizon(look, item->request->store))
+		return DT_NOEND;
+	return item->retry_at;
+}
+
+TimestampTz
+mvs_pending_due(void)
+{
+	TimestampTz due_at = DT_NOEND;
+	MvsLook		look;
+	ListCell   *cell;
+
+	if (all == NIL)
+		return DT_NOEND;
+	look = mvs_process_look();
+	foreach(cell, all)
+		due_at = Min(due_at, due_of(lfirst(cell), &look));
+	return due_at;
+}
+
+int
+mvs_pending_choose(MvsPending **batch, int limit)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	MvsLook		look;
+	int			count = 0;
+	int			more = 0;
+	ListCell   *cell;
+
+	if (all == NIL)
+		return 0;
+	look = mvs_process_look();
+	foreach(cell, all)
+	{
+		MvsPending *item = lfirst(cell);
+
+		/* What takes many batches leaves half of each to others. */
+		item->in_batch = count < limit && due_of(item, &look) <= now &&
+			(item->outcome != MVS_OUTCOME_MORE || more < (limit + 1) / 2);
+		if (!item->in_batch)
+			continue;
+		more += (item->outcome == MVS_OUTCOME_MORE);
+		batch[count++] = item;
+	}
+	return count;
+}
+
+void
+mvs_pending_take_out(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
+	List	   *others = NIL;
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		if (!((MvsPending *) lfirst(cell))->in_batch)
+			others = lappend(others, lfirst(cell));
+	}
+	MemoryContextSwitchTo(old);
+	list_free(all);
+	all = others;
+}
+
+void
+mvs_pending_recheck(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		MvsPending *item = lfirst(cell);
+
+		/* As one that has never been tried; also those whose key may have been erased. */
+		if (item->request->journal != 0 ||
+			item->request->committed_at <= mvs_worker.database->erased_until)
+		{
+			item->outcome = MVS_OUTCOME_MORE;
+			item->retry_at = 0;
+		}
+	}
+	mvs_left_recheck();
+}
+
+/* ------------------------------------------------------------------------
+ * Out of a batch
+ * ------------------------------------------------------------------------ */
+
+/* Whether nothing is left to do for it. */
+static bool
+is_over(const MvsPending *item)
+{
+	return item->outcome == MVS_OUTCOME_DONE || item->outcome == MVS_OUTCOME_ALREADY_DONE;
+}
+
+/* Keep no more than enough of what waits, where something else tells of it. */
+static bool
+leave(const MvsPending *item)
+{
+	const MvsRequest *request = item->request;
+	MvsDatabase *database = mvs_worker.database;
+
+	if ((item->outcome != MVS_OUTCOME_HELD && item->outcome != MVS_OUTCOME_LOCKED) ||
+		!mvs_pending_is_crowded() || item->walk.begun)
+		return false;
+	if (request->journal != 0)
+	{
+		mvs_left_add(request, item->outcome == MVS_OUTCOME_LOCKED, item->wait_for);
+		return true;
+	}
+	if (!MvsRequestIsImplicit(request))
+		return false;			/* it has its room in the queue, to go back there */
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	mvs_queue_mark(database, request->store, request->sequence);
+	database->stats.overflowed++;
+	LWLockRelease(database->queue_lock);
+	return true;
+}
+
+/* Note when one is to be tried again, by what became of it and how often. */
+static void
+note_outcome(MvsPending *item)
+{
+	if (item->outcome != item->last_outcome)
+		item->tries = 0;
+	item->last_outcome = item->outcome;
+	switch (item->outcome)
+	{
+		case MVS_OUTCOME_DONE:
+		case MVS_OUTCOME_ALREADY_DONE:
+			break;
+		case MVS_OUTCOME_MORE:
+			item->retry_at = 0; /* in the next batch, behind what waits now */
+			break;
+		case MVS_OUTCOME_HELD:
+			/* Perhaps by a snapshot that knew less than is known now: then soon again. */
+		case MVS_OUTCOME_LOCKED:
+			item->retry_at = mvs_process_lock_delay(item->tries++);
+			break;
+		case MVS_OUTCOME_ERROR:
+			item->retry_at = mvs_process_error_delay(item->tries++);
+			break;
+	}
+}
+
+void
+mvs_pending_settle(MvsPending **batch, int count)
+{
+	MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
+	TimestampTz now = GetCurrentTimestamp();
+	MvsDropStats *stats = &mvs_worker.database->stats;
+	int64		done = 0;
+	int64		lag_total = 0;
+	int64		lag_max = 0;
+	bool		failures = false;
+
+	/* Nothing may end the process while a request is in nobody's hands. */
+	HOLD_INTERRUPTS();
+	for (int i = 0; i < count; i++)
+	{
+		MvsPending *item = batch[i];
+
+		note_outcome(item);
+		failures |= (item->outcome == MVS_OUTCOME_ERROR);
+		if (item->outcome == MVS_OUTCOME_DONE)
+		{
+			done++;
+			lag_total += now - item->request->committed_at;
+			lag_max = Max(lag_max, now - item->request->committed_at);
+		}
+		if (is_over(item) || leave(item))
+			free_pending(item);
+		else
+		{
+			item->wants_room = item->request->journal == 0 &&
+				!MvsRequestIsImplicit(item->request) &&
+				!item->keeps_room;
+			all = lappend(all, item);
+		}
+	}
+	RESUME_INTERRUPTS();
+	MemoryContextSwitchTo(old);
+
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	stats->processed += done;
+	stats->lag_count += done;
+	stats->lag_total_usecs += lag_total;
+	stats->lag_max_usecs = Max(stats->lag_max_usecs, lag_max);
+	LWLockRelease(mvs_worker.database->queue_lock);
+	if (failures)
+		note_failures();
+}
+
+static void
+free_pending(MvsPending *item)
+{
+	if (item->keeps_room)
+		mvs_queue_release(mvs_worker.database, 1, item->request->size);
+	mvs_walk_end(&item->walk);
+	pfree(item->request);
+	pfree(item);
+}
+
+void
+mvs_pending_remove_from_queue(int count, Size size, uint64 last_sequence)
+{
+	int64		kept = 0;
+	Size		kept_size = 0;
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		MvsPending *item = lfirst(cell);
+
+		if (item->wants_room)
+		{
+			kept++;
+			kept_size += item->request->size;
+		}
+	}
+	HOLD_INTERRUPTS();
+	mvs_queue_remove(mvs_worker.database, count, size, last_sequence, kept, kept_size);
+	foreach(cell, all)
+	{
+		MvsPending *item = lfirst(cell);
+
+		item->keeps_room |= item->wants_room;
+		item->wants_room = false;
+	}
+	RESUME_INTERRUPTS();
+}
+
+void
+mvs_pending_give_back(MvsDatabase *database)
+{
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		MvsPending *item = lfirst(cell);
+
+		if (item->wants_room ||
+			mvs_queue_put_back(database, item->request, item->keeps_room))
+			continue;
+		if (item->request->journal != 0)
+			database->journal_wanted = true;
+		else if (MvsRequestIsImplicit(item->request))
+			mvs_queue_mark(database, item->request->store, item->request->sequence);
+	}
+}
+
+void
+mvs_pending_report(void)
+{
+	MvsLook		look = mvs_process_look();
+	MvsBacklog	backlog;
+	ListCell   *cell;
+
+	mvs_backlog_init(&backlog);
+	foreach(cell, all)
+	{
+		MvsPending *item = lfirst(cell);
+		const MvsRequest *request = item->request;
+
+		if (item->outcome == MVS_OUTCOME_HELD)
+			mvs_backlog_add_held(&backlog, 1, mvs_pin_known(request->store) < item->wait_for);
+		else
+			backlog.retrying++;
+		if (item->outcome == MVS_OUTCOME_LOCKED || item->outcome == MVS_OUTCOME_ERROR)
+			mvs_backlog_add_trouble(&backlog, request->store,
+									item->outcome == MVS_OUTCOME_LOCKED, item->error, 1);
+		backlog.unfinished = Min(backlog.unfinished, request->sequence);
+	}
+	mvs_left_report(&backlog, &look);
+	mvs_process_report(MVS_BACKLOG_REQUESTS, &backlog);
+}
+
+/* ------------------------------------------------------------------------
+ * Failures
+ * ------------------------------------------------------------------------ */
+
+/*
+ * Note the failures of what is in pending in the journal. A request that has
+ * failed too often is then there alone, set aside; where that cannot be noted,
+ * it goes on being tried.
+ */
+static void
+note_failures(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+	List	   *items = list_copy(all);
+	ListCell   *cell;
+
+	foreach(cell, items)
+	{
+		MvsPending *item = lfirst(cell);
+		bool		last_try = item->tries >= MVS_MAX_ATTEMPTS;
+		bool		noted;
+
+		/* A policy's own request needs no row as long as it is in our hands. */
+		if (item->outcome != MVS_OUTCOME_ERROR || item->tries == item->noted_tries ||
+			(item->request->journal == 0 && !last_try))
+			continue;
+		noted = note_failure(item);
+		MemoryContextSwitchTo(old);
+		if (!noted || !last_try)
+			continue;
+
+		ereport(LOG,
+				(errmsg("a drop request for store with OID %u was set aside after %d attempts",
+						item->request->store, item->tries),
+				 errdetail("The last error was: %s", item->error)));
+		all = list_delete_ptr(all, item);
+		free_pending(item);
+		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+		mvs_worker.database->failed_count++;
+		LWLockRelease(mvs_worker.database->queue_lock);
+		set_aside++;
+	}
+}
+
+/* In a transaction of its own; whether it could be done. */
+static bool
+note_failure(MvsPending *item)
+{
+	MemoryContext old = CurrentMemoryContext;
+	volatile bool noted = false;
+	int64		journal = item->request->journal;
+
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		if (mvs_catalog_lock())
+			noted = mvs_journal_note(mvs_worker.database, item->request, item->tries,
+									 item->error);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		item->noted_tries = item->tries;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old);
+		noted = false;
+		item->request->journal = journal;
+		(void) mvs_process_note_error(false);
+	}
+	PG_END_TRY();
+	return noted;
+}

@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * pending.h
+ *	  Requests in the worker's hands.
+ *
+ * Who works on requests takes them over, or chooses among those that are here, sets
+ * the outcome of each, and has them settled.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_PENDING_H
+#define MVSTORE_PENDING_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "storage/itemptr.h"
+
+#include "queue/queue.h"
+#include "store/rule.h"
+#include "worker/process.h"
+#include "worker/walk.h"
+
+/* What became of a request in a batch. */
+typedef enum MvsOutcome
+{
+	MVS_OUTCOME_DONE,
+	MVS_OUTCOME_ALREADY_DONE,	/* through its row in the journal, or another's work on it */
+	MVS_OUTCOME_MORE,			/* there is more to do than one transaction does */
+	MVS_OUTCOME_HELD,			/* by the horizon */
+	MVS_OUTCOME_LOCKED,			/* by somebody's lock */
+	MVS_OUTCOME_ERROR
+} MvsOutcome;
+
+/* A request in the worker's hands. */
+typedef struct MvsPending
+{
+	MvsRequest *request;
+	MvsOutcome	outcome;
+	MvsOutcome	last_outcome;
+	int			tries;			/* with that outcome, in a row */
+	int64		wait_for;		/* held: until the horizon is there */
+	bool		in_batch;		/* the one under way */
+	bool		wants_room;		/* in the queue, where it still is, as it has no row */
+	bool		keeps_room;		/* there, where it no longer is */
+	TimestampTz retry_at;
+	int			noted_tries;	/* of these, those that its row tells of */
+	char		error[MVS_ERROR_LENGTH];	/* of the last try */
+	MvsWalk		walk;			/* of a range: where it is */
+
+	/* In the current transaction. */
+	bool		found;			/* journal_tid is its row */
+	ItemPointerData journal_tid;
+	bool		judged;			/* entries of its key are judged by it, */
+	MvsDroppable droppable;		/* and these could go */
+} MvsPending;
+
+/* Whether there are any. */
+extern bool mvs_pending_is_any(void);
+
+/* Whether no more is to be kept of what waits and is told of elsewhere. */
+extern bool mvs_pending_is_crowded(void);
+
+/* Whether so much is in trouble that the queue must wait, and may overflow. */
+extern bool mvs_pending_is_full(void);
+
+/* How many have failed too often, and stand in the journal alone. */
+extern int64 mvs_pending_set_aside(void);
+
+/*
+ * Set *rows to those that they have in the journal, with room for so many more, in
+ * the current memory context; the number of them.
+ */
+extern int	mvs_pending_rows(int64 **rows, Size space);
+
+/* A copy of a request in the worker's own memory, which is in nobody's list yet. */
+extern MvsPending *mvs_pending_take_over(const MvsRequest *request);
+
+/* When the next one is to be tried; DT_NOEND: not before the horizon rises. */
+extern TimestampTz mvs_pending_due(void);
+
+/* Choose those for a batch that are due, at most so many; how many. They stay here. */
+extern int	mvs_pending_choose(MvsPending **batch, int limit);
+
+/* Take those that were chosen out, to be settled. */
+extern void mvs_pending_take_out(void);
+
+/*
+ * Keep what is not done, forget and count what is. What has failed is noted in its
+ * row, in a transaction of its own.
+ */
+extern void mvs_pending_settle(MvsPending **batch, int count);
+
+/* Remove a batch from the queue, but keep the room of what stands nowhere else. */
+extern void mvs_pending_remove_from_queue(int count, Size size, uint64 last_sequence);
+
+/* Have explicit ones tried again: rows may be gone, keys erased, pins changed. */
+extern void mvs_pending_recheck(void);
+
+/* Tell those who wait what is here, and what is left to the journal. */
+extern void mvs_pending_report(void);
+
+/*
+ * The worker ends: put them back into the queue. For what has no room there, have the
+ * journal read, or the store swept. With queue_lock held.
+ */
+extern void mvs_pending_give_back(MvsDatabase *database);
+
+#endif							/* MVSTORE_PENDING_H */

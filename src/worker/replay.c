@@ -1,0 +1,217 @@
+/*-------------------------------------------------------------------------
+ *
+ * replay.c
+ *	  Passes over the journal: requests that stand there, and not in the queue.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/condition_variable.h"
+#include "utils/snapmgr.h"
+
+#include "base/catalog.h"
+#include "base/settings.h"
+#include "queue/journal.h"
+#include "queue/queue.h"
+#include "shared/fault.h"
+#include "version/version.h"
+#include "worker/batch.h"
+#include "worker/left.h"
+#include "worker/pending.h"
+#include "worker/process.h"
+#include "worker/replay.h"
+
+/* Requests that are read at a time, in batches. */
+#define READ_BATCHES 10
+
+/* The pass under way. */
+static int64 after;				/* it goes on behind this row */
+static int64 lowest;			/* row that it has met */
+static int64 settled;			/* all rows below this one could be seen by it */
+static int64 failed;			/* rows set aside that it has met */
+static int64 set_aside;			/* requests that had been, when it began */
+
+/*
+ * Where a pass begins: no row below is left. Behind an old snapshot the index
+ * cannot forget the rows that are gone, and passes would take ever longer.
+ */
+static int64 first = 0;
+static int64 next_settled = 0;	/* no row below is made after xid next_xid */
+static TransactionId next_xid = InvalidTransactionId;
+
+static void begin_pass(void);
+static bool read_rows(List **requests, int64 *last);
+static void work_rows(List *requests, const int64 *known, int known_count);
+static void end_pass(void);
+static int64 *list_known(int *count);
+static int	compare_ids(const void *a, const void *b);
+
+TimestampTz
+mvs_replay_due(void)
+{
+	MvsLook		look;
+
+	if (mvs_pending_is_full())
+		return DT_NOEND;
+	if (mvs_left_pass_is_under_way() || mvs_worker.database->journal_wanted)
+		return 0;
+	if (!mvs_left_is_any())
+		return DT_NOEND;
+	look = mvs_process_look();
+	return mvs_left_due(&look);
+}
+
+void
+mvs_replay_run(void)
+{
+	int			known_count;
+	int64	   *known = list_known(&known_count);
+	List	   *requests;
+	int64		last;
+	bool		more;
+
+	if (!mvs_left_pass_is_under_way())
+		begin_pass();
+	CHECK_FOR_INTERRUPTS();
+	more = read_rows(&requests, &last);
+	MVS_FAULT("journal-read");
+	work_rows(requests, known, known_count);
+	after = last;
+	mvs_left_pass_meets(last);
+	if (!more && !mvs_process_is_stopping() && !mvs_worker.database->paused &&
+		!mvs_pending_is_full())
+		end_pass();				/* else others have their turn */
+	mvs_pending_report();
+	ConditionVariableBroadcast(&mvs_worker.database->progress);
+}
+
+/*
+ * Begin a pass at the first row that may be there. A row has its id from a
+ * transaction that has its xid already: when all transactions before an xid have
+ * ended, all rows with ids of before it can be seen.
+ */
+static void
+begin_pass(void)
+{
+	StartTransactionCommand();
+	settled = 0;
+	if (TransactionIdIsValid(next_xid) &&
+		TransactionIdFollowsOrEquals(GetTransactionSnapshot()->xmin, next_xid))
+		settled = next_settled;
+	next_settled = mvs_version_now(mvs_worker.database);
+	next_xid = XidFromFullTransactionId(ReadNextFullTransactionId());
+	CommitTransactionCommand();
+	after = Max(first - 1, 0);
+	lowest = MVS_NEWEST;
+	failed = 0;
+	set_aside = mvs_pending_set_aside();
+	mvs_left_pass_begins(after);
+
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_worker.database->journal_wanted = false;
+	mvs_worker.database->backlogs[MVS_BACKLOG_REQUESTS].unfinished = 0;
+	LWLockRelease(mvs_worker.database->queue_lock);
+}
+
+/* Read some rows of the pass; whether there are more, and up to which row there are none. */
+static bool
+read_rows(List **requests, int64 *last)
+{
+	MemoryContext old = CurrentMemoryContext;
+	bool		more;
+
+	StartTransactionCommand();
+	mvs_process_lock_catalog(MVS_JOURNAL);
+	MemoryContextSwitchTo(old);
+	more = mvs_journal_read(after, mvs_batch_size * READ_BATCHES, requests, &failed, &lowest, last);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+	return more;
+}
+
+/* Work off those that are not known, in batches. */
+static void
+work_rows(List *requests, const int64 *known, int known_count)
+{
+	MvsPending **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
+	MvsLook		look = mvs_process_look();
+	int			count = 0;
+	ListCell   *cell;
+
+	foreach(cell, requests)
+	{
+		MvsRequest *request = lfirst(cell);
+
+		mvs_left_pass_meets(request->journal);
+		if (bsearch(&request->journal, known, known_count, sizeof(int64),
+					compare_ids) == NULL)
+		{
+			/* For what would be held and left, however many there are, no transaction. */
+			if (mvs_pending_is_crowded() && !MvsRequestIsImplicit(request) &&
+				request->before > mvs_process_horizon(&look, request->store))
+				mvs_left_add(request, false, request->before);
+			else
+				batch[count++] = mvs_pending_take_over(request);
+		}
+		pfree(request);
+		if (count == mvs_batch_size || (count > 0 && lnext(requests, cell) == NULL))
+		{
+			mvs_batch_work_off(batch, count);
+			mvs_pending_settle(batch, count);
+			count = 0;
+		}
+	}
+	list_free(requests);
+	pfree(batch);
+}
+
+/* The pass has met all rows. */
+static void
+end_pass(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+
+	first = Max(first, Min(lowest, settled));
+	mvs_left_pass_ends();
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	/* What was set aside meanwhile it has not met. */
+	database->failed_count = failed + mvs_pending_set_aside() - set_aside;
+	LWLockRelease(database->queue_lock);
+}
+
+/* The rows of the journal that are in pending or in the queue already, in order. */
+static int64 *
+list_known(int *count)
+{
+	char	   *queued;
+	Size		size = mvs_queue_copy(mvs_worker.database, &queued);
+	int64	   *known;
+
+	*count = mvs_pending_rows(&known, size / MvsRequestSize(0, 0) + 1);
+	for (Size position = 0; position < size;)
+	{
+		MvsRequest *request = (MvsRequest *) (queued + position);
+
+		position += request->size;
+		if (request->journal != 0)
+			known[(*count)++] = request->journal;
+	}
+	pfree(queued);
+	qsort(known, *count, sizeof(int64), compare_ids);
+	return known;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
+
+	return (left > right) - (left < right);
+}
