@@ -73,23 +73,27 @@
  * tried by itself: what is wrong with one table of the catalog is in the way of nothing
  * else.
  */
-typedef enum Step
+typedef struct Step
 {
-	STEP_STABLE,				/* write the row of mvstore_stable */
-	STEP_PAUSE,					/* see whether drops are paused */
-	STEP_CALENDAR,				/* see which stores have one */
-	STEP_PINS,					/* see which there are */
-	STEP_MARKS,					/* take marks over */
-	STEP_JOURNAL,				/* work off what stands in the journal */
-	STEP_MAINTAIN				/* have stores vacuumed */
-} Step;
-
-static struct
-{
-	TimestampTz due_at;			/* not tried before; 0: when there is something to do */
+	bool		(*run) (void);	/* do it, if it is due; false where a lock is in the way */
+	TimestampTz (*due) (void);	/* when; DT_NOEND: not before somebody sets the latch */
+	bool		drops;			/* not while nothing may be dropped */
+	TimestampTz retry_at;		/* after an error or a lock, not before; 0: there was none */
 	int			tries;			/* that failed, in a row */
 	char		error[MVS_ERROR_LENGTH];	/* of the last */
-}			steps[STEP_MAINTAIN + 1];
+} Step;
+
+/* What lies before the worker, as seen once it has done all that was due. */
+typedef struct Outlook
+{
+	TimestampTz now;
+	bool		may_drop;		/* else drops are paused, or throttled */
+	TimestampTz throttled;		/* until then; 0: not */
+	bool		keeps;			/* something is in hand */
+	bool		stays;			/* a step is to be tried again, or a vacuum under way */
+	bool		crowded;		/* another database has waited for our place long enough */
+	TimestampTz wake_at;		/* something is due, but what is in the queue; DT_NOEND: nothing */
+} Outlook;
 
 static MemoryContext loop_context;
 static TimestampTz claimed_at;
@@ -109,23 +113,51 @@ static void release_slot(int code, Datum argument);
 static bool extension_is_here(bool *matches);
 static void work(void);
 static void last_effort(void);
-static void try_step(Step step, bool (*action) (void));
+static bool drop_some(void);
+static void try_step(Step *step);
 static void report_steps(void);
-static bool write_stable(void);
-static bool load_pause(void);
-static bool load_calendar(void);
-static bool load_pins(void);
-static void recheck(void);
 static void report_kept(void);
-static bool take_marks(void);
-static bool run_journal(void);
-static bool maintain(void);
+static bool may_drop(void);
 static bool drops_stand(void);
-static TimestampTz next_step(void);
+static TimestampTz stable_due(void);
+static bool write_stable(void);
+static TimestampTz pause_due(void);
+static bool load_pause(void);
+static TimestampTz calendar_due(void);
+static bool load_calendar(void);
+static TimestampTz pins_due(void);
+static bool load_pins(void);
+static TimestampTz marks_due(void);
+static bool take_marks(void);
+static TimestampTz recheck_due(void);
+static bool recheck(void);
+static bool run_journal(void);
+static TimestampTz maintenance_due(void);
+static bool maintain(void);
+static TimestampTz step_due(const Step *step);
 static void wait_for_update(void);
-static bool keeps_something(void);
-static TimestampTz time_of_next_try(void);
+static void watch_horizon(void);
+static void look_ahead(Outlook *outlook);
+static TimestampTz queue_due(const Outlook *outlook);
+static int	time_to_stay(void);
+static bool is_dispensable(const Outlook *outlook);
+static TimestampTz leave_at(void);
+static bool may_leave(const Outlook *outlook);
+static void leave(void);
+static void give_way(const Outlook *outlook);
+static TimestampTz lie_down(const Outlook *outlook);
 static void sleep_until_needed(void);
+
+static Step steps[] = {
+	{.run = write_stable, .due = stable_due},
+	{.run = load_pause, .due = pause_due},
+	{.run = load_calendar, .due = calendar_due},
+	{.run = load_pins, .due = pins_due},
+	{.run = take_marks, .due = marks_due},
+	{.run = recheck, .due = recheck_due},
+	{.run = run_journal, .due = mvs_replay_due, .drops = true},
+	{.run = maintain, .due = maintenance_due}
+};
 
 /* ------------------------------------------------------------------------
  * Life
@@ -183,7 +215,6 @@ static void
 work(void)
 {
 	MvsDatabase *database = mvs_worker.database;
-	bool		sweeps_first = false;
 
 	/* Shared memory is new: what it held is in the journal, and in the stores: see take_marks(). */
 	if (!database->swept)
@@ -196,8 +227,6 @@ work(void)
 	claimed_at = idle_since = GetCurrentTimestamp();
 	for (;;)
 	{
-		bool		busy = false;
-
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(loop_context);
@@ -210,31 +239,34 @@ work(void)
 		if (mvs_process_is_stopping())
 			return;
 
-		try_step(STEP_STABLE, write_stable);
-		try_step(STEP_PAUSE, load_pause);
-		try_step(STEP_CALENDAR, load_calendar);
-		try_step(STEP_PINS, load_pins);
-		try_step(STEP_MARKS, take_marks);
-		if (database->recheck)
-			recheck();
-		if (!drops_stand() && mvs_pace_throttled_until() == 0)
-		{
-			try_step(STEP_JOURNAL, run_journal);
-			/* With a rate limit, the first may leave nothing to the second. */
-			if (sweeps_first)
-				busy = mvs_sweep_run();
-			if (mvs_pace_throttled_until() == 0)
-				busy |= mvs_batch_run(false);
-			if (!sweeps_first && mvs_pace_throttled_until() == 0)
-				busy |= mvs_sweep_run();
-			sweeps_first = mvs_drop_rate_limit > 0 && !sweeps_first;
-		}
-		try_step(STEP_MAINTAIN, maintain);
-		if (busy)
+		for (int i = 0; i < lengthof(steps); i++)
+			try_step(&steps[i]);
+		if (drop_some())
 			idle_since = GetCurrentTimestamp();
 		else
 			sleep_until_needed();
 	}
+}
+
+/* Do a batch and a slice of a sweep; false if neither was due. */
+static bool
+drop_some(void)
+{
+	static bool sweeps_first = false;
+	bool		busy = false;
+
+	if (!may_drop())
+		return false;
+	if (sweeps_first)
+		busy = mvs_sweep_run();
+	if (may_drop())
+		busy |= mvs_batch_run(false);
+	if (!sweeps_first && may_drop())
+		busy |= mvs_sweep_run();
+
+	/* With a rate limit, the first may leave nothing to the second. */
+	sweeps_first = mvs_drop_rate_limit > 0 && !sweeps_first;
+	return busy;
 }
 
 /* After SIGTERM; what it does not reach is not lost. */
@@ -243,31 +275,28 @@ last_effort(void)
 {
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_TIME);
 
-	while (GetCurrentTimestamp() < deadline && !drops_stand() && mvs_pace_throttled_until() == 0 &&
-		   mvs_batch_run(true))
+	while (GetCurrentTimestamp() < deadline && may_drop() && mvs_batch_run(true))
 		CHECK_FOR_INTERRUPTS();
 	(void) mvs_stable_serve(mvs_worker.database, true, &stable_due_at);
 }
 
 /* ------------------------------------------------------------------------
  * Steps
- *
- * Each sees whether there is something to do; false where a lock is in the way.
  * ------------------------------------------------------------------------ */
 
-/* Try one, if it is not to wait after an error or a lock. */
+/* Try one, if it is not to wait. */
 static void
-try_step(Step step, bool (*action) (void))
+try_step(Step *step)
 {
-	int			tries = steps[step].tries;
+	int			tries = step->tries;
 	volatile bool done = false;
 	volatile bool failed = false;
 
-	if (steps[step].due_at > GetCurrentTimestamp())
+	if (step->retry_at > GetCurrentTimestamp() || (step->drops && !may_drop()))
 		return;
 	PG_TRY();
 	{
-		done = action();
+		done = step->run();
 	}
 	PG_CATCH();
 	{
@@ -278,9 +307,9 @@ try_step(Step step, bool (*action) (void))
 	MemoryContextSwitchTo(loop_context);
 
 	if (failed)
-		strlcpy(steps[step].error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
-	steps[step].tries = failed ? tries + 1 : 0;
-	steps[step].due_at = failed ? mvs_process_error_delay(tries) :
+		strlcpy(step->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
+	step->tries = failed ? tries + 1 : 0;
+	step->retry_at = failed ? mvs_process_error_delay(tries) :
 		done ? 0 : mvs_process_lock_delay(0);
 	if (failed || tries > 0)
 		report_steps();
@@ -299,6 +328,38 @@ report_steps(void)
 	mvs_process_report(MVS_BACKLOG_STEPS, &backlog);
 }
 
+/* Tell which of what is kept waits for what. */
+static void
+report_kept(void)
+{
+	mvs_pending_report();
+	mvs_sweep_report();
+}
+
+/* Whether anything may be dropped now. */
+static bool
+may_drop(void)
+{
+	return !drops_stand() && mvs_pace_throttled_until() == 0;
+}
+
+/* Whether nothing is dropped: drops are paused, or perhaps. */
+static bool
+drops_stand(void)
+{
+	return !pause_known || mvs_worker.database->paused;
+}
+
+/* The row of mvstore_stable. */
+static TimestampTz
+stable_due(void)
+{
+	if (stable_due_at == DT_NOEND &&
+		(mvs_worker.database->stable_due || mvs_standby_is_there()))
+		return 0;
+	return stable_due_at;
+}
+
 static bool
 write_stable(void)
 {
@@ -315,6 +376,13 @@ write_stable(void)
 	return true;				/* of a lock stable_due_at tells */
 }
 
+/* Whether drops are paused. */
+static TimestampTz
+pause_due(void)
+{
+	return !pause_known || mvs_worker.database->pause_changed ? 0 : DT_NOEND;
+}
+
 static bool
 load_pause(void)
 {
@@ -322,7 +390,7 @@ load_pause(void)
 	Oid			table;
 	bool		paused = false;
 
-	if (pause_known && !database->pause_changed)
+	if (pause_due() != 0)
 		return true;
 	pause_known = false;
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
@@ -352,21 +420,34 @@ load_pause(void)
 	return pause_known = true;
 }
 
+/* Which stores have a calendar. */
+static TimestampTz
+calendar_due(void)
+{
+	return calendar_known ? DT_NOEND : 0;
+}
+
 static bool
 load_calendar(void)
 {
-	if (calendar_known)
+	if (calendar_due() != 0)
 		return true;
 	calendar_known = mvs_sweep_load();
 	mvs_sweep_report();
 	return calendar_known;
 }
 
+/* Which pins there are; what one holds back goes when it expires. */
+static TimestampTz
+pins_due(void)
+{
+	return !pins_known || mvs_worker.database->pins_changed ? 0 : mvs_pin_next_expiry();
+}
+
 static bool
 load_pins(void)
 {
-	if (pins_known && !mvs_worker.database->pins_changed &&
-		mvs_pin_next_expiry() > GetCurrentTimestamp())
+	if (pins_due() > GetCurrentTimestamp())
 		return true;
 	pins_known = false;
 	pins_known = mvs_pin_load(mvs_worker.database, mvs_worker.context);
@@ -375,24 +456,13 @@ load_pins(void)
 	return pins_known;
 }
 
-/* What is held may be pinned no more, and what is in hand be void. */
-static void
-recheck(void)
+/* The marks; of shared memory that is new, all stores. */
+static TimestampTz
+marks_due(void)
 {
-	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-	mvs_worker.database->recheck = false;
-	mvs_backlog_unpin(mvs_worker.database->backlogs);
-	LWLockRelease(mvs_worker.database->queue_lock);
-	mvs_pending_recheck();
-	report_kept();
-}
+	const MvsDatabase *database = mvs_worker.database;
 
-/* Tell which of what is kept waits for what. */
-static void
-report_kept(void)
-{
-	mvs_pending_report();
-	mvs_sweep_report();
+	return !database->swept || database->mark_count > 0 || database->all_marked ? 0 : DT_NOEND;
 }
 
 static bool
@@ -412,6 +482,28 @@ take_marks(void)
 	return true;
 }
 
+/* What is in hand: it may be void, or pinned no more. */
+static TimestampTz
+recheck_due(void)
+{
+	return mvs_worker.database->recheck ? 0 : DT_NOEND;
+}
+
+static bool
+recheck(void)
+{
+	if (recheck_due() != 0)
+		return true;
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_worker.database->recheck = false;
+	mvs_backlog_unpin(mvs_worker.database->backlogs);
+	LWLockRelease(mvs_worker.database->queue_lock);
+	mvs_pending_recheck();
+	report_kept();
+	return true;
+}
+
+/* What stands in the journal. */
 static bool
 run_journal(void)
 {
@@ -424,6 +516,13 @@ run_journal(void)
 	return true;
 }
 
+/* What wants to be vacuumed. */
+static TimestampTz
+maintenance_due(void)
+{
+	return mvs_maintain_due(idle_since, ROTATE_TIME);
+}
+
 static bool
 maintain(void)
 {
@@ -431,27 +530,13 @@ maintain(void)
 	return true;				/* of a lock mvs_maintain_due() tells */
 }
 
-/* Whether nothing is dropped: drops are paused, or perhaps. */
-static bool
-drops_stand(void)
-{
-	return !pause_known || mvs_worker.database->paused;
-}
-
-/* When the next one is to be tried again; DT_NOEND: none has met an error, or a lock. */
+/* When one is to be run; one that has failed, as soon as it may, whatever it finds. */
 static TimestampTz
-next_step(void)
+step_due(const Step *step)
 {
-	TimestampTz next = DT_NOEND;
-
-	for (int i = 0; i < lengthof(steps); i++)
-	{
-		/* One is only tried when something may be dropped. */
-		if (steps[i].due_at != 0 &&
-			(i != STEP_JOURNAL || (!drops_stand() && mvs_pace_throttled_until() == 0)))
-			next = Min(next, steps[i].due_at);
-	}
-	return next;
+	if (step->drops && !may_drop())
+		return DT_NOEND;
+	return step->retry_at != 0 ? step->retry_at : step->due();
 }
 
 /* ------------------------------------------------------------------------
@@ -597,39 +682,144 @@ release_slot(int code, Datum argument)
  * Sleep
  * ------------------------------------------------------------------------ */
 
-/* Whether anything is kept here. */
-static bool
-keeps_something(void)
+/* Have the end of a writer set the latch, if that is waited for. */
+static void
+watch_horizon(void)
 {
-	return mvs_pending_is_any() || mvs_left_is_any() || mvs_sweep_is_any();
-}
-
-/*
- * When what is kept here is to be tried next; DT_NOEND: not before the latch is
- * set. From here on the end of a writer sets it, if that is waited for.
- */
-static TimestampTz
-time_of_next_try(void)
-{
-	TimestampTz wake_at;
-	TimestampTz throttled;
-
-	/* What a pin holds back goes when it expires; if that cannot be looked at now, then later. */
-	wake_at = Min(Max(mvs_pin_next_expiry(), steps[STEP_PINS].due_at), next_step());
-	if (!keeps_something() || drops_stand())
-		return wake_at;
-	throttled = mvs_pace_throttled_until();
-	if (throttled != 0)
-		return Min(wake_at, throttled);
-
-	/* First the wish, then the look: who ends in between is seen or sets the latch. */
 	if (mvs_sweep_waits_for_horizon() ||
 		mvs_worker.database->backlogs[MVS_BACKLOG_REQUESTS].held > 0)
 		mvs_version_watch_writers(mvs_worker.database);
-	wake_at = Min(wake_at, mvs_pending_due());
-	wake_at = Min(wake_at, mvs_replay_due());
-	wake_at = Min(wake_at, mvs_sweep_due());
-	return wake_at;
+}
+
+/* See what lies before us. */
+static void
+look_ahead(Outlook *outlook)
+{
+	outlook->now = GetCurrentTimestamp();
+	outlook->throttled = mvs_pace_throttled_until();
+	outlook->may_drop = !drops_stand() && outlook->throttled == 0;
+	outlook->keeps = mvs_pending_is_any() || mvs_left_is_any() || mvs_sweep_is_any();
+	outlook->stays = mvs_maintain_is_running();
+	outlook->crowded = false;
+	outlook->wake_at = outlook->throttled != 0 ? outlook->throttled : DT_NOEND;
+
+	/* First the wish, then the look: who ends in between is seen or sets the latch. */
+	if (outlook->may_drop && outlook->keeps)
+	{
+		watch_horizon();
+		outlook->wake_at = Min(mvs_pending_due(), mvs_sweep_due());
+	}
+	for (int i = 0; i < lengthof(steps); i++)
+	{
+		outlook->wake_at = Min(outlook->wake_at, step_due(&steps[i]));
+		outlook->stays |= steps[i].retry_at != 0 && (!steps[i].drops || outlook->may_drop);
+	}
+
+	/* Another database waits for our place? */
+	if (mvs_launcher_wants_slots())
+	{
+		TimestampTz until = TimestampTzPlusMilliseconds(outlook->keeps ? idle_since : claimed_at,
+														ROTATE_TIME);
+
+		outlook->crowded = until <= outlook->now;
+		if (!outlook->crowded)
+			outlook->wake_at = Min(outlook->wake_at, until);
+	}
+}
+
+/* When the queue is to be worked off; DT_NOEND: not as things are. With queue_lock held. */
+static TimestampTz
+queue_due(const Outlook *outlook)
+{
+	return outlook->may_drop ? mvs_batch_due(outlook->now) : DT_NOEND;
+}
+
+/* Milliseconds that the worker stays without work. With queue_lock held. */
+static int
+time_to_stay(void)
+{
+	return mvs_worker.database->vacant ? VACANT_EXIT : IDLE_EXIT;
+}
+
+/* Whether nothing keeps the worker here. With queue_lock held. */
+static bool
+is_dispensable(const Outlook *outlook)
+{
+	const MvsDatabase *database = mvs_worker.database;
+
+	if (outlook->keeps || outlook->stays || database->queue_count > 0 ||
+		database->mark_count > 0 || database->all_marked || database->journal_wanted ||
+		database->stable_due || mvs_left_pass_is_under_way())
+		return false;
+	return database->vacant || stable_due() == DT_NOEND;
+}
+
+/* When a worker that nothing keeps ends. */
+static TimestampTz
+leave_at(void)
+{
+	return TimestampTzPlusMilliseconds(Max(idle_since, served_at), time_to_stay());
+}
+
+/* Whether the worker is to end. With queue_lock held. */
+static bool
+may_leave(const Outlook *outlook)
+{
+	return is_dispensable(outlook) && (outlook->crowded || leave_at() <= outlook->now);
+}
+
+/* End for good, with nothing kept. With queue_lock held. */
+static void
+leave(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+
+	/* Who publishes from now on finds no worker, and wants one. */
+	database->worker_proc = -1;
+	database->worker_pid = 0;
+	database->worker_state = MVS_WORKER_NONE;
+	database->queue_wake_at = 1;
+	LWLockRelease(database->queue_lock);
+	ConditionVariableBroadcast(&database->progress);
+	review_use();
+	mvs_worker.database = NULL;
+	mvs_wake_proc(mvs_shared->launcher_proc);
+	proc_exit(0);
+}
+
+/* End until something is due: what is kept here goes back meanwhile. With queue_lock held. */
+static void
+give_way(const Outlook *outlook)
+{
+	give_way_until = Min(outlook->wake_at, queue_due(outlook));
+	give_way_until = Max(give_way_until, outlook->now);
+	give_way_until = Min(give_way_until, TimestampTzPlusMilliseconds(outlook->now, LOOK_AGAIN));
+	LWLockRelease(mvs_worker.database->queue_lock);
+	proc_exit(0);
+}
+
+/* Tell who publishes when to wake us; when to get up without that. With queue_lock held. */
+static TimestampTz
+lie_down(const Outlook *outlook)
+{
+	MvsDatabase *database = mvs_worker.database;
+	TimestampTz due_at = queue_due(outlook);
+	TimestampTz wake_at = Min(outlook->wake_at, due_at);
+
+	if (due_at != DT_NOEND)
+		database->queue_wake_at = mvs_batch_size;
+	else
+		database->queue_wake_at = outlook->may_drop && !mvs_pending_is_full() ? 1 : PG_INT64_MAX;
+
+	/* One that may not leave sleeps all the same. */
+	if (is_dispensable(outlook))
+		wake_at = Min(wake_at, leave_at());
+	if (outlook->throttled == 0)
+		database->throttled_since = 0;
+	database->worker_state = MVS_WORKER_IDLE;
+
+	/* A wait for a lock may have used up the latch of what came in it, as of what is due. */
+	return mvs_process_is_stopping() || ConfigReloadPending ? outlook->now : wake_at;
 }
 
 /* Sleep until there is something to do, for ever if need be. Ends an idle worker. */
@@ -637,107 +827,22 @@ static void
 sleep_until_needed(void)
 {
 	MvsDatabase *database = mvs_worker.database;
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz wake_at = time_of_next_try();
-	bool		keeps = keeps_something();
-	TimestampTz throttled = mvs_pace_throttled_until();
-	bool		maintaining = mvs_maintain_is_running();
-	bool		retries = next_step() != DT_NOEND;
-	bool		standby = mvs_standby_is_there();
-	bool		crowded = false;
-	bool		dispensable;
-	TimestampTz leave_at;
-	bool		leave;
-	long		timeout;
+	Outlook		outlook;
+	TimestampTz wake_at;
+	long		timeout = -1;
 
-	/* Another database waits for our place? */
-	if (mvs_launcher_wants_slots())
-	{
-		TimestampTz until = TimestampTzPlusMilliseconds(keeps ? idle_since : claimed_at,
-														ROTATE_TIME);
-
-		crowded = until <= now;
-		if (!crowded)
-			wake_at = Min(wake_at, until);
-	}
-	if (throttled != 0)
-		wake_at = Min(wake_at, throttled);
-	wake_at = Min(wake_at, Max(mvs_maintain_due(idle_since, ROTATE_TIME),
-							   steps[STEP_MAINTAIN].due_at));
-	stable_due_at = Max(stable_due_at, steps[STEP_STABLE].due_at);
-
+	look_ahead(&outlook);
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	dispensable = !keeps && !retries && !maintaining &&
-		database->queue_count == 0 && database->mark_count == 0 &&
-		!database->all_marked && !database->journal_wanted &&
-		!database->stable_due &&
-		(database->vacant || (stable_due_at == DT_NOEND && !standby)) &&
-		!mvs_left_pass_is_under_way();
-	leave_at = TimestampTzPlusMilliseconds(Max(idle_since, served_at),
-										   database->vacant ? VACANT_EXIT : IDLE_EXIT);
-	leave = dispensable && (crowded || leave_at <= now);
-	if (crowded && !leave)
-	{
-		/* What is kept here goes back, and we too, until something of it is due. */
-		give_way_until = Min(wake_at, stable_due_at);
-		if (database->queue_count > 0 && !drops_stand())
-			give_way_until = Min(give_way_until, mvs_queue_due(database, now));
-		give_way_until = Min(give_way_until, TimestampTzPlusMilliseconds(now, LOOK_AGAIN));
-		LWLockRelease(database->queue_lock);
-		proc_exit(0);
-	}
-	if (leave)
-	{
-		/* Who publishes from now on finds no worker, and wants one. */
-		database->worker_proc = -1;
-		database->worker_pid = 0;
-		database->worker_state = MVS_WORKER_NONE;
-		database->queue_wake_at = 1;
-	}
-	else
-	{
-		bool		paused = drops_stand();
-		bool		full = paused || throttled != 0 || mvs_pending_is_full();
-		bool		waiting = database->queue_count > 0 && !full;
-
-		if (waiting)
-			wake_at = Min(wake_at, mvs_queue_due(database, now));
-		if (dispensable)
-			wake_at = Min(wake_at, leave_at);
-		wake_at = Min(wake_at, stable_due_at);
-		database->queue_wake_at = waiting ? mvs_batch_size :
-			full ? PG_INT64_MAX : 1;
-
-		/* A wait for a lock may have used up the latch of something that came in it. */
-		if (mvs_process_is_stopping() || ConfigReloadPending ||
-			database->queue_count >= database->queue_wake_at ||
-			((database->mark_count > 0 || database->all_marked) && steps[STEP_MARKS].due_at == 0) ||
-			(database->pause_changed && steps[STEP_PAUSE].due_at == 0) || database->recheck ||
-			(database->pins_changed && steps[STEP_PINS].due_at == 0) ||
-			(!paused && throttled == 0 && mvs_replay_due() <= now &&
-			 steps[STEP_JOURNAL].due_at == 0) ||
-			((database->stable_due || standby) && stable_due_at == DT_NOEND &&
-			 steps[STEP_STABLE].due_at == 0))
-			wake_at = now;
-		database->worker_state = MVS_WORKER_IDLE;
-		if (throttled == 0)
-			database->throttled_since = 0;
-	}
+	if (may_leave(&outlook))
+		leave();
+	if (outlook.crowded)
+		give_way(&outlook);
+	wake_at = lie_down(&outlook);
 	LWLockRelease(database->queue_lock);
-	if (leave)
-	{
-		ConditionVariableBroadcast(&database->progress);
-		review_use();
-		mvs_worker.database = NULL;
-		mvs_wake_proc(mvs_shared->launcher_proc);
-		proc_exit(0);
-	}
 
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
-	if (wake_at == DT_NOEND)
-		timeout = -1;
-	else
+	if (wake_at != DT_NOEND)
 		timeout = Min(Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake_at), 0),
 					  INT_MAX);
 	if (timeout != 0)
