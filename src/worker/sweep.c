@@ -117,6 +117,7 @@ static void begin_pass(Sweep *sweep);
 static void begin_sweep(Oid store, uint64 sequence);
 static bool is_held(const Sweep *sweep, const MvsLook *look);
 static TimestampTz due_of(const Sweep *sweep, const MvsLook *look);
+static Sweep *choose_sweep(void);
 static void forget_sweep(Sweep *sweep);
 static void after_pass(Sweep *sweep);
 static void after_slice(Sweep *sweep, SweepState state, bool run);
@@ -497,20 +498,18 @@ mvs_sweep_waits_for_horizon(void)
 	return false;
 }
 
-bool
-mvs_sweep_run(void)
+/* The sweep that has waited longest of those that are due, or NULL. */
+static Sweep *
+choose_sweep(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	MemoryContext old;
+	Sweep	   *sweep = NULL;
 	MvsLook		look;
-	MemoryContext old = CurrentMemoryContext;
-	Sweep	   *volatile sweep = NULL;
-	volatile SweepState state = SWEEP_LOCKED;
-	volatile bool run;
-	volatile bool failed = false;
 	ListCell   *cell;
 
 	if (all == NIL)
-		return false;
+		return NULL;
 	look = mvs_process_look();
 	foreach(cell, all)
 	{
@@ -521,15 +520,28 @@ mvs_sweep_run(void)
 		}
 	}
 	if (sweep == NULL)
-		return false;
-	run = !sweep->active || sweep->wait_for > 0;
+		return NULL;
 
 	/* Behind the others, so that each gets its turn. */
-	MemoryContextSwitchTo(mvs_worker.context);
+	old = MemoryContextSwitchTo(mvs_worker.context);
 	all = list_delete_ptr(all, sweep);
 	all = lappend(all, sweep);
 	MemoryContextSwitchTo(old);
+	return sweep;
+}
 
+bool
+mvs_sweep_run(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+	Sweep	   *sweep = choose_sweep();
+	volatile SweepState state = SWEEP_LOCKED;
+	volatile bool failed = false;
+	bool		run;
+
+	if (sweep == NULL)
+		return false;
+	run = !sweep->active || sweep->wait_for > 0;
 	pgstat_report_activity(STATE_RUNNING, run ? "looking at old entries" : "sweeping a store");
 	PG_TRY();
 	{
