@@ -140,6 +140,7 @@ mutant journal_unread_after_crash 't/crash_under_load_loses_nothing.pl' \
 # shellcheck disable=SC2016 # Perl's
 mutant journal_emptied_first 't/crash_under_load_loses_nothing.pl' \
 	src/worker/pending.h 's~\tbool\t\tin_batch~\tbool\t\tpredeleted;\n\tbool\t\tin_batch~' \
+	src/worker/batch.c 's~(?=#include "miscadmin.h"\n)~#include "access/xact.h"\n~' \
 	src/worker/batch.c 's~if \(item->request->journal == 0\)\n\t\treturn;\n(?=\trow =)~if (item->request->journal == 0 || item->predeleted)\n\t\treturn;\n~' \
 	src/worker/batch.c 's~(MvsDropState state) = (mvs_drop_begin\([^;]*;)\n(\tint\t\t\tend;\n)~$1;\n$3\n\tStartTransactionCommand();\n\tPushActiveSnapshot(GetTransactionSnapshot());\n\tfor (int i = 0; i < count; i++)\n\t{\n\t\tif (group[i]->predeleted)\n\t\t\tcontinue;\n\t\tfind_journal_row(group[i]);\n\t\tif (group[i]->outcome == MVS_OUTCOME_DONE && group[i]->found)\n\t\t{\n\t\t\tmvs_journal_delete(&group[i]->journal_tid);\n\t\t\tCommandCounterIncrement();\n\t\t\tgroup[i]->predeleted = true;\n\t\t}\n\t}\n\tPopActiveSnapshot();\n\tCommitTransactionCommand();\n\tstate = $2\n~'
 
