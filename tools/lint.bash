@@ -233,6 +233,8 @@ check_lengths() {
 	in_src wc -l | awk -v max=$MAX_LINES '$2 != "total" && $1 > max { print $2 ": " $1 " lines" }'
 }
 
+check_circles() { (cd "$work/src" && perl tools/circles.pl 2>&1) || true; }
+
 check_marks() { in_tree_grep '\b(TOD[O]|FIXM[E]|XX[X])\b' .; }
 
 # The specification that META.json must name, and the name space of SVG, are the only ones.
@@ -285,6 +287,7 @@ dev_lint() {
 	check "tools/typedefs.list knows the types of src/" check_typedefs
 	check "src/: PG_VERSION_NUM in compat.h only" check_versions
 	check "src/: no file over $MAX_LINES lines" check_lengths
+	check "src/: no circle of parts, no use of a room above" check_circles
 	check "SQL scripts: no OR REPLACE, no IF NOT EXISTS" check_sql plain
 	check "SQL scripts and SPI: operators and functions are qualified" check_sql names
 	check "SQL scripts: rights are granted or revoked on purpose" check_sql rights
