@@ -831,6 +831,9 @@ sleep_until_needed(void)
 	TimestampTz wake_at;
 	long		timeout = -1;
 
+	/* Who has used it since may have committed since. */
+	if (database->vacant)
+		review_use();
 	look_ahead(&outlook);
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	if (may_leave(&outlook))
