@@ -118,6 +118,11 @@ mvs_compat_lock_held(const LOCKTAG *tag, LOCKMODE mode)
 #define PG_MODULE_MAGIC_EXT(...) PG_MODULE_MAGIC
 #endif
 
+/* A function that does not return says so before its type since 18. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /* A process is known by its number in the proc array: a field of PGPROC until 16. */
 static inline int
 mvs_compat_proc_number(PGPROC *proc)

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "shared/database.h"
 
 /*
@@ -25,6 +26,6 @@ extern MvsDatabase *mvs_command_begin(const char *function);
 extern void mvs_command_refuse_future(MvsDatabase *database, int64 version);
 
 /* Raise 40001: another transaction has changed what this one's snapshot goes on seeing. */
-extern void mvs_command_refuse_concurrent(void) pg_attribute_noreturn();
+pg_noreturn extern void mvs_command_refuse_concurrent(void);
 
 #endif							/* MVSTORE_COMMAND_H */
