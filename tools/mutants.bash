@@ -125,7 +125,7 @@ mutant hold_off_is_a_flag 't/databases_are_copied_side_by_side.pl' \
 
 # A worker that may not leave wants to, again and again.
 mutant who_must_stay_spins 't/worker_that_must_stay_sleeps.pl' \
-	src/worker/worker.c 's~if \(dispensable\)\n~if (!keeps)\n~'
+	src/worker/worker.c 's~if \(is_dispensable\(outlook\)\)\n~if (!outlook->keeps)\n~'
 
 # The memory that a queue has had stays with it.
 mutant room_is_not_given_back 't/databases_share_the_room_for_queues.pl' \

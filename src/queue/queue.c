@@ -280,7 +280,8 @@ mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequen
 	{
 		MvsRequest	next;
 
-		mvs_pool_read(&database->bytes, database->bytes.head, (char *) &next, offsetof(MvsRequest, key));
+		mvs_pool_read(&database->bytes, database->bytes.head, (char *) &next,
+					  offsetof(MvsRequest, key));
 		database->queue_oldest = next.committed_at;
 		database->taken = last_sequence;
 	}

@@ -66,7 +66,10 @@ extern bool mvs_pool_secure(MvsBytes *bytes, uint64 count, bool fair);
 /* Bytes that no queue has more than. */
 extern Size mvs_pool_longest(void);
 
-/* Moves the head by "count" bytes. The chunks that it leaves behind serve for what comes at the end. */
+/*
+ * Moves the head by "count" bytes. The chunks that it leaves behind serve for what
+ * comes at the end.
+ */
 extern void mvs_pool_advance(MvsBytes *bytes, uint64 count);
 
 /* Copies into, and out of, the secured bytes at a position. */

@@ -107,7 +107,8 @@ read_pins(const char *name, Snapshot snapshot, MvsPin **pins)
 		if (count == space)
 		{
 			space = Max(space * 2, 8);
-			*pins = *pins ? repalloc(*pins, space * sizeof(MvsPin)) : palloc(space * sizeof(MvsPin));
+			*pins = *pins ? repalloc(*pins, space * sizeof(MvsPin)) :
+				palloc(space * sizeof(MvsPin));
 		}
 		pin = &(*pins)[count++];
 		pin->tid = tuple->t_self;

@@ -74,8 +74,9 @@ extern int	mvs_rule_compact(const MvsHistory *history, int64 before);
 extern int	mvs_rule_pending(const MvsHistory *history, const MvsPolicy *policy, int64 now);
 
 /*
- * Return what "horizon" lets go of what is droppable. A purge is whole or not at all: where the head
- * has to stay, there is none yet, and what does not go by itself stays with it.
+ * Return what "horizon" lets go of what is droppable. A purge is whole or not at all:
+ * where the head has to stay, there is none yet, and what does not go by itself stays
+ * with it.
  */
 extern MvsVerdict mvs_rule_judge(const MvsHistory *history, MvsDroppable droppable,
 								 int64 horizon);

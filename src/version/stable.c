@@ -147,7 +147,8 @@ mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why)
 	}
 	else if (version > now)
 	{
-		why->detail = psprintf(_("It lies in the future: it is now version " INT64_FORMAT "."), now);
+		why->detail = psprintf(_("It lies in the future: it is now version " INT64_FORMAT "."),
+							   now);
 		why->hint = gettext_noop("A version is a time in microseconds since 1970.");
 	}
 	else if (told < version)

@@ -439,7 +439,10 @@ is_held(const Sweep *sweep, const MvsLook *look)
 	return sweep->next > horizon && sweep->next <= look->now - sweep->age;
 }
 
-/* When something of it is to be done, as things look; DT_NOEND: not before the horizon rises, or never. */
+/*
+ * When something of it is to be done, as things look; DT_NOEND: not before the
+ * horizon rises, or never.
+ */
 static TimestampTz
 due_of(const Sweep *sweep, const MvsLook *look)
 {
