@@ -45,6 +45,7 @@
 #define WRITES_AT_REST 200
 
 static HeapTuple find_stable_row(Relation catalog, Snapshot snapshot);
+static int64 read_stable_row(Snapshot snapshot);
 static TimestampTz time_to_serve(TimestampTz served_at, bool moved, int64 factor);
 
 /* ------------------------------------------------------------------------
@@ -58,7 +59,7 @@ mvs_stable_here(MvsDatabase *database, Snapshot snapshot, int64 wanted)
 
 	/* As the row was made, versions up to its own had been handed out. */
 	if (stable == MVS_LOST)
-		stable = mvs_version_told(database, snapshot, mvs_stable_read(snapshot));
+		stable = mvs_version_told(database, snapshot, read_stable_row(snapshot));
 	return stable;
 }
 
@@ -68,7 +69,7 @@ mvs_stable(Snapshot snapshot, int64 wanted)
 	MvsDatabase *database;
 
 	if (RecoveryInProgress())
-		return mvs_stable_read(snapshot);
+		return read_stable_row(snapshot);
 	database = mvs_session_join_if_used();
 	if (database == NULL)
 	{
@@ -128,7 +129,7 @@ mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why)
 	bool		standby = RecoveryInProgress();
 	MvsDatabase *database = standby ? NULL : mvs_session_join_if_used();
 	int64		stable = mvs_stable(snapshot, version);
-	int64		told = standby ? mvs_stable_read(NULL) : MVS_NEWEST;
+	int64		told = standby ? read_stable_row(NULL) : MVS_NEWEST;
 	int64		now = mvs_version_now(database);
 	TransactionId own = GetTopTransactionIdIfAny();
 	MvsWriter	oldest = {.version = MVS_NEWEST};
@@ -185,8 +186,9 @@ find_stable_row(Relation catalog, Snapshot snapshot)
 	return tuple;
 }
 
-int64
-mvs_stable_read(Snapshot snapshot)
+/* The row's version as a snapshot sees it, NULL being a fresh one; 0 without the extension. */
+static int64
+read_stable_row(Snapshot snapshot)
 {
 	Oid			table = mvs_catalog_oid(MVS_STABLE, true);
 	Relation	catalog;

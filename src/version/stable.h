@@ -48,9 +48,6 @@ typedef struct MvsUnstable
 
 extern void mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why);
 
-/* The row's version as a snapshot sees it, NULL being a fresh one; 0 without the extension. */
-extern int64 mvs_stable_read(Snapshot snapshot);
-
 /*
  * Raises the row to a version that is stable for the active snapshot, in the
  * worker's transaction, which has locked the catalog (mvs_catalog_lock()). The
