@@ -54,6 +54,7 @@ OBJS = \
 	src/version/stable.o \
 	src/version/version.o \
 	src/worker/batch.o \
+	src/worker/claim.o \
 	src/worker/ddl.o \
 	src/worker/drop.o \
 	src/worker/keep.o \
@@ -64,6 +65,8 @@ OBJS = \
 	src/worker/pending.o \
 	src/worker/process.o \
 	src/worker/replay.o \
+	src/worker/sleep.o \
+	src/worker/steps.o \
 	src/worker/sweep.o \
 	src/worker/vacuum.o \
 	src/worker/walk.o \

@@ -112,7 +112,7 @@ mutant no_predicate_locks 'specs/writers_conditions_are_reads.spec' \
 
 # After a crash nobody looks for what the policies want.
 mutant no_sweep_after_crash 't/crash_under_load_loses_nothing.pl' \
-	src/worker/worker.c 's~\t\tmvs_sweep_all\(0\);\n~~'
+	src/worker/steps.c 's~\t\tmvs_sweep_all\(0\);\n~~'
 
 # A database takes a place in shared memory when somebody looks.
 # shellcheck disable=SC2016 # Perl's
@@ -125,7 +125,7 @@ mutant hold_off_is_a_flag 't/databases_are_copied_side_by_side.pl' \
 
 # A worker that may not leave wants to, again and again.
 mutant who_must_stay_spins 't/worker_that_must_stay_sleeps.pl' \
-	src/worker/worker.c 's~if \(is_dispensable\(outlook\)\)\n~if (!outlook->keeps)\n~'
+	src/worker/sleep.c 's~if \(is_dispensable\(outlook\)\)\n~if (!outlook->keeps)\n~'
 
 # The memory that a queue has had stays with it.
 mutant room_is_not_given_back 't/databases_share_the_room_for_queues.pl' \

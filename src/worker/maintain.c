@@ -45,6 +45,9 @@
  */
 #define SOON 60000
 
+/* Milliseconds without drops after which fewer flushes are enough. */
+#define REST_TIME 1000
+
 /* Milliseconds before another try after one in vain, doubled each time; the longest. */
 #define RETRY_TIME 60000
 #define MAX_RETRY_TIME 3600000
@@ -155,18 +158,20 @@ mvs_maintain_stop(void)
 }
 
 TimestampTz
-mvs_maintain_due(TimestampTz idle_since, int delay)
+mvs_maintain_due(void)
 {
 	/* Its end sets the latch. */
 	if (drops_since() == 0 || mvs_maintenance_every == 0 || mvs_launcher_lacks_slot() ||
 		mvs_maintain_is_running())
 		return DT_NOEND;
-	return Max(TimestampTzPlusMilliseconds(idle_since, delay), not_before);
+	return Max(TimestampTzPlusMilliseconds(mvs_worker.idle_since, REST_TIME), not_before);
 }
 
 void
-mvs_maintain(bool idle)
+mvs_maintain(void)
 {
+	bool		idle = TimestampDifferenceExceeds(mvs_worker.idle_since, GetCurrentTimestamp(),
+												  REST_TIME);
 	bool		found;
 
 	/* Drops come first. */

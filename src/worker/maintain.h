@@ -37,17 +37,17 @@ extern bool mvs_maintain_pays(Oid store, MvsCandidate *candidate);
 extern int64 mvs_maintain_dead_entries(Oid store);
 
 /*
- * Starts the process where a store wants it, every mvstore.maintenance_every
- * flushes; when idle, also after fewer.
+ * Start the process where a store wants it, every mvstore.maintenance_every
+ * flushes; when the drop worker is idle, also after fewer.
  */
-extern void mvs_maintain(bool idle);
+extern void mvs_maintain(void);
 
-/* When to call that with idle, so many milliseconds after the last work; DT_NOEND: need not be. */
-extern TimestampTz mvs_maintain_due(TimestampTz idle_since, int delay);
+/* When to call that for its being idle; DT_NOEND: need not be. */
+extern TimestampTz mvs_maintain_due(void);
 
 extern bool mvs_maintain_is_running(void);
 
-/* Ends the process. */
+/* End the process. */
 extern void mvs_maintain_stop(void);
 
 #endif							/* MVSTORE_MAINTAIN_H */

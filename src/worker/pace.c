@@ -1,7 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * pace.c
- *	  How much the drop worker has dropped, and how fast it may go on.
+ *	  Whether the drop worker may go on dropping: pauses, and how fast it may.
+ *
+ * While it is not known whether drops are paused, they are.
  *
  * What was dropped is a debt, which mvstore.drop_rate_limit pays off as time goes by.
  * As long as there is some, nothing more is dropped.
@@ -12,15 +14,84 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
 #include "utils/timestamp.h"
 
+#include "base/catalog.h"
 #include "base/settings.h"
+#include "shared/database.h"
 #include "worker/pace.h"
 #include "worker/process.h"
 
+static bool pause_known = false;
 static int64 drops = 0;			/* transactions that have dropped something */
 static double debt = 0;			/* entries that the limit has yet to allow */
 static TimestampTz debt_at = 0; /* as of then */
+
+/* ------------------------------------------------------------------------
+ * Pauses
+ * ------------------------------------------------------------------------ */
+
+TimestampTz
+mvs_pace_pause_due(void)
+{
+	return !pause_known || mvs_worker.database->pause_changed ? 0 : DT_NOEND;
+}
+
+bool
+mvs_pace_load_pause(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+	Oid			table;
+	bool		paused = false;
+
+	if (mvs_pace_pause_due() != 0)
+		return true;
+	pause_known = false;
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->pause_changed = false;
+	LWLockRelease(database->queue_lock);
+
+	StartTransactionCommand();
+	mvs_process_lock_catalog(MVS_PAUSED);
+	table = mvs_catalog_oid(MVS_PAUSED, true);
+	if (OidIsValid(table))
+	{
+		Relation	catalog = table_open(table, AccessShareLock);
+		SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+
+		paused = HeapTupleIsValid(systable_getnext(scan));
+		systable_endscan(scan);
+		table_close(catalog, AccessShareLock);
+	}
+	CommitTransactionCommand();
+
+	/* Should it change just now, what its COMMIT has said holds, and there is another look. */
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	if (!database->pause_changed)
+		database->paused = paused;
+	LWLockRelease(database->queue_lock);
+	ConditionVariableBroadcast(&database->progress);
+	return pause_known = true;
+}
+
+bool
+mvs_pace_is_paused(void)
+{
+	return !pause_known || mvs_worker.database->paused;
+}
+
+bool
+mvs_pace_may_drop(void)
+{
+	return !mvs_pace_is_paused() && mvs_pace_throttled_until() == 0;
+}
+
+/* ------------------------------------------------------------------------
+ * The rate
+ * ------------------------------------------------------------------------ */
 
 void
 mvs_pace_dropped(int64 entries)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pace.h
- *	  How much the drop worker has dropped, and how fast it may go on.
+ *	  Whether the drop worker may go on dropping: pauses, and how fast it may.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -13,6 +13,19 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+
+/* Whether anything may be dropped now. */
+extern bool mvs_pace_may_drop(void);
+
+/* Whether drops are paused, or perhaps. */
+extern bool mvs_pace_is_paused(void);
+
+/*
+ * Look whether drops are paused, if that is due, and true. And when it is; DT_NOEND: not
+ * before somebody says so.
+ */
+extern bool mvs_pace_load_pause(void);
+extern TimestampTz mvs_pace_pause_due(void);
 
 /* Count a transaction that has dropped so many entries. */
 extern void mvs_pace_dropped(int64 entries);

@@ -36,6 +36,7 @@
 
 MvsWorker	mvs_worker;
 
+static uint32 wait_event_main = 0;
 static volatile sig_atomic_t got_sigterm = false;
 static volatile sig_atomic_t waiting = false;	/* for a lock on the catalog */
 
@@ -43,7 +44,7 @@ static void handle_sigterm(SIGNAL_ARGS);
 static TimestampTz delay_until(int tries, int first, int longest);
 
 /* ------------------------------------------------------------------------
- * Signals
+ * Signals and latch
  * ------------------------------------------------------------------------ */
 
 /* SIGTERM: finish what is due. A second one is an order; so is one that meets us waiting. */
@@ -77,6 +78,15 @@ bool
 mvs_process_is_stopping(void)
 {
 	return got_sigterm || mvs_worker.database->hold_offs > 0;
+}
+
+void
+mvs_process_sleep(long timeout)
+{
+	(void) WaitLatch(MyLatch,
+					 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout > 0 ? WL_TIMEOUT : 0),
+					 timeout,
+					 mvs_compat_wait_event(&wait_event_main, "MvstoreWorkerMain"));
 }
 
 void

@@ -26,6 +26,9 @@ typedef struct MvsWorker
 {
 	MvsDatabase *database;		/* NULL until it is the worker */
 	MemoryContext context;		/* of what its parts keep */
+	TimestampTz claimed_at;
+	TimestampTz idle_since;		/* of drops */
+	TimestampTz served_at;		/* when it last did something for readers; 0: never */
 } MvsWorker;
 
 extern MvsWorker mvs_worker;
@@ -38,6 +41,9 @@ extern bool mvs_process_is_terminated(void);
 
 /* Whether the worker is to end, for that or another reason, and to begin nothing new. */
 extern bool mvs_process_is_stopping(void);
+
+/* Sleep until the latch is set, or so many milliseconds; -1: for ever. */
+extern void mvs_process_sleep(long timeout);
 
 /*
  * Wait for a lock on a table of the catalog, in a transaction that has no other;

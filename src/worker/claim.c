@@ -1,0 +1,160 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.c
+ *	  A worker's claim to the slot of its database: how it is taken, and given up.
+ *
+ * There are three ends. For good, when nothing is kept (mvs_claim_leave()); until
+ * something is due, when another database waits for a worker (mvs_claim_give_way());
+ * and any other, after which a worker is wanted again. Whatever ends the process, what
+ * it keeps goes back to the queue; for what has no room there, explicit requests are in
+ * the journal, and the stores of the others are marked.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "queue/queue.h"
+#include "shared/database.h"
+#include "version/session.h"
+#include "version/version.h"
+#include "worker/claim.h"
+#include "worker/left.h"
+#include "worker/maintain.h"
+#include "worker/pending.h"
+#include "worker/process.h"
+#include "worker/sweep.h"
+
+/* Milliseconds after which one that has given way asks for its place again. */
+#define ASK_AGAIN 60000
+
+static TimestampTz give_way_until = 0;	/* set: ends to make room, with nothing due before */
+
+/* ------------------------------------------------------------------------
+ * Taking it
+ * ------------------------------------------------------------------------ */
+
+bool
+mvs_claim_take(void)
+{
+	MvsDatabase *slot = mvs_session_join();
+	bool		claimed = false;
+
+	LWLockAcquire(slot->queue_lock, LW_EXCLUSIVE);
+	if (slot->worker_pid == 0)
+	{
+		slot->worker_pid = MyProcPid;
+		slot->worker_proc = mvs_compat_proc_number(MyProc);
+		slot->worker_state = MVS_WORKER_BUSY;
+		slot->queue_wake_at = PG_INT64_MAX;
+		claimed = true;
+	}
+	LWLockRelease(slot->queue_lock);
+	if (claimed)
+	{
+		/* The last one may have ended with the row of mvstore_stable unwritten. */
+		mvs_version_want_stable(slot);
+		mvs_worker.database = slot;
+	}
+	return claimed;
+}
+
+void
+mvs_claim_void(void)
+{
+	MvsDatabase *slot = mvs_database_find(MyDatabaseId);
+
+	if (slot == NULL)
+		return;
+	LWLockAcquire(slot->queue_lock, LW_EXCLUSIVE);
+	if (slot->worker_pid == 0)
+	{
+		mvs_queue_clear(slot);
+		slot->mark_count = 0;
+		slot->all_marked = false;
+		slot->journal_wanted = false;
+		slot->stable_due = false;
+		slot->paused = false;
+		slot->pause_changed = true;
+		slot->failed_count = 0;
+		slot->worker_state = MVS_WORKER_NONE;
+	}
+	LWLockRelease(slot->queue_lock);
+	ConditionVariableBroadcast(&slot->progress);
+	mvs_claim_review();
+}
+
+/* ------------------------------------------------------------------------
+ * Giving it up
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_claim_review(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+
+	StartTransactionCommand();
+	mvs_session_review_use();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+}
+
+void
+mvs_claim_leave(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+
+	/* Who publishes from now on finds no worker, and wants one. */
+	database->worker_proc = -1;
+	database->worker_pid = 0;
+	database->worker_state = MVS_WORKER_NONE;
+	database->queue_wake_at = 1;
+	LWLockRelease(database->queue_lock);
+	ConditionVariableBroadcast(&database->progress);
+	mvs_claim_review();
+	mvs_worker.database = NULL;
+	mvs_wake_proc(mvs_shared->launcher_proc);
+	proc_exit(0);
+}
+
+void
+mvs_claim_give_way(TimestampTz until)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	give_way_until = Min(Max(until, now), TimestampTzPlusMilliseconds(now, ASK_AGAIN));
+	proc_exit(0);
+}
+
+void
+mvs_claim_release(int code, Datum argument)
+{
+	MvsDatabase *database = mvs_worker.database;
+
+	if (database == NULL)
+		return;
+	mvs_maintain_stop();
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	mvs_pending_give_back(database);
+	mvs_left_give_back(database);
+	mvs_sweep_give_back(database);
+	mvs_backlog_clear(database->backlogs);
+	database->throttled_since = 0;
+	database->worker_pid = 0;
+	database->worker_proc = -1;
+	database->worker_state = give_way_until != 0 ? MVS_WORKER_TURN : MVS_WORKER_WANTED;
+	database->worker_turn = give_way_until;
+	database->queue_wake_at = 1;
+	LWLockRelease(database->queue_lock);
+	ConditionVariableBroadcast(&database->progress);
+	mvs_wake_proc(mvs_shared->launcher_proc);
+	mvs_worker.database = NULL;
+}

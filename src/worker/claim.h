@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.h
+ *	  A worker's claim to the slot of its database: how it is taken, and given up.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_CLAIM_H
+#define MVSTORE_CLAIM_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+/* Become the worker of this database; false if it has one. */
+extern bool mvs_claim_take(void);
+
+/* Without the extension: requests that its database still has are void. */
+extern void mvs_claim_void(void);
+
+/* See whether the database still has something for a worker. */
+extern void mvs_claim_review(void);
+
+/* End for good, with nothing kept. With queue_lock held, which it releases. */
+extern void mvs_claim_leave(void) pg_attribute_noreturn();
+
+/* End until a time, or for a while; DT_NOEND: until then nothing is due. */
+extern void mvs_claim_give_way(TimestampTz until) pg_attribute_noreturn();
+
+/* At the end of the process: give back what it keeps, and its place. */
+extern void mvs_claim_release(int code, Datum argument);
+
+#endif							/* MVSTORE_CLAIM_H */

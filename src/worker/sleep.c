@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * sleep.c
+ *	  When the drop worker sleeps, and until when; whether it ends instead.
+ *
+ * It sleeps on its latch with no transaction open, and with no timeout unless
+ * something is to happen at a known time.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "utils/timestamp.h"
+
+#include "base/settings.h"
+#include "shared/database.h"
+#include "version/version.h"
+#include "worker/batch.h"
+#include "worker/claim.h"
+#include "worker/launcher.h"
+#include "worker/left.h"
+#include "worker/maintain.h"
+#include "worker/pace.h"
+#include "worker/pending.h"
+#include "worker/process.h"
+#include "worker/sleep.h"
+#include "worker/steps.h"
+#include "worker/sweep.h"
+
+/* Milliseconds without work after which the worker ends, the second where there are no stores. */
+#define IDLE_EXIT 300000
+#define VACANT_EXIT 1000
+
+/* Milliseconds without work after which it makes room for one that is wanted elsewhere. */
+#define ROTATE_TIME 1000
+
+/* What lies before the worker, as seen once it has done all that was due. */
+typedef struct Outlook
+{
+	TimestampTz now;
+	bool		may_drop;		/* else drops are paused, or throttled */
+	TimestampTz throttled;		/* until then; 0: not */
+	bool		keeps;			/* something is in hand */
+	bool		stays;			/* a step is to be tried again, or a vacuum under way */
+	bool		crowded;		/* another database has waited for our place long enough */
+	TimestampTz wake_at;		/* something is due, but what is in the queue; DT_NOEND: nothing */
+} Outlook;
+
+static void watch_horizon(void);
+static void look_ahead(Outlook *outlook);
+static TimestampTz queue_due(const Outlook *outlook);
+static int	time_to_stay(void);
+static bool is_dispensable(const Outlook *outlook);
+static TimestampTz leave_at(void);
+static bool may_leave(const Outlook *outlook);
+static void give_way(const Outlook *outlook);
+static TimestampTz lie_down(const Outlook *outlook);
+
+/* Have the end of a writer set the latch, if that is waited for. */
+static void
+watch_horizon(void)
+{
+	if (mvs_sweep_waits_for_horizon() ||
+		mvs_worker.database->backlogs[MVS_BACKLOG_REQUESTS].held > 0)
+		mvs_version_watch_writers(mvs_worker.database);
+}
+
+/* See what lies before us. */
+static void
+look_ahead(Outlook *outlook)
+{
+	TimestampTz steps_at;
+	bool		retrying;
+
+	outlook->now = GetCurrentTimestamp();
+	outlook->throttled = mvs_pace_throttled_until();
+	outlook->may_drop = !mvs_pace_is_paused() && outlook->throttled == 0;
+	outlook->keeps = mvs_pending_is_any() || mvs_left_is_any() || mvs_sweep_is_any();
+	outlook->crowded = false;
+	outlook->wake_at = outlook->throttled != 0 ? outlook->throttled : DT_NOEND;
+
+	/* First the wish, then the look: who ends in between is seen or sets the latch. */
+	if (outlook->may_drop && outlook->keeps)
+	{
+		watch_horizon();
+		outlook->wake_at = Min(mvs_pending_due(), mvs_sweep_due());
+	}
+	steps_at = mvs_steps_due(outlook->may_drop, &retrying);
+	outlook->wake_at = Min(outlook->wake_at, steps_at);
+	outlook->stays = retrying || mvs_maintain_is_running();
+
+	/* Another database waits for our place? */
+	if (mvs_launcher_wants_slots())
+	{
+		TimestampTz until = TimestampTzPlusMilliseconds(outlook->keeps ?
+														mvs_worker.idle_since :
+														mvs_worker.claimed_at,
+														ROTATE_TIME);
+
+		outlook->crowded = until <= outlook->now;
+		if (!outlook->crowded)
+			outlook->wake_at = Min(outlook->wake_at, until);
+	}
+}
+
+/* When the queue is to be worked off; DT_NOEND: not as things are. With queue_lock held. */
+static TimestampTz
+queue_due(const Outlook *outlook)
+{
+	return outlook->may_drop ? mvs_batch_due(outlook->now) : DT_NOEND;
+}
+
+/* Milliseconds that the worker stays without work. With queue_lock held. */
+static int
+time_to_stay(void)
+{
+	return mvs_worker.database->vacant ? VACANT_EXIT : IDLE_EXIT;
+}
+
+/* Whether nothing keeps the worker here. With queue_lock held. */
+static bool
+is_dispensable(const Outlook *outlook)
+{
+	const MvsDatabase *database = mvs_worker.database;
+
+	if (outlook->keeps || outlook->stays || database->queue_count > 0 ||
+		database->mark_count > 0 || database->all_marked || database->journal_wanted ||
+		database->stable_due || mvs_left_pass_is_under_way())
+		return false;
+	return database->vacant || mvs_steps_stable_due() == DT_NOEND;
+}
+
+/* When a worker that nothing keeps ends. */
+static TimestampTz
+leave_at(void)
+{
+	return TimestampTzPlusMilliseconds(Max(mvs_worker.idle_since, mvs_worker.served_at),
+									   time_to_stay());
+}
+
+/* Whether the worker is to end. With queue_lock held. */
+static bool
+may_leave(const Outlook *outlook)
+{
+	return is_dispensable(outlook) && (outlook->crowded || leave_at() <= outlook->now);
+}
+
+/* End until something is due: what is kept here goes back meanwhile. With queue_lock held. */
+static void
+give_way(const Outlook *outlook)
+{
+	TimestampTz until = Min(outlook->wake_at, queue_due(outlook));
+
+	LWLockRelease(mvs_worker.database->queue_lock);
+	mvs_claim_give_way(until);
+}
+
+/* Tell who publishes when to wake us; when to get up without that. With queue_lock held. */
+static TimestampTz
+lie_down(const Outlook *outlook)
+{
+	MvsDatabase *database = mvs_worker.database;
+	TimestampTz due_at = queue_due(outlook);
+	TimestampTz wake_at = Min(outlook->wake_at, due_at);
+
+	if (due_at != DT_NOEND)
+		database->queue_wake_at = mvs_batch_size;
+	else
+		database->queue_wake_at = outlook->may_drop && !mvs_pending_is_full() ? 1 : PG_INT64_MAX;
+
+	/* One that may not leave sleeps all the same. */
+	if (is_dispensable(outlook))
+		wake_at = Min(wake_at, leave_at());
+	if (outlook->throttled == 0)
+		database->throttled_since = 0;
+	database->worker_state = MVS_WORKER_IDLE;
+
+	/* A wait for a lock may have used up the latch of what came in it, as of what is due. */
+	return mvs_process_is_stopping() || ConfigReloadPending ? outlook->now : wake_at;
+}
+
+void
+mvs_sleep_until_needed(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+	Outlook		outlook;
+	TimestampTz wake_at;
+	long		timeout = -1;
+
+	/* Who has used it since may have committed since. */
+	if (database->vacant)
+		mvs_claim_review();
+	look_ahead(&outlook);
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	if (may_leave(&outlook))
+		mvs_claim_leave();
+	if (outlook.crowded)
+		give_way(&outlook);
+	wake_at = lie_down(&outlook);
+	LWLockRelease(database->queue_lock);
+
+	pgstat_report_stat(true);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	if (wake_at != DT_NOEND)
+		timeout = Min(Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake_at), 0),
+					  INT_MAX);
+	if (timeout != 0)
+		mvs_process_sleep(timeout);
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->worker_state = MVS_WORKER_BUSY;
+	database->queue_wake_at = PG_INT64_MAX;
+	LWLockRelease(database->queue_lock);
+}

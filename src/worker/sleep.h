@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * sleep.h
+ *	  When the drop worker sleeps, and until when; whether it ends instead.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_SLEEP_H
+#define MVSTORE_SLEEP_H
+
+#include "postgres.h"
+
+/* Sleep until there is something to do, for ever if need be. Ends an idle worker. */
+extern void mvs_sleep_until_needed(void);
+
+#endif							/* MVSTORE_SLEEP_H */
