@@ -50,6 +50,7 @@ OBJS = \
 	src/store/rule.o \
 	src/store/statement.o \
 	src/store/store.o \
+	src/version/clock.o \
 	src/version/session.o \
 	src/version/stable.o \
 	src/version/version.o \

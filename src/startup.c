@@ -35,7 +35,13 @@ static const Part parts[] = {
 	{mvs_database_shmem_size, mvs_database_shmem_locks, mvs_database_shmem_startup},
 	{mvs_pool_shmem_size, mvs_pool_shmem_locks, mvs_pool_shmem_startup},
 	{mvs_stats_shmem_size, mvs_stats_shmem_locks, mvs_stats_shmem_startup},
+	{mvs_clock_shmem_size, NULL, mvs_clock_shmem_startup},
 	{mvs_version_shmem_size, NULL, mvs_version_shmem_startup},
+};
+
+static const MvsDatabasePart database_parts[] = {
+	{mvs_clock_reset, NULL, NULL},
+	{mvs_version_reset, mvs_version_is_idle, NULL},
 };
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
@@ -51,6 +57,7 @@ mvs_startup_init(void)
 	shmem_request_hook = request_shmem;
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
+	mvs_database_set_parts(database_parts, lengthof(database_parts));
 }
 
 static void

@@ -58,6 +58,7 @@ without_version() {
 '
 	change src/version/version.c 'withdraw\((committed|false)\);' 'mine.version = 0;'
 	change src/version/version.c 'LWLock(Acquire|Release)\(database->version_lock[^;]*;' ';'
+	change src/version/clock.c 'LWLock(Acquire|Release)\(database->version_lock[^;]*;' ';'
 }
 
 without_both() {

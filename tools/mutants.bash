@@ -29,15 +29,15 @@ mutant() {
 
 # The stable version is the newest one handed out, whoever is still writing.
 mutant stable_is_newest 'specs/stable_versions_alone_are_read.spec t/stable_goes_by_the_snapshot.pl t/stable_never_changes.pl' \
-	src/version/version.c 's~for \(int i = 0; i < database->(writer|ring)_count; i\+\+\)\n\t\{\n\t\tMvsWriter  \*writer = ~for (int i = 0; i < 0; i++)\n\t{\n\t\tMvsWriter  *writer = ~g'
+	src/version/version.c 's~for \(int i = 0; i < writers->(ring_)?count; i\+\+\)\n\t\{\n\t\tMvsWriter  \*writer = ~for (int i = 0; i < 0; i++)\n\t{\n\t\tMvsWriter  *writer = ~g'
 
 # It is judged by who writes now, not by who writes in the snapshot.
 mutant stable_by_running_writers 'specs/stable_between_snapshot_and_call.spec t/stable_goes_by_the_snapshot.pl' \
-	src/version/version.c 's~i < database->ring_count~i < 0 * database->ring_count~'
+	src/version/version.c 's~i < writers->ring_count~i < 0 * writers->ring_count~'
 
 # What is no longer in the ring is taken for ended.
 mutant ring_forgets 't/stable_goes_by_the_snapshot.pl' \
-	src/version/version.c 's~return !snapshot->takenDuringRecovery &&\n\t\t!FullTransactionIdFollowsOrEquals\(database->ring_lost, xmax\)~return !snapshot->takenDuringRecovery~'
+	src/version/version.c 's~return !snapshot->takenDuringRecovery &&\n\t\t!FullTransactionIdFollowsOrEquals\(writers->ring_lost, xmax\)~return !snapshot->takenDuringRecovery~'
 
 # What was told for a snapshot before is not remembered.
 mutant told_is_forgotten 't/stable_goes_by_the_snapshot.pl' \
@@ -49,15 +49,15 @@ mutant floor_without_row 't/stable_goes_by_the_snapshot.pl' \
 
 # What the standby is told is the newest version, whoever is still writing.
 mutant row_ignores_writers 't/standby_reads_what_is_settled.pl' \
-	src/version/stable.c 's~mvs_stable_here\(database, GetActiveSnapshot\(\), MVS_NEWEST\)~mvs_version_now(database)~'
+	src/version/stable.c 's~mvs_stable_here\(database, GetActiveSnapshot\(\), MVS_NEWEST\)~mvs_clock_now(database)~'
 
 # A put in the same microsecond gets a version that was said to be stable.
 mutant answer_is_not_last 't/stable_never_changes.pl' \
-	src/version/version.c 's~\tdatabase->last = Max\(database->last, stable\);\n~~'
+	src/version/version.c 's~\tdatabase->clock->last = Max\(database->clock->last, stable\);\n~~'
 
 # The version is handed out in one critical section, and published in another.
 mutant published_late 't/stable_never_changes.pl' \
-	src/version/version.c 's~\t\t\tdatabase->last = version;\n\K(?=\t\t\twriters)~\t\t\tLWLockRelease(database->version_lock);\n\t\t\tpg_usleep(200);\n\t\t\tLWLockAcquire(database->version_lock, LW_EXCLUSIVE);\n~'
+	src/version/version.c 's~\t\t\tdatabase->clock->last = version;\n\K(?=\t\t\twriters)~\t\t\tLWLockRelease(database->version_lock);\n\t\t\tpg_usleep(200);\n\t\t\tLWLockAcquire(database->version_lock, LW_EXCLUSIVE);\n~'
 
 # A writer is withdrawn before its transaction has ended for others.
 mutant withdrawn_early 't/stable_goes_by_the_snapshot.pl' \
@@ -66,28 +66,28 @@ mutant withdrawn_early 't/stable_goes_by_the_snapshot.pl' \
 
 # The durable mark is raised in memory alone.
 mutant mark_in_memory 't/faults_of_the_clock_break_no_order.pl' \
-	src/version/version.c 's~\(void\) GenericXLogFinish\(state\)~GenericXLogAbort(state)~'
+	src/version/clock.c 's~\(void\) GenericXLogFinish\(state\)~GenericXLogAbort(state)~'
 
 # The durable mark is written, but perhaps not yet on disk when it is used.
 mutant mark_not_flushed 't/faults_of_the_clock_break_no_order.pl' \
-	src/version/version.c 's~\tXLogFlush\(end\);\n~\t(void) end;\n~'
+	src/version/clock.c 's~\tXLogFlush\(end\);\n~\t(void) end;\n~'
 
 # The stable version follows the clock beyond the durable mark.
 mutant stable_beyond_mark 't/faults_of_the_clock_break_no_order.pl' \
-	src/version/version.c 's~\t\tif \(beyond <= database->mark \|\| raised\)~\t\tif (beyond <= database->mark || raised || beyond > 0)~' \
-	src/version/version.c 's~\tstable = Min\(stable, database->mark\);\n~~'
+	src/version/version.c 's~\t\tif \(beyond <= database->clock->mark \|\| raised\)~\t\tif (beyond <= database->clock->mark || raised || beyond > 0)~' \
+	src/version/version.c 's~\tstable = Min\(stable, database->clock->mark\);\n~~'
 
 # Only writers move the durable mark.
 mutant readers_wait_for_a_writer 't/stable_follows_the_clock_when_nobody_writes.pl' \
-	src/version/version.c 's~\t\tif \(beyond <= database->mark \|\| raised\)~\t\tif (beyond <= database->mark || raised || beyond > 0)~'
+	src/version/version.c 's~\t\tif \(beyond <= database->clock->mark \|\| raised\)~\t\tif (beyond <= database->clock->mark || raised || beyond > 0)~'
 
 # After a start versions begin with the clock, not above the mark.
 mutant starts_with_the_clock 't/faults_of_the_clock_break_no_order.pl' \
-	src/version/version.c 's~database->last = Max\(database->last, mark\);~database->last = Max(database->last, 0);~'
+	src/version/clock.c 's~clock->last = Max\(clock->last, mark\);~clock->last = Max(clock->last, 0);~'
 
 # A first write takes its version without a look at the head.
 mutant first_write_below_head 't/stable_never_changes.pl' \
-	src/version/version.c 's~Max\(database->last, above\) \+ 1~database->last + 1 + 0 * above~'
+	src/version/version.c 's~Max\(database->clock->last, above\) \+ 1~database->clock->last + 1 + 0 * above~'
 
 # A later write goes below a newer head.
 mutant late_writes_pass 'specs/writers_too_late_are_told.spec t/writers_side_by_side_lose_nothing.pl' \

@@ -12,8 +12,8 @@
 #include "miscadmin.h"
 
 #include "functions/command.h"
+#include "version/clock.h"
 #include "version/session.h"
-#include "version/version.h"
 
 MvsDatabase *
 mvs_command_begin(const char *function)
@@ -27,7 +27,7 @@ mvs_command_begin(const char *function)
 void
 mvs_command_refuse_future(MvsDatabase *database, int64 version)
 {
-	int64		now = mvs_version_now(database);
+	int64		now = mvs_clock_now(database);
 
 	if (version > now)
 		ereport(ERROR,

@@ -24,8 +24,8 @@
 #include "queue/transaction.h"
 #include "shared/database.h"
 #include "store/store.h"
+#include "version/clock.h"
 #include "version/session.h"
-#include "version/version.h"
 
 PG_FUNCTION_INFO_V1(mvstore_drop);
 PG_FUNCTION_INFO_V1(mvstore_drop_bytea);
@@ -58,7 +58,7 @@ get_keep(FunctionCallInfo fcinfo, int argument)
 static int64
 get_before(FunctionCallInfo fcinfo, int argument, MvsDatabase *database)
 {
-	return Min(mvs_get_version(fcinfo, argument, "before"), mvs_version_last(database));
+	return Min(mvs_get_version(fcinfo, argument, "before"), mvs_clock_last(database));
 }
 
 /* Open a store that something is to go from. */

@@ -38,8 +38,8 @@
 #include "store/pin.h"
 #include "store/statement.h"
 #include "store/store.h"
+#include "version/clock.h"
 #include "version/session.h"
-#include "version/version.h"
 
 PG_FUNCTION_INFO_V1(mvstore_erase);
 PG_FUNCTION_INFO_V1(mvstore_erase_bytea);

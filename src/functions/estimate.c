@@ -36,7 +36,7 @@
 #include "base/key.h"
 #include "base/text.h"
 #include "store/store.h"
-#include "version/version.h"
+#include "version/clock.h"
 
 /* The planner's own guess of what a LIMIT lets through that it does not know. */
 #define DEFAULT_LIMIT_FRACTION 0.1

@@ -38,9 +38,9 @@
 #include "shared/lock.h"
 #include "store/pin.h"
 #include "store/store.h"
+#include "version/clock.h"
 #include "version/session.h"
 #include "version/stable.h"
-#include "version/version.h"
 
 PG_FUNCTION_INFO_V1(mvstore_pause);
 PG_FUNCTION_INFO_V1(mvstore_resume);
@@ -86,7 +86,7 @@ mvstore_resume(PG_FUNCTION_ARGS)
 	(void) mvs_catalog_run(MVS_PAUSED, "DELETE FROM %s", 0, NULL, NULL);
 	mvs_request_pause(false);
 	restored = mvs_journal_adopt(mvs_session_join()) > 0;
-	restored |= mvs_version_restored(mvs_session_join());
+	restored |= mvs_clock_restored(mvs_session_join());
 
 	/* Of what a restore has brought into a database in use nobody else tells. */
 	mvs_request_journal();

@@ -30,9 +30,9 @@
 #include "store/floor.h"
 #include "store/pin.h"
 #include "store/store.h"
+#include "version/clock.h"
 #include "version/session.h"
 #include "version/stable.h"
-#include "version/version.h"
 
 PG_FUNCTION_INFO_V1(mvstore_pin);
 PG_FUNCTION_INFO_V1(mvstore_unpin);

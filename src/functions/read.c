@@ -31,8 +31,8 @@
 #include "store/entry.h"
 #include "store/floor.h"
 #include "store/store.h"
+#include "version/clock.h"
 #include "version/stable.h"
-#include "version/version.h"
 
 /* "snapshot too old": PostgreSQL 17 took the name away, not the meaning. */
 /* A read under way. */

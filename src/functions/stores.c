@@ -17,9 +17,9 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/detoast.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -487,7 +487,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
 
 	newest = greatest_version(heap, &info);
-	if (newest > mvs_version_now(database))
+	if (newest > mvs_clock_now(database))
 	{
 		/* All stores of the database would go with the clock: what expires, and pins. */
 		if (newest > mvs_version_of_time(GetCurrentTimestamp()) + MAX_AHEAD && !superuser())
@@ -497,13 +497,13 @@ mvstore_attach(PG_FUNCTION_ARGS)
 							RelationGetRelationName(heap)),
 					 errdetail("Its version is " INT64_FORMAT ".", newest),
 					 errhint("A superuser can attach the table, which moves the clock of the database there.")));
-		mvs_version_past(database, newest);
+		mvs_clock_past(database, newest);
 	}
-	if (floor > mvs_version_now(database))
+	if (floor > mvs_clock_now(database))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("version " INT64_FORMAT " lies in the future", floor),
-				 errdetail("It is now version " INT64_FORMAT ".", mvs_version_now(database))));
+				 errdetail("It is now version " INT64_FORMAT ".", mvs_clock_now(database))));
 
 	/* Commands on the table want it open nowhere else. */
 	name = quoted_name(heap);
@@ -515,7 +515,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 							 quote_identifier(get_rel_name(info.index))));
 
 	/* It may have been a store before, from which requests are left. */
-	insert_policy(oid, mvs_version_tick(database), fcinfo);
+	insert_policy(oid, mvs_clock_tick(database), fcinfo);
 	if (floor < 0)
 		floor = present_floor(database);
 	if (floor > 0)

@@ -75,7 +75,7 @@ wait_for(MvsDatabase *database, int64 version, int64 timeout)
 		}
 		else
 		{
-			int64		ahead = version - mvs_version_now(database);
+			int64		ahead = version - mvs_clock_now(database);
 
 			if (ahead > 0)
 				left = Min(left, ahead / 1000 + 1);

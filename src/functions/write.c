@@ -277,9 +277,9 @@ place_version(MvsWrite *write, const MvsHead *head)
 
 	if (mvs_version_mine() == 0)
 	{
-		if (above > mvs_version_now(write->database))
-			mvs_version_reread(write->database);
-		if (above > mvs_version_now(write->database))
+		if (above > mvs_clock_now(write->database))
+			mvs_clock_reread(write->database);
+		if (above > mvs_clock_now(write->database))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("the newest entry of the key lies in the future"),
@@ -321,7 +321,7 @@ expiry(MvsWrite *write, int64 version, int64 ttl)
 
 	if (ttl < 0)
 		return DT_NOEND;
-	now = Max(mvs_version_now(write->database), version);
+	now = Max(mvs_clock_now(write->database), version);
 	if (ttl > MVS_NEWEST - now || !IS_VALID_TIMESTAMP(mvs_version_to_time(now + ttl)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -434,7 +434,7 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 						RelationGetRelationName(write->store.heap), version),
 				 errdetail("Entries can be added at version " INT64_FORMAT " or later.", floor)));
 
-	mvs_version_past(write->database, version);
+	mvs_clock_past(write->database, version);
 	hold_key(write, version, &head);
 	if (IsolationUsesXactSnapshot() && head.passed > 0)
 		refuse_seen(write, version);
@@ -443,7 +443,7 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 
 	count_write(write, value);
 	if (policy->keep_versions > 0 || policy->keep_for >= 0)
-		mvs_request_look(&write->store, write->key, mvs_version_last(write->database));
+		mvs_request_look(&write->store, write->key, mvs_clock_last(write->database));
 	request_policy(write, version, false, expires_at);
 	CommandCounterIncrement();
 }

@@ -13,8 +13,8 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/heapam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -32,7 +32,7 @@
 #include "base/compat.h"
 #include "base/key.h"
 #include "queue/journal.h"
-#include "version/version.h"
+#include "version/clock.h"
 
 #define Anum_journal_id 1
 #define Anum_journal_system 2
@@ -74,7 +74,7 @@ form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
 	bytea	   *key = mvs_key_make(request->key, request->key_length);
 	bytea	   *to = mvs_key_make(request->key + request->key_length, request->to_length);
 
-	request->journal = mvs_version_tick(database);
+	request->journal = mvs_clock_tick(database);
 	values[Anum_journal_id - 1] = Int64GetDatum(request->journal);
 	values[Anum_journal_system - 1] = Int64GetDatum(GetSystemIdentifier());
 	values[Anum_journal_database - 1] = ObjectIdGetDatum(MyDatabaseId);
@@ -419,7 +419,7 @@ mvs_journal_adopt(MvsDatabase *database)
 		/* Somebody else may have adopted it, or voided it, just now. */
 		if (is_own(values) || !mvs_catalog_lock_row(journal, &tuple->t_self))
 			continue;
-		values[Anum_journal_id - 1] = Int64GetDatum(mvs_version_tick(database));
+		values[Anum_journal_id - 1] = Int64GetDatum(mvs_clock_tick(database));
 		values[Anum_journal_system - 1] = Int64GetDatum(GetSystemIdentifier());
 		values[Anum_journal_database - 1] = ObjectIdGetDatum(MyDatabaseId);
 		values[Anum_journal_spilled - 1] = BoolGetDatum(true);

@@ -24,10 +24,15 @@
 
 MvsShared  *mvs_shared = NULL;
 
+/* The parts that have state of each database. */
+static const MvsDatabasePart *parts = NULL;
+static int	part_count = 0;
+
 /* The slot of this session's database, until the session ends: it counts in sessions. */
 static MvsDatabase *own_slot = NULL;
 
-static void init_slot(int number);
+static MvsDatabase *init_slot(int number);
+static void reset_slot(MvsDatabase *database, Oid oid);
 static void attach(MvsDatabase *database);
 static void detach(int code, Datum argument);
 static bool is_vacant(const MvsDatabase *database);
@@ -62,8 +67,21 @@ mvs_database_shmem_startup(LWLockPadded *locks)
 	mvs_shared->database_count = mvs_max_databases;
 }
 
+void
+mvs_database_set_parts(const MvsDatabasePart *all, int count)
+{
+	parts = all;
+	part_count = count;
+}
+
+int
+mvs_database_number(const MvsDatabase *database)
+{
+	return database - mvs_shared->databases;
+}
+
 /* What is set once for all in a slot: only then it costs memory. With MvsShared.lock held. */
-static void
+static MvsDatabase *
 init_slot(int number)
 {
 	LWLockPadded *locks = mvs_shared->locks + (Size) 2 * number;
@@ -75,6 +93,48 @@ init_slot(int number)
 	pg_atomic_init_u64(&database->worker_xid, 0);
 	ConditionVariableInit(&database->progress);
 	ConditionVariableInit(&database->settled);
+	return database;
+}
+
+/* Give a slot to a database, with nothing left in it of another one. With MvsShared.lock held. */
+static void
+reset_slot(MvsDatabase *database, Oid oid)
+{
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < part_count; i++)
+		parts[i].reset(database);
+	memset(&database->bytes, 0, sizeof(database->bytes));
+	database->queue_count = database->queue_high_water = 0;
+	database->reserved_count = 0;
+	database->reserved_size = 0;
+	database->queue_wake_at = 1;
+	database->queue_oldest = 0;
+	database->published = database->taken = database->flush_sequence = 0;
+	database->put_back = PG_UINT64_MAX;
+	database->put_back_end = 0;
+	database->journal_wanted = database->recheck = false;
+	database->erased_until = 0;
+	database->vacuums = 0;
+	database->pins_changed = true;
+	database->paused = false;
+	database->pause_changed = true;
+	database->mark_count = 0;
+	database->all_marked = false;
+	database->worker_state = MVS_WORKER_NONE;
+	database->worker_pid = 0;
+	database->worker_proc = -1;
+	pg_atomic_write_u64(&database->worker_xid, 0);
+	database->swept = false;
+	mvs_backlog_clear(database->backlogs);
+	database->failed_count = 0;
+	database->throttled_since = 0;
+	database->hold_offs = 0;
+	memset(&database->stats, 0, sizeof(database->stats));
+	database->stats.since = GetCurrentTimestamp();
+	database->sessions = 0;
+	database->vacant = false;
+	database->oid = oid;
+	LWLockRelease(database->queue_lock);
 }
 
 /* Have a slot as our own. With MvsShared.lock held. */
@@ -116,56 +176,16 @@ mvs_database_take(Oid oid, bool *fresh)
 			database = slot;
 	}
 	if (database == NULL && mvs_shared->databases_used < mvs_shared->database_count)
-	{
-		init_slot(mvs_shared->databases_used);
-		database = &mvs_shared->databases[mvs_shared->databases_used++];
-	}
+		database = init_slot(mvs_shared->databases_used);
 	if (fresh)
 		*fresh = database && database->oid == InvalidOid;
 	if (database && database->oid == InvalidOid)
 	{
-		/* All but what init_slot() has set, and the queue's memory, which has been given back. */
-		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-		database->clock = InvalidOid;
-		database->last = database->mark = database->written = database->last_truncate = 0;
-		database->past_writes = 0;
-		database->horizon_wanted = false;
-		database->writer_count = database->ring_next = database->ring_count = 0;
-		database->stable_due = true;
-		memset(database->segment_next, 0, sizeof(database->segment_next));
-		database->ring_lost = InvalidFullTransactionId;
-		memset(&database->bytes, 0, sizeof(database->bytes));
-		database->queue_count = database->queue_high_water = 0;
-		database->reserved_count = 0;
-		database->reserved_size = 0;
-		database->queue_wake_at = 1;
-		database->queue_oldest = 0;
-		database->published = database->taken = database->flush_sequence = 0;
-		database->put_back = PG_UINT64_MAX;
-		database->put_back_end = 0;
-		database->journal_wanted = database->recheck = false;
-		database->erased_until = 0;
-		database->vacuums = 0;
-		database->pins_changed = true;
-		database->paused = false;
-		database->pause_changed = true;
-		database->mark_count = 0;
-		database->all_marked = false;
-		database->worker_state = MVS_WORKER_NONE;
-		database->worker_pid = 0;
-		database->worker_proc = -1;
-		pg_atomic_write_u64(&database->worker_xid, 0);
-		database->swept = false;
-		mvs_backlog_clear(database->backlogs);
-		database->failed_count = 0;
-		database->throttled_since = 0;
-		database->hold_offs = 0;
-		database->sessions = 0;
-		database->vacant = false;
-		memset(&database->stats, 0, sizeof(database->stats));
-		database->stats.since = GetCurrentTimestamp();
-		database->oid = oid;
-		LWLockRelease(database->queue_lock);
+		reset_slot(database, oid);
+
+		/* Only now is it looked at by those who go through all slots. */
+		mvs_shared->databases_used = Max(mvs_shared->databases_used,
+										 mvs_database_number(database) + 1);
 	}
 	if (database && oid == MyDatabaseId)
 		attach(database);
@@ -179,8 +199,12 @@ mvs_database_take(Oid oid, bool *fresh)
 static bool
 is_vacant(const MvsDatabase *database)
 {
-	return database->vacant && database->sessions == 0 && database->hold_offs == 0 &&
-		database->writer_count == 0 && database->queue_count == 0 &&
+	bool		idle = database->vacant && database->sessions == 0;
+
+	for (int i = 0; i < part_count && idle; i++)
+		idle = parts[i].is_idle == NULL || parts[i].is_idle(database);
+	return idle && database->hold_offs == 0 &&
+		database->queue_count == 0 &&
 		database->reserved_count == 0 && database->mark_count == 0 &&
 		!database->all_marked && !database->journal_wanted;
 }
@@ -201,6 +225,9 @@ free_slot(Oid oid, bool dropped)
 	{
 		database->reserved_count = 0;
 		database->reserved_size = 0;
+		for (int i = 0; i < part_count; i++)
+			if (parts[i].release)
+				parts[i].release(database);
 		(void) mvs_pool_secure(&database->bytes, 0, true);
 		database->bytes.tail = database->bytes.head;
 		database->queue_count = 0;

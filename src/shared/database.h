@@ -25,7 +25,6 @@
 
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
@@ -36,19 +35,6 @@
 
 /* Marks a database may hold apart before it marks all its stores. */
 #define MVS_MAX_MARKS 64
-
-/* Withdrawn versions kept for snapshots older than their end, by segments. */
-#define MVS_RING_SEGMENT 64
-#define MVS_RING_SEGMENTS 8
-#define MVS_WRITER_RING (MVS_RING_SEGMENT * MVS_RING_SEGMENTS)
-
-/* A transaction's version, from its first write until it has ended for others. */
-typedef struct MvsWriter
-{
-	FullTransactionId xid;		/* of the top transaction */
-	int64		version;
-	int			pid;
-} MvsWriter;
 
 /* A store of which only a sweep can tell what is to be dropped. */
 typedef struct MvsMark
@@ -105,24 +91,11 @@ typedef struct MvsDatabase
 	int			sessions;		/* of the database that have found it, behind queue_lock */
 	bool		vacant;			/* nobody has used it since the catalog was seen empty; likewise */
 
-	/* Versions: see version.c. */
+	/* Versions: see version/. */
 	LWLock	   *version_lock;
-	Oid			clock;			/* the sequence that last and mark come from; none: not loaded */
-	int64		last;			/* the newest version handed out or answered for */
-	int64		mark;			/* none above it is handed out before it is durably raised */
-	int64		written;		/* the sequence's value, unless it was restored; behind its page's
-								 * lock */
-	int64		last_truncate;	/* the greatest floor that a TRUNCATE set */
-	uint64		past_writes;	/* how often the past was written */
-	bool		horizon_wanted; /* the worker waits for the oldest writer to end */
-	bool		stable_due;		/* transactions have ended since mvstore_stable was written */
+	struct MvsClock *clock;
+	struct MvsWriters *writers;
 	ConditionVariable settled;	/* broadcast when more may have got stable */
-	int			writer_count;	/* used of one per backend, see version.c */
-	int			ring_next;
-	int			ring_count;
-	MvsWriter	ring[MVS_WRITER_RING];
-	FullTransactionId segment_next[MVS_RING_SEGMENTS];	/* next xid when a segment was full */
-	FullTransactionId ring_lost;	/* that of the newest segment that was overwritten */
 
 	/* The queue: see queue.c. */
 	LWLock	   *queue_lock;
@@ -182,6 +155,23 @@ typedef struct MvsShared
 	MvsDatabase databases[FLEXIBLE_ARRAY_MEMBER];
 } MvsShared;
 
+/*
+ * A part that has state of each database: a struct of its own, in an array of its own of
+ * which a slot points to its place. What follows is called with MvsShared.lock and queue_lock
+ * held, and cannot fail.
+ */
+typedef struct MvsDatabasePart
+{
+	/* Points the slot to its place, and clears that, for a database that is new there. */
+	void		(*reset) (MvsDatabase *database);
+
+	/* Whether nobody would miss what is there; NULL: nobody ever does. */
+	bool		(*is_idle) (const MvsDatabase *database);
+
+	/* Gives back what the slot has of other memory; NULL: nothing. */
+	void		(*release) (MvsDatabase *database);
+} MvsDatabasePart;
+
 /* NULL where the library is not in shared_preload_libraries. */
 extern MvsShared *mvs_shared;
 
@@ -189,6 +179,12 @@ extern MvsShared *mvs_shared;
 extern Size mvs_database_shmem_size(void);
 extern int	mvs_database_shmem_locks(void);
 extern void mvs_database_shmem_startup(LWLockPadded *locks);
+
+/* Names the parts, in each process before it uses a slot. */
+extern void mvs_database_set_parts(const MvsDatabasePart *parts, int count);
+
+/* The number of a slot, from 0 on. */
+extern int	mvs_database_number(const MvsDatabase *database);
 
 /* Raises 55000 without shared memory. */
 extern void mvs_shared_require(void);

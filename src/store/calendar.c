@@ -28,7 +28,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "store/calendar.h"
-#include "version/version.h"
+#include "version/clock.h"
 
 #define Anum_calendar_store 1
 #define Anum_calendar_ends 2

@@ -30,7 +30,7 @@
 #include "base/compat.h"
 #include "shared/lock.h"
 #include "store/pin.h"
-#include "version/version.h"
+#include "version/clock.h"
 
 #define Anum_pin_name 1
 #define Anum_pin_system 2
@@ -130,7 +130,7 @@ read_pins(const char *name, Snapshot snapshot, MvsPin **pins)
 TimestampTz
 mvs_pin_time(MvsDatabase *database)
 {
-	return mvs_version_to_time(mvs_version_now(database));
+	return mvs_version_to_time(mvs_clock_now(database));
 }
 
 MvsPins *

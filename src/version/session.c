@@ -14,8 +14,8 @@
 #include "miscadmin.h"
 
 #include "base/catalog.h"
+#include "version/clock.h"
 #include "version/session.h"
-#include "version/version.h"
 
 static MvsDatabase *take_slot(void);
 
@@ -57,7 +57,7 @@ mvs_session_join(void)
 		database->vacant = false;
 		LWLockRelease(database->queue_lock);
 	}
-	mvs_version_load(database);
+	mvs_clock_load(database);
 	return database;
 }
 
@@ -69,7 +69,7 @@ mvs_session_join_if_used(void)
 	if (database == NULL && mvs_shared != NULL && !RecoveryInProgress() && mvs_catalog_in_use())
 		database = take_slot();
 	if (database)
-		mvs_version_load(database);
+		mvs_clock_load(database);
 	return database;
 }
 

@@ -73,7 +73,7 @@ mvs_stable(Snapshot snapshot, int64 wanted)
 	database = mvs_session_join_if_used();
 	if (database == NULL)
 	{
-		int64		mark = mvs_version_mark(wanted);
+		int64		mark = mvs_clock_mark(wanted);
 
 		/* First the mark, then another look: who takes a slot later begins above it. */
 		database = mvs_session_join_if_used();
@@ -108,10 +108,10 @@ mvs_is_stable(Snapshot snapshot, int64 version)
 
 	stable = mvs_stable(snapshot, version);
 	database = RecoveryInProgress() ? NULL : mvs_session_join_if_used();
-	if (version > stable && database && version > mvs_version_now(database))
+	if (version > stable && database && version > mvs_clock_now(database))
 	{
 		/* A restore may have brought what looks like the future. */
-		mvs_version_reread(database);
+		mvs_clock_reread(database);
 		stable = mvs_stable(snapshot, version);
 	}
 	last.stable = stable;
@@ -130,7 +130,7 @@ mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why)
 	MvsDatabase *database = standby ? NULL : mvs_session_join_if_used();
 	int64		stable = mvs_stable(snapshot, version);
 	int64		told = standby ? read_stable_row(NULL) : MVS_NEWEST;
-	int64		now = mvs_version_now(database);
+	int64		now = mvs_clock_now(database);
 	TransactionId own = GetTopTransactionIdIfAny();
 	MvsWriter	oldest = {.version = MVS_NEWEST};
 
@@ -268,14 +268,14 @@ mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 	BlockNumber blocks = last;
 
 	/* Where an old snapshot keeps the dead rows, there are to be fewer of them. */
-	*due_at = time_to_serve(served_at, database->stable_due || owed, last - base + 1);
+	*due_at = time_to_serve(served_at, database->clock->stable_due || owed, last - base + 1);
 	if (*due_at == DT_NOEND ||
 		(now < *due_at && now >= served_at && !at_once))	/* the clock may have stepped back */
 		return false;
 
 	/* First the flag, then the snapshot: who ends in between sets the flag again. */
 	owed = true;
-	mvs_version_stable_served(database);
+	mvs_clock_stable_served(database);
 	StartTransactionCommand();
 	table = mvs_catalog_oid(MVS_STABLE, true);
 	if (!OidIsValid(table))
@@ -295,6 +295,6 @@ mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 		base = blocks;
 	last = blocks;
 	served_at = GetCurrentTimestamp();
-	*due_at = time_to_serve(served_at, owed || database->stable_due, 1);
+	*due_at = time_to_serve(served_at, owed || database->clock->stable_due, 1);
 	return true;
 }

@@ -17,18 +17,8 @@
  * and what was told for it stays true: for that a backend and the parallel
  * workers that it leads have one place together.
  *
- * The durable mark is the sequence mvstore_clock: no version above its value is
- * ever handed out, nor called stable. It is moved in steps, ahead of what is
- * needed, and its WAL is flushed before a version above the old mark is used; so
- * a server that starts again, with whatever clock, begins above all that it ever
- * gave. Whoever meets it moves it, readers too: the page is written through
- * generic WAL, which needs no transaction id, so that a read-only transaction
- * and a parallel worker can. Old and new value are seen under one lock on the
- * page, so that no setval() of a restore comes between them.
- *
- * Lock order: the sequence, then the clock lock (both heavyweight, and the holder
- * of the second waits for no other), with no LWLock held; within them the page,
- * and version_lock for a moment.
+ * What they are taken from, and how far they may go, is in clock.c: its fields are
+ * used here under version_lock, together with the writers.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -36,33 +26,16 @@
  */
 #include "postgres.h"
 
-#include "access/generic_xlog.h"
-#include "access/htup_details.h"
-#include "access/relation.h"
 #include "access/transam.h"
 #include "access/xact.h"
-#include "access/xlog.h"
-#include "commands/sequence.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
-#include "storage/lmgr.h"
 #include "storage/shmem.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
-#include "base/catalog.h"
 #include "base/compat.h"
 #include "base/settings.h"
 #include "shared/fault.h"
-#include "shared/lock.h"
 #include "version/version.h"
-
-/* How far ahead of the clock the durable mark is put, in microseconds. */
-#define MARK_STEP INT64CONST(1000000)
-
-#define EPOCH_SHIFT \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* Snapshots for which a backend knows what it was told. */
 #define TOLD_PLACES 8
@@ -82,8 +55,8 @@ typedef struct Told
 /* Of each backend, by its number, behind its database's version_lock. */
 static Told *told_places = NULL;
 
-/* Of each database, by the number of its slot: one for each backend. */
-static MvsWriter *all_writers = NULL;
+/* Of each slot an MvsWriters. */
+static char *all_writers = NULL;
 
 /* The version of this backend's transaction. */
 static struct
@@ -96,19 +69,11 @@ static struct
 
 static Size told_size(void);
 static Size writers_size(void);
-static MvsWriter *writers_of(const MvsDatabase *database);
-static int64 clock_version(void);
-static Form_pg_sequence_data clock_row(Page page);
-static int64 read_clock(Oid sequence, MvsDatabase *database, bool *foreign);
-static int64 write_clock(Relation sequence, MvsDatabase *database, int64 mark);
-static Relation open_clock(bool wait);
-static bool raise_mark(MvsDatabase *database, int64 needed, bool wait);
 static bool find_lowest_writer(MvsDatabase *database, Snapshot snapshot,
 							   FullTransactionId next, MvsWriter *lowest);
-static bool want_stable(MvsDatabase *database);
 static int64 keep_told(Snapshot snapshot, int64 stable);
 static void withdraw(bool committed);
-static void add_to_ring(MvsDatabase *database);
+static void add_to_ring(MvsWriters *writers);
 
 static Size
 told_size(void)
@@ -116,162 +81,45 @@ told_size(void)
 	return MAXALIGN(mul_size(MaxBackends, TOLD_PLACES * sizeof(Told)));
 }
 
-/* Every backend may be a writer in the same database. */
+/* Of one slot: every backend may be a writer in the same database. */
 static Size
 writers_size(void)
 {
-	return mul_size(mvs_max_databases, mul_size(MaxBackends, sizeof(MvsWriter)));
+	return MAXALIGN(add_size(offsetof(MvsWriters, running),
+							 mul_size(MaxBackends, sizeof(MvsWriter))));
 }
 
 Size
 mvs_version_shmem_size(void)
 {
-	return add_size(told_size(), writers_size());
+	return add_size(told_size(), mul_size(mvs_max_databases, writers_size()));
 }
 
 void
 mvs_version_shmem_startup(LWLockPadded *locks)
 {
 	bool		found;
-	char	   *memory = ShmemInitStruct("mvstore backends", mvs_version_shmem_size(), &found);
+	char	   *memory = ShmemInitStruct("mvstore versions", mvs_version_shmem_size(), &found);
 
 	told_places = (Told *) memory;
-	all_writers = (MvsWriter *) (memory + told_size());
+	all_writers = memory + told_size();
 	if (!found)
 		memset(told_places, 0, told_size());
 }
 
-/* The writers of a database, of which writer_count are used. */
-static MvsWriter *
-writers_of(const MvsDatabase *database)
-{
-	return all_writers + (Size) (database - mvs_shared->databases) * MaxBackends;
-}
-
-int64
-mvs_version_of_time(TimestampTz time)
-{
-	return time > PG_INT64_MAX - EPOCH_SHIFT ? MVS_NEWEST : time + EPOCH_SHIFT;
-}
-
-TimestampTz
-mvs_version_to_time(int64 version)
-{
-	return version - EPOCH_SHIFT;
-}
-
-/* The wall clock. */
-static int64
-clock_version(void)
-{
-	return mvs_version_of_time(GetCurrentTimestamp()) + MVS_CLOCK_SHIFT();
-}
-
 void
-mvs_version_load(MvsDatabase *database)
+mvs_version_reset(MvsDatabase *database)
 {
-	Oid			sequence;
-	int64		mark;
+	Size		place = mvs_database_number(database) * writers_size();
 
-	/* Without the extension there is no mark; and recovery may still move it. */
-	sequence = mvs_catalog_oid(MVS_CLOCK, true);
-	if (sequence == database->clock || !OidIsValid(sequence) || RecoveryInProgress())
-		return;
-	mark = read_clock(sequence, NULL, NULL);
-	MVS_FAULT("clock-read");
-
-	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	if (database->clock != sequence)
-	{
-		database->last = Max(database->last, mark);
-		/* An extension created anew has a mark anew. */
-		database->mark = database->written = mark;
-		database->clock = sequence;
-	}
-	LWLockRelease(database->version_lock);
+	database->writers = (MvsWriters *) (all_writers + place);
+	memset(database->writers, 0, offsetof(MvsWriters, running));
 }
 
-/* The only row of the sequence. */
-static Form_pg_sequence_data
-clock_row(Page page)
+bool
+mvs_version_is_idle(const MvsDatabase *database)
 {
-	HeapTupleData tuple;
-
-	tuple.t_data = (HeapTupleHeader) PageGetItem(page, PageGetItemId(page, FirstOffsetNumber));
-	return (Form_pg_sequence_data) GETSTRUCT(&tuple);
-}
-
-/*
- * The sequence's value: no version above it is used. In "foreign" is told whether
- * somebody else than we has written it.
- */
-static int64
-read_clock(Oid sequence, MvsDatabase *database, bool *foreign)
-{
-	Relation	relation = relation_open(sequence, AccessShareLock);
-	Buffer		buffer = ReadBuffer(relation, 0);
-	int64		value;
-
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	value = clock_row(BufferGetPage(buffer))->last_value;
-	if (foreign)
-		*foreign = (value != database->written);
-	UnlockReleaseBuffer(buffer);
-	relation_close(relation, AccessShareLock);
-	return value;
-}
-
-/*
- * Raise the sequence to a value, or leave what is greater, and have that on disk;
- * the value then. A value that is not ours was restored, with versions up to it.
- */
-static int64
-write_clock(Relation sequence, MvsDatabase *database, int64 mark)
-{
-	GenericXLogState *state = GenericXLogStart(sequence);
-	Buffer		buffer = ReadBuffer(sequence, 0);
-	Form_pg_sequence_data row;
-	XLogRecPtr	end;
-	int64		old;
-
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	row = clock_row(GenericXLogRegisterBuffer(state, buffer, 0));
-	old = row->last_value;
-	mark = Max(mark, old);
-	row->last_value = mark;
-	row->log_cnt = 0;
-	row->is_called = true;
-	(void) GenericXLogFinish(state);
-	end = PageGetLSN(BufferGetPage(buffer));
-	if (database)
-	{
-		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-		if (old > database->written)
-			database->last = Max(database->last, old);
-		database->written = mark;
-		LWLockRelease(database->version_lock);
-	}
-	UnlockReleaseBuffer(buffer);
-	MVS_FAULT("mark-written");
-	XLogFlush(end);
-	return mark;
-}
-
-int64
-mvs_version_now(MvsDatabase *database)
-{
-	return Max(clock_version(), database ? mvs_version_last(database) : 0);
-}
-
-int64
-mvs_version_last(MvsDatabase *database)
-{
-	int64		last;
-
-	LWLockAcquire(database->version_lock, LW_SHARED);
-	last = database->last;
-	LWLockRelease(database->version_lock);
-	return last;
+	return database->writers->count == 0;
 }
 
 int64
@@ -283,7 +131,7 @@ mvs_version_mine(void)
 int64
 mvs_version_take(MvsDatabase *database, int64 above)
 {
-	MvsWriter  *writers = writers_of(database);
+	MvsWriters *writers = database->writers;
 	FullTransactionId xid;
 
 	if (mine.version != 0)
@@ -292,17 +140,17 @@ mvs_version_take(MvsDatabase *database, int64 above)
 	xid = GetTopFullTransactionId();
 	for (;;)
 	{
-		int64		version = clock_version();
+		int64		version = mvs_clock_wall();
 
 		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-		version = Max(version, Max(database->last, above) + 1);
-		if (version <= database->mark)
+		version = Max(version, Max(database->clock->last, above) + 1);
+		if (version <= database->clock->mark)
 		{
-			database->last = version;
-			writers[database->writer_count].xid = xid;
-			writers[database->writer_count].version = version;
-			writers[database->writer_count].pid = MyProcPid;
-			database->writer_count++;
+			database->clock->last = version;
+			writers->running[writers->count].xid = xid;
+			writers->running[writers->count].version = version;
+			writers->running[writers->count].pid = MyProcPid;
+			writers->count++;
 			mine.version = version;
 			mine.nest_level = GetCurrentTransactionNestLevel();
 			mine.xid = xid;
@@ -312,28 +160,7 @@ mvs_version_take(MvsDatabase *database, int64 above)
 
 		if (mine.version != 0)
 			return mine.version;
-		(void) raise_mark(database, version, true);
-	}
-}
-
-int64
-mvs_version_tick(MvsDatabase *database)
-{
-	for (;;)
-	{
-		int64		tick = clock_version();
-		bool		taken;
-
-		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-		tick = Max(tick, database->last + 1);
-		taken = (tick <= database->mark);
-		if (taken)
-			database->last = tick;
-		LWLockRelease(database->version_lock);
-
-		if (taken)
-			return tick;
-		(void) raise_mark(database, tick, true);
+		(void) mvs_clock_raise(database, version, true);
 	}
 }
 
@@ -344,10 +171,10 @@ mvs_version_truncate(MvsDatabase *database)
 	int64		floor = mvs_version_take(database, 0);
 
 	/* Others may have written after we took our version, and before our lock. */
-	if (!fresh && mvs_version_last(database) > floor)
-		floor = mvs_version_tick(database);
+	if (!fresh && mvs_clock_last(database) > floor)
+		floor = mvs_clock_tick(database);
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	database->last_truncate = Max(database->last_truncate, floor);
+	database->writers->last_truncate = Max(database->writers->last_truncate, floor);
 	LWLockRelease(database->version_lock);
 	return floor;
 }
@@ -358,124 +185,9 @@ mvs_version_is_overtaken(MvsDatabase *database)
 	bool		overtaken;
 
 	LWLockAcquire(database->version_lock, LW_SHARED);
-	overtaken = mine.version != 0 && mine.version < database->last_truncate;
+	overtaken = mine.version != 0 && mine.version < database->writers->last_truncate;
 	LWLockRelease(database->version_lock);
 	return overtaken;
-}
-
-void
-mvs_version_past(MvsDatabase *database, int64 version)
-{
-	bool		wake = false;
-
-	if (version > database->mark)
-		(void) raise_mark(database, version, true);
-	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	database->past_writes++;
-	if (version > database->last)
-	{
-		database->last = version;
-		wake = want_stable(database);
-	}
-	LWLockRelease(database->version_lock);
-	if (wake)
-		mvs_wake_worker(database);
-}
-
-/* Have mvstore_stable written: whether the worker is to be told. With version_lock held. */
-static bool
-want_stable(MvsDatabase *database)
-{
-	bool		wake = !database->stable_due;
-
-	database->stable_due = true;
-	return wake;
-}
-
-/*
- * The sequence, locked; NULL where there is none to be had without waiting. Somebody
- * may just be dropping it, or the extension that a running statement came from.
- */
-static Relation
-open_clock(bool wait)
-{
-	Relation	sequence = NULL;
-
-	while (sequence == NULL)
-	{
-		Oid			oid = mvs_catalog_oid(MVS_CLOCK, !wait);
-
-		if (wait)
-			sequence = try_relation_open(oid, RowExclusiveLock);
-		else if (!OidIsValid(oid) || !ConditionalLockRelationOid(oid, RowExclusiveLock))
-			return NULL;
-		else if ((sequence = try_relation_open(oid, NoLock)) == NULL)
-		{
-			UnlockRelationOid(oid, RowExclusiveLock);
-			return NULL;
-		}
-	}
-	return sequence;
-}
-
-/*
- * Move the durable mark to at least "needed", and some way ahead of the clock.
- * Without a slot it is the sequence alone. Without waiting it may be that the
- * sequence cannot be had: false.
- */
-static bool
-raise_mark(MvsDatabase *database, int64 needed, bool wait)
-{
-	Relation	sequence = open_clock(wait);
-	LOCKTAG		tag;
-	int64		mark;
-
-	if (sequence == NULL)
-		return false;
-	mvs_lock_tag(&tag, MVS_LOCK_CLOCK, RelationGetRelid(sequence), 0);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-
-	/* Somebody else may have moved it while we waited. */
-	mark = database ? database->mark : read_clock(RelationGetRelid(sequence), NULL, NULL);
-	if (mark < needed)
-	{
-		mark = write_clock(sequence, database, Max(needed, clock_version()) + MARK_STEP);
-		if (database)
-		{
-			LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-			database->mark = Max(database->mark, mark);
-			LWLockRelease(database->version_lock);
-			ConditionVariableBroadcast(&database->settled);
-		}
-	}
-	LockRelease(&tag, ExclusiveLock, false);
-	relation_close(sequence, RowExclusiveLock);
-	return true;
-}
-
-void
-mvs_version_reread(MvsDatabase *database)
-{
-	int64		written = read_clock(mvs_catalog_oid(MVS_CLOCK, false), NULL, NULL);
-
-	if (written > database->mark)
-		(void) raise_mark(database, written, true);
-}
-
-bool
-mvs_version_restored(MvsDatabase *database)
-{
-	bool		restored;
-	int64		written = read_clock(mvs_catalog_oid(MVS_CLOCK, false), database, &restored);
-
-	if (restored)
-	{
-		/* Raised, it goes on from the greater of both, and so does the row. */
-		(void) raise_mark(database, Max(written, database->mark) + 1, true);
-		mvs_version_want_stable(database);
-		mvs_wake_worker(database);
-	}
-	return restored;
 }
 
 /*
@@ -563,15 +275,15 @@ static bool
 find_lowest_writer(MvsDatabase *database, Snapshot snapshot, FullTransactionId next,
 				   MvsWriter *lowest)
 {
-	MvsWriter  *writers = writers_of(database);
+	MvsWriters *writers = database->writers;
 	FullTransactionId xmin = widen_xid(next, snapshot->xmin);
 	FullTransactionId xmax = widen_xid(next, snapshot->xmax);
 	TransactionId own = GetTopTransactionIdIfAny();
 
 	lowest->version = MVS_NEWEST;
-	for (int i = 0; i < database->writer_count; i++)
+	for (int i = 0; i < writers->count; i++)
 	{
-		MvsWriter  *writer = &writers[i];
+		MvsWriter  *writer = &writers->running[i];
 
 		/* A snapshot does not list its own transaction. */
 		if (writer->version < lowest->version &&
@@ -579,14 +291,14 @@ find_lowest_writer(MvsDatabase *database, Snapshot snapshot, FullTransactionId n
 			 runs_in_snapshot(writer->xid, snapshot)))
 			*lowest = *writer;
 	}
-	for (int i = 0; i < database->ring_count; i++)
+	for (int i = 0; i < writers->ring_count; i++)
 	{
-		MvsWriter  *writer = &database->ring[i];
+		MvsWriter  *writer = &writers->ring[i];
 		int			segment = i / MVS_RING_SEGMENT;
 
 		/* A whole segment withdrawn before the snapshot was taken? */
-		if (i % MVS_RING_SEGMENT == 0 && segment != database->ring_next / MVS_RING_SEGMENT &&
-			FullTransactionIdPrecedes(database->segment_next[segment], xmax))
+		if (i % MVS_RING_SEGMENT == 0 && segment != writers->ring_next / MVS_RING_SEGMENT &&
+			FullTransactionIdPrecedes(writers->segment_next[segment], xmax))
 			i += MVS_RING_SEGMENT - 1;
 		else if (writer->version < lowest->version &&
 				 FullTransactionIdFollowsOrEquals(writer->xid, xmin) &&
@@ -596,7 +308,7 @@ find_lowest_writer(MvsDatabase *database, Snapshot snapshot, FullTransactionId n
 
 	/* Nor do we know of the writers of the primary that we have been a standby of. */
 	return !snapshot->takenDuringRecovery &&
-		!FullTransactionIdFollowsOrEquals(database->ring_lost, xmax);
+		!FullTransactionIdFollowsOrEquals(writers->ring_lost, xmax);
 }
 
 int64
@@ -608,7 +320,7 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted)
 
 	for (;;)
 	{
-		int64		now = clock_version();
+		int64		now = mvs_clock_wall();
 		MvsWriter	lowest;
 		int64		beyond;
 
@@ -618,16 +330,16 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted)
 			LWLockRelease(database->version_lock);
 			return MVS_LOST;
 		}
-		stable = Min(Max(now, database->last), lowest.version - 1);
+		stable = Min(Max(now, database->clock->last), lowest.version - 1);
 		beyond = Min(stable, wanted);
-		if (beyond <= database->mark || raised)
+		if (beyond <= database->clock->mark || raised)
 			break;
 		LWLockRelease(database->version_lock);
-		(void) raise_mark(database, beyond, wanted != MVS_NEWEST);
+		(void) mvs_clock_raise(database, beyond, wanted != MVS_NEWEST);
 		raised = true;
 	}
-	stable = Min(stable, database->mark);
-	database->last = Max(database->last, stable);
+	stable = Min(stable, database->clock->mark);
+	database->clock->last = Max(database->clock->last, stable);
 	stable = keep_told(snapshot, stable);
 	LWLockRelease(database->version_lock);
 	return stable;
@@ -642,31 +354,16 @@ mvs_version_told(MvsDatabase *database, Snapshot snapshot, int64 stable)
 	return stable;
 }
 
-int64
-mvs_version_mark(int64 wanted)
-{
-	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, true);
-	int64		needed = Min(clock_version(), wanted);
-	int64		mark;
-
-	if (!OidIsValid(sequence))
-		return 0;
-	mark = read_clock(sequence, NULL, NULL);
-	if (mark < needed && raise_mark(NULL, needed, wanted != MVS_NEWEST))
-		mark = read_clock(sequence, NULL, NULL);
-	return mark;
-}
-
 MvsWriter
 mvs_version_oldest_writer(MvsDatabase *database)
 {
 	MvsWriter	oldest = {.version = MVS_NEWEST};
-	const MvsWriter *writers = writers_of(database);
+	const MvsWriters *writers = database->writers;
 
 	LWLockAcquire(database->version_lock, LW_SHARED);
-	for (int i = 0; i < database->writer_count; i++)
-		if (writers[i].version < oldest.version)
-			oldest = writers[i];
+	for (int i = 0; i < writers->count; i++)
+		if (writers->running[i].version < oldest.version)
+			oldest = writers->running[i];
 	LWLockRelease(database->version_lock);
 	return oldest;
 }
@@ -678,8 +375,8 @@ mvs_version_writers(MvsDatabase *database, MvsWriter **writers)
 
 	*writers = palloc(MaxBackends * sizeof(MvsWriter));
 	LWLockAcquire(database->version_lock, LW_SHARED);
-	count = database->writer_count;
-	memcpy(*writers, writers_of(database), count * sizeof(MvsWriter));
+	count = database->writers->count;
+	memcpy(*writers, database->writers->running, count * sizeof(MvsWriter));
 	LWLockRelease(database->version_lock);
 	return count;
 }
@@ -688,23 +385,7 @@ void
 mvs_version_watch_writers(MvsDatabase *database)
 {
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	database->horizon_wanted = true;
-	LWLockRelease(database->version_lock);
-}
-
-void
-mvs_version_want_stable(MvsDatabase *database)
-{
-	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	(void) want_stable(database);
-	LWLockRelease(database->version_lock);
-}
-
-void
-mvs_version_stable_served(MvsDatabase *database)
-{
-	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	database->stable_due = false;
+	database->writers->horizon_wanted = true;
 	LWLockRelease(database->version_lock);
 }
 
@@ -713,31 +394,31 @@ static void
 withdraw(bool committed)
 {
 	MvsDatabase *database = mine.database;
-	MvsWriter  *writers = writers_of(database);
+	MvsWriters *writers = database->writers;
 	int			place = -1;
 	bool		oldest = true;
 	bool		wake;
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	for (int i = 0; i < database->writer_count; i++)
+	for (int i = 0; i < writers->count; i++)
 	{
-		if (FullTransactionIdEquals(writers[i].xid, mine.xid))
+		if (FullTransactionIdEquals(writers->running[i].xid, mine.xid))
 			place = i;
-		else if (writers[i].version < mine.version)
+		else if (writers->running[i].version < mine.version)
 			oldest = false;
 	}
 	/* It is there, unless somebody has taken the slot away from us. */
 	Assert(place >= 0);
 	if (place >= 0)
-		writers[place] = writers[--database->writer_count];
+		writers->running[place] = writers->running[--writers->count];
 	if (committed)
-		add_to_ring(database);
+		add_to_ring(writers);
 
 	/* The horizon rises with the oldest writer only; the row is behind any. */
-	wake = oldest && database->horizon_wanted;
+	wake = oldest && writers->horizon_wanted;
 	if (oldest)
-		database->horizon_wanted = false;
-	wake |= want_stable(database);
+		writers->horizon_wanted = false;
+	wake |= mvs_clock_moved(database);
 	LWLockRelease(database->version_lock);
 
 	mine.version = 0;
@@ -748,21 +429,21 @@ withdraw(bool committed)
 
 /* Put our version into the ring. With version_lock held. */
 static void
-add_to_ring(MvsDatabase *database)
+add_to_ring(MvsWriters *writers)
 {
-	int			place = database->ring_next;
+	int			place = writers->ring_next;
 	int			segment = place / MVS_RING_SEGMENT;
 
 	if (place % MVS_RING_SEGMENT == 0 &&
-		FullTransactionIdFollows(database->segment_next[segment], database->ring_lost))
-		database->ring_lost = database->segment_next[segment];
-	database->ring[place].xid = mine.xid;
-	database->ring[place].version = mine.version;
-	database->ring_count = Max(database->ring_count, place + 1);
-	database->ring_next = (place + 1) % MVS_WRITER_RING;
+		FullTransactionIdFollows(writers->segment_next[segment], writers->ring_lost))
+		writers->ring_lost = writers->segment_next[segment];
+	writers->ring[place].xid = mine.xid;
+	writers->ring[place].version = mine.version;
+	writers->ring_count = Max(writers->ring_count, place + 1);
+	writers->ring_next = (place + 1) % MVS_WRITER_RING;
 
 	if ((place + 1) % MVS_RING_SEGMENT == 0)
-		database->segment_next[segment] = ReadNextFullTransactionId();
+		writers->segment_next[segment] = ReadNextFullTransactionId();
 }
 
 void

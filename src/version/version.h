@@ -3,8 +3,8 @@
  * version.h
  *	  Versions: handing them out, and telling which are stable.
  *
- * A version is a time in microseconds since the Unix epoch, 1 or greater. A
- * transaction has one version in its database. See design section 3.
+ * A transaction has one version in its database. See clock.h for what a version is, and
+ * design section 3.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -15,33 +15,46 @@
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
+#include "access/transam.h"
 #include "utils/snapshot.h"
 
-#include "shared/database.h"
-
-/* As of the newest; also: no limit. */
-#define MVS_NEWEST PG_INT64_MAX
+#include "version/clock.h"
 
 /* What was stable for a snapshot is not known any more. */
 #define MVS_LOST INT64CONST(-1)
 
-/* Its shared memory: see startup.c. */
+/* Withdrawn versions kept for snapshots older than their end, by segments. */
+#define MVS_RING_SEGMENT 64
+#define MVS_RING_SEGMENTS 8
+#define MVS_WRITER_RING (MVS_RING_SEGMENT * MVS_RING_SEGMENTS)
+
+/* A transaction's version, from its first write until it has ended for others. */
+typedef struct MvsWriter
+{
+	FullTransactionId xid;		/* of the top transaction */
+	int64		version;
+	int			pid;
+} MvsWriter;
+
+/* The writers of a database, behind version_lock. */
+typedef struct MvsWriters
+{
+	int64		last_truncate;	/* the greatest floor that a TRUNCATE set */
+	bool		horizon_wanted; /* the worker waits for the oldest writer to end */
+	int			ring_next;
+	int			ring_count;
+	MvsWriter	ring[MVS_WRITER_RING];
+	FullTransactionId segment_next[MVS_RING_SEGMENTS];	/* next xid when a segment was full */
+	FullTransactionId ring_lost;	/* that of the newest segment that was overwritten */
+	int			count;			/* of those that are running, at most one per backend */
+	MvsWriter	running[FLEXIBLE_ARRAY_MEMBER];
+} MvsWriters;
+
+/* Its shared memory, and its state of a slot: see startup.c. */
 extern Size mvs_version_shmem_size(void);
 extern void mvs_version_shmem_startup(LWLockPadded *locks);
-
-/* A timestamp as a version, and back. */
-extern int64 mvs_version_of_time(TimestampTz time);
-extern TimestampTz mvs_version_to_time(int64 version);
-
-/* Loads last and mark of a slot from the durable mark, if that is another than before. */
-extern void mvs_version_load(MvsDatabase *database);
-
-/* The later of the wall clock and the newest version handed out; without a slot the clock. */
-extern int64 mvs_version_now(MvsDatabase *database);
-
-/* The newest version handed out, without the clock. */
-extern int64 mvs_version_last(MvsDatabase *database);
+extern void mvs_version_reset(MvsDatabase *database);
+extern bool mvs_version_is_idle(const MvsDatabase *database);
 
 /* The transaction's version, or 0 if it has none yet. */
 extern int64 mvs_version_mine(void);
@@ -53,9 +66,6 @@ extern int64 mvs_version_mine(void);
  */
 extern int64 mvs_version_take(MvsDatabase *database, int64 above);
 
-/* A number from the clock that no version or other tick of this database has. */
-extern int64 mvs_version_tick(MvsDatabase *database);
-
 /*
  * The floor for a TRUNCATE of a store, for which the transaction takes its
  * version: at or above all that is in the store, with its table locked.
@@ -64,9 +74,6 @@ extern int64 mvs_version_truncate(MvsDatabase *database);
 
 /* Whether a floor may lie above the transaction's version; only a TRUNCATE's can. */
 extern bool mvs_version_is_overtaken(MvsDatabase *database);
-
-/* An entry will be written at a version: later versions are above it. */
-extern void mvs_version_past(MvsDatabase *database, int64 version);
 
 /*
  * The newest version at and below which every transaction has ended as the
@@ -82,17 +89,6 @@ extern void mvs_version_past(MvsDatabase *database, int64 version);
 extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted);
 extern int64 mvs_version_told(MvsDatabase *database, Snapshot snapshot, int64 stable);
 
-/*
- * The stable version where the database has no slot, so that nobody has written there since
- * the server started: the durable mark, raised as far as "wanted" and the clock.
- * Whoever takes a slot afterwards gets versions above it; so look for one then.
- */
-extern int64 mvs_version_mark(int64 wanted);
-
-/* The row of mvstore_stable is to be written; or is about to be, and may be asked for anew. */
-extern void mvs_version_want_stable(MvsDatabase *database);
-extern void mvs_version_stable_served(MvsDatabase *database);
-
 /* The running transaction with the lowest version; version MVS_NEWEST: none. */
 extern MvsWriter mvs_version_oldest_writer(MvsDatabase *database);
 
@@ -101,12 +97,6 @@ extern int	mvs_version_writers(MvsDatabase *database, MvsWriter **writers);
 
 /* Has the worker's latch set when the oldest writer ends. */
 extern void mvs_version_watch_writers(MvsDatabase *database);
-
-/* Looks whether a restore has raised the mark; then later versions are above it. */
-extern void mvs_version_reread(MvsDatabase *database);
-
-/* Whether a restore has set the mark, up or down; then the greater is taken. */
-extern bool mvs_version_restored(MvsDatabase *database);
 
 /* From the transaction callbacks; these cannot fail. */
 extern void mvs_version_end(bool committed);

@@ -27,7 +27,7 @@
 #include "shared/fault.h"
 #include "store/rule.h"
 #include "store/store.h"
-#include "version/version.h"
+#include "version/clock.h"
 #include "worker/batch.h"
 #include "worker/drop.h"
 #include "worker/pending.h"

@@ -24,8 +24,8 @@
 #include "base/compat.h"
 #include "queue/queue.h"
 #include "shared/database.h"
+#include "version/clock.h"
 #include "version/session.h"
-#include "version/version.h"
 #include "worker/claim.h"
 #include "worker/left.h"
 #include "worker/maintain.h"
@@ -61,7 +61,7 @@ mvs_claim_take(void)
 	if (claimed)
 	{
 		/* The last one may have ended with the row of mvstore_stable unwritten. */
-		mvs_version_want_stable(slot);
+		mvs_clock_want_stable(slot);
 		mvs_worker.database = slot;
 	}
 	return claimed;
@@ -81,7 +81,7 @@ mvs_claim_void(void)
 		slot->mark_count = 0;
 		slot->all_marked = false;
 		slot->journal_wanted = false;
-		slot->stable_due = false;
+		slot->clock->stable_due = false;
 		slot->paused = false;
 		slot->pause_changed = true;
 		slot->failed_count = 0;

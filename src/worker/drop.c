@@ -29,8 +29,8 @@
 #include "shared/lock.h"
 #include "store/floor.h"
 #include "store/pin.h"
+#include "version/clock.h"
 #include "version/stable.h"
-#include "version/version.h"
 #include "worker/drop.h"
 #include "worker/pace.h"
 #include "worker/process.h"
@@ -128,7 +128,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	drop->stable = mvs_stable_here(database, GetActiveSnapshot(), MVS_NEWEST);
 	drop->horizon = Min(drop->stable,
 						mvs_pin_lowest(mvs_pin_read(database, GetActiveSnapshot()), store));
-	drop->now = mvs_version_now(database);
+	drop->now = mvs_clock_now(database);
 	drop->notes.old = drop->now - Max(drop->store.info.policy.keep_for, 0);
 	mvs_cursor_open(&drop->cursor, &drop->store, GetActiveSnapshot());
 	return MVS_DROP_READY;
@@ -149,13 +149,13 @@ check_notes(MvsDrop *drop)
 	static TimestampTz made_at;
 	static uint64 past_writes;
 
-	if (notes && notes->members < NOTE_LIMIT && past_writes == drop->database->past_writes &&
+	if (notes && notes->members < NOTE_LIMIT && past_writes == drop->database->clock->past_writes &&
 		!TimestampDifferenceExceeds(made_at, GetCurrentTransactionStartTimestamp(), NOTE_TIME))
 		return;
 	mvs_drop_forget_notes();
 	notes = notes_create(TopMemoryContext, 256, NULL);
 	made_at = GetCurrentTransactionStartTimestamp();
-	past_writes = drop->database->past_writes;
+	past_writes = drop->database->clock->past_writes;
 }
 
 void

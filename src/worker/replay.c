@@ -20,7 +20,7 @@
 #include "queue/journal.h"
 #include "queue/queue.h"
 #include "shared/fault.h"
-#include "version/version.h"
+#include "version/clock.h"
 #include "worker/batch.h"
 #include "worker/left.h"
 #include "worker/pending.h"
@@ -104,7 +104,7 @@ begin_pass(void)
 	if (TransactionIdIsValid(next_xid) &&
 		TransactionIdFollowsOrEquals(GetTransactionSnapshot()->xmin, next_xid))
 		settled = next_settled;
-	next_settled = mvs_version_now(mvs_worker.database);
+	next_settled = mvs_clock_now(mvs_worker.database);
 	next_xid = XidFromFullTransactionId(ReadNextFullTransactionId());
 	CommitTransactionCommand();
 	after = Max(first - 1, 0);

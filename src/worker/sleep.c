@@ -131,7 +131,7 @@ is_dispensable(const Outlook *outlook)
 
 	if (outlook->keeps || outlook->stays || database->queue_count > 0 ||
 		database->mark_count > 0 || database->all_marked || database->journal_wanted ||
-		database->stable_due || mvs_left_pass_is_under_way())
+		database->clock->stable_due || mvs_left_pass_is_under_way())
 		return false;
 	return database->vacant || mvs_steps_stable_due() == DT_NOEND;
 }

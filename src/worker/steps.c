@@ -18,6 +18,7 @@
 #include "shared/database.h"
 #include "shared/standby.h"
 #include "store/pin.h"
+#include "version/clock.h"
 #include "version/stable.h"
 #include "worker/claim.h"
 #include "worker/maintain.h"
@@ -151,7 +152,7 @@ TimestampTz
 mvs_steps_stable_due(void)
 {
 	if (stable_due_at == DT_NOEND &&
-		(mvs_worker.database->stable_due || mvs_standby_is_there()))
+		(mvs_worker.database->clock->stable_due || mvs_standby_is_there()))
 		return 0;
 	return stable_due_at;
 }
@@ -160,7 +161,7 @@ mvs_steps_stable_due(void)
 static bool
 write_stable(void)
 {
-	bool		moved = mvs_worker.database->stable_due;
+	bool		moved = mvs_worker.database->clock->stable_due;
 
 	if (!mvs_stable_serve(mvs_worker.database, false, &stable_due_at))
 		return true;

@@ -28,11 +28,11 @@
 #include "shared/fault.h"
 #include "store/calendar.h"
 #include "store/pin.h"
-#include "version/version.h"
+#include "version/clock.h"
 #include "worker/drop.h"
+#include "worker/process.h"
 #include "worker/sweep.h"
 #include "worker/walk.h"
-#include "worker/process.h"
 
 /* A run stops after so many rows of the calendar, and keys looked at. */
 #define RUN_ROWS 64

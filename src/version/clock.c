@@ -1,0 +1,365 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.c
+ *	  The clock of a database: the newest version, and the durable mark.
+ *
+ * The durable mark is the sequence mvstore_clock: no version above its value is
+ * ever handed out, nor called stable. It is moved in steps, ahead of what is
+ * needed, and its WAL is flushed before a version above the old mark is used; so
+ * a server that starts again, with whatever clock, begins above all that it ever
+ * gave. Whoever meets it moves it, readers too: the page is written through
+ * generic WAL, which needs no transaction id, so that a read-only transaction
+ * and a parallel worker can. Old and new value are seen under one lock on the
+ * page, so that no setval() of a restore comes between them.
+ *
+ * Lock order: the sequence, then the clock lock (both heavyweight, and the holder
+ * of the second waits for no other), with no LWLock held; within them the page,
+ * and version_lock for a moment.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/generic_xlog.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/xlog.h"
+#include "commands/sequence.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "storage/shmem.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "base/settings.h"
+#include "shared/database.h"
+#include "shared/fault.h"
+#include "shared/lock.h"
+#include "version/clock.h"
+
+/* How far ahead of the clock the durable mark is put, in microseconds. */
+#define MARK_STEP INT64CONST(1000000)
+
+#define EPOCH_SHIFT \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* Of each slot. */
+static MvsClock *clocks = NULL;
+
+static Form_pg_sequence_data clock_row(Page page);
+static int64 read_clock(Oid sequence, MvsDatabase *database, bool *foreign);
+static int64 write_clock(Relation sequence, MvsDatabase *database, int64 mark);
+static Relation open_clock(bool wait);
+
+Size
+mvs_clock_shmem_size(void)
+{
+	return mul_size(mvs_max_databases, sizeof(MvsClock));
+}
+
+void
+mvs_clock_shmem_startup(LWLockPadded *locks)
+{
+	bool		found;
+
+	clocks = ShmemInitStruct("mvstore clocks", mvs_clock_shmem_size(), &found);
+}
+
+void
+mvs_clock_reset(MvsDatabase *database)
+{
+	database->clock = &clocks[mvs_database_number(database)];
+	memset(database->clock, 0, sizeof(MvsClock));
+	database->clock->stable_due = true;
+}
+
+int64
+mvs_version_of_time(TimestampTz time)
+{
+	return time > PG_INT64_MAX - EPOCH_SHIFT ? MVS_NEWEST : time + EPOCH_SHIFT;
+}
+
+TimestampTz
+mvs_version_to_time(int64 version)
+{
+	return version - EPOCH_SHIFT;
+}
+
+int64
+mvs_clock_wall(void)
+{
+	return mvs_version_of_time(GetCurrentTimestamp()) + MVS_CLOCK_SHIFT();
+}
+
+int64
+mvs_clock_now(MvsDatabase *database)
+{
+	return Max(mvs_clock_wall(), database ? mvs_clock_last(database) : 0);
+}
+
+int64
+mvs_clock_last(MvsDatabase *database)
+{
+	int64		last;
+
+	LWLockAcquire(database->version_lock, LW_SHARED);
+	last = database->clock->last;
+	LWLockRelease(database->version_lock);
+	return last;
+}
+
+/* The only row of the sequence. */
+static Form_pg_sequence_data
+clock_row(Page page)
+{
+	HeapTupleData tuple;
+
+	tuple.t_data = (HeapTupleHeader) PageGetItem(page, PageGetItemId(page, FirstOffsetNumber));
+	return (Form_pg_sequence_data) GETSTRUCT(&tuple);
+}
+
+/*
+ * The sequence's value: no version above it is used. In "foreign" is told whether
+ * somebody else than we has written it.
+ */
+static int64
+read_clock(Oid sequence, MvsDatabase *database, bool *foreign)
+{
+	Relation	relation = relation_open(sequence, AccessShareLock);
+	Buffer		buffer = ReadBuffer(relation, 0);
+	int64		value;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	value = clock_row(BufferGetPage(buffer))->last_value;
+	if (foreign)
+		*foreign = (value != database->clock->written);
+	UnlockReleaseBuffer(buffer);
+	relation_close(relation, AccessShareLock);
+	return value;
+}
+
+/*
+ * Raise the sequence to a value, or leave what is greater, and have that on disk;
+ * the value then. A value that is not ours was restored, with versions up to it.
+ */
+static int64
+write_clock(Relation sequence, MvsDatabase *database, int64 mark)
+{
+	GenericXLogState *state = GenericXLogStart(sequence);
+	Buffer		buffer = ReadBuffer(sequence, 0);
+	Form_pg_sequence_data row;
+	XLogRecPtr	end;
+	int64		old;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	row = clock_row(GenericXLogRegisterBuffer(state, buffer, 0));
+	old = row->last_value;
+	mark = Max(mark, old);
+	row->last_value = mark;
+	row->log_cnt = 0;
+	row->is_called = true;
+	(void) GenericXLogFinish(state);
+	end = PageGetLSN(BufferGetPage(buffer));
+	if (database)
+	{
+		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+		if (old > database->clock->written)
+			database->clock->last = Max(database->clock->last, old);
+		database->clock->written = mark;
+		LWLockRelease(database->version_lock);
+	}
+	UnlockReleaseBuffer(buffer);
+	MVS_FAULT("mark-written");
+	XLogFlush(end);
+	return mark;
+}
+
+void
+mvs_clock_load(MvsDatabase *database)
+{
+	MvsClock   *clock = database->clock;
+	Oid			sequence;
+	int64		mark;
+
+	/* Without the extension there is no mark; and recovery may still move it. */
+	sequence = mvs_catalog_oid(MVS_CLOCK, true);
+	if (sequence == clock->sequence || !OidIsValid(sequence) || RecoveryInProgress())
+		return;
+	mark = read_clock(sequence, NULL, NULL);
+	MVS_FAULT("clock-read");
+
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	if (clock->sequence != sequence)
+	{
+		clock->last = Max(clock->last, mark);
+		/* An extension created anew has a mark anew. */
+		clock->mark = clock->written = mark;
+		clock->sequence = sequence;
+	}
+	LWLockRelease(database->version_lock);
+}
+
+/*
+ * The sequence, locked; NULL where there is none to be had without waiting. Somebody
+ * may just be dropping it, or the extension that a running statement came from.
+ */
+static Relation
+open_clock(bool wait)
+{
+	Relation	sequence = NULL;
+
+	while (sequence == NULL)
+	{
+		Oid			oid = mvs_catalog_oid(MVS_CLOCK, !wait);
+
+		if (wait)
+			sequence = try_relation_open(oid, RowExclusiveLock);
+		else if (!OidIsValid(oid) || !ConditionalLockRelationOid(oid, RowExclusiveLock))
+			return NULL;
+		else if ((sequence = try_relation_open(oid, NoLock)) == NULL)
+		{
+			UnlockRelationOid(oid, RowExclusiveLock);
+			return NULL;
+		}
+	}
+	return sequence;
+}
+
+bool
+mvs_clock_raise(MvsDatabase *database, int64 needed, bool wait)
+{
+	Relation	sequence = open_clock(wait);
+	LOCKTAG		tag;
+	int64		mark;
+
+	if (sequence == NULL)
+		return false;
+	mvs_lock_tag(&tag, MVS_LOCK_CLOCK, RelationGetRelid(sequence), 0);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+
+	/* Somebody else may have moved it while we waited. */
+	mark = database ? database->clock->mark : read_clock(RelationGetRelid(sequence), NULL, NULL);
+	if (mark < needed)
+	{
+		mark = write_clock(sequence, database, Max(needed, mvs_clock_wall()) + MARK_STEP);
+		if (database)
+		{
+			LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+			database->clock->mark = Max(database->clock->mark, mark);
+			LWLockRelease(database->version_lock);
+			ConditionVariableBroadcast(&database->settled);
+		}
+	}
+	LockRelease(&tag, ExclusiveLock, false);
+	relation_close(sequence, RowExclusiveLock);
+	return true;
+}
+
+int64
+mvs_clock_mark(int64 wanted)
+{
+	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, true);
+	int64		needed = Min(mvs_clock_wall(), wanted);
+	int64		mark;
+
+	if (!OidIsValid(sequence))
+		return 0;
+	mark = read_clock(sequence, NULL, NULL);
+	if (mark < needed && mvs_clock_raise(NULL, needed, wanted != MVS_NEWEST))
+		mark = read_clock(sequence, NULL, NULL);
+	return mark;
+}
+
+void
+mvs_clock_reread(MvsDatabase *database)
+{
+	int64		written = read_clock(mvs_catalog_oid(MVS_CLOCK, false), NULL, NULL);
+
+	if (written > database->clock->mark)
+		(void) mvs_clock_raise(database, written, true);
+}
+
+bool
+mvs_clock_restored(MvsDatabase *database)
+{
+	bool		restored;
+	int64		written = read_clock(mvs_catalog_oid(MVS_CLOCK, false), database, &restored);
+
+	if (restored)
+	{
+		/* Raised, it goes on from the greater of both, and so does the row. */
+		(void) mvs_clock_raise(database, Max(written, database->clock->mark) + 1, true);
+		mvs_clock_want_stable(database);
+		mvs_wake_worker(database);
+	}
+	return restored;
+}
+
+int64
+mvs_clock_tick(MvsDatabase *database)
+{
+	for (;;)
+	{
+		int64		tick = mvs_clock_wall();
+		bool		taken;
+
+		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+		tick = Max(tick, database->clock->last + 1);
+		taken = (tick <= database->clock->mark);
+		if (taken)
+			database->clock->last = tick;
+		LWLockRelease(database->version_lock);
+
+		if (taken)
+			return tick;
+		(void) mvs_clock_raise(database, tick, true);
+	}
+}
+
+void
+mvs_clock_past(MvsDatabase *database, int64 version)
+{
+	bool		wake = false;
+
+	if (version > database->clock->mark)
+		(void) mvs_clock_raise(database, version, true);
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	database->clock->past_writes++;
+	if (version > database->clock->last)
+	{
+		database->clock->last = version;
+		wake = mvs_clock_moved(database);
+	}
+	LWLockRelease(database->version_lock);
+	if (wake)
+		mvs_wake_worker(database);
+}
+
+bool
+mvs_clock_moved(MvsDatabase *database)
+{
+	bool		wake = !database->clock->stable_due;
+
+	database->clock->stable_due = true;
+	return wake;
+}
+
+void
+mvs_clock_want_stable(MvsDatabase *database)
+{
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	(void) mvs_clock_moved(database);
+	LWLockRelease(database->version_lock);
+}
+
+void
+mvs_clock_stable_served(MvsDatabase *database)
+{
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	database->clock->stable_due = false;
+	LWLockRelease(database->version_lock);
+}
