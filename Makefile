@@ -63,9 +63,11 @@ OBJS = \
 	src/worker/left.o \
 	src/worker/maintain.o \
 	src/worker/pace.o \
+	src/worker/pass.o \
 	src/worker/pending.o \
 	src/worker/process.o \
 	src/worker/replay.o \
+	src/worker/run.o \
 	src/worker/sleep.o \
 	src/worker/steps.o \
 	src/worker/sweep.o \

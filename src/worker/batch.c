@@ -331,7 +331,7 @@ work_range(MvsDrop *drop, MvsPending *item)
 {
 	MvsRequest *request = item->request;
 	bytea	   *to = NULL;
-	MvsWalkState state = MVS_WALK_DONE;
+	MvsSliceEnd state = MVS_SLICE_DONE;
 
 	if (request->bounded)
 		to = mvs_key_make(request->key + request->key_length, request->to_length);
@@ -352,9 +352,9 @@ work_range(MvsDrop *drop, MvsPending *item)
 		state = mvs_walk_slice(drop, &item->walk, to, request->keep, drop_from_key, request,
 							   mvs_worker.context, &drop->read);
 	}
-	if (state == MVS_WALK_MORE)
+	if (state == MVS_SLICE_MORE)
 		item->outcome = MVS_OUTCOME_MORE;
-	else if (state == MVS_WALK_LOCKED)
+	else if (state == MVS_SLICE_LOCKED)
 		item->outcome = MVS_OUTCOME_LOCKED;
 	else if (item->found)
 		mvs_journal_delete(&item->journal_tid);

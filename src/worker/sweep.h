@@ -46,7 +46,7 @@ extern TimestampTz mvs_sweep_due(void);
 extern bool mvs_sweep_waits_for_horizon(void);
 
 /* Do a slice of the sweep that waits longest; false if none is due. */
-extern bool mvs_sweep_run(void);
+extern bool mvs_sweep_slice(void);
 
 /* Tell those who wait what is still to be swept. */
 extern void mvs_sweep_report(void);

@@ -25,10 +25,10 @@
 
 static void go_to(MvsWalk *walk, const bytea *key, int zeros, MemoryContext context);
 static bool finish_key(MvsDrop *drop, const bytea *key, MvsKeyWork work, void *argument);
-static MvsWalkState walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work,
-								 void *argument, MemoryContext context);
-static MvsWalkState walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work,
-							  void *argument, MemoryContext context, int64 *seen);
+static MvsSliceEnd walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work,
+								void *argument, MemoryContext context);
+static MvsSliceEnd walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work,
+							 void *argument, MemoryContext context, int64 *seen);
 
 void
 mvs_walk_begin(MvsWalk *walk, const bytea *from, MemoryContext context)
@@ -73,7 +73,7 @@ finish_key(MvsDrop *drop, const bytea *key, MvsKeyWork work, void *argument)
 }
 
 /* Go from key to key until the slice is full. */
-static MvsWalkState
+static MvsSliceEnd
 walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *argument,
 		  MemoryContext context, int64 *seen)
 {
@@ -98,7 +98,7 @@ walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *
 		if (drop->entries.history.count == 0)
 		{
 			if (to && mvs_key_compare(next, to) >= 0)
-				return MVS_WALK_DONE;
+				return MVS_SLICE_DONE;
 			mvs_key_copy(&key, next, 0);
 		}
 		mvs_drop_collect_entry(drop, &entry);
@@ -108,7 +108,7 @@ walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *
 			/* Too many to collect them all: on with this key, from its oldest entry. */
 			go_to(walk, key.key, 0, context);
 			walk->key_big = true;
-			return MVS_WALK_MORE;
+			return MVS_SLICE_MORE;
 		}
 	}
 	if (!more)
@@ -117,18 +117,18 @@ walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *
 	{
 		/* Those before it are done, and this one is to be tried again. */
 		go_to(walk, key.key, 0, context);
-		return MVS_WALK_LOCKED;
+		return MVS_SLICE_LOCKED;
 	}
 	if (!more)
-		return MVS_WALK_DONE;
+		return MVS_SLICE_DONE;
 
 	/* On with the immediate successor of the last key done: it and a zero byte. */
 	go_to(walk, key.key, 1, context);
-	return MVS_WALK_MORE;
+	return MVS_SLICE_MORE;
 }
 
 /* Do part of a key that has very many entries; with key_big still set, there is more. */
-static MvsWalkState
+static MvsSliceEnd
 walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work, void *argument,
 			 MemoryContext context)
 {
@@ -137,20 +137,20 @@ walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work, void *argu
 	mvs_drop_collect(drop, walk->next.key, keep);
 	walk->key_big = drop->entries.more;
 	if (!finish_key(drop, walk->next.key, work, argument))
-		return MVS_WALK_LOCKED;
+		return MVS_SLICE_LOCKED;
 	if (drop->tally.entries == dropped)
 		walk->key_big = false;	/* where the oldest stay, all stay */
 	if (!walk->key_big)
 		go_to(walk, walk->next.key, 1, context);
-	return MVS_WALK_MORE;
+	return MVS_SLICE_MORE;
 }
 
-MvsWalkState
+MvsSliceEnd
 mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, MvsKeyWork work,
 			   void *argument, MemoryContext context, int64 *seen)
 {
 	int64		read = 0;
-	MvsWalkState state;
+	MvsSliceEnd state;
 
 	if (walk->key_big)
 		return walk_big_key(drop, walk, keep, work, argument, context);

@@ -23,12 +23,14 @@ typedef struct MvsWalk
 	bool		key_big;		/* next has so many entries that it takes slices of its own */
 } MvsWalk;
 
-typedef enum MvsWalkState
+/* What a slice ends with. */
+typedef enum MvsSliceEnd
 {
-	MVS_WALK_MORE,				/* there are more keys */
-	MVS_WALK_DONE,
-	MVS_WALK_LOCKED				/* somebody has an entry locked: try this slice again */
-} MvsWalkState;
+	MVS_SLICE_MORE,				/* there is more to do */
+	MVS_SLICE_DONE,				/* that was the last */
+	MVS_SLICE_LOCKED,			/* somebody has something locked: try this slice again */
+	MVS_SLICE_GONE				/* of a sweep: there is no such store */
+} MvsSliceEnd;
 
 /*
  * What is done with each key, whose entries are collected in drop->entries; false
@@ -36,18 +38,18 @@ typedef enum MvsWalkState
  */
 typedef bool (*MvsKeyWork) (MvsDrop *drop, const bytea *key, void *argument);
 
-/* Puts a walk at a key, or with NULL at the first. Its memory is the context's. */
+/* Put a walk at a key, or with NULL at the first. Its memory is the context's. */
 extern void mvs_walk_begin(MvsWalk *walk, const bytea *from, MemoryContext context);
 
 /*
- * Goes from key to key, up to but without "to" (NULL: the end), until the slice is
- * full. "keep" entries of a key stay for sure. To seen is added how many were read.
+ * Go from key to key, up to but without "to" (NULL: the end), until the slice is
+ * full. "keep" entries of a key stay for sure. Add how many were read to *seen.
  */
-extern MvsWalkState mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep,
-								   MvsKeyWork work, void *argument, MemoryContext context,
-								   int64 *seen);
+extern MvsSliceEnd mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep,
+								  MvsKeyWork work, void *argument, MemoryContext context,
+								  int64 *seen);
 
-/* Frees what it has. */
+/* Free what it has. */
 extern void mvs_walk_end(MvsWalk *walk);
 
 #endif							/* MVSTORE_WALK_H */

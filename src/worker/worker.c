@@ -190,11 +190,11 @@ drop_some(void)
 	if (!mvs_pace_may_drop())
 		return false;
 	if (sweeps_first)
-		busy = mvs_sweep_run();
+		busy = mvs_sweep_slice();
 	if (mvs_pace_may_drop())
 		busy |= mvs_batch_run(false);
 	if (!sweeps_first && mvs_pace_may_drop())
-		busy |= mvs_sweep_run();
+		busy |= mvs_sweep_slice();
 
 	/* With a rate limit, the first may leave nothing to the second. */
 	sweeps_first = mvs_drop_rate_limit > 0 && !sweeps_first;
