@@ -15,6 +15,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
+#include "queue/queue.h"
 #include "shared/counters.h"
 #include "shared/database.h"
 #include "shared/pool.h"
@@ -37,11 +38,13 @@ static const Part parts[] = {
 	{mvs_stats_shmem_size, mvs_stats_shmem_locks, mvs_stats_shmem_startup},
 	{mvs_clock_shmem_size, NULL, mvs_clock_shmem_startup},
 	{mvs_version_shmem_size, NULL, mvs_version_shmem_startup},
+	{mvs_queue_shmem_size, NULL, mvs_queue_shmem_startup},
 };
 
 static const MvsDatabasePart database_parts[] = {
 	{mvs_clock_reset, NULL, NULL},
 	{mvs_version_reset, mvs_version_is_idle, NULL},
+	{mvs_queue_reset, mvs_queue_is_idle, mvs_queue_free},
 };
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;

@@ -129,12 +129,12 @@ mutant who_must_stay_spins 't/worker_that_must_stay_sleeps.pl' \
 
 # The memory that a queue has had stays with it.
 mutant room_is_not_given_back 't/databases_share_the_room_for_queues.pl' \
-	src/queue/queue.c 's~\t\(void\) mvs_pool_secure\(&database->bytes, bytes_taken\(database\), true\);\n~~'
+	src/queue/queue.c 's~\t\(void\) mvs_pool_secure\(&queue->bytes, bytes_taken\(queue\), true\);\n~~'
 
 # After a crash nobody reads the journal.
 # shellcheck disable=SC2016 # Perl's
 mutant journal_unread_after_crash 't/crash_under_load_loses_nothing.pl' \
-	src/worker/worker.c 's~(if \(!database->swept\)\n\t\{\n.*\n\t\tdatabase->journal_wanted = )true~$1false~'
+	src/worker/worker.c 's~(if \(!database->queue->swept\)\n\t\{\n.*\n\t\tdatabase->queue->journal_wanted = )true~$1false~'
 
 # Requests leave the journal in a transaction before the one that does the work.
 # shellcheck disable=SC2016 # Perl's

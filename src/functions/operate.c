@@ -242,7 +242,7 @@ mvstore_queued_requests(PG_FUNCTION_ARGS)
 		values[1] = CStringGetTextDatum(mvs_journal_kind(request));
 		/* Keys are shown to those who may read the store, unless they may have been erased. */
 		hidden = !mvs_store_is_readable(request->store) ||
-			request->committed_at <= database->erased_until;
+			request->committed_at <= database->queue->erased_until;
 		nulls[2] = hidden;
 		values[2] = PointerGetDatum(cstring_to_text_with_len(request->key, request->key_length));
 		nulls[3] = hidden || !request->bounded;

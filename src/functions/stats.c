@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"
+#include "queue/queue.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -68,7 +69,7 @@ worker_state_of(const MvsDatabase *slot)
 	switch (slot->worker_state)
 	{
 		case MVS_WORKER_IDLE:
-			if (slot->paused)
+			if (slot->queue->paused)
 				return "paused";
 			if (slot->throttled_since != 0)
 				return "rate limit";
@@ -107,6 +108,7 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 	for (int i = 0; mvs_shared && i < mvs_shared->databases_used; i++)
 	{
 		MvsDatabase *slot = &mvs_shared->databases[i];
+		const MvsBytes *bytes = &slot->queue->bytes;
 		MvsDropStats stats;
 		Datum		values[29];
 		bool		nulls[29] = {false};
@@ -118,24 +120,24 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 		LWLockAcquire(slot->queue_lock, LW_SHARED);
 		oid = slot->oid;
 		stats = slot->stats;
-		oldest = slot->queue_oldest;
+		oldest = slot->queue->oldest;
 		throttled_since = slot->throttled_since;
 		values[column++] = ObjectIdGetDatum(oid);
 		nulls[column] = (slot->worker_pid == 0);
 		values[column++] = Int32GetDatum(slot->worker_pid);
 		values[column++] = PointerGetDatum(worker_state_of(slot));
-		values[column++] = Int64GetDatum(slot->queue_count);
-		values[column++] = Int64GetDatum((int64) (slot->bytes.tail - slot->bytes.head));
+		values[column++] = Int64GetDatum(slot->queue->count);
+		values[column++] = Int64GetDatum((int64) (bytes->tail - bytes->head));
 		values[column++] = Int64GetDatum((int64) mvs_queue_size);
-		values[column++] = Int64GetDatum(slot->queue_high_water);
-		nulls[column] = (slot->queue_count == 0);
+		values[column++] = Int64GetDatum(slot->queue->high_water);
+		nulls[column] = (slot->queue->count == 0);
 		values[column++] = TimestampTzGetDatum(oldest);
 		values[column++] = Int64GetDatum(stats.enqueued);
 		values[column++] = Int64GetDatum(stats.merged);
 		values[column++] = Int64GetDatum(stats.overflowed);
 		values[column++] = Int64GetDatum(stats.processed);
 		values[column++] = Int64GetDatum(slot->backlogs[MVS_BACKLOG_REQUESTS].held);
-		values[column++] = Int64GetDatum(slot->failed_count);
+		values[column++] = Int64GetDatum(slot->queue->failed_count);
 		LWLockRelease(slot->queue_lock);
 
 		if (!OidIsValid(oid))
@@ -278,7 +280,7 @@ mvstore_stats_reset(PG_FUNCTION_ARGS)
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	memset(&database->stats, 0, sizeof(database->stats));
 	database->stats.since = GetCurrentTimestamp();
-	database->queue_high_water = database->queue_count;
+	database->queue->high_water = database->queue->count;
 	LWLockRelease(database->queue_lock);
 
 	mvs_stats_forget_database(MyDatabaseId);

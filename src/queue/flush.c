@@ -15,6 +15,7 @@
 #include <limits.h>
 
 #include "miscadmin.h"
+#include "queue/queue.h"
 #include "storage/condition_variable.h"
 #include "storage/lock.h"
 #include "utils/timestamp.h"
@@ -49,15 +50,15 @@ static bool
 is_done(MvsDatabase *database, uint64 target, uint64 unfinished)
 {
 	/* Until its first worker has looked, nobody knows what an earlier life left. */
-	if (!database->swept)
+	if (!database->queue->swept)
 		return false;
-	if (database->taken < target || database->put_back <= target ||
-		unfinished <= target || database->journal_wanted)
+	if (database->queue->taken < target || database->queue->put_back <= target ||
+		unfinished <= target || database->queue->journal_wanted)
 		return false;
-	if (database->all_marked && database->all_stores.sequence <= target)
+	if (database->queue->all_marked && database->queue->all_stores.sequence <= target)
 		return false;
-	for (int i = 0; i < database->mark_count; i++)
-		if (database->marks[i].sequence <= target)
+	for (int i = 0; i < database->queue->mark_count; i++)
+		if (database->queue->marks[i].sequence <= target)
 			return false;
 	return true;
 }
@@ -108,11 +109,11 @@ look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
 	if (database->pins_changed)
 		rest->backlog.pinned = 0;
 	rest->done = is_done(database, target, rest->backlog.unfinished);
-	rest->failed = database->failed_count > 0;
-	rest->paused = database->paused;
-	rest->taken = database->taken >= target && database->put_back > target &&
-		!database->journal_wanted && !database->recheck &&
-		database->mark_count == 0 && !database->all_marked;
+	rest->failed = database->queue->failed_count > 0;
+	rest->paused = database->queue->paused;
+	rest->taken = database->queue->taken >= target && database->queue->put_back > target &&
+		!database->queue->journal_wanted && !database->queue->recheck &&
+		database->queue->mark_count == 0 && !database->queue->all_marked;
 	LWLockRelease(database->queue_lock);
 }
 
@@ -124,8 +125,8 @@ mvs_flush_wait(MvsDatabase *database, int64 timeout)
 	Rest		rest;
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	target = database->published;
-	database->flush_sequence = Max(database->flush_sequence, target);
+	target = database->queue->published;
+	database->queue->flush_sequence = Max(database->queue->flush_sequence, target);
 	LWLockRelease(database->queue_lock);
 	look_at_rest(database, target, &rest);
 	if (!rest.done)

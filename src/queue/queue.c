@@ -16,55 +16,102 @@
  */
 #include "postgres.h"
 
+#include "storage/shmem.h"
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
 #include "queue/queue.h"
 
-static uint64 bytes_taken(const MvsDatabase *database);
-static bool secure_room(MvsDatabase *database, int64 count, Size size);
-static void trim_room(MvsDatabase *database);
-static bool put_request(MvsDatabase *database, MvsRequest *request, bool reserved);
+/* Of each slot. */
+static MvsQueue *queues = NULL;
+
+static uint64 bytes_taken(const MvsQueue *queue);
+static bool secure_room(MvsQueue *queue, int64 count, Size size);
+static void trim_room(MvsQueue *queue);
+static bool put_request(MvsQueue *queue, MvsRequest *request, bool reserved);
 static int64 publish_requests(MvsDatabase *database, const MvsPublication *publication,
 							  TimestampTz now);
 static void publish_news(MvsDatabase *database, const MvsPublication *publication,
 						 TimestampTz now);
 
+Size
+mvs_queue_shmem_size(void)
+{
+	return mul_size(mvs_max_databases, sizeof(MvsQueue));
+}
+
+void
+mvs_queue_shmem_startup(LWLockPadded *locks)
+{
+	bool		found;
+
+	queues = ShmemInitStruct("mvstore queues", mvs_queue_shmem_size(), &found);
+}
+
+void
+mvs_queue_reset(MvsDatabase *database)
+{
+	MvsQueue   *queue = &queues[mvs_database_number(database)];
+
+	memset(queue, 0, sizeof(MvsQueue));
+	queue->wake_at = 1;
+	queue->put_back = PG_UINT64_MAX;
+	queue->pause_changed = true;
+	database->queue = queue;
+}
+
+bool
+mvs_queue_is_idle(const MvsDatabase *database)
+{
+	return mvs_queue_is_done(database) && database->queue->reserved_count == 0;
+}
+
+void
+mvs_queue_free(MvsDatabase *database)
+{
+	MvsQueue   *queue = database->queue;
+
+	queue->reserved_count = 0;
+	queue->reserved_size = 0;
+	mvs_queue_clear(database);
+}
+
 /* Bytes that are used or reserved. With queue_lock held. */
 static uint64
-bytes_taken(const MvsDatabase *database)
+bytes_taken(const MvsQueue *queue)
 {
-	return database->bytes.tail - database->bytes.head + database->reserved_size;
+	return queue->bytes.tail - queue->bytes.head + queue->reserved_size;
 }
 
 /* Have room beside that; false where there is none. With queue_lock held. */
 static bool
-secure_room(MvsDatabase *database, int64 count, Size size)
+secure_room(MvsQueue *queue, int64 count, Size size)
 {
-	uint64		bytes = bytes_taken(database) + size;
+	uint64		bytes = bytes_taken(queue) + size;
 
-	return database->queue_count + database->reserved_count + count <= mvs_queue_size &&
-		bytes <= mvs_pool_limit() && mvs_pool_secure(&database->bytes, bytes, true);
+	return queue->count + queue->reserved_count + count <= mvs_queue_size &&
+		bytes <= mvs_pool_limit() && mvs_pool_secure(&queue->bytes, bytes, true);
 }
 
 /* Give back what memory is not needed any more. With queue_lock held. */
 static void
-trim_room(MvsDatabase *database)
+trim_room(MvsQueue *queue)
 {
-	(void) mvs_pool_secure(&database->bytes, bytes_taken(database), true);
+	(void) mvs_pool_secure(&queue->bytes, bytes_taken(queue), true);
 }
 
 bool
 mvs_queue_reserve(MvsDatabase *database, int64 count, Size size)
 {
+	MvsQueue   *queue = database->queue;
 	bool		room;
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	room = secure_room(database, count, size);
+	room = secure_room(queue, count, size);
 	if (room)
 	{
-		database->reserved_count += count;
-		database->reserved_size += size;
+		queue->reserved_count += count;
+		queue->reserved_size += size;
 	}
 	LWLockRelease(database->queue_lock);
 	return room;
@@ -73,52 +120,57 @@ mvs_queue_reserve(MvsDatabase *database, int64 count, Size size)
 void
 mvs_queue_release(MvsDatabase *database, int64 count, Size size)
 {
+	MvsQueue   *queue = database->queue;
+
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->reserved_count -= count;
-	database->reserved_size -= size;
-	trim_room(database);
+	queue->reserved_count -= count;
+	queue->reserved_size -= size;
+	trim_room(queue);
 	LWLockRelease(database->queue_lock);
 }
 
 /* Put one request in, into room that is reserved for it, if so; false where there is none. */
 static bool
-put_request(MvsDatabase *database, MvsRequest *request, bool reserved)
+put_request(MvsQueue *queue, MvsRequest *request, bool reserved)
 {
 	if (reserved)
 	{
-		database->reserved_count--;
-		database->reserved_size -= request->size;
+		queue->reserved_count--;
+		queue->reserved_size -= request->size;
 	}
-	else if (!secure_room(database, 1, request->size))
+	else if (!secure_room(queue, 1, request->size))
 		return false;
-	if (database->queue_count == 0)
-		database->queue_oldest = request->committed_at;
-	mvs_pool_write(&database->bytes, database->bytes.tail, (char *) request, request->size);
-	database->bytes.tail += request->size;
-	database->queue_count++;
-	database->queue_high_water = Max(database->queue_high_water, database->queue_count);
+	if (queue->count == 0)
+		queue->oldest = request->committed_at;
+	mvs_pool_write(&queue->bytes, queue->bytes.tail, (char *) request, request->size);
+	queue->bytes.tail += request->size;
+	queue->count++;
+	queue->high_water = Max(queue->high_water, queue->count);
 	return true;
 }
 
 bool
 mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool kept)
 {
-	if (!put_request(database, request, kept))
+	MvsQueue   *queue = database->queue;
+
+	if (!put_request(queue, request, kept))
 		return false;
-	database->put_back = Min(database->put_back, request->sequence);
-	database->put_back_end = database->bytes.tail;
+	queue->put_back = Min(queue->put_back, request->sequence);
+	queue->put_back_end = queue->bytes.tail;
 	return true;
 }
 
 Size
 mvs_queue_copy(MvsDatabase *database, char **requests)
 {
+	MvsQueue   *queue = database->queue;
 	Size		size;
 
 	*requests = palloc_extended(mvs_pool_longest(), MCXT_ALLOC_HUGE);
 	LWLockAcquire(database->queue_lock, LW_SHARED);
-	size = database->bytes.tail - database->bytes.head;
-	mvs_pool_read(&database->bytes, database->bytes.head, *requests, size);
+	size = queue->bytes.tail - queue->bytes.head;
+	mvs_pool_read(&queue->bytes, queue->bytes.head, *requests, size);
 	LWLockRelease(database->queue_lock);
 	return size;
 }
@@ -126,24 +178,25 @@ mvs_queue_copy(MvsDatabase *database, char **requests)
 void
 mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence)
 {
+	MvsQueue   *queue = database->queue;
 	MvsMark    *mark = NULL;
 
-	for (int i = 0; i < database->mark_count && !mark && OidIsValid(store); i++)
-		if (database->marks[i].store == store)
-			mark = &database->marks[i];
-	if (!mark && OidIsValid(store) && database->mark_count < MVS_MAX_MARKS)
+	for (int i = 0; i < queue->mark_count && !mark && OidIsValid(store); i++)
+		if (queue->marks[i].store == store)
+			mark = &queue->marks[i];
+	if (!mark && OidIsValid(store) && queue->mark_count < MVS_MAX_MARKS)
 	{
-		mark = &database->marks[database->mark_count++];
+		mark = &queue->marks[queue->mark_count++];
 		mark->store = store;
 		mark->sequence = sequence;
 		mark->times = 0;
 	}
 	if (!mark)
 	{
-		mark = &database->all_stores;
-		if (!database->all_marked)
+		mark = &queue->all_stores;
+		if (!queue->all_marked)
 		{
-			database->all_marked = true;
+			queue->all_marked = true;
 			mark->sequence = sequence;
 		}
 	}
@@ -158,6 +211,7 @@ mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence)
 static int64
 publish_requests(MvsDatabase *database, const MvsPublication *publication, TimestampTz now)
 {
+	MvsQueue   *queue = database->queue;
 	int64		overflowed = 0;
 
 	for (Size position = 0; position < publication->size;)
@@ -165,18 +219,18 @@ publish_requests(MvsDatabase *database, const MvsPublication *publication, Times
 		MvsRequest *request = (MvsRequest *) (publication->requests + position);
 		bool		explicit = !MvsRequestIsImplicit(request);
 
-		request->sequence = ++database->published;
+		request->sequence = ++queue->published;
 		request->committed_at = now;
 		position += request->size;
 		if (explicit && publication->reserved)
-			(void) put_request(database, request, true);
+			(void) put_request(queue, request, true);
 		else if (explicit)
 		{
 			/* It stands in the journal as spilled. */
 			overflowed++;
-			database->journal_wanted = true;
+			queue->journal_wanted = true;
 		}
-		else if (!put_request(database, request, false))
+		else if (!put_request(queue, request, false))
 		{
 			overflowed++;
 			mvs_queue_mark(database, request->store, request->sequence);
@@ -189,33 +243,35 @@ publish_requests(MvsDatabase *database, const MvsPublication *publication, Times
 static void
 publish_news(MvsDatabase *database, const MvsPublication *publication, TimestampTz now)
 {
+	MvsQueue   *queue = database->queue;
 	ListCell   *cell;
 
 	if (publication->spilled > 0 || publication->journal)
 	{
-		database->published++;
-		database->journal_wanted = true;
+		queue->published++;
+		queue->journal_wanted = true;
 	}
 	if (publication->recheck)
-		database->recheck = true;
+		queue->recheck = true;
 	if (publication->erased)
-		database->erased_until = now + USECS_PER_SEC;	/* what is just being published, too */
+		queue->erased_until = now + USECS_PER_SEC;	/* what is just being published, too */
 	if (publication->pins)
-		database->pins_changed = database->recheck = true;
+		database->pins_changed = queue->recheck = true;
 	if (publication->pause != MVS_PAUSE_AS_IT_IS)
 	{
-		database->paused = (publication->pause == MVS_PAUSE_ON);
-		database->pause_changed = true;
+		queue->paused = (publication->pause == MVS_PAUSE_ON);
+		queue->pause_changed = true;
 	}
 	if (publication->marks != NIL)
-		database->published++;
+		queue->published++;
 	foreach(cell, publication->marks)
-		mvs_queue_mark(database, lfirst_oid(cell), database->published);
+		mvs_queue_mark(database, lfirst_oid(cell), queue->published);
 }
 
 void
 mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 {
+	MvsQueue   *queue = database->queue;
 	TimestampTz now = GetCurrentTimestamp();
 	int64		overflowed = publication->spilled + publication->skipped;
 	bool		wake;
@@ -225,18 +281,18 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 	publish_news(database, publication, now);
 
 	/* What has no place in the queue is taken with all before it. */
-	if (database->queue_count == 0)
-		database->taken = database->published;
+	if (queue->count == 0)
+		queue->taken = queue->published;
 
 	database->stats.enqueued += publication->count + publication->spilled + publication->skipped;
 	database->stats.merged += publication->merged;
 	database->stats.overflowed += overflowed;
 
-	wake = database->queue_count >= database->queue_wake_at ||
+	wake = queue->count >= queue->wake_at ||
 		overflowed > 0 || publication->marks != NIL || publication->journal ||
 		publication->recheck || publication->pins || publication->pause != MVS_PAUSE_AS_IT_IS;
 	if (wake)
-		database->queue_wake_at = PG_INT64_MAX;
+		queue->wake_at = PG_INT64_MAX;
 	LWLockRelease(database->queue_lock);
 
 	if (wake)
@@ -246,19 +302,20 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 int
 mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int limit)
 {
+	MvsQueue   *queue = database->queue;
 	int			count = 0;
 	Size		used = 0;
 
 	LWLockAcquire(database->queue_lock, LW_SHARED);
-	while (count < limit && count < database->queue_count)
+	while (count < limit && count < queue->count)
 	{
-		uint64		position = database->bytes.head + used;
+		uint64		position = queue->bytes.head + used;
 		uint32		size;
 
-		mvs_pool_read(&database->bytes, position, (char *) &size, sizeof(size));
+		mvs_pool_read(&queue->bytes, position, (char *) &size, sizeof(size));
 		if (used + size > space)
 			break;
-		mvs_pool_read(&database->bytes, position, buffer + used, size);
+		mvs_pool_read(&queue->bytes, position, buffer + used, size);
 		used += size;
 		count++;
 	}
@@ -270,45 +327,66 @@ void
 mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequence,
 				 int64 kept, Size kept_size)
 {
+	MvsQueue   *queue = database->queue;
+
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->reserved_count += kept;
-	database->reserved_size += kept_size;
-	mvs_pool_advance(&database->bytes, size);
-	trim_room(database);
-	database->queue_count -= count;
-	if (database->queue_count > 0)
+	queue->reserved_count += kept;
+	queue->reserved_size += kept_size;
+	mvs_pool_advance(&queue->bytes, size);
+	trim_room(queue);
+	queue->count -= count;
+	if (queue->count > 0)
 	{
 		MvsRequest	next;
 
-		mvs_pool_read(&database->bytes, database->bytes.head, (char *) &next,
+		mvs_pool_read(&queue->bytes, queue->bytes.head, (char *) &next,
 					  offsetof(MvsRequest, key));
-		database->queue_oldest = next.committed_at;
-		database->taken = last_sequence;
+		queue->oldest = next.committed_at;
+		queue->taken = last_sequence;
 	}
 	else
-		database->taken = database->published;
-	if (database->bytes.head >= database->put_back_end)
-		database->put_back = PG_UINT64_MAX;
+		queue->taken = queue->published;
+	if (queue->bytes.head >= queue->put_back_end)
+		queue->put_back = PG_UINT64_MAX;
 	LWLockRelease(database->queue_lock);
 }
 
 void
 mvs_queue_clear(MvsDatabase *database)
 {
-	mvs_pool_advance(&database->bytes, database->bytes.tail - database->bytes.head);
-	trim_room(database);
-	database->queue_count = 0;
-	database->taken = database->published;
-	database->put_back = PG_UINT64_MAX;
+	MvsQueue   *queue = database->queue;
+
+	mvs_pool_advance(&queue->bytes, queue->bytes.tail - queue->bytes.head);
+	trim_room(queue);
+	queue->count = 0;
+	queue->taken = queue->published;
+	queue->put_back = PG_UINT64_MAX;
+	queue->mark_count = 0;
+	queue->all_marked = false;
+	queue->journal_wanted = false;
+	queue->failed_count = 0;
+	queue->paused = false;
+	queue->pause_changed = true;
+}
+
+bool
+mvs_queue_is_done(const MvsDatabase *database)
+{
+	const MvsQueue *queue = database->queue;
+
+	return queue->count == 0 && queue->mark_count == 0 && !queue->all_marked &&
+		!queue->journal_wanted;
 }
 
 TimestampTz
 mvs_queue_due(const MvsDatabase *database, TimestampTz now)
 {
-	if (database->flush_sequence > database->taken ||
-		database->flush_sequence >= database->put_back)
+	MvsQueue   *queue = database->queue;
+
+	if (queue->flush_sequence > queue->taken ||
+		queue->flush_sequence >= queue->put_back)
 		return now;
-	if (database->queue_oldest > now)
+	if (queue->oldest > now)
 		return now;				/* the clock was moved back */
-	return TimestampTzPlusMilliseconds(database->queue_oldest, mvs_flush_interval);
+	return TimestampTzPlusMilliseconds(queue->oldest, mvs_flush_interval);
 }

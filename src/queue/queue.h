@@ -23,6 +23,48 @@
 
 #include "queue/drop_request.h"
 #include "shared/database.h"
+#include "shared/pool.h"
+
+/* Marks a database may hold apart before it marks all its stores. */
+#define MVS_MAX_MARKS 64
+
+/* A store of which only a sweep can tell what is to be dropped. */
+typedef struct MvsMark
+{
+	Oid			store;
+	uint64		sequence;		/* of the first request that it stands for */
+	uint64		times;			/* that it was made, ever */
+} MvsMark;
+
+/* The queue of a database, and the word that is left for its worker; behind queue_lock. */
+typedef struct MvsQueue
+{
+	MvsBytes	bytes;			/* of whole requests */
+	int64		count;
+	int64		reserved_count; /* room kept for requests of transactions that are committing */
+	uint64		reserved_size;
+	int64		high_water;
+	int64		wake_at;		/* length at which the worker wants its latch set */
+	TimestampTz oldest;			/* when the request at the head was published */
+	uint64		published;		/* sequence of the last request published or overflowed */
+	uint64		taken;			/* sequence up to which the worker has taken over */
+	uint64		put_back;		/* but for this one, and perhaps later ones, */
+	uint64		put_back_end;	/* until the head of bytes has come here */
+	uint64		flush_sequence; /* somebody waits for requests up to here */
+
+	int			mark_count;
+	MvsMark		marks[MVS_MAX_MARKS];
+	bool		all_marked;		/* there were more stores to mark than places */
+	MvsMark		all_stores;
+
+	bool		swept;			/* all stores, since this shared memory was made */
+	bool		journal_wanted; /* requests wait in the journal alone */
+	int64		failed_count;	/* set aside in the journal */
+	bool		recheck;		/* requests in the worker's hands may be void, or due */
+	TimestampTz erased_until;	/* keys of requests up to then may have been erased */
+	bool		paused;			/* nothing is to be dropped */
+	bool		pause_changed;	/* the row of mvstore_paused is to be looked at */
+} MvsQueue;
 
 /* What a transaction has done to the pause. */
 typedef enum MvsPause
@@ -49,6 +91,13 @@ typedef struct MvsPublication
 	int64		skipped;		/* implicit ones that a mark stands for */
 	const List *marks;			/* OIDs of stores to be marked */
 } MvsPublication;
+
+/* Its shared memory, and its state of a slot: see startup.c. */
+extern Size mvs_queue_shmem_size(void);
+extern void mvs_queue_shmem_startup(LWLockPadded *locks);
+extern void mvs_queue_reset(MvsDatabase *database);
+extern bool mvs_queue_is_idle(const MvsDatabase *database);
+extern void mvs_queue_free(MvsDatabase *database);
 
 /* Keeps room for requests that will be published, or are not; false where there is none. */
 extern bool mvs_queue_reserve(MvsDatabase *database, int64 count, Size size);
@@ -77,8 +126,11 @@ extern void mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64
  */
 extern bool mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool kept);
 
-/* Empties the queue. With queue_lock held. */
+/* Forgets requests, marks, and what else there is word of. With queue_lock held. */
 extern void mvs_queue_clear(MvsDatabase *database);
+
+/* Whether no request and no mark is there, nor wanted from the journal. */
+extern bool mvs_queue_is_done(const MvsDatabase *database);
 
 /* All that is in the queue, in the current memory context; the bytes of it. */
 extern Size mvs_queue_copy(MvsDatabase *database, char **requests);

@@ -292,7 +292,7 @@ warn_without_worker(void)
 				(errmsg("drops are not worked off because library and extension have different versions"),
 				 errdetail("They are kept until then."),
 				 errhint("Run ALTER EXTENSION mvstore UPDATE.")));
-	else if (database->paused)
+	else if (database->queue->paused)
 		ereport(WARNING,
 				(errmsg("drops are not worked off because they are paused"),
 				 errdetail("They are kept until mvstore_resume() is called.")));

@@ -103,30 +103,13 @@ reset_slot(MvsDatabase *database, Oid oid)
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < part_count; i++)
 		parts[i].reset(database);
-	memset(&database->bytes, 0, sizeof(database->bytes));
-	database->queue_count = database->queue_high_water = 0;
-	database->reserved_count = 0;
-	database->reserved_size = 0;
-	database->queue_wake_at = 1;
-	database->queue_oldest = 0;
-	database->published = database->taken = database->flush_sequence = 0;
-	database->put_back = PG_UINT64_MAX;
-	database->put_back_end = 0;
-	database->journal_wanted = database->recheck = false;
-	database->erased_until = 0;
 	database->vacuums = 0;
 	database->pins_changed = true;
-	database->paused = false;
-	database->pause_changed = true;
-	database->mark_count = 0;
-	database->all_marked = false;
 	database->worker_state = MVS_WORKER_NONE;
 	database->worker_pid = 0;
 	database->worker_proc = -1;
 	pg_atomic_write_u64(&database->worker_xid, 0);
-	database->swept = false;
 	mvs_backlog_clear(database->backlogs);
-	database->failed_count = 0;
 	database->throttled_since = 0;
 	database->hold_offs = 0;
 	memset(&database->stats, 0, sizeof(database->stats));
@@ -203,10 +186,7 @@ is_vacant(const MvsDatabase *database)
 
 	for (int i = 0; i < part_count && idle; i++)
 		idle = parts[i].is_idle == NULL || parts[i].is_idle(database);
-	return idle && database->hold_offs == 0 &&
-		database->queue_count == 0 &&
-		database->reserved_count == 0 && database->mark_count == 0 &&
-		!database->all_marked && !database->journal_wanted;
+	return idle && database->hold_offs == 0;
 }
 
 /* Free the slot of a database that was dropped, or if nobody would miss it; false where not. */
@@ -223,14 +203,9 @@ free_slot(Oid oid, bool dropped)
 	freed = database->oid == oid && (dropped || is_vacant(database));
 	if (freed)
 	{
-		database->reserved_count = 0;
-		database->reserved_size = 0;
 		for (int i = 0; i < part_count; i++)
-			if (parts[i].release)
-				parts[i].release(database);
-		(void) mvs_pool_secure(&database->bytes, 0, true);
-		database->bytes.tail = database->bytes.head;
-		database->queue_count = 0;
+			if (parts[i].free)
+				parts[i].free(database);
 		database->oid = InvalidOid;
 	}
 	LWLockRelease(database->queue_lock);

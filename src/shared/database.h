@@ -33,17 +33,6 @@
 #include "shared/backlog.h"
 #include "shared/pool.h"
 
-/* Marks a database may hold apart before it marks all its stores. */
-#define MVS_MAX_MARKS 64
-
-/* A store of which only a sweep can tell what is to be dropped. */
-typedef struct MvsMark
-{
-	Oid			store;
-	uint64		sequence;		/* of the first request that it stands for */
-	uint64		times;			/* that it was made, ever */
-} MvsMark;
-
 typedef enum MvsWorkerState
 {
 	MVS_WORKER_NONE,			/* nothing to do, nobody started */
@@ -97,31 +86,12 @@ typedef struct MvsDatabase
 	struct MvsWriters *writers;
 	ConditionVariable settled;	/* broadcast when more may have got stable */
 
-	/* The queue: see queue.c. */
+	/* The queue: see queue.h. */
 	LWLock	   *queue_lock;
-	MvsBytes	bytes;			/* of whole requests */
-	int64		queue_count;
-	int64		reserved_count; /* room kept for requests of transactions that are committing */
-	uint64		reserved_size;
-	int64		queue_high_water;
-	int64		queue_wake_at;	/* length at which the worker wants its latch set */
-	TimestampTz queue_oldest;	/* when the request at the head was published */
-	uint64		published;		/* sequence of the last request published or overflowed */
-	uint64		taken;			/* sequence up to which the worker has taken over */
-	uint64		put_back;		/* but for this one, and perhaps later ones, */
-	uint64		put_back_end;	/* until the head of bytes has come here */
-	uint64		flush_sequence; /* somebody waits for requests up to here */
-	bool		journal_wanted; /* requests wait in the journal alone */
-	bool		recheck;		/* requests in the worker's hands may be void, or due */
-	TimestampTz erased_until;	/* keys of requests up to then may have been erased */
+	struct MvsQueue *queue;
+
 	bool		pins_changed;	/* the rows of mvstore_pin are to be looked at */
 	uint64		vacuums;		/* of stores, tried, ever; no statistics reset sets it back */
-	bool		paused;			/* nothing is to be dropped */
-	bool		pause_changed;	/* the row of mvstore_paused is to be looked at */
-	int			mark_count;
-	MvsMark		marks[MVS_MAX_MARKS];
-	bool		all_marked;		/* there were more stores to mark than places */
-	MvsMark		all_stores;
 
 	/* The worker, behind queue_lock too. */
 	MvsWorkerState worker_state;
@@ -130,8 +100,6 @@ typedef struct MvsDatabase
 	TimestampTz worker_turn;
 	pg_atomic_uint64 worker_xid;	/* a FullTransactionId under way, whose deletes writers need
 									 * not wait for; 0: none. Of no lock. */
-	bool		swept;			/* since this shared memory was made */
-	int64		failed_count;	/* set aside in the journal */
 	TimestampTz throttled_since;	/* by mvstore.drop_rate_limit; 0: not */
 	MvsBacklog	backlogs[MVS_BACKLOG_PARTS];	/* see backlog.h */
 	int			hold_offs;		/* commands on the database that want no worker there now */
@@ -169,7 +137,7 @@ typedef struct MvsDatabasePart
 	bool		(*is_idle) (const MvsDatabase *database);
 
 	/* Gives back what the slot has of other memory; NULL: nothing. */
-	void		(*release) (MvsDatabase *database);
+	void		(*free) (MvsDatabase *database);
 } MvsDatabasePart;
 
 /* NULL where the library is not in shared_preload_libraries. */

@@ -112,7 +112,7 @@ mvs_pool_shmem_startup(LWLockPadded *locks)
 	bool		found;
 
 	StaticAssertStmt(FULL_QUEUES * MVS_MAX_CHUNKS <= PG_UINT16_MAX, "chunks need more bits");
-	pool = ShmemInitStruct("mvstore queues", mvs_pool_shmem_size(), &found);
+	pool = ShmemInitStruct("mvstore pool", mvs_pool_shmem_size(), &found);
 	memory = (char *) pool + pool_header_size();
 	if (found)
 		return;

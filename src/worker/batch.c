@@ -74,9 +74,9 @@ mvs_batch_due(TimestampTz now)
 {
 	const MvsDatabase *database = mvs_worker.database;
 
-	if (database->queue_count == 0 || mvs_pending_is_full())
+	if (database->queue->count == 0 || mvs_pending_is_full())
 		return DT_NOEND;
-	return database->queue_count >= mvs_batch_size ? now : mvs_queue_due(database, now);
+	return database->queue->count >= mvs_batch_size ? now : mvs_queue_due(database, now);
 }
 
 /* Whether the queue is to be worked off now; with force, if there is anything in it. */
@@ -298,7 +298,7 @@ is_erased(MvsDrop *drop, const MvsRequest *request, const bytea *key)
 {
 	MvsEntry	entry;
 
-	return request->journal == 0 && request->committed_at <= drop->database->erased_until &&
+	return request->journal == 0 && request->committed_at <= drop->database->queue->erased_until &&
 		!mvs_cursor_find(&drop->cursor, key, MVS_NEWEST, &entry);
 }
 

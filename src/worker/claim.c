@@ -54,7 +54,7 @@ mvs_claim_take(void)
 		slot->worker_pid = MyProcPid;
 		slot->worker_proc = mvs_compat_proc_number(MyProc);
 		slot->worker_state = MVS_WORKER_BUSY;
-		slot->queue_wake_at = PG_INT64_MAX;
+		slot->queue->wake_at = PG_INT64_MAX;
 		claimed = true;
 	}
 	LWLockRelease(slot->queue_lock);
@@ -78,13 +78,7 @@ mvs_claim_void(void)
 	if (slot->worker_pid == 0)
 	{
 		mvs_queue_clear(slot);
-		slot->mark_count = 0;
-		slot->all_marked = false;
-		slot->journal_wanted = false;
 		slot->clock->stable_due = false;
-		slot->paused = false;
-		slot->pause_changed = true;
-		slot->failed_count = 0;
 		slot->worker_state = MVS_WORKER_NONE;
 	}
 	LWLockRelease(slot->queue_lock);
@@ -116,7 +110,7 @@ mvs_claim_leave(void)
 	database->worker_proc = -1;
 	database->worker_pid = 0;
 	database->worker_state = MVS_WORKER_NONE;
-	database->queue_wake_at = 1;
+	database->queue->wake_at = 1;
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);
 	mvs_claim_review();
@@ -152,7 +146,7 @@ mvs_claim_release(int code, Datum argument)
 	database->worker_proc = -1;
 	database->worker_state = give_way_until != 0 ? MVS_WORKER_TURN : MVS_WORKER_WANTED;
 	database->worker_turn = give_way_until;
-	database->queue_wake_at = 1;
+	database->queue->wake_at = 1;
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);
 	mvs_wake_proc(mvs_shared->launcher_proc);

@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
+#include "queue/queue.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
@@ -110,7 +111,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	/* With the lock, no pause can begin; and who has begun one may rely on it. */
 	if (!mvs_lock_pause(ExclusiveLock, false))
 		return MVS_DROP_LOCKED;
-	if (database->paused)
+	if (database->queue->paused)
 		return MVS_DROP_PAUSED;
 	if (!mvs_store_try_open(&drop->store, store, &locked))
 		return locked ? MVS_DROP_LOCKED : MVS_DROP_GONE;

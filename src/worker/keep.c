@@ -25,6 +25,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_control.h"
 #include "common/controldata_utils.h"
+#include "queue/queue.h"
 #include "miscadmin.h"
 #include "port/pg_crc32c.h"
 #include "storage/fd.h"
@@ -163,36 +164,37 @@ make_header(KeptHeader *header)
 static bool
 is_kept(const MvsDatabase *database)
 {
-	return OidIsValid(database->oid) && !(database->vacant && database->queue_count == 0);
+	return OidIsValid(database->oid) && !(database->vacant && database->queue->count == 0);
 }
 
 static void
 write_database(KeptFile *kept, MvsDatabase *database)
 {
+	MvsQueue   *queue = database->queue;
 	KeptDatabase image;
 	char		piece[BLCKSZ];
 
 	memset(&image, 0, sizeof(image));
 	image.oid = database->oid;
-	image.swept = database->swept;
-	image.journal_wanted = database->journal_wanted;
-	image.all_marked = database->all_marked;
-	image.mark_count = database->mark_count;
-	memcpy(image.marks, database->marks, sizeof(image.marks));
-	image.all_stores = database->all_stores;
-	image.queue_count = database->queue_count;
-	image.queue_bytes = database->bytes.tail - database->bytes.head;
-	image.queue_high_water = database->queue_high_water;
-	image.published = database->published;
-	image.erased_until = database->erased_until;
-	image.failed_count = database->failed_count;
+	image.swept = queue->swept;
+	image.journal_wanted = queue->journal_wanted;
+	image.all_marked = queue->all_marked;
+	image.mark_count = queue->mark_count;
+	memcpy(image.marks, queue->marks, sizeof(image.marks));
+	image.all_stores = queue->all_stores;
+	image.queue_count = queue->count;
+	image.queue_bytes = queue->bytes.tail - queue->bytes.head;
+	image.queue_high_water = queue->high_water;
+	image.published = queue->published;
+	image.erased_until = queue->erased_until;
+	image.failed_count = queue->failed_count;
 	image.stats = database->stats;
 	put(kept, &image, sizeof(image));
-	for (uint64 position = database->bytes.head; position < database->bytes.tail;)
+	for (uint64 position = queue->bytes.head; position < queue->bytes.tail;)
 	{
-		Size		size = Min(sizeof(piece), database->bytes.tail - position);
+		Size		size = Min(sizeof(piece), queue->bytes.tail - position);
 
-		mvs_pool_read(&database->bytes, position, piece, size);
+		mvs_pool_read(&queue->bytes, position, piece, size);
 		put(kept, piece, size);
 		position += size;
 	}
@@ -308,37 +310,38 @@ read_database(KeptImage *image)
 	if (!get(image, &kept, sizeof(kept)) || image->left < kept.queue_bytes)
 		return false;
 	database = mvs_database_take(kept.oid, NULL);
-	if (database && !mvs_pool_secure(&database->bytes, kept.queue_bytes, false))
+	if (database && !mvs_pool_secure(&database->queue->bytes, kept.queue_bytes, false))
 	{
 		mvs_database_forget(kept.oid);
 		database = NULL;
 	}
 	if (database)
 	{
+		MvsQueue   *queue = database->queue;
 		MvsRequest	first;
 
 		memcpy(&first, image->at, Min(kept.queue_bytes, offsetof(MvsRequest, key)));
-		database->swept = kept.swept;
-		database->journal_wanted = kept.journal_wanted;
-		database->all_marked = kept.all_marked;
-		database->mark_count = kept.mark_count;
-		memcpy(database->marks, kept.marks, sizeof(kept.marks));
-		database->all_stores = kept.all_stores;
-		mvs_pool_write(&database->bytes, 0, image->at, kept.queue_bytes);
-		database->queue_count = kept.queue_count;
-		database->bytes.tail = kept.queue_bytes;
-		database->queue_high_water = kept.queue_high_water;
-		database->published = kept.published;
-		database->erased_until = kept.erased_until;
-		database->taken = kept.published;
+		queue->swept = kept.swept;
+		queue->journal_wanted = kept.journal_wanted;
+		queue->all_marked = kept.all_marked;
+		queue->mark_count = kept.mark_count;
+		memcpy(queue->marks, kept.marks, sizeof(kept.marks));
+		queue->all_stores = kept.all_stores;
+		mvs_pool_write(&queue->bytes, 0, image->at, kept.queue_bytes);
+		queue->count = kept.queue_count;
+		queue->bytes.tail = kept.queue_bytes;
+		queue->high_water = kept.queue_high_water;
+		queue->published = kept.published;
+		queue->erased_until = kept.erased_until;
+		queue->taken = kept.published;
 		if (kept.queue_count > 0)
 		{
 			/* What is in it may be in any order. */
-			database->put_back = 0;
-			database->put_back_end = kept.queue_bytes;
+			queue->put_back = 0;
+			queue->put_back_end = kept.queue_bytes;
 		}
-		database->queue_oldest = kept.queue_count > 0 ? first.committed_at : 0;
-		database->failed_count = kept.failed_count;
+		queue->oldest = kept.queue_count > 0 ? first.committed_at : 0;
+		queue->failed_count = kept.failed_count;
 		database->stats = kept.stats;
 	}
 	image->at += kept.queue_bytes;

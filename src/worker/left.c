@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "queue/queue.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -167,5 +168,5 @@ void
 mvs_left_give_back(MvsDatabase *database)
 {
 	if (pass_is_under_way || all != NIL)
-		database->journal_wanted = true;
+		database->queue->journal_wanted = true;
 }

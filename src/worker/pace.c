@@ -17,6 +17,7 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "queue/queue.h"
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
@@ -37,7 +38,7 @@ static TimestampTz debt_at = 0; /* as of then */
 TimestampTz
 mvs_pace_pause_due(void)
 {
-	return !pause_known || mvs_worker.database->pause_changed ? 0 : DT_NOEND;
+	return !pause_known || mvs_worker.database->queue->pause_changed ? 0 : DT_NOEND;
 }
 
 bool
@@ -51,7 +52,7 @@ mvs_pace_load_pause(void)
 		return true;
 	pause_known = false;
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->pause_changed = false;
+	database->queue->pause_changed = false;
 	LWLockRelease(database->queue_lock);
 
 	StartTransactionCommand();
@@ -70,8 +71,8 @@ mvs_pace_load_pause(void)
 
 	/* Should it change just now, what its COMMIT has said holds, and there is another look. */
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	if (!database->pause_changed)
-		database->paused = paused;
+	if (!database->queue->pause_changed)
+		database->queue->paused = paused;
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);
 	return pause_known = true;
@@ -80,7 +81,7 @@ mvs_pace_load_pause(void)
 bool
 mvs_pace_is_paused(void)
 {
-	return !pause_known || mvs_worker.database->paused;
+	return !pause_known || mvs_worker.database->queue->paused;
 }
 
 bool

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "queue/queue.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -175,7 +176,7 @@ mvs_pending_recheck(void)
 
 		/* As one that has never been tried; also those whose key may have been erased. */
 		if (item->request->journal != 0 ||
-			item->request->committed_at <= mvs_worker.database->erased_until)
+			item->request->committed_at <= mvs_worker.database->queue->erased_until)
 		{
 			item->outcome = MVS_OUTCOME_MORE;
 			item->retry_at = 0;
@@ -345,7 +346,7 @@ mvs_pending_give_back(MvsDatabase *database)
 			mvs_queue_put_back(database, item->request, item->keeps_room))
 			continue;
 		if (item->request->journal != 0)
-			database->journal_wanted = true;
+			database->queue->journal_wanted = true;
 		else if (MvsRequestIsImplicit(item->request))
 			mvs_queue_mark(database, item->request->store, item->request->sequence);
 	}
@@ -415,7 +416,7 @@ note_failures(void)
 		all = list_delete_ptr(all, item);
 		free_pending(item);
 		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-		mvs_worker.database->failed_count++;
+		mvs_worker.database->queue->failed_count++;
 		LWLockRelease(mvs_worker.database->queue_lock);
 		set_aside++;
 	}

@@ -59,7 +59,7 @@ mvs_replay_due(void)
 
 	if (mvs_pending_is_full())
 		return DT_NOEND;
-	if (mvs_left_pass_is_under_way() || mvs_worker.database->journal_wanted)
+	if (mvs_left_pass_is_under_way() || mvs_worker.database->queue->journal_wanted)
 		return 0;
 	if (!mvs_left_is_any())
 		return DT_NOEND;
@@ -84,7 +84,7 @@ mvs_replay_run(void)
 	work_rows(requests, known, known_count);
 	after = last;
 	mvs_left_pass_meets(last);
-	if (!more && !mvs_process_is_stopping() && !mvs_worker.database->paused &&
+	if (!more && !mvs_process_is_stopping() && !mvs_worker.database->queue->paused &&
 		!mvs_pending_is_full())
 		end_pass();				/* else others have their turn */
 	mvs_pending_report();
@@ -114,7 +114,7 @@ begin_pass(void)
 	mvs_left_pass_begins(after);
 
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-	mvs_worker.database->journal_wanted = false;
+	mvs_worker.database->queue->journal_wanted = false;
 	mvs_worker.database->backlogs[MVS_BACKLOG_REQUESTS].unfinished = 0;
 	LWLockRelease(mvs_worker.database->queue_lock);
 }
@@ -181,7 +181,7 @@ end_pass(void)
 	mvs_left_pass_ends();
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	/* What was set aside meanwhile it has not met. */
-	database->failed_count = failed + mvs_pending_set_aside() - set_aside;
+	database->queue->failed_count = failed + mvs_pending_set_aside() - set_aside;
 	LWLockRelease(database->queue_lock);
 }
 

@@ -16,6 +16,7 @@
 
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
+#include "queue/queue.h"
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
@@ -129,8 +130,7 @@ is_dispensable(const Outlook *outlook)
 {
 	const MvsDatabase *database = mvs_worker.database;
 
-	if (outlook->keeps || outlook->stays || database->queue_count > 0 ||
-		database->mark_count > 0 || database->all_marked || database->journal_wanted ||
+	if (outlook->keeps || outlook->stays || !mvs_queue_is_done(database) ||
 		database->clock->stable_due || mvs_left_pass_is_under_way())
 		return false;
 	return database->vacant || mvs_steps_stable_due() == DT_NOEND;
@@ -170,9 +170,9 @@ lie_down(const Outlook *outlook)
 	TimestampTz wake_at = Min(outlook->wake_at, due_at);
 
 	if (due_at != DT_NOEND)
-		database->queue_wake_at = mvs_batch_size;
+		database->queue->wake_at = mvs_batch_size;
 	else
-		database->queue_wake_at = outlook->may_drop && !mvs_pending_is_full() ? 1 : PG_INT64_MAX;
+		database->queue->wake_at = outlook->may_drop && !mvs_pending_is_full() ? 1 : PG_INT64_MAX;
 
 	/* One that may not leave sleeps all the same. */
 	if (is_dispensable(outlook))
@@ -215,6 +215,6 @@ mvs_sleep_until_needed(void)
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	database->worker_state = MVS_WORKER_BUSY;
-	database->queue_wake_at = PG_INT64_MAX;
+	database->queue->wake_at = PG_INT64_MAX;
 	LWLockRelease(database->queue_lock);
 }

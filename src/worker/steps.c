@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "queue/queue.h"
 #include "utils/timestamp.h"
 
 #include "shared/database.h"
@@ -214,9 +215,9 @@ load_pins(void)
 static TimestampTz
 marks_due(void)
 {
-	const MvsDatabase *database = mvs_worker.database;
+	const MvsQueue *queue = mvs_worker.database->queue;
 
-	return !database->swept || database->mark_count > 0 || database->all_marked ? 0 : DT_NOEND;
+	return !queue->swept || queue->mark_count > 0 || queue->all_marked ? 0 : DT_NOEND;
 }
 
 static bool
@@ -224,11 +225,11 @@ take_marks(void)
 {
 	MvsDatabase *database = mvs_worker.database;
 
-	if (!database->swept)
+	if (!database->queue->swept)
 	{
 		mvs_sweep_all(0);
 		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-		database->swept = true;
+		database->queue->swept = true;
 		LWLockRelease(database->queue_lock);
 		mvs_sweep_report();
 	}
@@ -240,7 +241,7 @@ take_marks(void)
 static TimestampTz
 recheck_due(void)
 {
-	return mvs_worker.database->recheck ? 0 : DT_NOEND;
+	return mvs_worker.database->queue->recheck ? 0 : DT_NOEND;
 }
 
 static bool
@@ -249,7 +250,7 @@ recheck(void)
 	if (recheck_due() != 0)
 		return true;
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-	mvs_worker.database->recheck = false;
+	mvs_worker.database->queue->recheck = false;
 	mvs_backlog_unpin(mvs_worker.database->backlogs);
 	LWLockRelease(mvs_worker.database->queue_lock);
 	mvs_pending_recheck();

@@ -102,14 +102,14 @@ mvs_sweep_take_marks(void)
 	bool		all_marked;
 
 	/* A look without the lock: whoever marks sets our latch afterwards. */
-	if (mvs_worker.database->mark_count == 0 && !mvs_worker.database->all_marked)
+	if (mvs_worker.database->queue->mark_count == 0 && !mvs_worker.database->queue->all_marked)
 		return;
 
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_SHARED);
-	count = mvs_worker.database->mark_count;
-	memcpy(marks, mvs_worker.database->marks, count * sizeof(MvsMark));
-	all_marked = mvs_worker.database->all_marked;
-	all = mvs_worker.database->all_stores;
+	count = mvs_worker.database->queue->mark_count;
+	memcpy(marks, mvs_worker.database->queue->marks, count * sizeof(MvsMark));
+	all_marked = mvs_worker.database->queue->all_marked;
+	all = mvs_worker.database->queue->all_stores;
 	LWLockRelease(mvs_worker.database->queue_lock);
 
 	for (int i = 0; i < count; i++)
@@ -124,13 +124,13 @@ mvs_sweep_take_marks(void)
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	for (int i = count - 1; i >= 0; i--)
 	{
-		MvsMark    *mark = &mvs_worker.database->marks[i];
+		MvsMark    *mark = &mvs_worker.database->queue->marks[i];
 
 		if (mark->times == marks[i].times)
-			*mark = mvs_worker.database->marks[--mvs_worker.database->mark_count];
+			*mark = mvs_worker.database->queue->marks[--mvs_worker.database->queue->mark_count];
 	}
-	if (all_marked && mvs_worker.database->all_stores.times == all.times)
-		mvs_worker.database->all_marked = false;
+	if (all_marked && mvs_worker.database->queue->all_stores.times == all.times)
+		mvs_worker.database->queue->all_marked = false;
 	LWLockRelease(mvs_worker.database->queue_lock);
 }
 

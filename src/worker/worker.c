@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "queue/queue.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -150,10 +151,10 @@ work(void)
 	MvsDatabase *database = mvs_worker.database;
 
 	/* Shared memory is new: what it held is in the journal, and in the stores: see take_marks(). */
-	if (!database->swept)
+	if (!database->queue->swept)
 	{
 		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-		database->journal_wanted = true;
+		database->queue->journal_wanted = true;
 		LWLockRelease(database->queue_lock);
 	}
 
