@@ -39,7 +39,7 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 
-	mvs_request_init();
+	mvs_transaction_init();
 
 	/* pg_upgrade must find no worker in a database that it drops. */
 	if (IsBinaryUpgrade)

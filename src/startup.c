@@ -35,7 +35,7 @@ typedef struct Part
 static const Part parts[] = {
 	{mvs_database_shmem_size, mvs_database_shmem_locks, mvs_database_shmem_startup},
 	{mvs_pool_shmem_size, mvs_pool_shmem_locks, mvs_pool_shmem_startup},
-	{mvs_stats_shmem_size, mvs_stats_shmem_locks, mvs_stats_shmem_startup},
+	{mvs_counters_shmem_size, mvs_counters_shmem_locks, mvs_counters_shmem_startup},
 	{mvs_clock_shmem_size, NULL, mvs_clock_shmem_startup},
 	{mvs_version_shmem_size, NULL, mvs_version_shmem_startup},
 	{mvs_queue_shmem_size, NULL, mvs_queue_shmem_startup},

@@ -84,7 +84,7 @@ drop(FunctionCallInfo fcinfo, MvsType type)
 	int64		before = get_before(fcinfo, 3, database);
 
 	open_for_drop(&store, relation, false);
-	mvs_request_drop(&store, key, keep, before);
+	mvs_transaction_drop(&store, key, keep, before);
 	mvs_store_close(&store);
 	PG_RETURN_VOID();
 }
@@ -114,7 +114,7 @@ drop_prefix(FunctionCallInfo fcinfo, MvsType type)
 	int64		before = get_before(fcinfo, 3, database);
 
 	open_for_drop(&store, relation, false);
-	mvs_request_range(&store, prefix, mvs_key_prefix_end(prefix), keep, before);
+	mvs_transaction_range(&store, prefix, mvs_key_prefix_end(prefix), keep, before);
 	mvs_store_close(&store);
 	PG_RETURN_VOID();
 }
@@ -149,7 +149,7 @@ drop_range(FunctionCallInfo fcinfo, MvsType type)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("from_key must not be greater than to_key")));
 	open_for_drop(&store, relation, false);
-	mvs_request_range(&store, from, to, keep, before);
+	mvs_transaction_range(&store, from, to, keep, before);
 	mvs_store_close(&store);
 	PG_RETURN_VOID();
 }
@@ -181,13 +181,13 @@ mvstore_compact(PG_FUNCTION_ARGS)
 	database = mvs_command_begin("mvstore_compact()");
 	before = get_before(fcinfo, 1, database);
 	open_for_drop(&store, relation, true);
-	mvs_request_range(&store, NULL, NULL, 0, before);
+	mvs_transaction_range(&store, NULL, NULL, 0, before);
 	mvs_store_close(&store);
 	PG_RETURN_VOID();
 }
 
 /*
- * mvstore_sweep(store): ask for a full pass of the policy over the store. For its
+ * mvstore_sweep(store): ask for a sweep of the store: a pass by its policy. For its
  * owner, and for who may pause drops altogether.
  */
 Datum
@@ -201,7 +201,7 @@ mvstore_sweep(PG_FUNCTION_ARGS)
 		mvs_store_open(&store, relation, AccessShareLock, ACL_NO_RIGHTS);
 	else
 		mvs_store_open_own(&store, relation, AccessShareLock);
-	mvs_request_mark(relation);
+	mvs_transaction_mark(relation);
 	mvs_store_close(&store);
 	PG_RETURN_VOID();
 }

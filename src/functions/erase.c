@@ -212,7 +212,7 @@ erase(FunctionCallInfo fcinfo, MvsType type, bool prefix)
 		refuse_missed(&store, key, prefix ? mvs_key_prefix_end(key) : next.key);
 	}
 	mvs_journal_erase(oid, key, prefix);
-	mvs_request_erased(oid, key, prefix);
+	mvs_transaction_erased(oid, key, prefix);
 	mvs_statement_end(&statement);
 	mvs_store_close(&store);
 	PG_RETURN_INT64(erased);

@@ -72,7 +72,7 @@ mvstore_pause(PG_FUNCTION_ARGS)
 	values[1] = NameGetDatum(&role);
 	(void) mvs_catalog_run(MVS_PAUSED, "INSERT INTO %s VALUES (true, $1, $2) ON CONFLICT DO NOTHING",
 						   lengthof(types), types, values);
-	mvs_request_pause(true);
+	mvs_transaction_pause(true);
 	PG_RETURN_VOID();
 }
 
@@ -84,15 +84,15 @@ mvstore_resume(PG_FUNCTION_ARGS)
 
 	(void) mvs_command_begin("mvstore_resume()");
 	(void) mvs_catalog_run(MVS_PAUSED, "DELETE FROM %s", 0, NULL, NULL);
-	mvs_request_pause(false);
+	mvs_transaction_pause(false);
 	restored = mvs_journal_adopt(mvs_session_join()) > 0;
 	restored |= mvs_clock_restored(mvs_session_join());
 
 	/* Of what a restore has brought into a database in use nobody else tells. */
-	mvs_request_journal();
-	mvs_request_pins();
+	mvs_transaction_journal();
+	mvs_transaction_pins();
 	if (restored)
-		mvs_request_mark(InvalidOid);
+		mvs_transaction_mark(InvalidOid);
 	PG_RETURN_VOID();
 }
 
@@ -122,7 +122,7 @@ mvstore_retry_failed(PG_FUNCTION_ARGS)
 							" AND database OPERATOR(pg_catalog.=) $4",
 							lengthof(types), types, values);
 	if (count > 0)
-		mvs_request_journal();
+		mvs_transaction_journal();
 	PG_RETURN_INT64((int64) count);
 }
 
@@ -140,8 +140,8 @@ mvstore_cancel_request(PG_FUNCTION_ARGS)
 	if (count > 0)
 	{
 		/* What is kept in hand finds its row gone; what was set aside is counted anew. */
-		mvs_request_recheck();
-		mvs_request_journal();
+		mvs_transaction_recheck();
+		mvs_transaction_journal();
 	}
 	PG_RETURN_BOOL(count > 0);
 }

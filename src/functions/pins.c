@@ -166,7 +166,7 @@ mvstore_pin(PG_FUNCTION_ARGS)
 		check_owner(database, &pins[i]);
 	check_version(database, store, version, PG_ARGISNULL(1));
 	mvs_pin_write(database, NameStr(name), store, version, ttl, pins, count);
-	mvs_request_pins();
+	mvs_transaction_pins();
 	PG_RETURN_INT64(version);
 }
 
@@ -199,7 +199,7 @@ mvstore_unpin(PG_FUNCTION_ARGS)
 	}
 	mvs_pin_delete(pins, count);
 	if (count > 0)
-		mvs_request_pins();
+		mvs_transaction_pins();
 	PG_RETURN_BOOL(lived);
 }
 

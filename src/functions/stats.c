@@ -183,7 +183,7 @@ mvstore_stat_stores(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (mvs_shared == NULL)
 		return (Datum) 0;
-	count = mvs_stats_copy(MyDatabaseId, &copies);
+	count = mvs_counters_copy(MyDatabaseId, &copies);
 	for (int i = 0; i < count; i++)
 	{
 		MvsStoreStats *copy = &copies[i];
@@ -283,6 +283,6 @@ mvstore_stats_reset(PG_FUNCTION_ARGS)
 	database->queue->high_water = database->queue->count;
 	LWLockRelease(database->queue_lock);
 
-	mvs_stats_forget_database(MyDatabaseId);
+	mvs_counters_forget_database(MyDatabaseId);
 	PG_RETURN_VOID();
 }

@@ -233,9 +233,9 @@ forget_store(Oid store)
 	(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, store);
 	/* The worker is to forget its pins, too. Without shared memory there is none. */
 	if (mvs_pin_forget(store) && mvs_shared != NULL)
-		mvs_request_pins();
+		mvs_transaction_pins();
 	mvs_journal_forget(store);
-	mvs_request_forget(store);
+	mvs_transaction_forget(store);
 }
 
 /* ------------------------------------------------------------------------
@@ -351,7 +351,7 @@ mvstore_set_policy(PG_FUNCTION_ARGS)
 	table_close(catalog, RowExclusiveLock);
 	CacheInvalidateRelcacheByRelid(oid);
 	CommandCounterIncrement();
-	mvs_request_mark(oid);
+	mvs_transaction_mark(oid);
 	mvs_store_close(&store);
 	PG_RETURN_VOID();
 }
@@ -520,7 +520,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 		floor = present_floor(database);
 	if (floor > 0)
 		mvs_floor_raise(oid, floor);
-	mvs_request_mark(oid);
+	mvs_transaction_mark(oid);
 	PG_RETURN_VOID();
 }
 
@@ -633,7 +633,7 @@ mvs_stores_check_storage(Oid store)
 	foreach(cell, stores)
 	{
 		if (mvs_store_is_exchanged(lfirst_oid(cell)))
-			mvs_request_mark(lfirst_oid(cell));
+			mvs_transaction_mark(lfirst_oid(cell));
 	}
 	list_free(stores);
 }

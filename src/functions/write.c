@@ -333,7 +333,7 @@ expiry(MvsWrite *write, int64 version, int64 ttl)
 static void
 count_write(MvsWrite *write, bytea *value)
 {
-	mvs_request_count(RelationGetRelid(write->store.heap), value == NULL);
+	mvs_transaction_count(RelationGetRelid(write->store.heap), value == NULL);
 }
 
 /* Have the store's policy look at what a new head superseded, and at when it expires. */
@@ -346,7 +346,7 @@ request_policy(MvsWrite *write, int64 version, bool superseding, TimestampTz exp
 	int64		expires = expires_at == DT_NOEND ? 0 : Max(mvs_version_of_time(expires_at), 1);
 
 	if (before > 0 || expires > 0)
-		mvs_request_write(&write->store, write->key, before, expires);
+		mvs_transaction_write(&write->store, write->key, before, expires);
 }
 
 /*
@@ -443,7 +443,7 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 
 	count_write(write, value);
 	if (policy->keep_versions > 0 || policy->keep_for >= 0)
-		mvs_request_look(&write->store, write->key, mvs_clock_last(write->database));
+		mvs_transaction_look(&write->store, write->key, mvs_clock_last(write->database));
 	request_policy(write, version, false, expires_at);
 	CommandCounterIncrement();
 }

@@ -22,7 +22,7 @@ typedef enum MvsRequestKind
 {
 	MVS_REQUEST_DROP,			/* of one key */
 	MVS_REQUEST_RANGE,			/* of all keys in a range */
-	MVS_REQUEST_COMPACT,		/* likewise; purges, too */
+	MVS_REQUEST_COMPACT,		/* of all keys in a range; purges, too */
 	MVS_REQUEST_WRITE,			/* a new head came: what the policy says to that */
 	MVS_REQUEST_LOOK			/* all that the policy says of a key */
 } MvsRequestKind;

@@ -15,9 +15,9 @@
 #include "shared/database.h"
 
 /*
- * Waits until all that is published by now is done. False at the timeout (in
+ * Wait until all that is published by now is done; serve interrupts. False at the timeout (in
  * milliseconds), and at once when what is left has failed, is paused, or cannot
- * go while the caller waits. Serves interrupts.
+ * go while the caller waits.
  */
 extern bool mvs_flush_wait(MvsDatabase *database, int64 timeout);
 

@@ -63,7 +63,7 @@ static HeapTuple form_row(Relation journal, MvsDatabase *database, MvsRequest *r
 static int	kind_of(const char *name);
 static MvsRequest *read_row(Relation journal, HeapTuple tuple, int64 *failed);
 
-/* A new row for a request, with a new id, which the request is told. */
+/* Make a row for a request, with a new id, which the request is told. */
 static HeapTuple
 form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
 		 bool spilled, int attempts, const char *error)
@@ -108,7 +108,7 @@ mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled
 	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
 	CatalogIndexState indexes = CatalogOpenIndexes(journal);
 
-	/* The xid before the ids: see begin_journal_pass(). */
+	/* The xid before the ids: see begin_replay(). */
 	(void) GetCurrentTransactionId();
 	for (Size position = 0; position < size;)
 	{
@@ -185,7 +185,8 @@ mvs_journal_delete(ItemPointer tid)
 }
 
 bool
-mvs_journal_note(MvsDatabase *database, MvsRequest *request, int attempts, const char *error)
+mvs_journal_record_failure(MvsDatabase *database, MvsRequest *request, int attempts,
+						   const char *error)
 {
 	Relation	journal;
 	HeapTupleData old;

@@ -25,12 +25,12 @@
 #define MVS_MAX_ATTEMPTS 5
 
 /*
- * Writes rows for the explicit ones of requests that lie one behind the other;
- * spilled says that the queue has no room for them.
+ * Write rows for the explicit ones of the requests, which lie one behind the other in
+ * "size" bytes; "spilled" says that the queue has no room for them.
  */
 extern void mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled);
 
-/* What a row says that a request asks for: drop, range, compact or policy. */
+/* Return what a row says that a request asks for: drop, range, compact or policy. */
 extern const char *mvs_journal_kind(const MvsRequest *request);
 
 /* What became of a row. */
@@ -41,39 +41,42 @@ typedef enum MvsJournalRow
 	MVS_ROW_LOCKED				/* somebody is voiding or changing it */
 } MvsJournalRow;
 
-/* By its id, and by its store: a restore may have put another row in its place. */
+/*
+ * Find a row by its id, and by its store, as a restore may have put another in its place;
+ * set *tid to where it is.
+ */
 extern MvsJournalRow mvs_journal_find(int64 id, Oid store, ItemPointer tid);
 
-/* Deletes a row that was found; 55P03 where somebody has locked it since. */
+/* Delete a row that was found; 55P03 where somebody has locked it since. */
 extern void mvs_journal_delete(ItemPointer tid);
 
 /*
- * Notes in a request's row how many attempts have failed, and how; makes one for
- * a request of a policy. False where somebody has locked the row.
+ * Record in a request's row how many attempts have failed, and the last error; make a row
+ * for a request of a policy. False where somebody has locked the row.
  */
-extern bool mvs_journal_note(MvsDatabase *database, MvsRequest *request, int attempts,
-							 const char *error);
+extern bool mvs_journal_record_failure(MvsDatabase *database, MvsRequest *request, int attempts,
+									   const char *error);
 
 /*
- * Up to "limit" requests with ids above "after", in order, from rows that this
- * database has made: a list of MvsRequest in the current memory context. Those
- * that were set aside are counted in failed, and left out. In lowest is told the
- * lowest id of both, if it is lower than what stands there, in last that of the
- * last row read. False where there are no more.
+ * Set *requests to at most "limit" requests with ids above "after", in order, from rows
+ * that this database has made: a list of MvsRequest in the current memory context. Leave
+ * out those that were set aside, and add their number to *failed. Lower *lowest to the
+ * lowest id of both, and set *last to that of the last row read. False where there are no
+ * more.
  */
 extern bool mvs_journal_read(int64 after, int limit, List **requests, int64 *failed,
 							 int64 *lowest, int64 *last);
 
-/* Deletes the rows of a store that is dropped, but those that somebody is at. */
+/* Delete the rows of a store that is dropped, but those that somebody is at. */
 extern void mvs_journal_forget(Oid store);
 
 /*
- * Likewise those of a key that is erased, or of all keys with it as prefix, and of
- * ranges that have no others.
+ * Delete the rows of a key that is erased, or with "prefix" of all keys that begin with it,
+ * and of ranges that have no others.
  */
 extern void mvs_journal_erase(Oid store, const bytea *key, bool prefix);
 
-/* Takes over the rows that a restore has brought; how many there were. */
+/* Take over the rows that a restore has brought; return how many there were. */
 extern int64 mvs_journal_adopt(MvsDatabase *database);
 
 #endif							/* MVSTORE_JOURNAL_H */

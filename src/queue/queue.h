@@ -99,47 +99,54 @@ extern void mvs_queue_reset(MvsDatabase *database);
 extern bool mvs_queue_is_idle(const MvsDatabase *database);
 extern void mvs_queue_free(MvsDatabase *database);
 
-/* Keeps room for requests that will be published, or are not; false where there is none. */
+/*
+ * Keep room for "count" requests of "size" bytes together, which will be published; false
+ * where there is none. Or give it up.
+ */
 extern bool mvs_queue_reserve(MvsDatabase *database, int64 count, Size size);
 extern void mvs_queue_release(MvsDatabase *database, int64 count, Size size);
 
-/* Publishes it and wakes the worker where that is due. From the COMMIT callback. */
+/* Publish it and wake the worker where that is due. From the COMMIT callback. */
 extern void mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication);
 
 /*
- * Copies requests from the head of the queue, at most "limit" and never more
- * than fit in "space" bytes; the number of them. They stay in the queue until
+ * Copy requests from the head of the queue to "buffer", never more than fit in "space" bytes
+ * and at most "limit", and return their number. They stay in the queue until
  * mvs_queue_remove().
  */
 extern int	mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int limit);
 
 /*
- * Removes the first "count" requests, of "size" bytes together, but keeps the room
- * of so many of them, that they can be put back; mvs_queue_release() gives it up.
+ * Remove the first "count" requests, of "size" bytes together and up to "last_sequence", but
+ * keep the room of "kept" of them, of "kept_size" bytes, that they can be put back;
+ * mvs_queue_release() gives it up.
  */
 extern void mvs_queue_remove(MvsDatabase *database, int count, Size size, uint64 last_sequence,
 							 int64 kept, Size kept_size);
 
 /*
- * Puts a request back that was taken out, into the room that was kept for it, if
- * so; false where there is none. With queue_lock held.
+ * Put a request back that was taken out, into the room that was kept for it, if it
+ * was; false where there is none. With queue_lock held.
  */
 extern bool mvs_queue_put_back(MvsDatabase *database, MvsRequest *request, bool kept);
 
-/* Forgets requests, marks, and what else there is word of. With queue_lock held. */
+/* Forget requests, marks, and what else there is word of. With queue_lock held. */
 extern void mvs_queue_clear(MvsDatabase *database);
 
 /* Whether no request and no mark is there, nor wanted from the journal. */
 extern bool mvs_queue_is_done(const MvsDatabase *database);
 
-/* All that is in the queue, in the current memory context; the bytes of it. */
+/*
+ * Set *requests to a copy of all that is in the queue, in the current memory context, and
+ * return the bytes of it.
+ */
 extern Size mvs_queue_copy(MvsDatabase *database, char **requests);
 
-/* Marks a store, or with InvalidOid all of them. With queue_lock held. */
+/* Mark a store, or with InvalidOid all, for requests from "sequence" on. With queue_lock held. */
 extern void mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence);
 
 /*
- * When what is in the queue, if anything, is to be worked off: at once if somebody
+ * Return when what is in the queue, if anything, is to be worked off: at once if somebody
  * waits for it, or if its time is yet to come, as the clock was moved back since.
  * With queue_lock held.
  */

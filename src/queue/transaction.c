@@ -105,7 +105,7 @@ typedef struct Level
 	int64		spilled;		/* explicit ones written to the journal at the limit */
 	int64		skipped;		/* implicit ones that a mark stands for */
 	List	   *marks;			/* OIDs of stores */
-	List	   *forgotten;		/* likewise */
+	List	   *forgotten;		/* OIDs of stores whose counters go */
 	List	   *counts;			/* of MvsStoreCount */
 	bool		journal;		/* rows of the journal are to be looked at */
 	bool		recheck;		/* and what the worker has in hand */
@@ -171,7 +171,7 @@ static void end_subtransaction(SubXactEvent event, SubTransactionId mine,
 							   SubTransactionId parent, void *argument);
 
 void
-mvs_request_init(void)
+mvs_transaction_init(void)
 {
 	RegisterXactCallback(end_transaction, NULL);
 	RegisterSubXactCallback(end_subtransaction, NULL);
@@ -362,7 +362,7 @@ collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key, cons
 }
 
 void
-mvs_request_drop(MvsStore *store, const bytea *key, int32 keep, int64 before)
+mvs_transaction_drop(MvsStore *store, const bytea *key, int32 keep, int64 before)
 {
 	MvsRequest	what = {.kind = MVS_REQUEST_DROP, .keep = keep, .before = before};
 
@@ -384,7 +384,7 @@ shorten_bound(const bytea *bound)
 }
 
 void
-mvs_request_range(MvsStore *store, const bytea *from, const bytea *to, int32 keep, int64 before)
+mvs_transaction_range(MvsStore *store, const bytea *from, const bytea *to, int32 keep, int64 before)
 {
 	MvsRequest	what = {
 		.kind = keep > 0 ? MVS_REQUEST_RANGE : MVS_REQUEST_COMPACT,
@@ -413,7 +413,7 @@ collect_implicit(MvsStore *store, const MvsRequest *what, const bytea *key)
 }
 
 void
-mvs_request_write(MvsStore *store, const bytea *key, int64 before, int64 expires)
+mvs_transaction_write(MvsStore *store, const bytea *key, int64 before, int64 expires)
 {
 	MvsRequest	what = {.kind = MVS_REQUEST_WRITE, .before = before, .expires = expires};
 
@@ -421,7 +421,7 @@ mvs_request_write(MvsStore *store, const bytea *key, int64 before, int64 expires
 }
 
 void
-mvs_request_look(MvsStore *store, const bytea *key, int64 before)
+mvs_transaction_look(MvsStore *store, const bytea *key, int64 before)
 {
 	MvsRequest	what = {.kind = MVS_REQUEST_LOOK, .before = before};
 
@@ -502,7 +502,7 @@ is_marked(Oid store)
 }
 
 void
-mvs_request_mark(Oid store)
+mvs_transaction_mark(Oid store)
 {
 	Level	   *level = current_level();
 	MemoryContext old = MemoryContextSwitchTo(level->context);
@@ -512,7 +512,7 @@ mvs_request_mark(Oid store)
 }
 
 void
-mvs_request_forget(Oid store)
+mvs_transaction_forget(Oid store)
 {
 	Level	   *level;
 	MemoryContext old;
@@ -528,13 +528,13 @@ mvs_request_forget(Oid store)
 }
 
 void
-mvs_request_journal(void)
+mvs_transaction_journal(void)
 {
 	current_level()->journal = true;
 }
 
 void
-mvs_request_recheck(void)
+mvs_transaction_recheck(void)
 {
 	current_level()->recheck = true;
 }
@@ -568,7 +568,7 @@ add_erasure(Level *level, const ErasureKey *key, uint64 number)
 }
 
 void
-mvs_request_erased(Oid store, const bytea *key, bool prefix)
+mvs_transaction_erased(Oid store, const bytea *key, bool prefix)
 {
 	ErasureKey	erased = {
 		.store = store,
@@ -681,13 +681,13 @@ erase_notes(Level *level)
 }
 
 void
-mvs_request_pins(void)
+mvs_transaction_pins(void)
 {
 	current_level()->pins = true;
 }
 
 void
-mvs_request_pause(bool on)
+mvs_transaction_pause(bool on)
 {
 	current_level()->pause = on ? MVS_PAUSE_ON : MVS_PAUSE_OFF;
 }
@@ -715,7 +715,7 @@ count_of(Level *level, Oid store)
 }
 
 void
-mvs_request_count(Oid store, bool tombstone)
+mvs_transaction_count(Oid store, bool tombstone)
 {
 	MvsStoreCount *count = count_of(current_level(), store);
 
@@ -805,9 +805,9 @@ publish(Level *level)
 	if (database == NULL)
 		return;
 	foreach(cell, level->counts)
-		mvs_stats_count(lfirst(cell));
+		mvs_counters_count(lfirst(cell));
 	foreach(cell, level->forgotten)
-		mvs_stats_forget_store(lfirst_oid(cell));
+		mvs_counters_forget_store(lfirst_oid(cell));
 	if (level->used > 0 || level->spilled > 0 || level->marks != NIL || level->journal ||
 		level->recheck || level->pins || level->pause != MVS_PAUSE_AS_IT_IS)
 	{
@@ -893,7 +893,7 @@ end_transaction(XactEvent event, void *argument)
 				ListCell   *cell;
 
 				foreach(cell, levels->counts)
-					mvs_stats_prepare(((MvsStoreCount *) lfirst(cell))->store);
+					mvs_counters_prepare(((MvsStoreCount *) lfirst(cell))->store);
 			}
 			break;
 		case XACT_EVENT_PRE_PREPARE:

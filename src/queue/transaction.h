@@ -10,58 +10,58 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef MVSTORE_REQUEST_H
-#define MVSTORE_REQUEST_H
+#ifndef MVSTORE_TRANSACTION_H
+#define MVSTORE_TRANSACTION_H
 
 #include "postgres.h"
 
 #include "store/store.h"
 
-/* Registers the transaction callbacks; from _PG_init. */
-extern void mvs_request_init(void);
+/* Register the transaction callbacks; from _PG_init. */
+extern void mvs_transaction_init(void);
 
-/* A drop that somebody asked for. */
-extern void mvs_request_drop(MvsStore *store, const bytea *key, int32 keep, int64 before);
+/* Request a drop that somebody asks for. */
+extern void mvs_transaction_drop(MvsStore *store, const bytea *key, int32 keep, int64 before);
 
 /*
- * Likewise for the keys in [from, to), NULL being open; with keep 0, a compaction.
+ * Request a drop from the keys in [from, to), NULL being open; with keep 0, a compaction.
  * Bounds can have any length.
  */
-extern void mvs_request_range(MvsStore *store, const bytea *from, const bytea *to,
-							  int32 keep, int64 before);
+extern void mvs_transaction_range(MvsStore *store, const bytea *from, const bytea *to,
+								  int32 keep, int64 before);
 
 /*
- * What the store's policy says to a new head: "before" is its version where it
+ * Request what the store's policy says to a new head: "before" is its version where it
  * superseded something, or 0; "expires" the version as of which it expires, or 0.
  */
-extern void mvs_request_write(MvsStore *store, const bytea *key, int64 before, int64 expires);
+extern void mvs_transaction_write(MvsStore *store, const bytea *key, int64 before, int64 expires);
 
-/* All that the policy says of a key, in which the past was written. */
-extern void mvs_request_look(MvsStore *store, const bytea *key, int64 before);
+/* Request all that the policy says of a key, in which the past was written. */
+extern void mvs_transaction_look(MvsStore *store, const bytea *key, int64 before);
 
-/* A sweep of a store; with InvalidOid, of all. */
-extern void mvs_request_mark(Oid store);
+/* Request a sweep of a store; with InvalidOid, of all. */
+extern void mvs_transaction_mark(Oid store);
 
-/* Rows of the journal, or what the worker has in hand, are to be looked at. */
-extern void mvs_request_journal(void);
-extern void mvs_request_recheck(void);
+/* Have rows of the journal looked at, or what the worker has in hand. */
+extern void mvs_transaction_journal(void);
+extern void mvs_transaction_recheck(void);
 
 /*
  * A key was erased, or all keys with it as prefix: what the transaction has asked
  * for of these is void, and requests of others may be.
  */
-extern void mvs_request_erased(Oid store, const bytea *key, bool prefix);
+extern void mvs_transaction_erased(Oid store, const bytea *key, bool prefix);
 
 /* Pins have come, gone or changed. */
-extern void mvs_request_pins(void);
+extern void mvs_transaction_pins(void);
 
 /* The row of mvstore_paused has come, or gone. */
-extern void mvs_request_pause(bool on);
+extern void mvs_transaction_pause(bool on);
 
 /* The store was dropped: its counters go. */
-extern void mvs_request_forget(Oid store);
+extern void mvs_transaction_forget(Oid store);
 
-/* Counts a put, or a delete, of a store. */
-extern void mvs_request_count(Oid store, bool tombstone);
+/* Count a put, or a delete, of a store. */
+extern void mvs_transaction_count(Oid store, bool tombstone);
 
-#endif							/* MVSTORE_REQUEST_H */
+#endif							/* MVSTORE_TRANSACTION_H */

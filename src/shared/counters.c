@@ -29,19 +29,19 @@ static LWLock *store_lock = NULL;
 static MvsStoreStats *find(Oid store, HASHACTION action);
 
 Size
-mvs_stats_shmem_size(void)
+mvs_counters_shmem_size(void)
 {
 	return hash_estimate_size(MAX_COUNTED_STORES, sizeof(MvsStoreStats));
 }
 
 int
-mvs_stats_shmem_locks(void)
+mvs_counters_shmem_locks(void)
 {
 	return 1;
 }
 
 void
-mvs_stats_shmem_startup(LWLockPadded *locks)
+mvs_counters_shmem_startup(LWLockPadded *locks)
 {
 	HASHCTL		control = {
 		.keysize = sizeof(MvsStoreKey),
@@ -64,7 +64,7 @@ find(Oid store, HASHACTION action)
 }
 
 void
-mvs_stats_prepare(Oid store)
+mvs_counters_prepare(Oid store)
 {
 	MvsStoreStats *stats;
 
@@ -97,7 +97,7 @@ mvs_stats_prepare(Oid store)
 }
 
 void
-mvs_stats_count(const MvsStoreCount *count)
+mvs_counters_count(const MvsStoreCount *count)
 {
 	MvsStoreStats *stats;
 
@@ -113,7 +113,7 @@ mvs_stats_count(const MvsStoreCount *count)
 }
 
 void
-mvs_stats_tally(Oid store, const MvsTally *tally)
+mvs_counters_tally(Oid store, const MvsTally *tally)
 {
 	MvsStoreStats *stats;
 
@@ -133,7 +133,7 @@ mvs_stats_tally(Oid store, const MvsTally *tally)
 }
 
 MvsVacuum
-mvs_stats_vacuum(Oid store)
+mvs_counters_vacuum(Oid store)
 {
 	MvsVacuum	vacuum = {0};
 	MvsStoreStats *stats;
@@ -153,7 +153,7 @@ mvs_stats_vacuum(Oid store)
 }
 
 void
-mvs_stats_vacuumed(Oid store, const MvsVacuum *vacuum)
+mvs_counters_vacuumed(Oid store, const MvsVacuum *vacuum)
 {
 	MvsStoreStats *stats;
 
@@ -171,7 +171,7 @@ mvs_stats_vacuumed(Oid store, const MvsVacuum *vacuum)
 }
 
 void
-mvs_stats_swept(Oid store, TimestampTz at)
+mvs_counters_swept(Oid store, TimestampTz at)
 {
 	MvsStoreStats *stats;
 
@@ -183,7 +183,7 @@ mvs_stats_swept(Oid store, TimestampTz at)
 }
 
 void
-mvs_stats_forget_store(Oid store)
+mvs_counters_forget_store(Oid store)
 {
 	LWLockAcquire(store_lock, LW_EXCLUSIVE);
 	(void) find(store, HASH_REMOVE);
@@ -191,7 +191,7 @@ mvs_stats_forget_store(Oid store)
 }
 
 void
-mvs_stats_forget_database(Oid database)
+mvs_counters_forget_database(Oid database)
 {
 	HASH_SEQ_STATUS status;
 	MvsStoreStats *stats;
@@ -205,7 +205,7 @@ mvs_stats_forget_database(Oid database)
 }
 
 int
-mvs_stats_copy(Oid database, MvsStoreStats **copies)
+mvs_counters_copy(Oid database, MvsStoreStats **copies)
 {
 	HASH_SEQ_STATUS status;
 	MvsStoreStats *stats;
@@ -223,7 +223,7 @@ mvs_stats_copy(Oid database, MvsStoreStats **copies)
 }
 
 void
-mvs_stats_put(const MvsStoreStats *stats)
+mvs_counters_put(const MvsStoreStats *stats)
 {
 	MvsStoreStats *own = hash_search(store_stats, &stats->key, HASH_ENTER_NULL, NULL);
 

@@ -7,8 +7,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef MVSTORE_STATS_H
-#define MVSTORE_STATS_H
+#ifndef MVSTORE_COUNTERS_H
+#define MVSTORE_COUNTERS_H
 
 #include "postgres.h"
 
@@ -65,18 +65,18 @@ typedef struct MvsTally
 } MvsTally;
 
 /* Their shared memory: see startup.c. */
-extern Size mvs_stats_shmem_size(void);
-extern int	mvs_stats_shmem_locks(void);
-extern void mvs_stats_shmem_startup(LWLockPadded *locks);
+extern Size mvs_counters_shmem_size(void);
+extern int	mvs_counters_shmem_locks(void);
+extern void mvs_counters_shmem_startup(LWLockPadded *locks);
 
 /*
- * Makes a place for the counters of a store of the current database. Where all
+ * Make a place for the counters of a store of the current database. Where all
  * are taken, the store is not counted. The functions below cannot fail.
  */
-extern void mvs_stats_prepare(Oid store);
-extern void mvs_stats_count(const MvsStoreCount *count);
-extern void mvs_stats_tally(Oid store, const MvsTally *tally);
-extern void mvs_stats_swept(Oid store, TimestampTz at);
+extern void mvs_counters_prepare(Oid store);
+extern void mvs_counters_count(const MvsStoreCount *count);
+extern void mvs_counters_tally(Oid store, const MvsTally *tally);
+extern void mvs_counters_swept(Oid store, TimestampTz at);
 
 /* What we last did about vacuuming a store. */
 typedef struct MvsVacuum
@@ -88,15 +88,18 @@ typedef struct MvsVacuum
 	int64		left;			/* then, how many there were */
 } MvsVacuum;
 
-extern MvsVacuum mvs_stats_vacuum(Oid store);
+extern MvsVacuum mvs_counters_vacuum(Oid store);
 
-/* Puts a new one in its place, for "dropped" entries. */
-extern void mvs_stats_vacuumed(Oid store, const MvsVacuum *vacuum);
-extern void mvs_stats_forget_store(Oid store);
+/* Put a new one in its place, for "dropped" entries. */
+extern void mvs_counters_vacuumed(Oid store, const MvsVacuum *vacuum);
+extern void mvs_counters_forget_store(Oid store);
 
-/* Copies of the counters of a database's stores, or of all; and one of them back. */
-extern int	mvs_stats_copy(Oid database, MvsStoreStats **copies);
-extern void mvs_stats_put(const MvsStoreStats *stats);
-extern void mvs_stats_forget_database(Oid database);
+/*
+ * Set *copies to those of the counters of a database's stores, or with InvalidOid of all,
+ * and return their number; put one of them back.
+ */
+extern int	mvs_counters_copy(Oid database, MvsStoreStats **copies);
+extern void mvs_counters_put(const MvsStoreStats *stats);
+extern void mvs_counters_forget_database(Oid database);
 
-#endif							/* MVSTORE_STATS_H */
+#endif							/* MVSTORE_COUNTERS_H */

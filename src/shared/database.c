@@ -211,7 +211,7 @@ free_slot(Oid oid, bool dropped)
 	LWLockRelease(database->queue_lock);
 	LWLockRelease(mvs_shared->lock);
 	if (freed)
-		mvs_stats_forget_database(oid);
+		mvs_counters_forget_database(oid);
 	return freed;
 }
 

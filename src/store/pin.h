@@ -6,7 +6,7 @@
  * A pin promises that reads as of its version stay complete while it lives. It
  * is a row of mvstore_pin, made under a drop lock that no batch can hold at the
  * same time: so the snapshot of a batch sees every pin that was granted. Nothing
- * here tells the worker of a change; who makes one does (mvs_request_pins()).
+ * here tells the worker of a change; who makes one does (mvs_transaction_pins()).
  *
  * Copyright (c) 2026, mvstore contributors
  *

@@ -39,7 +39,7 @@ typedef struct MvsStoreInfo
 	int64		incarnation;
 	MvsPolicy	policy;
 	int64		ttl;			/* default time to live in microseconds; -1: none */
-	Oid			storage;		/* file node that the last full pass began with */
+	Oid			storage;		/* file node that the last pass began with */
 	Oid			index;			/* InvalidOid: no valid index of the shape */
 	AttrNumber	columns[MVS_COLUMN_COUNT];
 	bool		plain_insert;	/* rows need no executor to go in */
@@ -106,12 +106,12 @@ extern void mvs_store_close(MvsStore *store);
 extern Oid	mvs_store_storage(Oid table);
 
 /*
- * Return whether a store has got another file node since its last full pass began: something
+ * Return whether a store has got another file node since its last pass began: something
  * may have exchanged its contents for a copy that it had made before.
  */
 extern bool mvs_store_is_exchanged(Oid store);
 
-/* Record for that, holding the drop lock, that a full pass begins. */
+/* Record for that, holding the drop lock, that a pass begins. */
 extern void mvs_store_record_storage(MvsStore *store);
 
 /* Return all stores, as a list of OIDs. */

@@ -12,7 +12,7 @@
  * Whether a snapshot is too old for the ring is told by xids: where xid N was
  * not yet assigned when an entry was withdrawn, a snapshot in which N has ended
  * was taken after that, and sees the entry's transaction as ended. So N, the
- * next xid, is noted whenever a segment of the ring is full. For a snapshot too
+ * next xid, is kept whenever a segment of the ring is full. For a snapshot too
  * old for the ring, the row of mvstore_stable tells what was stable before it,
  * and what was told for it stays true: for that a backend and the parallel
  * workers that it leads have one place together.

@@ -114,7 +114,7 @@ take_from_queue(MvsPending **batch, int limit)
 }
 
 bool
-mvs_batch_run(bool force)
+mvs_batch_next(bool force)
 {
 	TimestampTz begin = GetCurrentTimestamp();
 	MvsPending **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
@@ -207,7 +207,7 @@ work_group(MvsPending **group, int count)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
-		locked = !mvs_process_note_error(count == 1 && group[0]->tries == 0);
+		locked = !mvs_process_keep_error(count == 1 && group[0]->tries == 0);
 		if (count == 1 && !locked)
 			strlcpy(group[0]->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
 		failed = true;

@@ -20,7 +20,7 @@
  * Work off one batch, of what is in hand and of the queue, if one is due, or with
  * "force" anything in the queue; false if none was.
  */
-extern bool mvs_batch_run(bool force);
+extern bool mvs_batch_next(bool force);
 
 /* When the queue is to be worked off; DT_NOEND: not as things are. With queue_lock held. */
 extern TimestampTz mvs_batch_due(TimestampTz now);

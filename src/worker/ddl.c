@@ -9,7 +9,7 @@
  * right to it, the database's worker is asked to end, and none is started until
  * the command has ended.
  *
- * After VACUUM FULL and CLUSTER, stores whose storage is another one get a full pass.
+ * After VACUUM FULL and CLUSTER, stores whose storage is another one get a pass.
  *
  * Copyright (c) 2026, mvstore contributors
  *

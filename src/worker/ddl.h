@@ -10,7 +10,7 @@
 #ifndef MVSTORE_DDL_H
 #define MVSTORE_DDL_H
 
-/* Installs the hook; from _PG_init, when preloaded. */
+/* Install the hook; from _PG_init, when preloaded. */
 extern void mvs_ddl_init(void);
 
 #endif							/* MVSTORE_DDL_H */

@@ -40,26 +40,26 @@
  * What is known to be gone. Where an old snapshot keeps vacuum, and the index
  * itself, from forgetting what was dropped, a key that is dropped from again and
  * again has ever more dead entries before its oldest one. So for a key that had
- * many of them it is noted where the oldest was found, and the next look begins
- * there. Notes do not last long: rows that were written by something else than
- * mvstore may lie below. So a pass, which is to meet these, begins without notes;
+ * many of them the bottom is kept, where the oldest was found, and the next look
+ * begins there. Bottoms do not last long: rows that were written by something else
+ * than mvstore may lie below. So a pass, which is to meet these, begins without any;
  * and those of a transaction that failed know of drops that were none. Keys are
- * known by 64 bits of hash; where two share one, entries stay until the notes are
+ * known by 64 bits of hash; where two share one, entries stay until the bottoms are
  * thrown away.
  */
-#define NOTE_FROM 32			/* dead entries */
-#define NOTE_LIMIT 100000		/* keys */
-#define NOTE_TIME 60000			/* milliseconds */
+#define BOTTOM_FROM 32			/* dead entries */
+#define BOTTOM_LIMIT 100000		/* keys */
+#define BOTTOM_TIME 60000		/* milliseconds */
 
-typedef struct OldestNote
+typedef struct Bottom
 {
 	uint64		key;
 	int64		version;
 	char		status;
-} OldestNote;
+} Bottom;
 
-#define SH_PREFIX notes
-#define SH_ELEMENT_TYPE OldestNote
+#define SH_PREFIX bottoms
+#define SH_ELEMENT_TYPE Bottom
 #define SH_KEY_TYPE uint64
 #define SH_KEY key
 #define SH_HASH_KEY(table, key) ((uint32) (key))
@@ -69,7 +69,7 @@ typedef struct OldestNote
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-static notes_hash *notes = NULL;
+static bottoms_hash *bottoms = NULL;
 static bool under_way = false;	/* a drop has begun, and not committed */
 
 static void end_transaction(XactEvent event, void *argument);
@@ -97,7 +97,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 
 	/* The last one has failed? */
 	if (under_way)
-		mvs_drop_forget_notes();
+		mvs_drop_forget_bottoms();
 	under_way = true;
 
 	memset(drop, 0, sizeof(MvsDrop));
@@ -136,25 +136,26 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 }
 
 void
-mvs_drop_forget_notes(void)
+mvs_drop_forget_bottoms(void)
 {
-	if (notes)
-		notes_destroy(notes);
-	notes = NULL;
+	if (bottoms)
+		bottoms_destroy(bottoms);
+	bottoms = NULL;
 }
 
-/* Throw the notes away when they are old, or many, or the past was written. */
+/* Throw the bottoms away when they are old, or many, or the past was written. */
 static void
-check_notes(MvsDrop *drop)
+check_bottoms(MvsDrop *drop)
 {
 	static TimestampTz made_at;
 	static uint64 past_writes;
 
-	if (notes && notes->members < NOTE_LIMIT && past_writes == drop->database->clock->past_writes &&
-		!TimestampDifferenceExceeds(made_at, GetCurrentTransactionStartTimestamp(), NOTE_TIME))
+	if (bottoms && bottoms->members < BOTTOM_LIMIT &&
+		past_writes == drop->database->clock->past_writes &&
+		!TimestampDifferenceExceeds(made_at, GetCurrentTransactionStartTimestamp(), BOTTOM_TIME))
 		return;
-	mvs_drop_forget_notes();
-	notes = notes_create(TopMemoryContext, 256, NULL);
+	mvs_drop_forget_bottoms();
+	bottoms = bottoms_create(TopMemoryContext, 256, NULL);
 	made_at = GetCurrentTransactionStartTimestamp();
 	past_writes = drop->database->clock->past_writes;
 }
@@ -167,19 +168,19 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 	uint64		hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(key),
 										   VARSIZE_ANY_EXHDR(key), drop->oid);
 	int64		kept = 0;		/* entries that are newer than the horizon */
-	OldestNote *note;
+	Bottom	   *bottom;
 	MvsEntry	entry;
 	bool		found;
 
-	check_notes(drop);
-	note = notes_lookup(notes, hash);
+	check_bottoms(drop);
+	bottom = bottoms_lookup(bottoms, hash);
 	mvs_drop_collect_begin(drop);
-	found = mvs_cursor_find_oldest(&drop->cursor, key, note ? note->version : 0, &entry);
-	if (found && drop->cursor.skipped >= NOTE_FROM)
+	found = mvs_cursor_find_oldest(&drop->cursor, key, bottom ? bottom->version : 0, &entry);
+	if (found && drop->cursor.skipped >= BOTTOM_FROM)
 	{
 		bool		known;
 
-		notes_insert(notes, hash, &known)->version = entry.version;
+		bottoms_insert(bottoms, hash, &known)->version = entry.version;
 	}
 	for (; found && entries->history.count < limit && kept <= keep;
 		 found = mvs_cursor_next_newer(&drop->cursor, &entry))
@@ -189,10 +190,10 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 		describe_head(entries, &entry);
 		kept += (entry.version > drop->horizon);
 	}
-	if (note && !found && (entries->history.tombstone || entries->history.expires != MVS_NEWEST))
+	if (bottom && !found && (entries->history.tombstone || entries->history.expires != MVS_NEWEST))
 	{
 		/* Before a key is purged, all of it is to be known for sure. */
-		(void) notes_delete(notes, hash);
+		(void) bottoms_delete(bottoms, hash);
 		mvs_drop_collect(drop, key, keep);
 		return;
 	}
@@ -431,8 +432,8 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 	mvs_pace_dropped(drop->tally.entries);
 	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->tally.swept > 0)
 	{
-		mvs_stats_prepare(drop->oid);
-		mvs_stats_tally(drop->oid, &drop->tally);
+		mvs_counters_prepare(drop->oid);
+		mvs_counters_tally(drop->oid, &drop->tally);
 	}
 	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->merged > 0)
 	{

@@ -25,7 +25,7 @@
  */
 #define MVS_DROP_LIMIT 5000
 
-/* Entries of ranges that it reads, likewise. */
+/* Entries of ranges that it reads, more or less. */
 #define MVS_READ_LIMIT 20000
 
 /* The entries of one key that a snapshot sees, newest first: all, or the head and the oldest. */
@@ -48,7 +48,7 @@ typedef struct MvsDrop
 	MvsStore	store;
 	MvsCursor	cursor;
 	MvsKeyEntries entries;
-	bool		exchanged;		/* the store needs a full pass, in another storage */
+	bool		exchanged;		/* the store needs a pass, in another storage */
 	int64		stable;			/* by the transaction's snapshot */
 	int64		horizon;		/* that, or the lowest pin */
 	int64		now;
@@ -70,16 +70,16 @@ typedef enum MvsDropState
 } MvsDropState;
 
 /*
- * Starts a transaction and gets a store ready, waiting for no lock. Whatever
- * the answer, mvs_drop_commit() ends the transaction.
+ * Start a transaction and set *drop to a drop from a store that is ready, waiting for no
+ * lock. Whatever the answer, mvs_drop_commit() ends the transaction.
  */
 extern MvsDropState mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store);
 
-/* Forgets where the oldest entries of keys were found: others may lie below. */
-extern void mvs_drop_forget_notes(void);
+/* Forget the bottoms, where the oldest entries of keys were found: others may lie below. */
+extern void mvs_drop_forget_bottoms(void);
 
 /*
- * Collects the entries of a key; if they are very many, only the head and so
+ * Collect the entries of a key; if they are very many, only the head and so
  * many of the oldest that MVS_DROP_LIMIT of these are not among the newest
  * "keep". The rules hold for them too: in what is left out nothing goes that
  * these keep. Nor is more collected than tells what the horizon keeps, so what it
@@ -87,7 +87,7 @@ extern void mvs_drop_forget_notes(void);
  */
 extern void mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep);
 
-/* Collects them one by one, newest first. */
+/* Collect them one by one, newest first. */
 extern void mvs_drop_collect_begin(MvsDrop *drop);
 extern void mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry);
 
@@ -95,28 +95,28 @@ extern void mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry);
 extern bool mvs_drop_is_full(const MvsDrop *drop);
 
 /*
- * What the store's policy makes droppable of the key, which was collected. Where a
- * purge cannot begin with what goes by itself, collects all of it.
+ * Return what the store's policy makes droppable of the key, which was collected. Where a
+ * purge cannot begin with what goes by itself, collect all of it.
  */
 extern MvsDroppable mvs_drop_policy(MvsDrop *drop, const bytea *key);
 
-/* What goes of that, by the transaction's horizon. */
+/* Return what goes of that, by the transaction's horizon. */
 extern MvsVerdict mvs_drop_judge(const MvsDrop *drop, MvsDroppable droppable);
 
 /*
- * Has it go, oldest first. Where somebody has an entry locked, that one stays with
- * all newer ones: the first entry that has gone.
+ * Have it go, oldest first, and return the first entry that has gone. Where somebody has
+ * an entry locked, that one stays with all newer ones.
  */
 extern int	mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict);
 
 /*
- * Notes in the calendar what of the collected key waits for its age, by the
+ * Note in the calendar what of the collected key waits for its age, by the
  * store's policy, or for the horizon.
  */
 extern void mvs_drop_note_pending(MvsDrop *drop, const char *key, int length,
 								  MvsDroppable droppable);
 
-/* Raises the floor, writes the calendar, commits and counts. */
+/* Raise the floor, write the calendar, commit and count, as the drop's state allows. */
 extern void mvs_drop_commit(MvsDrop *drop, MvsDropState state);
 
 #endif							/* MVSTORE_DROP_H */

@@ -228,7 +228,7 @@ write_file(int code, Datum argument)
 	for (int i = 0; i < mvs_shared->databases_used; i++)
 		if (is_kept(&mvs_shared->databases[i]))
 			header.databases++;
-	header.stores = mvs_stats_copy(InvalidOid, &stores);
+	header.stores = mvs_counters_copy(InvalidOid, &stores);
 	put(&kept, &header, sizeof(header));
 	for (int i = 0; i < mvs_shared->databases_used; i++)
 		if (is_kept(&mvs_shared->databases[i]))
@@ -400,7 +400,7 @@ read_file(void)
 			for (int i = 0; i < header.databases && read_database(&image); i++)
 				;
 			for (int i = 0; i < header.stores && get(&image, &store, sizeof(store)); i++)
-				mvs_stats_put(&store);
+				mvs_counters_put(&store);
 		}
 		pfree(start);
 	}

@@ -13,15 +13,18 @@
 #include "postgres.h"
 
 /*
- * Fills shared memory that has just been set up, and has it kept when the
+ * Fill shared memory that has just been set up, and have it kept when the
  * postmaster ends. From the shmem_startup_hook, in the postmaster.
  */
 extern void mvs_keep_init(void);
 
-/* The bytes of each queue in the file that this start will fill it from; how many there are. */
+/*
+ * Set *bytes to the bytes of each queue in the file that this start will fill it from, and
+ * return how many there are.
+ */
 extern int	mvs_keep_queues(uint64 **bytes);
 
-/* Removes the file that it was filled from. From the launcher: the start has not failed. */
+/* Remove the file that it was filled from. From the launcher: the start has not failed. */
 extern void mvs_keep_end(void);
 
 #endif							/* MVSTORE_KEEP_H */

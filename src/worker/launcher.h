@@ -14,7 +14,7 @@
 
 #include "shared/database.h"
 
-/* Registers the launcher with the postmaster; from _PG_init, when preloaded. */
+/* Register the launcher with the postmaster; from _PG_init, when preloaded. */
 extern void mvs_launcher_init(void);
 
 extern PGDLLEXPORT void mvs_launcher_main(Datum argument);

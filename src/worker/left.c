@@ -4,7 +4,7 @@
  *	  Drop requests that the worker leaves to the journal for the time being.
  *
  * Reading the journal costs what stands there, whatever is due of it. So between
- * passes that leave something goes as much time as the last one took, and more
+ * replays that leave something goes as much time as the last one took, and more
  * with each of them, up to the longest delay after a lock.
  *
  * Copyright (c) 2026, mvstore contributors
@@ -32,11 +32,11 @@ typedef struct Left
 
 static List *all = NIL;			/* of Left */
 static bool recheck = false;	/* rows of some may be gone */
-static bool pass_is_under_way = false;	/* over the journal */
-static int64 pass_met;			/* it has met all rows up to this one */
-static TimestampTz pass_began;
-static TimestampTz due_at = 0;	/* no pass before, but for what is new */
-static int	passes = 0;			/* in a row that left something */
+static bool replay_is_under_way = false;
+static int64 replay_met;		/* it has met all rows up to this one */
+static TimestampTz replay_began;
+static TimestampTz due_at = 0;	/* no replay before, but for what is new */
+static int	replays = 0;		/* in a row that left something */
 
 static bool may_go(const Left *left, const MvsLook *look);
 
@@ -47,7 +47,7 @@ mvs_left_add(const MvsRequest *request, bool locked, int64 wait_for)
 	Left	   *left = NULL;
 	ListCell   *cell;
 
-	if (pass_is_under_way && request->journal > pass_met)
+	if (replay_is_under_way && request->journal > replay_met)
 		return;					/* it will come to this one */
 	foreach(cell, all)
 	{
@@ -79,36 +79,37 @@ mvs_left_recheck(void)
 }
 
 void
-mvs_left_pass_begins(int64 met)
+mvs_left_replay_begins(int64 met)
 {
 	list_free_deep(all);
 	all = NIL;
 	recheck = false;
-	pass_began = GetCurrentTimestamp();
-	pass_met = met;
-	pass_is_under_way = true;
+	replay_began = GetCurrentTimestamp();
+	replay_met = met;
+	replay_is_under_way = true;
 }
 
 bool
-mvs_left_pass_is_under_way(void)
+mvs_left_replay_is_under_way(void)
 {
-	return pass_is_under_way;
+	return replay_is_under_way;
 }
 
 void
-mvs_left_pass_meets(int64 journal)
+mvs_left_replay_meets(int64 journal)
 {
-	pass_met = journal;
+	replay_met = journal;
 }
 
 void
-mvs_left_pass_ends(void)
+mvs_left_replay_ends(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	pass_is_under_way = false;
-	passes = all == NIL ? 0 : passes + 1;
-	due_at = passes == 0 ? 0 : Max(mvs_process_lock_delay(passes - 1), now + (now - pass_began));
+	replay_is_under_way = false;
+	replays = all == NIL ? 0 : replays + 1;
+	due_at = replays == 0 ? 0 :
+		Max(mvs_process_lock_delay(replays - 1), now + (now - replay_began));
 }
 
 /* Whether some of these may be done now. */
@@ -156,7 +157,7 @@ mvs_left_report(MvsBacklog *backlog, const MvsLook *look)
 								 mvs_pin_known(left->store) < left->wait_for);
 		backlog->unfinished = Min(backlog->unfinished, left->sequence);
 	}
-	if (pass_is_under_way)
+	if (replay_is_under_way)
 	{
 		/* What it has yet to meet may be of any age. */
 		backlog->retrying++;
@@ -167,6 +168,6 @@ mvs_left_report(MvsBacklog *backlog, const MvsLook *look)
 void
 mvs_left_give_back(MvsDatabase *database)
 {
-	if (pass_is_under_way || all != NIL)
+	if (replay_is_under_way || all != NIL)
 		database->queue->journal_wanted = true;
 }

@@ -23,7 +23,7 @@
 
 /*
  * Leave a request that waits for a lock, or else for the horizon to get somewhere. One
- * that a pass under way has yet to meet is left to that.
+ * that a replay under way has yet to meet is left to that.
  */
 extern void mvs_left_add(const MvsRequest *request, bool locked, int64 wait_for);
 
@@ -37,15 +37,15 @@ extern TimestampTz mvs_left_due(const MvsLook *look);
 extern void mvs_left_recheck(void);
 
 /*
- * A pass over the journal begins behind a row, and will come to all of them; it meets a
- * row; it has come to its end.
+ * A replay begins behind a row, and will come to all of them; it meets a row; it has
+ * come to its end.
  */
-extern void mvs_left_pass_begins(int64 met);
-extern void mvs_left_pass_meets(int64 journal);
-extern void mvs_left_pass_ends(void);
-extern bool mvs_left_pass_is_under_way(void);
+extern void mvs_left_replay_begins(int64 met);
+extern void mvs_left_replay_meets(int64 journal);
+extern void mvs_left_replay_ends(void);
+extern bool mvs_left_replay_is_under_way(void);
 
-/* Add to *backlog what is left, and what a pass has yet to meet. */
+/* Add to *backlog what is left, and what a replay has yet to meet. */
 extern void mvs_left_report(MvsBacklog *backlog, const MvsLook *look);
 
 /* The worker ends: have another read the journal for them. With queue_lock held. */

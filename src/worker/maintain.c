@@ -70,7 +70,7 @@ mvs_maintain_dead_entries(Oid store)
 bool
 mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 {
-	MvsVacuum	last = mvs_stats_vacuum(store);
+	MvsVacuum	last = mvs_counters_vacuum(store);
 	TimestampTz now = GetCurrentTimestamp();
 	double		threshold = autovacuum_vac_thresh;
 	double		scale = autovacuum_vac_scale;

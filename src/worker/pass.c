@@ -80,7 +80,7 @@ mvs_pass_slice(MvsPass *pass, MvsRun *run, MvsDrop *drop)
 		mvs_run_forget(run, drop->oid);
 
 		/* The table may have got old entries without us, which later looks are to find. */
-		mvs_drop_forget_notes();
+		mvs_drop_forget_bottoms();
 	}
 	return mvs_walk_slice(drop, &pass->walk, NULL, drop->store.info.policy.keep_versions,
 						  sweep_key, NULL, mvs_worker.context, &drop->tally.swept);

@@ -34,10 +34,10 @@ static int64 set_aside = 0;		/* requests that have failed too often */
 static TimestampTz due_of(const MvsPending *item, const MvsLook *look);
 static bool is_over(const MvsPending *item);
 static bool leave(const MvsPending *item);
-static void note_outcome(MvsPending *item);
+static void set_retry(MvsPending *item);
 static void free_pending(MvsPending *item);
-static void note_failures(void);
-static bool note_failure(MvsPending *item);
+static void record_failures(void);
+static bool record_failure(MvsPending *item);
 
 bool
 mvs_pending_is_any(void)
@@ -220,9 +220,9 @@ leave(const MvsPending *item)
 	return true;
 }
 
-/* Note when one is to be tried again, by what became of it and how often. */
+/* Set when one is to be tried again, by what became of it and how often. */
 static void
-note_outcome(MvsPending *item)
+set_retry(MvsPending *item)
 {
 	if (item->outcome != item->last_outcome)
 		item->tries = 0;
@@ -263,7 +263,7 @@ mvs_pending_settle(MvsPending **batch, int count)
 	{
 		MvsPending *item = batch[i];
 
-		note_outcome(item);
+		set_retry(item);
 		failures |= (item->outcome == MVS_OUTCOME_ERROR);
 		if (item->outcome == MVS_OUTCOME_DONE)
 		{
@@ -291,7 +291,7 @@ mvs_pending_settle(MvsPending **batch, int count)
 	stats->lag_max_usecs = Max(stats->lag_max_usecs, lag_max);
 	LWLockRelease(mvs_worker.database->queue_lock);
 	if (failures)
-		note_failures();
+		record_failures();
 }
 
 static void
@@ -383,12 +383,12 @@ mvs_pending_report(void)
  * ------------------------------------------------------------------------ */
 
 /*
- * Note the failures of what is in pending in the journal. A request that has
- * failed too often is then there alone, set aside; where that cannot be noted,
+ * Record the failures of what is in pending in the journal. A request that has
+ * failed too often is then there alone, set aside; where that cannot be recorded,
  * it goes on being tried.
  */
 static void
-note_failures(void)
+record_failures(void)
 {
 	MemoryContext old = CurrentMemoryContext;
 	List	   *items = list_copy(all);
@@ -398,15 +398,15 @@ note_failures(void)
 	{
 		MvsPending *item = lfirst(cell);
 		bool		last_try = item->tries >= MVS_MAX_ATTEMPTS;
-		bool		noted;
+		bool		recorded;
 
 		/* A policy's own request needs no row as long as it is in our hands. */
-		if (item->outcome != MVS_OUTCOME_ERROR || item->tries == item->noted_tries ||
+		if (item->outcome != MVS_OUTCOME_ERROR || item->tries == item->recorded_tries ||
 			(item->request->journal == 0 && !last_try))
 			continue;
-		noted = note_failure(item);
+		recorded = record_failure(item);
 		MemoryContextSwitchTo(old);
-		if (!noted || !last_try)
+		if (!recorded || !last_try)
 			continue;
 
 		ereport(LOG,
@@ -422,12 +422,12 @@ note_failures(void)
 	}
 }
 
-/* In a transaction of its own; whether it could be done. */
+/* Record one, in a transaction of its own; false where it could not be done. */
 static bool
-note_failure(MvsPending *item)
+record_failure(MvsPending *item)
 {
 	MemoryContext old = CurrentMemoryContext;
-	volatile bool noted = false;
+	volatile bool recorded = false;
 	int64		journal = item->request->journal;
 
 	PG_TRY();
@@ -435,19 +435,19 @@ note_failure(MvsPending *item)
 		StartTransactionCommand();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		if (mvs_catalog_lock())
-			noted = mvs_journal_note(mvs_worker.database, item->request, item->tries,
-									 item->error);
+			recorded = mvs_journal_record_failure(mvs_worker.database, item->request, item->tries,
+												  item->error);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
-		item->noted_tries = item->tries;
+		item->recorded_tries = item->tries;
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
-		noted = false;
+		recorded = false;
 		item->request->journal = journal;
-		(void) mvs_process_note_error(false);
+		(void) mvs_process_keep_error(false);
 	}
 	PG_END_TRY();
-	return noted;
+	return recorded;
 }

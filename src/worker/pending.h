@@ -46,7 +46,7 @@ typedef struct MvsPending
 	bool		wants_room;		/* in the queue, where it still is, as it has no row */
 	bool		keeps_room;		/* there, where it no longer is */
 	TimestampTz retry_at;
-	int			noted_tries;	/* of these, those that its row tells of */
+	int			recorded_tries; /* of these, those that its row tells of */
 	char		error[MVS_ERROR_LENGTH];	/* of the last try */
 	MvsWalk		walk;			/* of a range: where it is */
 
@@ -70,25 +70,25 @@ extern bool mvs_pending_is_full(void);
 extern int64 mvs_pending_set_aside(void);
 
 /*
- * Set *rows to those that they have in the journal, with room for so many more, in
- * the current memory context; the number of them.
+ * Set *rows to the ids of those that they have in the journal, with room for "space" more,
+ * in the current memory context, and return their number.
  */
 extern int	mvs_pending_rows(int64 **rows, Size space);
 
-/* A copy of a request in the worker's own memory, which is in nobody's list yet. */
+/* Return a copy of a request in the worker's own memory, which is in nobody's list yet. */
 extern MvsPending *mvs_pending_take_over(const MvsRequest *request);
 
 /* When the next one is to be tried; DT_NOEND: not before the horizon rises. */
 extern TimestampTz mvs_pending_due(void);
 
-/* Choose those for a batch that are due, at most so many; how many. They stay here. */
+/* Set batch to those that are due, at most "limit", and return how many. They stay here. */
 extern int	mvs_pending_choose(MvsPending **batch, int limit);
 
 /* Take those that were chosen out, to be settled. */
 extern void mvs_pending_take_out(void);
 
 /*
- * Keep what is not done, forget and count what is. What has failed is noted in its
+ * Keep what is not done, forget and count what is. What has failed is recorded in its
  * row, in a transaction of its own.
  */
 extern void mvs_pending_settle(MvsPending **batch, int count);

@@ -167,7 +167,7 @@ mvs_process_connect(Oid database)
  * ------------------------------------------------------------------------ */
 
 bool
-mvs_process_note_error(bool log)
+mvs_process_keep_error(bool log)
 {
 	static char logged[MVS_ERROR_LENGTH];
 	static TimestampTz logged_at = 0;

@@ -62,14 +62,14 @@ extern void mvs_process_connect(Oid database);
  * shows it; with "log", where it is another than the last, or that was long ago, in the
  * log, too. False where it was but a lock that could not be had at once, which is none.
  */
-extern bool mvs_process_note_error(bool log);
+extern bool mvs_process_keep_error(bool log);
 
 /* When to try again what failed, or met a lock, so many times before. */
 extern TimestampTz mvs_process_error_delay(int tries);
 extern TimestampTz mvs_process_lock_delay(int tries);
 
 /*
- * A look at what lets entries go, for all that is kept here: the locks that it takes
+ * Look at what lets entries go, for all that is kept here: the locks that it takes
  * are those of every read.
  */
 typedef struct MvsLook

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * replay.c
- *	  Passes over the journal: requests that stand there, and not in the queue.
+ *	  Replays of the journal: requests that stand there, and not in the queue.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -30,7 +30,7 @@
 /* Requests that are read at a time, in batches. */
 #define READ_BATCHES 10
 
-/* The pass under way. */
+/* The replay under way. */
 static int64 after;				/* it goes on behind this row */
 static int64 lowest;			/* row that it has met */
 static int64 settled;			/* all rows below this one could be seen by it */
@@ -38,17 +38,17 @@ static int64 failed;			/* rows set aside that it has met */
 static int64 set_aside;			/* requests that had been, when it began */
 
 /*
- * Where a pass begins: no row below is left. Behind an old snapshot the index
- * cannot forget the rows that are gone, and passes would take ever longer.
+ * Where a replay begins: no row below is left. Behind an old snapshot the index
+ * cannot forget the rows that are gone, and replays would take ever longer.
  */
 static int64 first = 0;
 static int64 next_settled = 0;	/* no row below is made after xid next_xid */
 static TransactionId next_xid = InvalidTransactionId;
 
-static void begin_pass(void);
+static void begin_replay(void);
 static bool read_rows(List **requests, int64 *last);
 static void work_rows(List *requests, const int64 *known, int known_count);
-static void end_pass(void);
+static void end_replay(void);
 static int64 *list_known(int *count);
 static int	compare_ids(const void *a, const void *b);
 
@@ -59,7 +59,7 @@ mvs_replay_due(void)
 
 	if (mvs_pending_is_full())
 		return DT_NOEND;
-	if (mvs_left_pass_is_under_way() || mvs_worker.database->queue->journal_wanted)
+	if (mvs_left_replay_is_under_way() || mvs_worker.database->queue->journal_wanted)
 		return 0;
 	if (!mvs_left_is_any())
 		return DT_NOEND;
@@ -68,7 +68,7 @@ mvs_replay_due(void)
 }
 
 void
-mvs_replay_run(void)
+mvs_replay_go_on(void)
 {
 	int			known_count;
 	int64	   *known = list_known(&known_count);
@@ -76,28 +76,28 @@ mvs_replay_run(void)
 	int64		last;
 	bool		more;
 
-	if (!mvs_left_pass_is_under_way())
-		begin_pass();
+	if (!mvs_left_replay_is_under_way())
+		begin_replay();
 	CHECK_FOR_INTERRUPTS();
 	more = read_rows(&requests, &last);
 	MVS_FAULT("journal-read");
 	work_rows(requests, known, known_count);
 	after = last;
-	mvs_left_pass_meets(last);
+	mvs_left_replay_meets(last);
 	if (!more && !mvs_process_is_stopping() && !mvs_worker.database->queue->paused &&
 		!mvs_pending_is_full())
-		end_pass();				/* else others have their turn */
+		end_replay();			/* else others have their turn */
 	mvs_pending_report();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
 }
 
 /*
- * Begin a pass at the first row that may be there. A row has its id from a
+ * Begin a replay at the first row that may be there. A row has its id from a
  * transaction that has its xid already: when all transactions before an xid have
  * ended, all rows with ids of before it can be seen.
  */
 static void
-begin_pass(void)
+begin_replay(void)
 {
 	StartTransactionCommand();
 	settled = 0;
@@ -111,7 +111,7 @@ begin_pass(void)
 	lowest = MVS_NEWEST;
 	failed = 0;
 	set_aside = mvs_pending_set_aside();
-	mvs_left_pass_begins(after);
+	mvs_left_replay_begins(after);
 
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	mvs_worker.database->queue->journal_wanted = false;
@@ -119,7 +119,7 @@ begin_pass(void)
 	LWLockRelease(mvs_worker.database->queue_lock);
 }
 
-/* Read some rows of the pass; whether there are more, and up to which row there are none. */
+/* Read some rows of the replay; whether there are more, and up to which row there are none. */
 static bool
 read_rows(List **requests, int64 *last)
 {
@@ -148,7 +148,7 @@ work_rows(List *requests, const int64 *known, int known_count)
 	{
 		MvsRequest *request = lfirst(cell);
 
-		mvs_left_pass_meets(request->journal);
+		mvs_left_replay_meets(request->journal);
 		if (bsearch(&request->journal, known, known_count, sizeof(int64),
 					compare_ids) == NULL)
 		{
@@ -171,14 +171,14 @@ work_rows(List *requests, const int64 *known, int known_count)
 	pfree(batch);
 }
 
-/* The pass has met all rows. */
+/* The replay has met all rows. */
 static void
-end_pass(void)
+end_replay(void)
 {
 	MvsDatabase *database = mvs_worker.database;
 
 	first = Max(first, Min(lowest, settled));
-	mvs_left_pass_ends();
+	mvs_left_replay_ends();
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	/* What was set aside meanwhile it has not met. */
 	database->queue->failed_count = failed + mvs_pending_set_aside() - set_aside;

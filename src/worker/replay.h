@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * replay.h
- *	  Passes over the journal: requests that stand there, and not in the queue.
+ *	  Replays of the journal: requests that stand there, and not in the queue.
  *
  * The worker makes one when it is the first since shared memory was made, when requests
  * had no room in the queue, and for those that were left to the journal.
@@ -17,13 +17,13 @@
 
 #include "datatype/timestamp.h"
 
-/* When a pass is to begin, or to go on; DT_NOEND: not before things look otherwise. */
+/* When a replay is to begin, or to go on; DT_NOEND: not before things look otherwise. */
 extern TimestampTz mvs_replay_due(void);
 
 /*
- * Begin a pass, or go on with the one under way. It stops after each part of it, and
+ * Begin a replay, or go on with the one under way. It stops after each part of it, and
  * when too much is kept here.
  */
-extern void mvs_replay_run(void);
+extern void mvs_replay_go_on(void);
 
 #endif							/* MVSTORE_REPLAY_H */

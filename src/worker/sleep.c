@@ -131,7 +131,7 @@ is_dispensable(const Outlook *outlook)
 	const MvsDatabase *database = mvs_worker.database;
 
 	if (outlook->keeps || outlook->stays || !mvs_queue_is_done(database) ||
-		database->clock->stable_due || mvs_left_pass_is_under_way())
+		database->clock->stable_due || mvs_left_replay_is_under_way())
 		return false;
 	return database->vacant || mvs_steps_stable_due() == DT_NOEND;
 }

@@ -32,7 +32,7 @@
 
 typedef struct Step
 {
-	bool		(*run) (void);	/* do it, if it is due; false where a lock is in the way */
+	bool		(*act) (void);	/* do it, if it is due; false where a lock is in the way */
 	TimestampTz (*due) (void);	/* when; DT_NOEND: not before somebody sets the latch */
 	bool		drops;			/* not while nothing may be dropped */
 	TimestampTz retry_at;		/* after an error or a lock, not before; 0: there was none */
@@ -55,19 +55,19 @@ static TimestampTz marks_due(void);
 static bool take_marks(void);
 static TimestampTz recheck_due(void);
 static bool recheck(void);
-static bool run_journal(void);
+static bool replay_journal(void);
 static bool maintain(void);
 static void report_kept(void);
 
 static Step steps[] = {
-	{.run = write_stable, .due = mvs_steps_stable_due},
-	{.run = mvs_pace_load_pause, .due = mvs_pace_pause_due},
-	{.run = load_calendar, .due = calendar_due},
-	{.run = load_pins, .due = pins_due},
-	{.run = take_marks, .due = marks_due},
-	{.run = recheck, .due = recheck_due},
-	{.run = run_journal, .due = mvs_replay_due, .drops = true},
-	{.run = maintain, .due = mvs_maintain_due}
+	{.act = write_stable, .due = mvs_steps_stable_due},
+	{.act = mvs_pace_load_pause, .due = mvs_pace_pause_due},
+	{.act = load_calendar, .due = calendar_due},
+	{.act = load_pins, .due = pins_due},
+	{.act = take_marks, .due = marks_due},
+	{.act = recheck, .due = recheck_due},
+	{.act = replay_journal, .due = mvs_replay_due, .drops = true},
+	{.act = maintain, .due = mvs_maintain_due}
 };
 
 /* ------------------------------------------------------------------------
@@ -94,12 +94,12 @@ try_step(Step *step)
 		return;
 	PG_TRY();
 	{
-		done = step->run();
+		done = step->act();
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
-		failed = mvs_process_note_error(tries == 0);
+		failed = mvs_process_keep_error(tries == 0);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
@@ -260,11 +260,11 @@ recheck(void)
 
 /* What stands in the journal. */
 static bool
-run_journal(void)
+replay_journal(void)
 {
 	if (mvs_replay_due() > GetCurrentTimestamp())
 		return true;
-	mvs_replay_run();
+	mvs_replay_go_on();
 
 	/* That is wanted at first, and when stores have gone. */
 	mvs_claim_review();

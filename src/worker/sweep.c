@@ -334,7 +334,7 @@ mvs_sweep_slice(void)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
-		failed = mvs_process_note_error(sweep->tries == 0);
+		failed = mvs_process_keep_error(sweep->tries == 0);
 		/* It may have gone on behind what was rolled back. */
 		mvs_run_expect(&sweep->run, 0);
 		if (passes)
@@ -426,8 +426,8 @@ after_slice(Sweep *sweep, MvsSliceEnd end, bool passes)
 static void
 after_walk(Sweep *sweep)
 {
-	mvs_stats_prepare(sweep->store);
-	mvs_stats_swept(sweep->store, GetCurrentTimestamp());
+	mvs_counters_prepare(sweep->store);
+	mvs_counters_swept(sweep->store, GetCurrentTimestamp());
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	mvs_worker.database->stats.sweeps++;
 	LWLockRelease(mvs_worker.database->queue_lock);

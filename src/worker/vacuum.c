@@ -39,8 +39,8 @@ static void look_like_autovacuum(void);
 static void go_gently(const char *from, const char *to, const char *otherwise);
 static void vacuum_store(Oid store);
 static bool try_vacuum(Oid store, bool log);
-static void note_vacuum(MvsDatabase *database, const MvsCandidate *candidate,
-						FullTransactionId at, bool done);
+static void record_vacuum(MvsDatabase *database, const MvsCandidate *candidate,
+						  FullTransactionId at, bool done);
 
 /* So that whoever waits for a lock of ours has us cancelled: see ProcSleep(). */
 static void
@@ -79,7 +79,7 @@ vacuum_store(Oid store)
 	ExecVacuum(make_parsestate(NULL), command, true);
 }
 
-/* The same; an error, also that somebody waits for a lock of ours, is not the end. */
+/* Vacuum a store; an error, also that somebody waits for a lock of ours, is not the end. */
 static bool
 try_vacuum(Oid store, bool log)
 {
@@ -108,9 +108,9 @@ try_vacuum(Oid store, bool log)
 	return done;
 }
 
-/* Note what a vacuum, or a try, has changed. */
+/* Record what a vacuum, or a try, has changed. */
 static void
-note_vacuum(MvsDatabase *database, const MvsCandidate *candidate, FullTransactionId at, bool done)
+record_vacuum(MvsDatabase *database, const MvsCandidate *candidate, FullTransactionId at, bool done)
 {
 	MvsVacuum	vacuum = candidate->last;
 	int64		came;
@@ -122,7 +122,7 @@ note_vacuum(MvsDatabase *database, const MvsCandidate *candidate, FullTransactio
 	vacuum.end = GetCurrentTimestamp();
 
 	/* Meanwhile there may have come some. */
-	came = mvs_stats_vacuum(candidate->store).dropped - candidate->last.dropped;
+	came = mvs_counters_vacuum(candidate->store).dropped - candidate->last.dropped;
 	if (done && candidate->dead + came > vacuum.left)
 		vacuum.vain = 0;
 	else if (done && !candidate->free)
@@ -134,7 +134,7 @@ note_vacuum(MvsDatabase *database, const MvsCandidate *candidate, FullTransactio
 				(errmsg("store with OID %u was vacuumed, and has as many dead entries as before",
 						candidate->store),
 				 errdetail("It will be vacuumed again after growing delays.")));
-	mvs_stats_vacuumed(candidate->store, &vacuum);
+	mvs_counters_vacuumed(candidate->store, &vacuum);
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	database->vacuums++;
@@ -200,7 +200,7 @@ mvs_vacuum_main(Datum argument)
 		done = try_vacuum(candidate.store, candidate.last.vain < 2);
 		pgstat_report_activity(STATE_IDLE, NULL);
 		pgstat_report_stat(true);
-		note_vacuum(database, &candidate, at, done);
+		record_vacuum(database, &candidate, at, done);
 	}
 	proc_exit(0);
 }

@@ -94,7 +94,7 @@ mvs_worker_main(Datum argument)
 	{
 		/* What nobody expects ends the process; whoever looks is to see why. */
 		MemoryContextSwitchTo(loop_context);
-		(void) mvs_process_note_error(true);
+		(void) mvs_process_keep_error(true);
 		proc_exit(1);
 	}
 	PG_END_TRY();
@@ -193,7 +193,7 @@ drop_some(void)
 	if (sweeps_first)
 		busy = mvs_sweep_slice();
 	if (mvs_pace_may_drop())
-		busy |= mvs_batch_run(false);
+		busy |= mvs_batch_next(false);
 	if (!sweeps_first && mvs_pace_may_drop())
 		busy |= mvs_sweep_slice();
 
@@ -209,7 +209,7 @@ last_effort(void)
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHUTDOWN_TIME);
 	TimestampTz due_at;			/* there will be nobody to do it */
 
-	while (GetCurrentTimestamp() < deadline && mvs_pace_may_drop() && mvs_batch_run(true))
+	while (GetCurrentTimestamp() < deadline && mvs_pace_may_drop() && mvs_batch_next(true))
 		CHECK_FOR_INTERRUPTS();
 	(void) mvs_stable_serve(mvs_worker.database, true, &due_at);
 }
