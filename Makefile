@@ -38,10 +38,12 @@ OBJS = \
 	src/shared/backlog.o \
 	src/shared/counters.o \
 	src/shared/database.o \
+	src/shared/drop_stats.o \
 	src/shared/fault.o \
 	src/shared/lock.o \
 	src/shared/pool.o \
 	src/shared/standby.o \
+	src/shared/wake.o \
 	src/startup.o \
 	src/store/calendar.o \
 	src/store/entry.o \

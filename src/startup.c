@@ -16,9 +16,12 @@
 #include "storage/shmem.h"
 
 #include "queue/queue.h"
+#include "shared/backlog.h"
 #include "shared/counters.h"
 #include "shared/database.h"
+#include "shared/drop_stats.h"
 #include "shared/pool.h"
+#include "shared/wake.h"
 #include "startup.h"
 #include "version/version.h"
 #include "worker/keep.h"
@@ -36,12 +39,18 @@ static const Part parts[] = {
 	{mvs_database_shmem_size, mvs_database_shmem_locks, mvs_database_shmem_startup},
 	{mvs_pool_shmem_size, mvs_pool_shmem_locks, mvs_pool_shmem_startup},
 	{mvs_counters_shmem_size, mvs_counters_shmem_locks, mvs_counters_shmem_startup},
+	{mvs_wake_shmem_size, NULL, mvs_wake_shmem_startup},
+	{mvs_backlog_shmem_size, NULL, mvs_backlog_shmem_startup},
+	{mvs_drop_stats_shmem_size, NULL, mvs_drop_stats_shmem_startup},
 	{mvs_clock_shmem_size, NULL, mvs_clock_shmem_startup},
 	{mvs_version_shmem_size, NULL, mvs_version_shmem_startup},
 	{mvs_queue_shmem_size, NULL, mvs_queue_shmem_startup},
 };
 
 static const MvsDatabasePart database_parts[] = {
+	{mvs_wake_reset, mvs_wake_is_idle, NULL},
+	{mvs_backlog_reset, NULL, NULL},
+	{mvs_drop_stats_reset, NULL, NULL},
 	{mvs_clock_reset, NULL, NULL},
 	{mvs_version_reset, mvs_version_is_idle, NULL},
 	{mvs_queue_reset, mvs_queue_is_idle, mvs_queue_free},

@@ -121,7 +121,7 @@ mutant places_for_lookers 't/databases_without_a_store_take_no_place.pl' \
 
 # Of two commands on a template, the first to end lets the worker in.
 mutant hold_off_is_a_flag 't/databases_are_copied_side_by_side.pl' \
-	src/worker/ddl.c 's~database->hold_offs\+\+~database->hold_offs = 1~'
+	src/worker/ddl.c 's~database->worker->hold_offs\+\+~database->worker->hold_offs = 1~'
 
 # A worker that may not leave wants to, again and again.
 mutant who_must_stay_spins 't/worker_that_must_stay_sleeps.pl' \

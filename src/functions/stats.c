@@ -15,6 +15,9 @@
 
 #include "catalog/pg_authid.h"
 #include "queue/queue.h"
+#include "shared/backlog.h"
+#include "shared/drop_stats.h"
+#include "shared/wake.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -66,12 +69,12 @@ interval_of(int64 usecs)
 static const char *
 worker_state_of(const MvsDatabase *slot)
 {
-	switch (slot->worker_state)
+	switch (slot->worker->state)
 	{
 		case MVS_WORKER_IDLE:
 			if (slot->queue->paused)
 				return "paused";
-			if (slot->throttled_since != 0)
+			if (slot->worker->throttled_since != 0)
 				return "rate limit";
 			break;
 		case MVS_WORKER_WANTED:
@@ -84,7 +87,7 @@ worker_state_of(const MvsDatabase *slot)
 		default:
 			break;
 	}
-	return worker_states[slot->worker_state];
+	return worker_states[slot->worker->state];
 }
 
 /*
@@ -119,12 +122,12 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 
 		LWLockAcquire(slot->queue_lock, LW_SHARED);
 		oid = slot->oid;
-		stats = slot->stats;
+		stats = *slot->stats;
 		oldest = slot->queue->oldest;
-		throttled_since = slot->throttled_since;
+		throttled_since = slot->worker->throttled_since;
 		values[column++] = ObjectIdGetDatum(oid);
-		nulls[column] = (slot->worker_pid == 0);
-		values[column++] = Int32GetDatum(slot->worker_pid);
+		nulls[column] = (slot->worker->pid == 0);
+		values[column++] = Int32GetDatum(slot->worker->pid);
 		values[column++] = PointerGetDatum(worker_state_of(slot));
 		values[column++] = Int64GetDatum(slot->queue->count);
 		values[column++] = Int64GetDatum((int64) (bytes->tail - bytes->head));
@@ -136,7 +139,7 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 		values[column++] = Int64GetDatum(stats.merged);
 		values[column++] = Int64GetDatum(stats.overflowed);
 		values[column++] = Int64GetDatum(stats.processed);
-		values[column++] = Int64GetDatum(slot->backlogs[MVS_BACKLOG_REQUESTS].held);
+		values[column++] = Int64GetDatum(slot->backlogs->parts[MVS_BACKLOG_REQUESTS].held);
 		values[column++] = Int64GetDatum(slot->queue->failed_count);
 		LWLockRelease(slot->queue_lock);
 
@@ -278,8 +281,7 @@ mvstore_stats_reset(PG_FUNCTION_ARGS)
 	if (database == NULL)
 		PG_RETURN_VOID();		/* nothing has been counted */
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	memset(&database->stats, 0, sizeof(database->stats));
-	database->stats.since = GetCurrentTimestamp();
+	mvs_drop_stats_reset(database);
 	database->queue->high_water = database->queue->count;
 	LWLockRelease(database->queue_lock);
 

@@ -16,6 +16,8 @@
 
 #include "miscadmin.h"
 #include "queue/queue.h"
+#include "shared/backlog.h"
+#include "shared/wake.h"
 #include "storage/condition_variable.h"
 #include "storage/lock.h"
 #include "utils/timestamp.h"
@@ -106,8 +108,6 @@ look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
 {
 	LWLockAcquire(database->queue_lock, LW_SHARED);
 	mvs_backlog_combine(database->backlogs, &rest->backlog);
-	if (database->pins_changed)
-		rest->backlog.pinned = 0;
 	rest->done = is_done(database, target, rest->backlog.unfinished);
 	rest->failed = database->queue->failed_count > 0;
 	rest->paused = database->queue->paused;

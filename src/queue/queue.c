@@ -16,6 +16,10 @@
  */
 #include "postgres.h"
 
+#include "shared/backlog.h"
+#include "shared/drop_stats.h"
+#include "shared/pool.h"
+#include "shared/wake.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
@@ -256,7 +260,7 @@ publish_news(MvsDatabase *database, const MvsPublication *publication, Timestamp
 	if (publication->erased)
 		queue->erased_until = now + USECS_PER_SEC;	/* what is just being published, too */
 	if (publication->pins)
-		database->pins_changed = queue->recheck = true;
+		database->backlogs->pins_changed = queue->recheck = true;
 	if (publication->pause != MVS_PAUSE_AS_IT_IS)
 	{
 		queue->paused = (publication->pause == MVS_PAUSE_ON);
@@ -284,9 +288,9 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 	if (queue->count == 0)
 		queue->taken = queue->published;
 
-	database->stats.enqueued += publication->count + publication->spilled + publication->skipped;
-	database->stats.merged += publication->merged;
-	database->stats.overflowed += overflowed;
+	database->stats->enqueued += publication->count + publication->spilled + publication->skipped;
+	database->stats->merged += publication->merged;
+	database->stats->overflowed += overflowed;
 
 	wake = queue->count >= queue->wake_at ||
 		overflowed > 0 || publication->marks != NIL || publication->journal ||

@@ -26,6 +26,7 @@
 
 #include "access/xact.h"
 #include "common/hashfn.h"
+#include "shared/wake.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
 #include "utils/memutils.h"
@@ -282,12 +283,12 @@ warn_without_worker(void)
 
 	if (warned)
 		return;
-	if (database->worker_state == MVS_WORKER_NO_SLOT)
+	if (database->worker->state == MVS_WORKER_NO_SLOT)
 		ereport(WARNING,
 				(errmsg("drops are not worked off for lack of a free worker slot"),
 				 errdetail("They are kept until there is one."),
 				 errhint("Raise \"max_worker_processes\" and restart the server.")));
-	else if (database->worker_state == MVS_WORKER_MISMATCH)
+	else if (database->worker->state == MVS_WORKER_MISMATCH)
 		ereport(WARNING,
 				(errmsg("drops are not worked off because library and extension have different versions"),
 				 errdetail("They are kept until then."),
@@ -296,7 +297,7 @@ warn_without_worker(void)
 		ereport(WARNING,
 				(errmsg("drops are not worked off because they are paused"),
 				 errdetail("They are kept until mvstore_resume() is called.")));
-	else if (mvs_shared->launcher_proc < 0 && database->worker_pid == 0)
+	else if (mvs_shared->launcher_proc < 0 && database->worker->pid == 0)
 		ereport(WARNING,
 				(errmsg("drops are not worked off because the mvstore launcher is not running"),
 				 errdetail("They are kept until it runs again."),

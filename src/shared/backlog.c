@@ -9,12 +9,39 @@
  */
 #include "postgres.h"
 
+#include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "base/settings.h"
 #include "shared/backlog.h"
+
+/* Of each slot. */
+static MvsBacklogs *all_backlogs = NULL;
 
 static MvsTrouble *find_trouble(MvsBacklog *backlog, const MvsTrouble *like);
 static void merge_trouble(MvsBacklog *backlog, const MvsTrouble *trouble);
+
+Size
+mvs_backlog_shmem_size(void)
+{
+	return mul_size(mvs_max_databases, sizeof(MvsBacklogs));
+}
+
+void
+mvs_backlog_shmem_startup(LWLockPadded *locks)
+{
+	bool		found;
+
+	all_backlogs = ShmemInitStruct("mvstore backlogs", mvs_backlog_shmem_size(), &found);
+}
+
+void
+mvs_backlog_reset(MvsDatabase *database)
+{
+	database->backlogs = &all_backlogs[mvs_database_number(database)];
+	mvs_backlog_clear(database->backlogs);
+	database->backlogs->pins_changed = true;
+}
 
 void
 mvs_backlog_init(MvsBacklog *backlog)
@@ -79,10 +106,10 @@ merge_trouble(MvsBacklog *backlog, const MvsTrouble *trouble)
 }
 
 void
-mvs_backlog_publish(MvsBacklog *published, MvsBacklogPart part, const MvsBacklog *backlog)
+mvs_backlog_publish(MvsBacklogs *published, MvsBacklogPart part, const MvsBacklog *backlog)
 {
 	MvsBacklog	before;
-	MvsBacklog *own = &published[part];
+	MvsBacklog *own = &published->parts[part];
 
 	mvs_backlog_combine(published, &before);
 	own->unfinished = backlog->unfinished;
@@ -101,10 +128,11 @@ mvs_backlog_publish(MvsBacklog *published, MvsBacklogPart part, const MvsBacklog
 }
 
 void
-mvs_backlog_combine(const MvsBacklog *published, MvsBacklog *all)
+mvs_backlog_combine(const MvsBacklogs *published, MvsBacklog *all)
 {
 	mvs_backlog_init(all);
-	for (const MvsBacklog *part = published; part < published + MVS_BACKLOG_PARTS; part++)
+	for (const MvsBacklog *part = published->parts;
+		 part < published->parts + MVS_BACKLOG_PARTS; part++)
 	{
 		all->unfinished = Min(all->unfinished, part->unfinished);
 		all->held += part->held;
@@ -113,18 +141,20 @@ mvs_backlog_combine(const MvsBacklog *published, MvsBacklog *all)
 		for (int i = 0; i < part->trouble_count; i++)
 			merge_trouble(all, &part->troubles[i]);
 	}
+	if (published->pins_changed)
+		all->pinned = 0;
 }
 
 void
-mvs_backlog_unpin(MvsBacklog *published)
+mvs_backlog_unpin(MvsBacklogs *published)
 {
 	for (int part = 0; part < MVS_BACKLOG_PARTS; part++)
-		published[part].pinned = 0;
+		published->parts[part].pinned = 0;
 }
 
 void
-mvs_backlog_clear(MvsBacklog *published)
+mvs_backlog_clear(MvsBacklogs *published)
 {
 	for (int part = 0; part < MVS_BACKLOG_PARTS; part++)
-		mvs_backlog_init(&published[part]);
+		mvs_backlog_init(&published->parts[part]);
 }

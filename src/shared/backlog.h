@@ -17,6 +17,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "shared/database.h"
+
 /* Bytes of the message of an error that are kept. */
 #define MVS_ERROR_LENGTH 256
 
@@ -53,6 +55,18 @@ typedef struct MvsBacklog
 	MvsTrouble	troubles[MVS_MAX_TROUBLES];
 } MvsBacklog;
 
+/* What the parts of a database's worker have published, behind queue_lock. */
+typedef struct MvsBacklogs
+{
+	bool		pins_changed;	/* rows of mvstore_pin are to be looked at: none counts till then */
+	MvsBacklog	parts[MVS_BACKLOG_PARTS];
+} MvsBacklogs;
+
+/* Its shared memory, and its state of a slot: see startup.c. */
+extern Size mvs_backlog_shmem_size(void);
+extern void mvs_backlog_shmem_startup(LWLockPadded *locks);
+extern void mvs_backlog_reset(MvsDatabase *database);
+
 /* Set *backlog to nothing. */
 extern void mvs_backlog_init(MvsBacklog *backlog);
 
@@ -67,21 +81,20 @@ extern void mvs_backlog_add_trouble(MvsBacklog *backlog, Oid store, bool locked,
 									const char *message, int64 requests);
 
 /*
- * What follows is about the published ones, an array of MVS_BACKLOG_PARTS, with the lock
- * held that guards it. Nothing of it can fail.
+ * What follows is about the published ones, with queue_lock held. Nothing of it can fail.
  */
 
 /* Put a part's own in its place there. A trouble that is known began when it was first told of. */
-extern void mvs_backlog_publish(MvsBacklog *published, MvsBacklogPart part,
+extern void mvs_backlog_publish(MvsBacklogs *published, MvsBacklogPart part,
 								const MvsBacklog *backlog);
 
 /* Set *all to what they are together. */
-extern void mvs_backlog_combine(const MvsBacklog *published, MvsBacklog *all);
+extern void mvs_backlog_combine(const MvsBacklogs *published, MvsBacklog *all);
 
 /* Pins have changed: nothing is pinned until it is known again. */
-extern void mvs_backlog_unpin(MvsBacklog *published);
+extern void mvs_backlog_unpin(MvsBacklogs *published);
 
 /* There is no worker: nothing is in its way. */
-extern void mvs_backlog_clear(MvsBacklog *published);
+extern void mvs_backlog_clear(MvsBacklogs *published);
 
 #endif							/* MVSTORE_BACKLOG_H */

@@ -11,12 +11,9 @@
 
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/latch.h"
-#include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 
 #include "base/settings.h"
 #include "shared/counters.h"
@@ -103,17 +100,7 @@ reset_slot(MvsDatabase *database, Oid oid)
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < part_count; i++)
 		parts[i].reset(database);
-	database->vacuums = 0;
-	database->pins_changed = true;
-	database->worker_state = MVS_WORKER_NONE;
-	database->worker_pid = 0;
-	database->worker_proc = -1;
 	pg_atomic_write_u64(&database->worker_xid, 0);
-	mvs_backlog_clear(database->backlogs);
-	database->throttled_since = 0;
-	database->hold_offs = 0;
-	memset(&database->stats, 0, sizeof(database->stats));
-	database->stats.since = GetCurrentTimestamp();
 	database->sessions = 0;
 	database->vacant = false;
 	database->oid = oid;
@@ -186,7 +173,7 @@ is_vacant(const MvsDatabase *database)
 
 	for (int i = 0; i < part_count && idle; i++)
 		idle = parts[i].is_idle == NULL || parts[i].is_idle(database);
-	return idle && database->hold_offs == 0;
+	return idle;
 }
 
 /* Free the slot of a database that was dropped, or if nobody would miss it; false where not. */
@@ -270,25 +257,4 @@ void
 mvs_database_forget(Oid oid)
 {
 	(void) free_slot(oid, true);
-}
-
-void
-mvs_wake_proc(int proc)
-{
-	if (proc >= 0)
-		SetLatch(&ProcGlobal->allProcs[proc].procLatch);
-}
-
-void
-mvs_wake_worker(MvsDatabase *database)
-{
-	int			proc;
-
-	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	proc = database->worker_proc;
-	if (proc < 0 && (database->worker_state == MVS_WORKER_NONE ||
-					 database->worker_state == MVS_WORKER_TURN))
-		database->worker_state = MVS_WORKER_WANTED;
-	LWLockRelease(database->queue_lock);
-	mvs_wake_proc(proc >= 0 ? proc : mvs_shared->launcher_proc);
 }

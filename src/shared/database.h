@@ -11,8 +11,8 @@
  * changes hands, and the pool's lock within queue_lock:
  *
  *	MvsShared.lock			which database has which slot; the launcher's fields
- *	MvsDatabase.version_lock	last, mark and the writers; XidGenLock is taken within it
- *	MvsDatabase.queue_lock	the queue, marks, the worker's fields, counters
+ *	MvsDatabase.version_lock	clock and writers; XidGenLock is taken within it
+ *	MvsDatabase.queue_lock	the queue, what is told of the worker, counters of drops
  *
  * Other parts have locks of their own: pool.c, counters.c.
  *
@@ -25,50 +25,15 @@
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 
-#include "shared/backlog.h"
-#include "shared/pool.h"
-
-typedef enum MvsWorkerState
-{
-	MVS_WORKER_NONE,			/* nothing to do, nobody started */
-	MVS_WORKER_WANTED,			/* the launcher is to start one */
-	MVS_WORKER_TURN,			/* likewise, but not before worker_turn: it gave way to others */
-	MVS_WORKER_STARTING,		/* registered with the postmaster */
-	MVS_WORKER_IDLE,
-	MVS_WORKER_BUSY,
-	MVS_WORKER_NO_SLOT,			/* wanted, but max_worker_processes is used up */
-	MVS_WORKER_MISMATCH			/* waits for ALTER EXTENSION: library and SQL objects differ */
-} MvsWorkerState;
-
-/* Counters of a database's drops, behind queue_lock. */
-typedef struct MvsDropStats
-{
-	int64		enqueued;
-	int64		merged;
-	int64		overflowed;
-	int64		processed;
-	int64		entries;
-	int64		bytes;
-	int64		batches;
-	int64		sweeps;
-	int64		keys_due;		/* looked at for their age */
-	int64		maintenance_runs;
-	TimestampTz last_maintenance_at;
-	TimestampTz last_batch_at;
-	int64		last_batch_usecs;
-	int64		lag_count;
-	int64		lag_total_usecs;
-	int64		lag_max_usecs;
-	char		last_error[MVS_ERROR_LENGTH];
-	TimestampTz last_error_at;
-	TimestampTz since;
-} MvsDropStats;
-
+/*
+ * A slot: what stays when it changes hands, and pointers to what the parts have of it, each
+ * a struct that the part declares, says the lock of, and clears. They are there in a free
+ * slot, too, which may be read; what is from databases_used on may not.
+ */
 typedef struct MvsDatabase
 {
 	/*
@@ -80,31 +45,25 @@ typedef struct MvsDatabase
 	int			sessions;		/* of the database that have found it, behind queue_lock */
 	bool		vacant;			/* nobody has used it since the catalog was seen empty; likewise */
 
-	/* Versions: see version/. */
+	/* Behind version_lock. */
 	LWLock	   *version_lock;
-	struct MvsClock *clock;
-	struct MvsWriters *writers;
+	struct MvsClock *clock;		/* version/clock.h */
+	struct MvsWriters *writers; /* version/version.h */
 	ConditionVariable settled;	/* broadcast when more may have got stable */
 
-	/* The queue: see queue.h. */
+	/* Behind queue_lock. */
 	LWLock	   *queue_lock;
-	struct MvsQueue *queue;
+	struct MvsQueue *queue;		/* queue/queue.h */
+	struct MvsWorkerStatus *worker; /* wake.h */
+	struct MvsBacklogs *backlogs;	/* backlog.h */
+	struct MvsDropStats *stats; /* drop_stats.h */
+	ConditionVariable progress; /* broadcast when one of these moves */
 
-	bool		pins_changed;	/* the rows of mvstore_pin are to be looked at */
-	uint64		vacuums;		/* of stores, tried, ever; no statistics reset sets it back */
-
-	/* The worker, behind queue_lock too. */
-	MvsWorkerState worker_state;
-	int			worker_pid;		/* 0: none */
-	int			worker_proc;
-	TimestampTz worker_turn;
-	pg_atomic_uint64 worker_xid;	/* a FullTransactionId under way, whose deletes writers need
-									 * not wait for; 0: none. Of no lock. */
-	TimestampTz throttled_since;	/* by mvstore.drop_rate_limit; 0: not */
-	MvsBacklog	backlogs[MVS_BACKLOG_PARTS];	/* see backlog.h */
-	int			hold_offs;		/* commands on the database that want no worker there now */
-	ConditionVariable progress; /* broadcast when the fields above move */
-	MvsDropStats stats;
+	/*
+	 * Of no lock: the worker's FullTransactionId while it deletes, for which writers need not wait;
+	 * 0: none. It is here as atomics are not to be cleared by memset().
+	 */
+	pg_atomic_uint64 worker_xid;
 } MvsDatabase;
 
 typedef struct MvsShared
@@ -168,11 +127,5 @@ extern void mvs_database_forget(Oid database);
 
 /* Frees the slots of databases that are no more, or do not use them; whether one was. */
 extern bool mvs_database_free_unused(void);
-
-/* Sets the latch of the process with a number in the proc array; -1 is nobody. */
-extern void mvs_wake_proc(int proc);
-
-/* Sets the latch of a database's worker, or the launcher's to get one. */
-extern void mvs_wake_worker(MvsDatabase *database);
 
 #endif							/* MVSTORE_SHMEM_H */

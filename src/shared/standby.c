@@ -18,6 +18,7 @@
 #include "access/xlog.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
+#include "shared/wake.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/spin.h"

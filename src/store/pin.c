@@ -20,6 +20,7 @@
 #include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "common/hashfn.h"
+#include "shared/backlog.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -329,7 +330,7 @@ mvs_pin_load(MvsDatabase *database, MemoryContext context)
 	{
 		/* First the flag, then the look. */
 		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-		database->pins_changed = false;
+		database->backlogs->pins_changed = false;
 		mvs_backlog_unpin(database->backlogs);
 		LWLockRelease(database->queue_lock);
 

@@ -27,6 +27,7 @@
 #include "access/relation.h"
 #include "access/xlog.h"
 #include "commands/sequence.h"
+#include "shared/wake.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/shmem.h"

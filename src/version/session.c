@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "shared/wake.h"
 #include "miscadmin.h"
 
 #include "base/catalog.h"

@@ -28,6 +28,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "shared/wake.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
 #include "utils/snapmgr.h"

@@ -15,6 +15,7 @@
 
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "shared/drop_stats.h"
 #include "storage/condition_variable.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -153,9 +154,9 @@ count_batch(TimestampTz begin)
 	TimestampTz end = GetCurrentTimestamp();
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->stats.batches++;
-	database->stats.last_batch_at = end;
-	database->stats.last_batch_usecs = end - begin;
+	database->stats->batches++;
+	database->stats->last_batch_at = end;
+	database->stats->last_batch_usecs = end - begin;
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);
 }
@@ -209,7 +210,7 @@ work_group(MvsPending **group, int count)
 		MemoryContextSwitchTo(old);
 		locked = !mvs_process_keep_error(count == 1 && group[0]->tries == 0);
 		if (count == 1 && !locked)
-			strlcpy(group[0]->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
+			strlcpy(group[0]->error, mvs_worker.database->stats->last_error, MVS_ERROR_LENGTH);
 		failed = true;
 	}
 	PG_END_TRY();

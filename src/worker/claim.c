@@ -16,6 +16,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "shared/backlog.h"
+#include "shared/wake.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -49,11 +51,11 @@ mvs_claim_take(void)
 	bool		claimed = false;
 
 	LWLockAcquire(slot->queue_lock, LW_EXCLUSIVE);
-	if (slot->worker_pid == 0)
+	if (slot->worker->pid == 0)
 	{
-		slot->worker_pid = MyProcPid;
-		slot->worker_proc = mvs_compat_proc_number(MyProc);
-		slot->worker_state = MVS_WORKER_BUSY;
+		slot->worker->pid = MyProcPid;
+		slot->worker->proc = mvs_compat_proc_number(MyProc);
+		slot->worker->state = MVS_WORKER_BUSY;
 		slot->queue->wake_at = PG_INT64_MAX;
 		claimed = true;
 	}
@@ -75,11 +77,11 @@ mvs_claim_void(void)
 	if (slot == NULL)
 		return;
 	LWLockAcquire(slot->queue_lock, LW_EXCLUSIVE);
-	if (slot->worker_pid == 0)
+	if (slot->worker->pid == 0)
 	{
 		mvs_queue_clear(slot);
 		slot->clock->stable_due = false;
-		slot->worker_state = MVS_WORKER_NONE;
+		slot->worker->state = MVS_WORKER_NONE;
 	}
 	LWLockRelease(slot->queue_lock);
 	ConditionVariableBroadcast(&slot->progress);
@@ -107,9 +109,9 @@ mvs_claim_leave(void)
 	MvsDatabase *database = mvs_worker.database;
 
 	/* Who publishes from now on finds no worker, and wants one. */
-	database->worker_proc = -1;
-	database->worker_pid = 0;
-	database->worker_state = MVS_WORKER_NONE;
+	database->worker->proc = -1;
+	database->worker->pid = 0;
+	database->worker->state = MVS_WORKER_NONE;
 	database->queue->wake_at = 1;
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);
@@ -141,11 +143,11 @@ mvs_claim_release(int code, Datum argument)
 	mvs_left_give_back(database);
 	mvs_sweep_give_back(database);
 	mvs_backlog_clear(database->backlogs);
-	database->throttled_since = 0;
-	database->worker_pid = 0;
-	database->worker_proc = -1;
-	database->worker_state = give_way_until != 0 ? MVS_WORKER_TURN : MVS_WORKER_WANTED;
-	database->worker_turn = give_way_until;
+	database->worker->throttled_since = 0;
+	database->worker->pid = 0;
+	database->worker->proc = -1;
+	database->worker->state = give_way_until != 0 ? MVS_WORKER_TURN : MVS_WORKER_WANTED;
+	database->worker->turn = give_way_until;
 	database->queue->wake_at = 1;
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);

@@ -23,6 +23,7 @@
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
+#include "shared/wake.h"
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
@@ -243,8 +244,8 @@ begin_hold_off(HoldOff *hold_off)
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	if (database->oid == hold_off->oid)
 	{
-		database->hold_offs++;
-		proc = database->worker_proc;
+		database->worker->hold_offs++;
+		proc = database->worker->proc;
 	}
 	LWLockRelease(database->queue_lock);
 	mvs_wake_proc(proc);
@@ -257,7 +258,7 @@ wait_for_worker(MvsDatabase *database)
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STOP_TIME);
 
 	ConditionVariablePrepareToSleep(&database->progress);
-	while (database->worker_pid != 0)
+	while (database->worker->pid != 0)
 	{
 		int64		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 
@@ -279,8 +280,8 @@ end_hold_off(int code, Datum argument)
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	if (database->oid == hold_off->oid)
-		wanted = --database->hold_offs == 0 && database->worker_pid == 0 &&
-			database->worker_state != MVS_WORKER_NONE;
+		wanted = --database->worker->hold_offs == 0 && database->worker->pid == 0 &&
+			database->worker->state != MVS_WORKER_NONE;
 	LWLockRelease(database->queue_lock);
 	if (wanted)
 		mvs_wake_proc(mvs_shared->launcher_proc);

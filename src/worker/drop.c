@@ -19,6 +19,7 @@
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "queue/queue.h"
+#include "shared/drop_stats.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
@@ -438,10 +439,10 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->merged > 0)
 	{
 		LWLockAcquire(drop->database->queue_lock, LW_EXCLUSIVE);
-		drop->database->stats.entries += drop->tally.entries;
-		drop->database->stats.bytes += drop->tally.bytes;
-		drop->database->stats.merged += drop->merged;
-		drop->database->stats.keys_due += drop->tally.keys_due;
+		drop->database->stats->entries += drop->tally.entries;
+		drop->database->stats->bytes += drop->tally.bytes;
+		drop->database->stats->merged += drop->merged;
+		drop->database->stats->keys_due += drop->tally.keys_due;
 		LWLockRelease(drop->database->queue_lock);
 	}
 	pgstat_report_stat(false);

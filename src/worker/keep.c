@@ -26,6 +26,8 @@
 #include "catalog/pg_control.h"
 #include "common/controldata_utils.h"
 #include "queue/queue.h"
+#include "shared/drop_stats.h"
+#include "shared/pool.h"
 #include "miscadmin.h"
 #include "port/pg_crc32c.h"
 #include "storage/fd.h"
@@ -188,7 +190,7 @@ write_database(KeptFile *kept, MvsDatabase *database)
 	image.published = queue->published;
 	image.erased_until = queue->erased_until;
 	image.failed_count = queue->failed_count;
-	image.stats = database->stats;
+	image.stats = *database->stats;
 	put(kept, &image, sizeof(image));
 	for (uint64 position = queue->bytes.head; position < queue->bytes.tail;)
 	{
@@ -342,7 +344,7 @@ read_database(KeptImage *image)
 		}
 		queue->oldest = kept.queue_count > 0 ? first.committed_at : 0;
 		queue->failed_count = kept.failed_count;
-		database->stats = kept.stats;
+		*database->stats = kept.stats;
 	}
 	image->at += kept.queue_bytes;
 	image->left -= kept.queue_bytes;

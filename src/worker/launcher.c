@@ -23,6 +23,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_database.h"
+#include "shared/wake.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -218,11 +219,11 @@ collect_wishes(void)
 
 		LWLockAcquire(database->queue_lock, LW_SHARED);
 		oid = database->oid;
-		turn_at = database->worker_state == MVS_WORKER_TURN ? database->worker_turn : 0;
-		wanted = database->hold_offs == 0 &&
-			(database->worker_state == MVS_WORKER_WANTED ||
-			 database->worker_state == MVS_WORKER_TURN ||
-			 database->worker_state == MVS_WORKER_NO_SLOT);
+		turn_at = database->worker->state == MVS_WORKER_TURN ? database->worker->turn : 0;
+		wanted = database->worker->hold_offs == 0 &&
+			(database->worker->state == MVS_WORKER_WANTED ||
+			 database->worker->state == MVS_WORKER_TURN ||
+			 database->worker->state == MVS_WORKER_NO_SLOT);
 		LWLockRelease(database->queue_lock);
 		if (OidIsValid(oid) && wanted)
 		{
@@ -261,10 +262,10 @@ reap(void)
 
 			/* It may have ended before it could say anything. */
 			if (database->oid == child->database &&
-				database->worker_state == MVS_WORKER_STARTING)
-				database->worker_state = MVS_WORKER_WANTED;
+				database->worker->state == MVS_WORKER_STARTING)
+				database->worker->state = MVS_WORKER_WANTED;
 			unexpected = (database->oid == child->database &&
-						  database->worker_state == MVS_WORKER_WANTED);
+						  database->worker->state == MVS_WORKER_WANTED);
 			LWLockRelease(database->queue_lock);
 		}
 
@@ -354,7 +355,7 @@ wake_workers(void)
 		int			proc;
 
 		LWLockAcquire(database->queue_lock, LW_SHARED);
-		proc = OidIsValid(database->oid) ? database->worker_proc : -1;
+		proc = OidIsValid(database->oid) ? database->worker->proc : -1;
 		LWLockRelease(database->queue_lock);
 		mvs_wake_proc(proc);
 	}
@@ -407,8 +408,8 @@ set_state(Oid oid, MvsWorkerState state)
 	if (database == NULL)
 		return;
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	if (database->oid == oid && database->worker_pid == 0)
-		database->worker_state = state;
+	if (database->oid == oid && database->worker->pid == 0)
+		database->worker->state = state;
 	LWLockRelease(database->queue_lock);
 }
 

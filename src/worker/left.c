@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "queue/queue.h"
+#include "shared/backlog.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 

@@ -18,6 +18,7 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
+#include "shared/wake.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/autovacuum.h"
@@ -144,7 +145,7 @@ mvs_maintain_is_running(void)
 
 		/* There may be more to do; but what failed would fail again. */
 		drops_seen = Min(drops_seen, mvs_pace_drops() - 1);
-		if (mvs_worker.database->vacuums == vacuums)
+		if (mvs_worker.database->worker->vacuums == vacuums)
 			not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_TIME);
 	}
 	return process != NULL;
@@ -242,7 +243,7 @@ start_process(void)
 		.bgw_notify_pid = MyProcPid
 	};
 
-	vacuums = mvs_worker.database->vacuums;
+	vacuums = mvs_worker.database->worker->vacuums;
 	if (!RegisterDynamicBackgroundWorker(&worker, &process))
 		process = NULL;
 	MemoryContextSwitchTo(old);

@@ -18,6 +18,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "queue/queue.h"
+#include "shared/wake.h"
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
@@ -128,10 +129,10 @@ mvs_pace_throttled_until(void)
 	debt_at = now;
 	if (debt < 1)
 		return 0;
-	if (mvs_worker.database->throttled_since == 0)
+	if (mvs_worker.database->worker->throttled_since == 0)
 	{
 		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-		mvs_worker.database->throttled_since = now;
+		mvs_worker.database->worker->throttled_since = now;
 		LWLockRelease(mvs_worker.database->queue_lock);
 	}
 	return now + (TimestampTz) (debt * USECS_PER_SEC / mvs_drop_rate_limit);

@@ -16,6 +16,8 @@
 
 #include "access/xact.h"
 #include "queue/queue.h"
+#include "shared/backlog.h"
+#include "shared/drop_stats.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -215,7 +217,7 @@ leave(const MvsPending *item)
 		return false;			/* it has its room in the queue, to go back there */
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	mvs_queue_mark(database, request->store, request->sequence);
-	database->stats.overflowed++;
+	database->stats->overflowed++;
 	LWLockRelease(database->queue_lock);
 	return true;
 }
@@ -251,7 +253,7 @@ mvs_pending_settle(MvsPending **batch, int count)
 {
 	MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
 	TimestampTz now = GetCurrentTimestamp();
-	MvsDropStats *stats = &mvs_worker.database->stats;
+	MvsDropStats *stats = mvs_worker.database->stats;
 	int64		done = 0;
 	int64		lag_total = 0;
 	int64		lag_max = 0;

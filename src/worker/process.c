@@ -12,6 +12,9 @@
 
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
+#include "shared/backlog.h"
+#include "shared/drop_stats.h"
+#include "shared/wake.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -77,7 +80,7 @@ mvs_process_is_terminated(void)
 bool
 mvs_process_is_stopping(void)
 {
-	return got_sigterm || mvs_worker.database->hold_offs > 0;
+	return got_sigterm || mvs_worker.database->worker->hold_offs > 0;
 }
 
 void
@@ -171,7 +174,7 @@ mvs_process_keep_error(bool log)
 {
 	static char logged[MVS_ERROR_LENGTH];
 	static TimestampTz logged_at = 0;
-	MvsDropStats *stats = &mvs_worker.database->stats;
+	MvsDropStats *stats = mvs_worker.database->stats;
 	TimestampTz now = GetCurrentTimestamp();
 	ErrorData  *error;
 	char		message[MVS_ERROR_LENGTH];

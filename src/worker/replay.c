@@ -11,6 +11,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "shared/backlog.h"
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
 #include "utils/snapmgr.h"
@@ -115,7 +116,7 @@ begin_replay(void)
 
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	mvs_worker.database->queue->journal_wanted = false;
-	mvs_worker.database->backlogs[MVS_BACKLOG_REQUESTS].unfinished = 0;
+	mvs_worker.database->backlogs->parts[MVS_BACKLOG_REQUESTS].unfinished = 0;
 	LWLockRelease(mvs_worker.database->queue_lock);
 }
 

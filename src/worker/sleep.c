@@ -17,6 +17,8 @@
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "queue/queue.h"
+#include "shared/backlog.h"
+#include "shared/wake.h"
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
@@ -68,7 +70,7 @@ static void
 watch_horizon(void)
 {
 	if (mvs_sweep_waits_for_horizon() ||
-		mvs_worker.database->backlogs[MVS_BACKLOG_REQUESTS].held > 0)
+		mvs_worker.database->backlogs->parts[MVS_BACKLOG_REQUESTS].held > 0)
 		mvs_version_watch_writers(mvs_worker.database);
 }
 
@@ -178,8 +180,8 @@ lie_down(const Outlook *outlook)
 	if (is_dispensable(outlook))
 		wake_at = Min(wake_at, leave_at());
 	if (outlook->throttled == 0)
-		database->throttled_since = 0;
-	database->worker_state = MVS_WORKER_IDLE;
+		database->worker->throttled_since = 0;
+	database->worker->state = MVS_WORKER_IDLE;
 
 	/* A wait for a lock may have used up the latch of what came in it, as of what is due. */
 	return mvs_process_is_stopping() || ConfigReloadPending ? outlook->now : wake_at;
@@ -214,7 +216,7 @@ mvs_sleep_until_needed(void)
 		mvs_process_sleep(timeout);
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->worker_state = MVS_WORKER_BUSY;
+	database->worker->state = MVS_WORKER_BUSY;
 	database->queue->wake_at = PG_INT64_MAX;
 	LWLockRelease(database->queue_lock);
 }

@@ -14,6 +14,8 @@
 #include "postgres.h"
 
 #include "queue/queue.h"
+#include "shared/backlog.h"
+#include "shared/drop_stats.h"
 #include "utils/timestamp.h"
 
 #include "shared/database.h"
@@ -105,7 +107,7 @@ try_step(Step *step)
 	MemoryContextSwitchTo(old);
 
 	if (failed)
-		strlcpy(step->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
+		strlcpy(step->error, mvs_worker.database->stats->last_error, MVS_ERROR_LENGTH);
 	step->tries = failed ? tries + 1 : 0;
 	step->retry_at = failed ? mvs_process_error_delay(tries) :
 		done ? 0 : mvs_process_lock_delay(0);
@@ -196,7 +198,7 @@ load_calendar(void)
 static TimestampTz
 pins_due(void)
 {
-	return !pins_known || mvs_worker.database->pins_changed ? 0 : mvs_pin_next_expiry();
+	return !pins_known || mvs_worker.database->backlogs->pins_changed ? 0 : mvs_pin_next_expiry();
 }
 
 static bool

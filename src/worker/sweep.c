@@ -14,6 +14,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "shared/backlog.h"
+#include "shared/drop_stats.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -346,7 +348,7 @@ mvs_sweep_slice(void)
 	{
 		sweep->tries++;
 		sweep->locked = false;
-		strlcpy(sweep->error, mvs_worker.database->stats.last_error, MVS_ERROR_LENGTH);
+		strlcpy(sweep->error, mvs_worker.database->stats->last_error, MVS_ERROR_LENGTH);
 		sweep->due_at = mvs_process_error_delay(sweep->tries);
 	}
 	else
@@ -429,7 +431,7 @@ after_walk(Sweep *sweep)
 	mvs_counters_prepare(sweep->store);
 	mvs_counters_swept(sweep->store, GetCurrentTimestamp());
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-	mvs_worker.database->stats.sweeps++;
+	mvs_worker.database->stats->sweeps++;
 	LWLockRelease(mvs_worker.database->queue_lock);
 	mvs_pass_end_walk(&sweep->pass);
 	if (mvs_pass_is_walking(&sweep->pass))

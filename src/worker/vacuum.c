@@ -14,6 +14,8 @@
 
 #include "access/xact.h"
 #include "commands/vacuum.h"
+#include "shared/drop_stats.h"
+#include "shared/wake.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_node.h"
@@ -137,11 +139,11 @@ record_vacuum(MvsDatabase *database, const MvsCandidate *candidate, FullTransact
 	mvs_counters_vacuumed(candidate->store, &vacuum);
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->vacuums++;
+	database->worker->vacuums++;
 	if (done)
 	{
-		database->stats.maintenance_runs++;
-		database->stats.last_maintenance_at = vacuum.end;
+		database->stats->maintenance_runs++;
+		database->stats->last_maintenance_at = vacuum.end;
 	}
 	LWLockRelease(database->queue_lock);
 }

@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "queue/queue.h"
+#include "shared/wake.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -131,7 +132,7 @@ wait_for_update(void)
 	while (!matches && !mvs_process_is_stopping())
 	{
 		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-		mvs_worker.database->worker_state = MVS_WORKER_MISMATCH;
+		mvs_worker.database->worker->state = MVS_WORKER_MISMATCH;
 		LWLockRelease(mvs_worker.database->queue_lock);
 		pgstat_report_activity(STATE_IDLE, NULL);
 		mvs_process_sleep(LOOK_AGAIN);
