@@ -39,21 +39,17 @@ static const Part parts[] = {
 	{mvs_database_shmem_size, mvs_database_shmem_locks, mvs_database_shmem_startup},
 	{mvs_pool_shmem_size, mvs_pool_shmem_locks, mvs_pool_shmem_startup},
 	{mvs_counters_shmem_size, mvs_counters_shmem_locks, mvs_counters_shmem_startup},
-	{mvs_wake_shmem_size, NULL, mvs_wake_shmem_startup},
-	{mvs_backlog_shmem_size, NULL, mvs_backlog_shmem_startup},
-	{mvs_drop_stats_shmem_size, NULL, mvs_drop_stats_shmem_startup},
-	{mvs_clock_shmem_size, NULL, mvs_clock_shmem_startup},
 	{mvs_version_shmem_size, NULL, mvs_version_shmem_startup},
-	{mvs_queue_shmem_size, NULL, mvs_queue_shmem_startup},
 };
 
-static const MvsDatabasePart database_parts[] = {
-	{mvs_wake_reset, mvs_wake_is_idle, NULL},
-	{mvs_backlog_reset, NULL, NULL},
-	{mvs_drop_stats_reset, NULL, NULL},
-	{mvs_clock_reset, NULL, NULL},
-	{mvs_version_reset, mvs_version_is_idle, NULL},
-	{mvs_queue_reset, mvs_queue_is_idle, mvs_queue_free},
+/* Those that have state of each database. */
+static const MvsDatabasePart *const database_parts[] = {
+	&mvs_wake_part,
+	&mvs_backlog_part,
+	&mvs_drop_stats_part,
+	&mvs_clock_part,
+	&mvs_version_part,
+	&mvs_queue_part,
 };
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;

@@ -14,10 +14,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"
-#include "queue/queue.h"
-#include "shared/backlog.h"
-#include "shared/drop_stats.h"
-#include "shared/wake.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -28,8 +24,12 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
+#include "queue/queue.h"
+#include "shared/backlog.h"
 #include "shared/counters.h"
 #include "shared/database.h"
+#include "shared/drop_stats.h"
+#include "shared/wake.h"
 #include "store/store.h"
 #include "version/session.h"
 #include "version/version.h"
@@ -281,7 +281,7 @@ mvstore_stats_reset(PG_FUNCTION_ARGS)
 	if (database == NULL)
 		PG_RETURN_VOID();		/* nothing has been counted */
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	mvs_drop_stats_reset(database);
+	mvs_drop_stats_clear(database);
 	database->queue->high_water = database->queue->count;
 	LWLockRelease(database->queue_lock);
 

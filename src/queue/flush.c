@@ -15,16 +15,16 @@
 #include <limits.h>
 
 #include "miscadmin.h"
-#include "queue/queue.h"
-#include "shared/backlog.h"
-#include "shared/wake.h"
 #include "storage/condition_variable.h"
 #include "storage/lock.h"
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "queue/flush.h"
+#include "queue/queue.h"
+#include "shared/backlog.h"
 #include "shared/lock.h"
+#include "shared/wake.h"
 #include "version/version.h"
 
 /* What is left of the requests that somebody waits for. */

@@ -16,19 +16,18 @@
  */
 #include "postgres.h"
 
-#include "shared/backlog.h"
-#include "shared/drop_stats.h"
-#include "shared/pool.h"
-#include "shared/wake.h"
-#include "storage/shmem.h"
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
 #include "queue/queue.h"
+#include "shared/backlog.h"
+#include "shared/drop_stats.h"
+#include "shared/pool.h"
+#include "shared/wake.h"
 
-/* Of each slot. */
-static MvsQueue *queues = NULL;
-
+static void reset(MvsDatabase *database, void *place);
+static bool is_idle(const MvsDatabase *database);
+static void give_back(MvsDatabase *database);
 static uint64 bytes_taken(const MvsQueue *queue);
 static bool secure_room(MvsQueue *queue, int64 count, Size size);
 static void trim_room(MvsQueue *queue);
@@ -38,45 +37,35 @@ static int64 publish_requests(MvsDatabase *database, const MvsPublication *publi
 static void publish_news(MvsDatabase *database, const MvsPublication *publication,
 						 TimestampTz now);
 
-Size
-mvs_queue_shmem_size(void)
-{
-	return mul_size(mvs_max_databases, sizeof(MvsQueue));
-}
+const MvsDatabasePart mvs_queue_part = {
+	.size = sizeof(MvsQueue),
+	.reset = reset,
+	.is_idle = is_idle,
+	.free = give_back
+};
 
-void
-mvs_queue_shmem_startup(LWLockPadded *locks)
+static void
+reset(MvsDatabase *database, void *place)
 {
-	bool		found;
-
-	queues = ShmemInitStruct("mvstore queues", mvs_queue_shmem_size(), &found);
-}
-
-void
-mvs_queue_reset(MvsDatabase *database)
-{
-	MvsQueue   *queue = &queues[mvs_database_number(database)];
+	MvsQueue   *queue = database->queue = place;
 
 	memset(queue, 0, sizeof(MvsQueue));
 	queue->wake_at = 1;
 	queue->put_back = PG_UINT64_MAX;
 	queue->pause_changed = true;
-	database->queue = queue;
 }
 
-bool
-mvs_queue_is_idle(const MvsDatabase *database)
+static bool
+is_idle(const MvsDatabase *database)
 {
 	return mvs_queue_is_done(database) && database->queue->reserved_count == 0;
 }
 
-void
-mvs_queue_free(MvsDatabase *database)
+static void
+give_back(MvsDatabase *database)
 {
-	MvsQueue   *queue = database->queue;
-
-	queue->reserved_count = 0;
-	queue->reserved_size = 0;
+	database->queue->reserved_count = 0;
+	database->queue->reserved_size = 0;
 	mvs_queue_clear(database);
 }
 

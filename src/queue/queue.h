@@ -92,12 +92,8 @@ typedef struct MvsPublication
 	const List *marks;			/* OIDs of stores to be marked */
 } MvsPublication;
 
-/* Its shared memory, and its state of a slot: see startup.c. */
-extern Size mvs_queue_shmem_size(void);
-extern void mvs_queue_shmem_startup(LWLockPadded *locks);
-extern void mvs_queue_reset(MvsDatabase *database);
-extern bool mvs_queue_is_idle(const MvsDatabase *database);
-extern void mvs_queue_free(MvsDatabase *database);
+/* Its state of a slot: see startup.c. */
+extern const MvsDatabasePart mvs_queue_part;
 
 /*
  * Keep room for "count" requests of "size" bytes together, which will be published; false

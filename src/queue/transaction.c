@@ -26,7 +26,6 @@
 
 #include "access/xact.h"
 #include "common/hashfn.h"
-#include "shared/wake.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
 #include "utils/memutils.h"
@@ -42,6 +41,7 @@
 #include "shared/counters.h"
 #include "shared/fault.h"
 #include "shared/lock.h"
+#include "shared/wake.h"
 #include "store/calendar.h"
 #include "version/session.h"
 #include "version/version.h"

@@ -9,37 +9,21 @@
  */
 #include "postgres.h"
 
-#include "storage/shmem.h"
 #include "utils/timestamp.h"
 
-#include "base/settings.h"
 #include "shared/backlog.h"
 
-/* Of each slot. */
-static MvsBacklogs *all_backlogs = NULL;
-
+static void reset(MvsDatabase *database, void *place);
 static MvsTrouble *find_trouble(MvsBacklog *backlog, const MvsTrouble *like);
 static void merge_trouble(MvsBacklog *backlog, const MvsTrouble *trouble);
 
-Size
-mvs_backlog_shmem_size(void)
-{
-	return mul_size(mvs_max_databases, sizeof(MvsBacklogs));
-}
+const MvsDatabasePart mvs_backlog_part = {.size = sizeof(MvsBacklogs), .reset = reset};
 
-void
-mvs_backlog_shmem_startup(LWLockPadded *locks)
+static void
+reset(MvsDatabase *database, void *place)
 {
-	bool		found;
-
-	all_backlogs = ShmemInitStruct("mvstore backlogs", mvs_backlog_shmem_size(), &found);
-}
-
-void
-mvs_backlog_reset(MvsDatabase *database)
-{
-	database->backlogs = &all_backlogs[mvs_database_number(database)];
-	mvs_backlog_clear(database->backlogs);
+	database->backlogs = place;
+	mvs_backlog_clear(place);
 	database->backlogs->pins_changed = true;
 }
 

@@ -62,10 +62,8 @@ typedef struct MvsBacklogs
 	MvsBacklog	parts[MVS_BACKLOG_PARTS];
 } MvsBacklogs;
 
-/* Its shared memory, and its state of a slot: see startup.c. */
-extern Size mvs_backlog_shmem_size(void);
-extern void mvs_backlog_shmem_startup(LWLockPadded *locks);
-extern void mvs_backlog_reset(MvsDatabase *database);
+/* Its state of a slot: see startup.c. */
+extern const MvsDatabasePart mvs_backlog_part;
 
 /* Set *backlog to nothing. */
 extern void mvs_backlog_init(MvsBacklog *backlog);

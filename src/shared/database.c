@@ -22,12 +22,18 @@
 MvsShared  *mvs_shared = NULL;
 
 /* The parts that have state of each database. */
-static const MvsDatabasePart *parts = NULL;
+static const MvsDatabasePart *const *parts = NULL;
 static int	part_count = 0;
+
+/* Their structs of all slots, slot by slot. */
+static char *structs = NULL;
 
 /* The slot of this session's database, until the session ends: it counts in sessions. */
 static MvsDatabase *own_slot = NULL;
 
+static Size struct_size(const MvsDatabasePart *part);
+static Size slot_size(void);
+static Size slots_size(void);
 static MvsDatabase *init_slot(int number);
 static void reset_slot(MvsDatabase *database, Oid oid);
 static void attach(MvsDatabase *database);
@@ -35,11 +41,43 @@ static void detach(int code, Datum argument);
 static bool is_vacant(const MvsDatabase *database);
 static bool free_slot(Oid oid, bool dropped);
 
+void
+mvs_database_set_parts(const MvsDatabasePart *const *all, int count)
+{
+	parts = all;
+	part_count = count;
+}
+
+/* Bytes of a part's struct: databases, and parts, share no cache line. */
+static Size
+struct_size(const MvsDatabasePart *part)
+{
+	return CACHELINEALIGN(add_size(part->size, mul_size(MaxBackends, part->backend_size)));
+}
+
+/* Bytes of all structs of a slot. */
+static Size
+slot_size(void)
+{
+	Size		size = 0;
+
+	for (int i = 0; i < part_count; i++)
+		size = add_size(size, struct_size(parts[i]));
+	return size;
+}
+
+/* Bytes before them. */
+static Size
+slots_size(void)
+{
+	return CACHELINEALIGN(add_size(offsetof(MvsShared, databases),
+								   mul_size(mvs_max_databases, sizeof(MvsDatabase))));
+}
+
 Size
 mvs_database_shmem_size(void)
 {
-	return MAXALIGN(add_size(offsetof(MvsShared, databases),
-							 mul_size(mvs_max_databases, sizeof(MvsDatabase))));
+	return add_size(slots_size(), mul_size(mvs_max_databases, slot_size()));
 }
 
 int
@@ -54,6 +92,7 @@ mvs_database_shmem_startup(LWLockPadded *locks)
 	bool		found;
 
 	mvs_shared = ShmemInitStruct("mvstore", mvs_database_shmem_size(), &found);
+	structs = (char *) mvs_shared + slots_size();
 	if (found)
 		return;
 	memset(mvs_shared, 0, offsetof(MvsShared, databases));
@@ -62,19 +101,6 @@ mvs_database_shmem_startup(LWLockPadded *locks)
 	mvs_shared->launcher_proc = -1;
 	pg_atomic_init_u64(&mvs_shared->standby_met, 0);
 	mvs_shared->database_count = mvs_max_databases;
-}
-
-void
-mvs_database_set_parts(const MvsDatabasePart *all, int count)
-{
-	parts = all;
-	part_count = count;
-}
-
-int
-mvs_database_number(const MvsDatabase *database)
-{
-	return database - mvs_shared->databases;
 }
 
 /* What is set once for all in a slot: only then it costs memory. With MvsShared.lock held. */
@@ -97,9 +123,14 @@ init_slot(int number)
 static void
 reset_slot(MvsDatabase *database, Oid oid)
 {
+	char	   *place = structs + (database - mvs_shared->databases) * slot_size();
+
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < part_count; i++)
-		parts[i].reset(database);
+	{
+		parts[i]->reset(database, place);
+		place += struct_size(parts[i]);
+	}
 	pg_atomic_write_u64(&database->worker_xid, 0);
 	database->sessions = 0;
 	database->vacant = false;
@@ -155,7 +186,7 @@ mvs_database_take(Oid oid, bool *fresh)
 
 		/* Only now is it looked at by those who go through all slots. */
 		mvs_shared->databases_used = Max(mvs_shared->databases_used,
-										 mvs_database_number(database) + 1);
+										 database - mvs_shared->databases + 1);
 	}
 	if (database && oid == MyDatabaseId)
 		attach(database);
@@ -172,7 +203,7 @@ is_vacant(const MvsDatabase *database)
 	bool		idle = database->vacant && database->sessions == 0;
 
 	for (int i = 0; i < part_count && idle; i++)
-		idle = parts[i].is_idle == NULL || parts[i].is_idle(database);
+		idle = parts[i]->is_idle == NULL || parts[i]->is_idle(database);
 	return idle;
 }
 
@@ -191,8 +222,8 @@ free_slot(Oid oid, bool dropped)
 	if (freed)
 	{
 		for (int i = 0; i < part_count; i++)
-			if (parts[i].free)
-				parts[i].free(database);
+			if (parts[i]->free)
+				parts[i]->free(database);
 		database->oid = InvalidOid;
 	}
 	LWLockRelease(database->queue_lock);

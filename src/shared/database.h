@@ -60,10 +60,13 @@ typedef struct MvsDatabase
 	ConditionVariable progress; /* broadcast when one of these moves */
 
 	/*
-	 * Of no lock: the worker's FullTransactionId while it deletes, for which writers need not wait;
-	 * 0: none. It is here as atomics are not to be cleared by memset().
+	 * Of no lock: the worker's FullTransactionId while it deletes, for which writers need not
+	 * wait; 0: none. It is here as atomics are not to be cleared by memset().
 	 */
 	pg_atomic_uint64 worker_xid;
+
+	/* What one database writes to is on no cache line with another's. */
+	char		padding[PG_CACHE_LINE_SIZE];
 } MvsDatabase;
 
 typedef struct MvsShared
@@ -83,14 +86,16 @@ typedef struct MvsShared
 } MvsShared;
 
 /*
- * A part that has state of each database: a struct of its own, in an array of its own of
- * which a slot points to its place. What follows is called with MvsShared.lock and queue_lock
- * held, and cannot fail.
+ * A part that has state of each database, in a struct of its own. What is here is called with
+ * MvsShared.lock and queue_lock held, and cannot fail.
  */
 typedef struct MvsDatabasePart
 {
-	/* Points the slot to its place, and clears that, for a database that is new there. */
-	void		(*reset) (MvsDatabase *database);
+	Size		size;			/* bytes of the struct */
+	Size		backend_size;	/* and so many more for each backend */
+
+	/* Points the slot to its struct, and clears that, for a database that is new there. */
+	void		(*reset) (MvsDatabase *database, void *place);
 
 	/* Whether nobody would miss what is there; NULL: nobody ever does. */
 	bool		(*is_idle) (const MvsDatabase *database);
@@ -107,8 +112,8 @@ extern Size mvs_database_shmem_size(void);
 extern int	mvs_database_shmem_locks(void);
 extern void mvs_database_shmem_startup(LWLockPadded *locks);
 
-/* Names the parts, in each process before it uses a slot. */
-extern void mvs_database_set_parts(const MvsDatabasePart *parts, int count);
+/* Names the parts, in each process, before there is shared memory. */
+extern void mvs_database_set_parts(const MvsDatabasePart *const *parts, int count);
 
 /* The number of a slot, from 0 on. */
 extern int	mvs_database_number(const MvsDatabase *database);

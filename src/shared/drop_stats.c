@@ -9,33 +9,24 @@
  */
 #include "postgres.h"
 
-#include "storage/shmem.h"
 #include "utils/timestamp.h"
 
-#include "base/settings.h"
 #include "shared/drop_stats.h"
 
-/* Of each slot. */
-static MvsDropStats *drop_stats = NULL;
+static void reset(MvsDatabase *database, void *place);
 
-Size
-mvs_drop_stats_shmem_size(void)
+const MvsDatabasePart mvs_drop_stats_part = {.size = sizeof(MvsDropStats), .reset = reset};
+
+static void
+reset(MvsDatabase *database, void *place)
 {
-	return mul_size(mvs_max_databases, sizeof(MvsDropStats));
+	database->stats = place;
+	mvs_drop_stats_clear(database);
 }
 
 void
-mvs_drop_stats_shmem_startup(LWLockPadded *locks)
+mvs_drop_stats_clear(MvsDatabase *database)
 {
-	bool		found;
-
-	drop_stats = ShmemInitStruct("mvstore drop counters", mvs_drop_stats_shmem_size(), &found);
-}
-
-void
-mvs_drop_stats_reset(MvsDatabase *database)
-{
-	database->stats = &drop_stats[mvs_database_number(database)];
 	memset(database->stats, 0, sizeof(MvsDropStats));
 	database->stats->since = GetCurrentTimestamp();
 }

@@ -43,9 +43,11 @@ typedef struct MvsDropStats
 	TimestampTz since;
 } MvsDropStats;
 
-/* Its shared memory: see startup.c. */
-extern Size mvs_drop_stats_shmem_size(void);
-extern void mvs_drop_stats_shmem_startup(LWLockPadded *locks);
+/* Its state of a slot: see startup.c. */
+extern const MvsDatabasePart mvs_drop_stats_part;
+
+/* Has all of them begin anew. With queue_lock held. */
+extern void mvs_drop_stats_clear(MvsDatabase *database);
 
 /* Has all of them begin anew, in a slot that is taken, too. With queue_lock held. */
 extern void mvs_drop_stats_reset(MvsDatabase *database);

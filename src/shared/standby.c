@@ -18,7 +18,6 @@
 #include "access/xlog.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
-#include "shared/wake.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/spin.h"
@@ -28,6 +27,7 @@
 #include "base/settings.h"
 #include "shared/database.h"
 #include "shared/standby.h"
+#include "shared/wake.h"
 
 /* Milliseconds, at least: from its authentication until a walsender is in the array. */
 #define ARRIVAL_TIME 5000

@@ -11,39 +11,29 @@
 
 #include "storage/latch.h"
 #include "storage/proc.h"
-#include "storage/shmem.h"
 
-#include "base/settings.h"
 #include "shared/wake.h"
 
-/* Of each slot. */
-static MvsWorkerStatus *workers = NULL;
+static void reset(MvsDatabase *database, void *place);
+static bool is_idle(const MvsDatabase *database);
 
-Size
-mvs_wake_shmem_size(void)
+const MvsDatabasePart mvs_wake_part = {
+	.size = sizeof(MvsWorkerStatus),
+	.reset = reset,
+	.is_idle = is_idle
+};
+
+static void
+reset(MvsDatabase *database, void *place)
 {
-	return mul_size(mvs_max_databases, sizeof(MvsWorkerStatus));
-}
-
-void
-mvs_wake_shmem_startup(LWLockPadded *locks)
-{
-	bool		found;
-
-	workers = ShmemInitStruct("mvstore workers", mvs_wake_shmem_size(), &found);
-}
-
-void
-mvs_wake_reset(MvsDatabase *database)
-{
-	database->worker = &workers[mvs_database_number(database)];
-	memset(database->worker, 0, sizeof(MvsWorkerStatus));
+	database->worker = place;
+	memset(place, 0, sizeof(MvsWorkerStatus));
 	database->worker->state = MVS_WORKER_NONE;
 	database->worker->proc = -1;
 }
 
-bool
-mvs_wake_is_idle(const MvsDatabase *database)
+static bool
+is_idle(const MvsDatabase *database)
 {
 	return database->worker->hold_offs == 0;
 }

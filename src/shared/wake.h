@@ -43,11 +43,8 @@ typedef struct MvsWorkerStatus
 	uint64		vacuums;		/* of stores, tried, ever; no statistics reset sets it back */
 } MvsWorkerStatus;
 
-/* Its shared memory, and its state of a slot: see startup.c. */
-extern Size mvs_wake_shmem_size(void);
-extern void mvs_wake_shmem_startup(LWLockPadded *locks);
-extern void mvs_wake_reset(MvsDatabase *database);
-extern bool mvs_wake_is_idle(const MvsDatabase *database);
+/* Its state of a slot: see startup.c. */
+extern const MvsDatabasePart mvs_wake_part;
 
 /* Sets the latch of the process with a number in the proc array; -1 is nobody. */
 extern void mvs_wake_proc(int proc);

@@ -20,7 +20,6 @@
 #include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "common/hashfn.h"
-#include "shared/backlog.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -29,6 +28,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "shared/backlog.h"
 #include "shared/lock.h"
 #include "store/pin.h"
 #include "version/clock.h"

@@ -27,10 +27,8 @@
 #include "access/relation.h"
 #include "access/xlog.h"
 #include "commands/sequence.h"
-#include "shared/wake.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
-#include "storage/shmem.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -40,6 +38,7 @@
 #include "shared/database.h"
 #include "shared/fault.h"
 #include "shared/lock.h"
+#include "shared/wake.h"
 #include "version/clock.h"
 
 /* How far ahead of the clock the durable mark is put, in microseconds. */
@@ -48,33 +47,19 @@
 #define EPOCH_SHIFT \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
-/* Of each slot. */
-static MvsClock *clocks = NULL;
-
+static void reset(MvsDatabase *database, void *place);
 static Form_pg_sequence_data clock_row(Page page);
 static int64 read_clock(Oid sequence, MvsDatabase *database, bool *foreign);
 static int64 write_clock(Relation sequence, MvsDatabase *database, int64 mark);
 static Relation open_clock(bool wait);
 
-Size
-mvs_clock_shmem_size(void)
-{
-	return mul_size(mvs_max_databases, sizeof(MvsClock));
-}
+const MvsDatabasePart mvs_clock_part = {.size = sizeof(MvsClock), .reset = reset};
 
-void
-mvs_clock_shmem_startup(LWLockPadded *locks)
+static void
+reset(MvsDatabase *database, void *place)
 {
-	bool		found;
-
-	clocks = ShmemInitStruct("mvstore clocks", mvs_clock_shmem_size(), &found);
-}
-
-void
-mvs_clock_reset(MvsDatabase *database)
-{
-	database->clock = &clocks[mvs_database_number(database)];
-	memset(database->clock, 0, sizeof(MvsClock));
+	database->clock = place;
+	memset(place, 0, sizeof(MvsClock));
 	database->clock->stable_due = true;
 }
 

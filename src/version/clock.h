@@ -34,10 +34,8 @@ typedef struct MvsClock
 	bool		stable_due;		/* last has moved since mvstore_stable was written */
 } MvsClock;
 
-/* Its shared memory, and its state of a slot: see startup.c. */
-extern Size mvs_clock_shmem_size(void);
-extern void mvs_clock_shmem_startup(LWLockPadded *locks);
-extern void mvs_clock_reset(MvsDatabase *database);
+/* Its state of a slot: see startup.c. */
+extern const MvsDatabasePart mvs_clock_part;
 
 /* A timestamp as a version, and back. */
 extern int64 mvs_version_of_time(TimestampTz time);

@@ -11,10 +11,10 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "shared/wake.h"
 #include "miscadmin.h"
 
 #include "base/catalog.h"
+#include "shared/wake.h"
 #include "version/clock.h"
 #include "version/session.h"
 

@@ -28,7 +28,6 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
-#include "shared/wake.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
 #include "utils/snapmgr.h"
@@ -36,6 +35,7 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "shared/fault.h"
+#include "shared/wake.h"
 #include "version/version.h"
 
 /* Snapshots for which a backend knows what it was told. */
@@ -56,9 +56,6 @@ typedef struct Told
 /* Of each backend, by its number, behind its database's version_lock. */
 static Told *told_places = NULL;
 
-/* Of each slot an MvsWriters. */
-static char *all_writers = NULL;
-
 /* The version of this backend's transaction. */
 static struct
 {
@@ -68,57 +65,47 @@ static struct
 	MvsDatabase *database;
 }			mine;
 
-static Size told_size(void);
-static Size writers_size(void);
+static void reset(MvsDatabase *database, void *place);
+static bool is_idle(const MvsDatabase *database);
 static bool find_lowest_writer(MvsDatabase *database, Snapshot snapshot,
 							   FullTransactionId next, MvsWriter *lowest);
 static int64 keep_told(Snapshot snapshot, int64 stable);
 static void withdraw(bool committed);
 static void add_to_ring(MvsWriters *writers);
 
-static Size
-told_size(void)
-{
-	return MAXALIGN(mul_size(MaxBackends, TOLD_PLACES * sizeof(Told)));
-}
-
-/* Of one slot: every backend may be a writer in the same database. */
-static Size
-writers_size(void)
-{
-	return MAXALIGN(add_size(offsetof(MvsWriters, running),
-							 mul_size(MaxBackends, sizeof(MvsWriter))));
-}
+/* Every backend may be a writer in the same database. */
+const MvsDatabasePart mvs_version_part = {
+	.size = offsetof(MvsWriters, running),
+	.backend_size = sizeof(MvsWriter),
+	.reset = reset,
+	.is_idle = is_idle
+};
 
 Size
 mvs_version_shmem_size(void)
 {
-	return add_size(told_size(), mul_size(mvs_max_databases, writers_size()));
+	return mul_size(MaxBackends, TOLD_PLACES * sizeof(Told));
 }
 
 void
 mvs_version_shmem_startup(LWLockPadded *locks)
 {
 	bool		found;
-	char	   *memory = ShmemInitStruct("mvstore versions", mvs_version_shmem_size(), &found);
 
-	told_places = (Told *) memory;
-	all_writers = memory + told_size();
+	told_places = ShmemInitStruct("mvstore stable versions", mvs_version_shmem_size(), &found);
 	if (!found)
-		memset(told_places, 0, told_size());
+		memset(told_places, 0, mvs_version_shmem_size());
 }
 
-void
-mvs_version_reset(MvsDatabase *database)
+static void
+reset(MvsDatabase *database, void *place)
 {
-	Size		place = mvs_database_number(database) * writers_size();
-
-	database->writers = (MvsWriters *) (all_writers + place);
-	memset(database->writers, 0, offsetof(MvsWriters, running));
+	database->writers = place;
+	memset(place, 0, offsetof(MvsWriters, running));
 }
 
-bool
-mvs_version_is_idle(const MvsDatabase *database)
+static bool
+is_idle(const MvsDatabase *database)
 {
 	return database->writers->count == 0;
 }

@@ -50,11 +50,10 @@ typedef struct MvsWriters
 	MvsWriter	running[FLEXIBLE_ARRAY_MEMBER];
 } MvsWriters;
 
-/* Its shared memory, and its state of a slot: see startup.c. */
+/* Its state of a slot, and what it shares besides: see startup.c. */
+extern const MvsDatabasePart mvs_version_part;
 extern Size mvs_version_shmem_size(void);
 extern void mvs_version_shmem_startup(LWLockPadded *locks);
-extern void mvs_version_reset(MvsDatabase *database);
-extern bool mvs_version_is_idle(const MvsDatabase *database);
 
 /* The transaction's version, or 0 if it has none yet. */
 extern int64 mvs_version_mine(void);

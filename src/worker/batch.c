@@ -15,7 +15,6 @@
 
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "shared/drop_stats.h"
 #include "storage/condition_variable.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -25,6 +24,7 @@
 #include "base/settings.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
+#include "shared/drop_stats.h"
 #include "shared/fault.h"
 #include "store/rule.h"
 #include "store/store.h"

@@ -16,8 +16,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "shared/backlog.h"
-#include "shared/wake.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -25,7 +23,9 @@
 
 #include "base/compat.h"
 #include "queue/queue.h"
+#include "shared/backlog.h"
 #include "shared/database.h"
+#include "shared/wake.h"
 #include "version/clock.h"
 #include "version/session.h"
 #include "worker/claim.h"

@@ -23,7 +23,6 @@
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
-#include "shared/wake.h"
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
@@ -34,6 +33,7 @@
 #include "base/compat.h"
 #include "functions/stores.h"
 #include "shared/database.h"
+#include "shared/wake.h"
 #include "worker/ddl.h"
 
 /* Milliseconds to wait for a worker to end. */

@@ -18,8 +18,6 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
-#include "queue/queue.h"
-#include "shared/drop_stats.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
@@ -27,6 +25,8 @@
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
+#include "queue/queue.h"
+#include "shared/drop_stats.h"
 #include "shared/fault.h"
 #include "shared/lock.h"
 #include "store/floor.h"

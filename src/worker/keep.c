@@ -25,9 +25,6 @@
 #include "access/xlog.h"
 #include "catalog/pg_control.h"
 #include "common/controldata_utils.h"
-#include "queue/queue.h"
-#include "shared/drop_stats.h"
-#include "shared/pool.h"
 #include "miscadmin.h"
 #include "port/pg_crc32c.h"
 #include "storage/fd.h"
@@ -36,8 +33,11 @@
 
 #include "base/settings.h"
 #include "queue/drop_request.h"
+#include "queue/queue.h"
 #include "shared/counters.h"
 #include "shared/database.h"
+#include "shared/drop_stats.h"
+#include "shared/pool.h"
 #include "worker/keep.h"
 
 #define KEEP_FILE "pg_stat/mvstore.queue"

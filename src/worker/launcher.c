@@ -23,7 +23,6 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_database.h"
-#include "shared/wake.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -39,6 +38,7 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "shared/standby.h"
+#include "shared/wake.h"
 #include "worker/keep.h"
 #include "worker/launcher.h"
 

@@ -13,11 +13,11 @@
  */
 #include "postgres.h"
 
-#include "queue/queue.h"
-#include "shared/backlog.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "queue/queue.h"
+#include "shared/backlog.h"
 #include "store/pin.h"
 #include "worker/left.h"
 

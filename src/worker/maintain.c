@@ -18,7 +18,6 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
-#include "shared/wake.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/autovacuum.h"
@@ -34,6 +33,7 @@
 #include "base/settings.h"
 #include "shared/counters.h"
 #include "shared/database.h"
+#include "shared/wake.h"
 #include "store/store.h"
 #include "worker/launcher.h"
 #include "worker/maintain.h"

@@ -17,13 +17,13 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "queue/queue.h"
-#include "shared/wake.h"
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
 #include "base/settings.h"
+#include "queue/queue.h"
 #include "shared/database.h"
+#include "shared/wake.h"
 #include "worker/pace.h"
 #include "worker/process.h"
 

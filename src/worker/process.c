@@ -12,9 +12,6 @@
 
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
-#include "shared/backlog.h"
-#include "shared/drop_stats.h"
-#include "shared/wake.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -27,6 +24,9 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "shared/backlog.h"
+#include "shared/drop_stats.h"
+#include "shared/wake.h"
 #include "store/pin.h"
 #include "version/version.h"
 #include "worker/process.h"

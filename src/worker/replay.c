@@ -11,7 +11,6 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
-#include "shared/backlog.h"
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
 #include "utils/snapmgr.h"
@@ -20,6 +19,7 @@
 #include "base/settings.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
+#include "shared/backlog.h"
 #include "shared/fault.h"
 #include "version/clock.h"
 #include "worker/batch.h"

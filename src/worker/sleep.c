@@ -16,13 +16,13 @@
 
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
-#include "queue/queue.h"
-#include "shared/backlog.h"
-#include "shared/wake.h"
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
+#include "queue/queue.h"
+#include "shared/backlog.h"
 #include "shared/database.h"
+#include "shared/wake.h"
 #include "version/version.h"
 #include "worker/batch.h"
 #include "worker/claim.h"

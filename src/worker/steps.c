@@ -13,12 +13,12 @@
  */
 #include "postgres.h"
 
-#include "queue/queue.h"
-#include "shared/backlog.h"
-#include "shared/drop_stats.h"
 #include "utils/timestamp.h"
 
+#include "queue/queue.h"
+#include "shared/backlog.h"
 #include "shared/database.h"
+#include "shared/drop_stats.h"
 #include "shared/standby.h"
 #include "store/pin.h"
 #include "version/clock.h"

@@ -14,14 +14,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "shared/backlog.h"
-#include "shared/drop_stats.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
 #include "queue/queue.h"
+#include "shared/backlog.h"
+#include "shared/drop_stats.h"
 #include "shared/fault.h"
 #include "store/calendar.h"
 #include "store/pin.h"

@@ -14,8 +14,6 @@
 
 #include "access/xact.h"
 #include "commands/vacuum.h"
-#include "shared/drop_stats.h"
-#include "shared/wake.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_node.h"
@@ -32,6 +30,8 @@
 
 #include "shared/counters.h"
 #include "shared/database.h"
+#include "shared/drop_stats.h"
+#include "shared/wake.h"
 #include "store/store.h"
 #include "worker/maintain.h"
 #include "worker/process.h"

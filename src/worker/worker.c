@@ -14,8 +14,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "queue/queue.h"
-#include "shared/wake.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -27,8 +25,10 @@
 
 #include "base/catalog.h"
 #include "base/settings.h"
+#include "queue/queue.h"
 #include "shared/database.h"
 #include "shared/fault.h"
+#include "shared/wake.h"
 #include "version/session.h"
 #include "version/stable.h"
 #include "worker/batch.h"
