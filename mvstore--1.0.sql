@@ -882,7 +882,7 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
 COMMENT ON FUNCTION mvstore_stat_writers() IS
 'the transactions that are writing to stores of this database; read it through mvstore_blockers';
 
-CREATE FUNCTION mvstore_stat_troubles(OUT kind text, OUT store oid, OUT since timestamptz,
+CREATE FUNCTION mvstore_stat_troubles(OUT locked boolean, OUT store oid, OUT since timestamptz,
 									  OUT requests bigint, OUT message text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
@@ -891,8 +891,8 @@ COMMENT ON FUNCTION mvstore_stat_troubles() IS
 'the stores that the drop worker cannot get at; read it through mvstore_blockers';
 
 CREATE FUNCTION mvstore_stat_databases(OUT database oid, OUT worker_pid integer,
-	OUT worker_state text, OUT queue_length bigint, OUT queue_bytes bigint,
-	OUT queue_capacity bigint, OUT queue_high_water bigint, OUT oldest_request timestamptz,
+	OUT worker_state text, OUT lacks_slot boolean, OUT lacks_launcher boolean,
+	OUT queue_length bigint, OUT queue_bytes bigint, OUT queue_capacity bigint, OUT queue_high_water bigint, OUT oldest_request timestamptz,
 	OUT requests_enqueued bigint, OUT requests_merged bigint, OUT requests_overflowed bigint,
 	OUT requests_processed bigint, OUT requests_held bigint, OUT requests_failed bigint,
 	OUT entries_dropped bigint, OUT bytes_dropped bigint, OUT batches bigint,
@@ -961,7 +961,8 @@ COMMENT ON VIEW mvstore_pins IS
 
 -- This database, and what shared memory counts for it, if anything.
 CREATE VIEW mvstore_this_database AS
-SELECT d.oid, s.worker_pid, s.worker_state, s.queue_length, s.requests_held, s.throttled_since
+SELECT d.oid, s.worker_pid, s.lacks_slot, s.lacks_launcher, s.queue_length, s.requests_held,
+	   s.throttled_since
   FROM pg_catalog.pg_database d
   LEFT JOIN mvstore_stat_databases() s ON s.database OPERATOR(pg_catalog.=) d.oid
  WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
@@ -969,19 +970,6 @@ REVOKE ALL ON mvstore_this_database FROM PUBLIC;
 
 COMMENT ON VIEW mvstore_this_database IS
 'this database and its worker, below mvstore_blockers';
-
--- What anybody but the worker has locked in this database.
-CREATE VIEW mvstore_locks_of_others AS
-SELECT l.locktype, l.relation, l.classid, l.objsubid, l.mode, l.pid, a.usename AS name,
-	   a.xact_start AS since
-  FROM mvstore_this_database d
-  JOIN pg_catalog.pg_locks l ON l."database" OPERATOR(pg_catalog.=) d.oid
-  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
- WHERE l.granted AND NOT coalesce(l.pid OPERATOR(pg_catalog.=) d.worker_pid, false);
-REVOKE ALL ON mvstore_locks_of_others FROM PUBLIC;
-
-COMMENT ON VIEW mvstore_locks_of_others IS
-'locks in this database but the drop worker''s, below mvstore_blockers';
 
 CREATE VIEW mvstore_blockers_writer AS
 SELECT w.pid, a.usename AS name, mvstore_time_of(w.version) AS since,
@@ -1007,38 +995,41 @@ COMMENT ON VIEW mvstore_blockers_pin IS
 'pins, below mvstore_blockers';
 
 -- Drop locks: of a store, or of all of the database's (classid 0), where only that of a pin on
--- all stores is in the way.
+-- all stores is in the way. Then what the worker has met: stores that are locked, with a row
+-- for each who has a lock that may be the one; and errors, of which it tries again.
 CREATE VIEW mvstore_blockers_lock AS
+WITH locks_of_others AS (
+	SELECT l.locktype, l.relation, l.classid, l.objsubid, l.mode, l.pid, a.usename AS name,
+		   a.xact_start AS since
+	  FROM mvstore_this_database d
+	  JOIN pg_catalog.pg_locks l ON l."database" OPERATOR(pg_catalog.=) d.oid
+	  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
+	 WHERE l.granted AND NOT coalesce(l.pid OPERATOR(pg_catalog.=) d.worker_pid, false))
 SELECT CASE WHEN l.mode OPERATOR(pg_catalog.=) 'RowExclusiveLock' THEN 'put_at' ELSE 'lock'
 			END AS kind,
 	   l.pid, l.name, l.since,
 	   CASE WHEN l.classid OPERATOR(pg_catalog.<>) 0 THEN l.classid::regclass END AS store,
+	   NULL::bigint AS requests,
 	   CASE WHEN l.classid OPERATOR(pg_catalog.<>) 0 THEN 'all drops from the store'
 			ELSE 'all drops of the database' END AS holds_back
-  FROM mvstore_locks_of_others l
+  FROM locks_of_others l
  WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
    AND l.objsubid OPERATOR(pg_catalog.=) mvstore_drop_lock_class()
-   AND (l.classid OPERATOR(pg_catalog.<>) 0 OR l.mode OPERATOR(pg_catalog.=) 'ShareLock');
+   AND (l.classid OPERATOR(pg_catalog.<>) 0 OR l.mode OPERATOR(pg_catalog.=) 'ShareLock')
+UNION ALL
+SELECT CASE WHEN t.locked THEN 'lock' ELSE 'error' END, l.pid, l.name, t.since,
+	   t.store::regclass, t.requests,
+	   CASE WHEN t.message IS NOT NULL THEN t.message
+			WHEN t.store IS NULL THEN 'drops of the database'
+			ELSE 'all drops from the store' END
+  FROM mvstore_stat_troubles() t
+  LEFT JOIN locks_of_others l
+	ON t.locked AND l.relation OPERATOR(pg_catalog.=) t.store
+   AND l.mode OPERATOR(pg_catalog.=) ANY ('{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}');
 REVOKE ALL ON mvstore_blockers_lock FROM PUBLIC;
 
 COMMENT ON VIEW mvstore_blockers_lock IS
-'transactions that have locked the drops of stores, below mvstore_blockers';
-
--- What the worker has met: stores that are locked, with a row for each who has a lock that
--- may be the one; and errors, of which it tries again.
-CREATE VIEW mvstore_blockers_trouble AS
-SELECT t.kind, l.pid, l.name, t.since, t.store::regclass, t.requests,
-	   CASE WHEN t.message IS NOT NULL THEN t.message
-			WHEN t.store IS NULL THEN 'drops of the database'
-			ELSE 'all drops from the store' END AS holds_back
-  FROM mvstore_stat_troubles() t
-  LEFT JOIN mvstore_locks_of_others l
-	ON t.kind OPERATOR(pg_catalog.=) 'lock' AND l.relation OPERATOR(pg_catalog.=) t.store
-   AND l.mode OPERATOR(pg_catalog.=) ANY ('{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}');
-REVOKE ALL ON mvstore_blockers_trouble FROM PUBLIC;
-
-COMMENT ON VIEW mvstore_blockers_trouble IS
-'what the drop worker cannot get at, below mvstore_blockers';
+'who has locked stores or their drops, and what the drop worker cannot get at, below mvstore_blockers';
 
 CREATE VIEW mvstore_blockers_failed AS
 SELECT pg_catalog.min(mvstore_time_of(j.id)) AS since, j.store::regclass,
@@ -1073,12 +1064,12 @@ COMMENT ON VIEW mvstore_blockers_rate_limit IS
 
 CREATE VIEW mvstore_blockers_slot AS
 SELECT d.queue_length AS requests,
-	   CASE WHEN d.worker_state OPERATOR(pg_catalog.=) 'no free worker slot'
+	   CASE WHEN d.lacks_slot
 			THEN 'all drops of the database, for lack of a worker slot'
 			ELSE 'all drops of the database: the mvstore launcher is not running, which needs one of max_worker_processes when the server starts'
 			END AS holds_back
   FROM mvstore_this_database d
- WHERE d.worker_state OPERATOR(pg_catalog.=) ANY ('{no free worker slot,launcher not running}');
+ WHERE d.lacks_slot OR d.lacks_launcher;
 REVOKE ALL ON mvstore_blockers_slot FROM PUBLIC;
 
 COMMENT ON VIEW mvstore_blockers_slot IS
@@ -1122,11 +1113,8 @@ UNION ALL
 SELECT 'pin', NULL, name, since, store, requests, NULL, holds_back
   FROM mvstore_blockers_pin
 UNION ALL
-SELECT kind, pid, name, since, store, NULL, NULL, holds_back
-  FROM mvstore_blockers_lock
-UNION ALL
 SELECT kind, pid, name, since, store, requests, NULL, holds_back
-  FROM mvstore_blockers_trouble
+  FROM mvstore_blockers_lock
 UNION ALL
 SELECT 'error', NULL, NULL, since, store, requests, NULL, holds_back
   FROM mvstore_blockers_failed

@@ -29,6 +29,8 @@ int			mvs_standby_interval;
 bool		mvs_strict_history;
 int			mvs_sweep_interval;
 
+static void define_sizes(void);
+
 void
 mvs_settings_init(void)
 {
@@ -84,16 +86,21 @@ mvs_settings_init(void)
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 
 	if (process_shared_preload_libraries_in_progress)
-	{
-		DefineCustomIntVariable("mvstore.max_databases",
-								"Sets how many databases of the server can have stores.",
-								NULL,
-								&mvs_max_databases, 1024, 1, 65536,
-								PGC_POSTMASTER, 0, NULL, NULL, NULL);
-		DefineCustomIntVariable("mvstore.queue_size",
-								"Sets how many drop requests a database's queue has room for.",
-								"What does not fit is kept on disk or found again by a sweep.",
-								&mvs_queue_size, 65536, 1, 16 * 1024 * 1024,
-								PGC_POSTMASTER, 0, NULL, NULL, NULL);
-	}
+		define_sizes();
+}
+
+/* The settings by which shared memory is made. */
+static void
+define_sizes(void)
+{
+	DefineCustomIntVariable("mvstore.max_databases",
+							"Sets how many databases of the server can have stores.",
+							NULL,
+							&mvs_max_databases, 1024, 1, 65536,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.queue_size",
+							"Sets how many drop requests a database's queue has room for.",
+							"What does not fit is kept on disk or found again by a sweep.",
+							&mvs_queue_size, 65536, 1, 16 * 1024 * 1024,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }

@@ -45,6 +45,32 @@ static const char *const worker_states[] = {
 	[MVS_WORKER_MISMATCH] = "version mismatch",
 };
 
+/* What is shown of a database, copied under its lock. */
+typedef struct DatabaseCopy
+{
+	Oid			oid;
+	int			worker_pid;		/* 0: there is none */
+	const char *worker_state;
+	bool		lacks_slot;		/* a worker is wanted, and the server has no slot for it */
+	bool		lacks_launcher; /* or nobody to start it */
+	int64		queue_length;
+	int64		queue_bytes;
+	int64		queue_high_water;
+	TimestampTz queue_oldest;
+	int64		held;
+	int64		failed;
+	TimestampTz throttled_since;	/* 0: it is not */
+	MvsDropStats stats;
+} DatabaseCopy;
+
+/* A row of mvstore_stat_databases(), as far as it is formed. */
+typedef struct Row
+{
+	Datum		values[31];
+	bool		nulls[31];
+	int			count;
+} Row;
+
 PG_FUNCTION_INFO_V1(mvstore_stat_databases);
 PG_FUNCTION_INFO_V1(mvstore_stat_stores);
 PG_FUNCTION_INFO_V1(mvstore_stat_troubles);
@@ -52,8 +78,15 @@ PG_FUNCTION_INFO_V1(mvstore_stat_writers);
 PG_FUNCTION_INFO_V1(mvstore_stats_reset);
 
 static Datum interval_of(int64 usecs);
+static bool lacks_launcher(const MvsDatabase *slot);
 static const char *worker_state_of(const MvsDatabase *slot);
 static bool may_see_errors(Oid database);
+static bool copy_database(const MvsDatabase *slot, DatabaseCopy *copy);
+static void add_column(Row *row, Datum value, bool known);
+static void add_count(Row *row, int64 count);
+static void add_time(Row *row, TimestampTz time);
+static void add_queue(Row *row, const DatabaseCopy *copy);
+static void add_drops(Row *row, const DatabaseCopy *copy);
 
 /* Microseconds as an interval. */
 static Datum
@@ -65,28 +98,26 @@ interval_of(int64 usecs)
 	return IntervalPGetDatum(interval);
 }
 
+/* Whether the worker of a database is to be started, and who would do that is not there. */
+static bool
+lacks_launcher(const MvsDatabase *slot)
+{
+	/* It may have found no slot itself, when the server was started. */
+	return mvs_shared->launcher_proc < 0 &&
+		(slot->worker->state == MVS_WORKER_WANTED || slot->worker->state == MVS_WORKER_TURN ||
+		 slot->worker->state == MVS_WORKER_NO_SLOT);
+}
+
 /* What is told of a database's worker. With queue_lock held. */
 static const char *
 worker_state_of(const MvsDatabase *slot)
 {
-	switch (slot->worker->state)
-	{
-		case MVS_WORKER_IDLE:
-			if (slot->queue->paused)
-				return "paused";
-			if (slot->worker->throttled_since != 0)
-				return "rate limit";
-			break;
-		case MVS_WORKER_WANTED:
-		case MVS_WORKER_TURN:
-		case MVS_WORKER_NO_SLOT:
-			/* Who is to start it may have found no slot itself, when the server was started. */
-			if (mvs_shared->launcher_proc < 0)
-				return "launcher not running";
-			break;
-		default:
-			break;
-	}
+	if (lacks_launcher(slot))
+		return "launcher not running";
+	if (slot->worker->state == MVS_WORKER_IDLE && slot->queue->paused)
+		return "paused";
+	if (slot->worker->state == MVS_WORKER_IDLE && slot->worker->throttled_since != 0)
+		return "rate limit";
 	return worker_states[slot->worker->state];
 }
 
@@ -101,6 +132,98 @@ may_see_errors(Oid database)
 		(database == MyDatabaseId && mvs_compat_database_owned(database, GetUserId()));
 }
 
+/* Copy what is shown of a database; false where the slot has none. */
+static bool
+copy_database(const MvsDatabase *slot, DatabaseCopy *copy)
+{
+	LWLockAcquire(slot->queue_lock, LW_SHARED);
+	copy->oid = slot->oid;
+	copy->worker_pid = slot->worker->pid;
+	copy->worker_state = worker_state_of(slot);
+	copy->lacks_launcher = lacks_launcher(slot);
+	copy->lacks_slot = !copy->lacks_launcher && slot->worker->state == MVS_WORKER_NO_SLOT;
+	copy->queue_length = slot->queue->count;
+	copy->queue_bytes = (int64) (slot->queue->bytes.tail - slot->queue->bytes.head);
+	copy->queue_high_water = slot->queue->high_water;
+	copy->queue_oldest = slot->queue->oldest;
+	copy->held = slot->backlogs->parts[MVS_BACKLOG_REQUESTS].held;
+	copy->failed = slot->queue->failed_count;
+	copy->throttled_since = slot->worker->throttled_since;
+	copy->stats = *slot->stats;
+	LWLockRelease(slot->queue_lock);
+	return OidIsValid(copy->oid);
+}
+
+/* Add a column to a row; NULL where it is not known. */
+static void
+add_column(Row *row, Datum value, bool known)
+{
+	row->nulls[row->count] = !known;
+	row->values[row->count++] = value;
+}
+
+static void
+add_count(Row *row, int64 count)
+{
+	add_column(row, Int64GetDatum(count), true);
+}
+
+/* Add a time; 0: never. */
+static void
+add_time(Row *row, TimestampTz time)
+{
+	add_column(row, TimestampTzGetDatum(time), time != 0);
+}
+
+/* The columns about the worker and the queue. */
+static void
+add_queue(Row *row, const DatabaseCopy *copy)
+{
+	const MvsDropStats *stats = &copy->stats;
+
+	add_column(row, ObjectIdGetDatum(copy->oid), true);
+	add_column(row, Int32GetDatum(copy->worker_pid), copy->worker_pid != 0);
+	add_column(row, CStringGetTextDatum(copy->worker_state), true);
+	add_column(row, BoolGetDatum(copy->lacks_slot), true);
+	add_column(row, BoolGetDatum(copy->lacks_launcher), true);
+	add_count(row, copy->queue_length);
+	add_count(row, copy->queue_bytes);
+	add_count(row, mvs_queue_size);
+	add_count(row, copy->queue_high_water);
+	add_column(row, TimestampTzGetDatum(copy->queue_oldest), copy->queue_length > 0);
+	add_count(row, stats->enqueued);
+	add_count(row, stats->merged);
+	add_count(row, stats->overflowed);
+	add_count(row, stats->processed);
+	add_count(row, copy->held);
+	add_count(row, copy->failed);
+}
+
+/* The columns about what was done. */
+static void
+add_drops(Row *row, const DatabaseCopy *copy)
+{
+	const MvsDropStats *stats = &copy->stats;
+
+	add_count(row, stats->entries);
+	add_count(row, stats->bytes);
+	add_count(row, stats->batches);
+	add_time(row, stats->last_batch_at);
+	add_column(row, interval_of(stats->last_batch_usecs), stats->last_batch_at != 0);
+	add_column(row, interval_of(stats->lag_total_usecs / Max(stats->lag_count, 1)),
+			   stats->lag_count > 0);
+	add_column(row, interval_of(stats->lag_max_usecs), stats->lag_count > 0);
+	add_count(row, stats->sweeps);
+	add_count(row, stats->keys_due);
+	add_count(row, stats->maintenance_runs);
+	add_time(row, stats->last_maintenance_at);
+	add_column(row, CStringGetTextDatum(stats->last_error),
+			   stats->last_error_at != 0 && may_see_errors(copy->oid));
+	add_time(row, stats->last_error_at);
+	add_column(row, TimestampTzGetDatum(stats->since), true);
+	add_time(row, copy->throttled_since);
+}
+
 /* What shared memory counts for each database that has a slot. */
 Datum
 mvstore_stat_databases(PG_FUNCTION_ARGS)
@@ -110,67 +233,15 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; mvs_shared && i < mvs_shared->databases_used; i++)
 	{
-		MvsDatabase *slot = &mvs_shared->databases[i];
-		const MvsBytes *bytes = &slot->queue->bytes;
-		MvsDropStats stats;
-		Datum		values[29];
-		bool		nulls[29] = {false};
-		int			column = 0;
-		Oid			oid;
-		TimestampTz oldest;
-		TimestampTz throttled_since;
+		DatabaseCopy copy;
+		Row			row = {.count = 0};
 
-		LWLockAcquire(slot->queue_lock, LW_SHARED);
-		oid = slot->oid;
-		stats = *slot->stats;
-		oldest = slot->queue->oldest;
-		throttled_since = slot->worker->throttled_since;
-		values[column++] = ObjectIdGetDatum(oid);
-		nulls[column] = (slot->worker->pid == 0);
-		values[column++] = Int32GetDatum(slot->worker->pid);
-		values[column++] = PointerGetDatum(worker_state_of(slot));
-		values[column++] = Int64GetDatum(slot->queue->count);
-		values[column++] = Int64GetDatum((int64) (bytes->tail - bytes->head));
-		values[column++] = Int64GetDatum((int64) mvs_queue_size);
-		values[column++] = Int64GetDatum(slot->queue->high_water);
-		nulls[column] = (slot->queue->count == 0);
-		values[column++] = TimestampTzGetDatum(oldest);
-		values[column++] = Int64GetDatum(stats.enqueued);
-		values[column++] = Int64GetDatum(stats.merged);
-		values[column++] = Int64GetDatum(stats.overflowed);
-		values[column++] = Int64GetDatum(stats.processed);
-		values[column++] = Int64GetDatum(slot->backlogs->parts[MVS_BACKLOG_REQUESTS].held);
-		values[column++] = Int64GetDatum(slot->queue->failed_count);
-		LWLockRelease(slot->queue_lock);
-
-		if (!OidIsValid(oid))
+		if (!copy_database(&mvs_shared->databases[i], &copy))
 			continue;
-		values[2] = CStringGetTextDatum(DatumGetCString(values[2]));
-		values[column++] = Int64GetDatum(stats.entries);
-		values[column++] = Int64GetDatum(stats.bytes);
-		values[column++] = Int64GetDatum(stats.batches);
-		nulls[column] = (stats.last_batch_at == 0);
-		values[column++] = TimestampTzGetDatum(stats.last_batch_at);
-		nulls[column] = (stats.last_batch_at == 0);
-		values[column++] = interval_of(stats.last_batch_usecs);
-		nulls[column] = (stats.lag_count == 0);
-		values[column++] = interval_of(stats.lag_total_usecs / Max(stats.lag_count, 1));
-		nulls[column] = (stats.lag_count == 0);
-		values[column++] = interval_of(stats.lag_max_usecs);
-		values[column++] = Int64GetDatum(stats.sweeps);
-		values[column++] = Int64GetDatum(stats.keys_due);
-		values[column++] = Int64GetDatum(stats.maintenance_runs);
-		nulls[column] = (stats.last_maintenance_at == 0);
-		values[column++] = TimestampTzGetDatum(stats.last_maintenance_at);
-		nulls[column] = (stats.last_error_at == 0 || !may_see_errors(oid));
-		values[column++] = CStringGetTextDatum(stats.last_error);
-		nulls[column] = (stats.last_error_at == 0);
-		values[column++] = TimestampTzGetDatum(stats.last_error_at);
-		values[column++] = TimestampTzGetDatum(stats.since);
-		nulls[column] = (throttled_since == 0);
-		values[column++] = TimestampTzGetDatum(throttled_since);
-		Assert(column == lengthof(values));
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		add_queue(&row, &copy);
+		add_drops(&row, &copy);
+		Assert(row.count == lengthof(row.values));
+		tuplestore_putvalues(result->setResult, result->setDesc, row.values, row.nulls);
 	}
 	return (Datum) 0;
 }
@@ -232,7 +303,7 @@ mvstore_stat_troubles(PG_FUNCTION_ARGS)
 		Datum		values[5];
 		bool		nulls[5] = {false};
 
-		values[0] = CStringGetTextDatum(trouble->locked ? "lock" : "error");
+		values[0] = BoolGetDatum(trouble->locked);
 		nulls[1] = !OidIsValid(trouble->store); /* of the database */
 		values[1] = ObjectIdGetDatum(trouble->store);
 		values[2] = TimestampTzGetDatum(trouble->since);
