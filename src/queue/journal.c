@@ -63,7 +63,7 @@ static HeapTuple form_row(Relation journal, MvsDatabase *database, MvsRequest *r
 static int	kind_of(const char *name);
 static MvsRequest *read_row(Relation journal, HeapTuple tuple, int64 *failed);
 
-/* Make a row for a request, with a new id, which the request is told. */
+/* Return a row for a request, with a new id, which goes into the request, too. */
 static HeapTuple
 form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
 		 bool spilled, int attempts, const char *error)
@@ -223,7 +223,7 @@ mvs_journal_record_failure(MvsDatabase *database, MvsRequest *request, int attem
 	return true;
 }
 
-/* The kind that a row names; what a policy asked for once is looked at as a whole now. */
+/* Return the kind that a row names; what a policy asked for once is looked at as a whole now. */
 static int
 kind_of(const char *name)
 {
@@ -233,7 +233,7 @@ kind_of(const char *name)
 	return -1;
 }
 
-/* The request of a row; NULL where the row is not ours to work off, or was set aside. */
+/* Return the request of a row; NULL where the row is not ours to work off, or was set aside. */
 static MvsRequest *
 read_row(Relation journal, HeapTuple tuple, int64 *failed)
 {
@@ -352,7 +352,7 @@ mvs_journal_forget(Oid store)
 	table_close(journal, NoLock);
 }
 
-/* Whether bytes begin with others, or are the same. */
+/* Whether bytes are equal to others, or with "prefix" begin with them. */
 static bool
 matches(bytea *bytes, const bytea *key, bool prefix)
 {

@@ -122,7 +122,7 @@ mvs_queue_release(MvsDatabase *database, int64 count, Size size)
 	LWLockRelease(database->queue_lock);
 }
 
-/* Put one request in, into room that is reserved for it, if so; false where there is none. */
+/* Put one request in, into room that is reserved for it, if it is; false where there is none. */
 static bool
 put_request(MvsQueue *queue, MvsRequest *request, bool reserved)
 {

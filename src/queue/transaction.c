@@ -210,7 +210,7 @@ same_request(Level *level, Size left, Size right)
 }
 
 /*
- * The level of the current subtransaction, made when there is none yet. So no level
+ * Return the level of the current subtransaction, made when there is none yet. So no level
  * adopts a second one before it has merged the first.
  */
 static Level *
@@ -343,7 +343,7 @@ collect(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *
 	count_of(level, request->store)->requests++;
 }
 
-/* One that somebody asked for. */
+/* Collect one that somebody asked for. */
 static void
 collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *to)
 {
@@ -370,7 +370,7 @@ mvs_transaction_drop(MvsStore *store, const bytea *key, int32 keep, int64 before
 	collect_explicit(store, &what, key, NULL);
 }
 
-/* A bound that no key can tell from a longer one: as many bytes as a key has, and one more. */
+/* Cut a bound to what no key can tell from it: as many bytes as a key has, and one more. */
 static const bytea *
 shorten_bound(const bytea *bound)
 {
@@ -396,7 +396,7 @@ mvs_transaction_range(MvsStore *store, const bytea *from, const bytea *to, int32
 	collect_explicit(store, &what, shorten_bound(from), shorten_bound(to));
 }
 
-/* One of a policy. */
+/* Collect one of a policy. */
 static void
 collect_implicit(MvsStore *store, const MvsRequest *what, const bytea *key)
 {

@@ -20,11 +20,14 @@
 /* Register the transaction callbacks; from _PG_init. */
 extern void mvs_transaction_init(void);
 
-/* Request a drop that somebody asks for. */
+/*
+ * Request a drop that somebody asks for: of a key, beyond its newest "keep" entries, what was
+ * superseded up to "before".
+ */
 extern void mvs_transaction_drop(MvsStore *store, const bytea *key, int32 keep, int64 before);
 
 /*
- * Request a drop from the keys in [from, to), NULL being open; with keep 0, a compaction.
+ * Request that of the keys in [from, to), NULL being open; with "keep" 0, a compaction.
  * Bounds can have any length.
  */
 extern void mvs_transaction_range(MvsStore *store, const bytea *from, const bytea *to,
@@ -47,18 +50,18 @@ extern void mvs_transaction_journal(void);
 extern void mvs_transaction_recheck(void);
 
 /*
- * A key was erased, or all keys with it as prefix: what the transaction has asked
- * for of these is void, and requests of others may be.
+ * Tell that a key was erased, or with "prefix" all keys that begin with it: what the
+ * transaction has asked for of these is void, and requests of others may be.
  */
 extern void mvs_transaction_erased(Oid store, const bytea *key, bool prefix);
 
-/* Pins have come, gone or changed. */
+/* Tell that pins have come, gone or changed. */
 extern void mvs_transaction_pins(void);
 
-/* The row of mvstore_paused has come, or gone. */
+/* Tell that the row of mvstore_paused has come, with "on", or gone. */
 extern void mvs_transaction_pause(bool on);
 
-/* The store was dropped: its counters go. */
+/* Have the counters of a store go, which was dropped. */
 extern void mvs_transaction_forget(Oid store);
 
 /* Count a put, or a delete, of a store. */

@@ -80,7 +80,7 @@ mvs_batch_due(TimestampTz now)
 	return database->queue->count >= mvs_batch_size ? now : mvs_queue_due(database, now);
 }
 
-/* Whether the queue is to be worked off now; with force, if there is anything in it. */
+/* Whether the queue is to be worked off now; with "force", whether there is anything in it. */
 static bool
 queue_is_due(bool force)
 {
@@ -93,7 +93,7 @@ queue_is_due(bool force)
 	return due_at <= now || (force && due_at != DT_NOEND);
 }
 
-/* Take over at most so many requests from the head of the queue, where they stay for now. */
+/* Take over at most "limit" requests from the head of the queue, where they stay for now. */
 static Taken
 take_from_queue(MvsPending **batch, int limit)
 {
@@ -161,7 +161,7 @@ count_batch(TimestampTz begin)
 	ConditionVariableBroadcast(&database->progress);
 }
 
-/* Store by store; of each the keys in index order, then the ranges. */
+/* Compare: store by store, of each the keys in index order, then the ranges. */
 static int
 compare_requests(const void *a, const void *b)
 {
@@ -303,7 +303,7 @@ is_erased(MvsDrop *drop, const MvsRequest *request, const bytea *key)
 		!mvs_cursor_find(&drop->cursor, key, MVS_NEWEST, &entry);
 }
 
-/* What somebody's request makes droppable of the collected key. */
+/* Return what somebody's request makes droppable of the collected key. */
 static MvsDroppable
 asked_for(MvsDrop *drop, const MvsRequest *request)
 {
@@ -316,7 +316,7 @@ asked_for(MvsDrop *drop, const MvsRequest *request)
 	return droppable;
 }
 
-/* Part of a range, each of whose keys is judged by the request alone. */
+/* Let go what a request for a range, which alone judges the key, makes droppable of it. */
 static bool
 drop_from_key(MvsDrop *drop, const bytea *key, void *argument)
 {
@@ -423,7 +423,7 @@ is_judged(MvsDrop *drop, MvsPending *item, const bytea *key)
 	return true;
 }
 
-/* Choose those of the requests by which the key is judged; whether there are any. */
+/* Choose those of the requests by which the key is judged; false where there are none. */
 static bool
 choose_judges(MvsDrop *drop, MvsPending **group, int count, const bytea *key)
 {
@@ -439,7 +439,7 @@ choose_judges(MvsDrop *drop, MvsPending **group, int count, const bytea *key)
 
 /*
  * Collect the entries of the key, and see what each of the requests that judge it makes
- * droppable. What the store's policy does.
+ * droppable. Return what the store's policy does.
  */
 static MvsDroppable
 judge_key(MvsDrop *drop, MvsPending **group, int count, const bytea *key)
@@ -459,7 +459,7 @@ judge_key(MvsDrop *drop, MvsPending **group, int count, const bytea *key)
 	return policy;
 }
 
-/* What the requests that judge the key make droppable together. */
+/* Return what the requests that judge the key make droppable together. */
 static MvsDroppable
 unite(MvsDrop *drop, MvsPending **group, int count)
 {
@@ -475,7 +475,7 @@ unite(MvsDrop *drop, MvsPending **group, int count)
 	return all;
 }
 
-/* What is to become of a request, now that all from one entry on have gone. */
+/* See what is to become of a request, now that all entries from "gone" on have gone. */
 static void
 see_outcome(MvsDrop *drop, MvsPending *item, int gone, bool progress)
 {

@@ -147,7 +147,10 @@ rewrites_tables(Node *command)
 	return full;
 }
 
-/* The database that a command must have for itself, or NULL; copied: as a template. */
+/*
+ * Return the database that a command must have for itself, or NULL; set *copied to whether as a
+ * template.
+ */
 static const char *
 exclusive_database(Node *command, bool *copied)
 {

@@ -78,7 +78,7 @@ static void add_entry(MvsDrop *drop, const MvsEntry *entry);
 static void describe_head(MvsKeyEntries *entries, const MvsEntry *entry);
 static void swap_entries(MvsKeyEntries *entries, int i, int j);
 
-/* However a transaction of the worker has ended: nobody is to pass by its number any more. */
+/* However a transaction of the worker has ended, let nobody pass by its number any more. */
 static void
 end_transaction(XactEvent event, void *argument)
 {
@@ -265,7 +265,7 @@ add_entry(MvsDrop *drop, const MvsEntry *entry)
 	entries->history.count++;
 }
 
-/* Note what the rules want to know of the head. */
+/* Record what the rules want to know of the head. */
 static void
 describe_head(MvsKeyEntries *entries, const MvsEntry *entry)
 {

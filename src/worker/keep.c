@@ -138,7 +138,7 @@ will_recover(void)
 		access(BACKUP_LABEL_FILE, F_OK) == 0;
 }
 
-/* The header of a file that belongs to the state of the data directory; false where none does. */
+/* Set *header to that of a file of the data directory's state; false where none belongs to it. */
 static bool
 make_header(KeptHeader *header)
 {

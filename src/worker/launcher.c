@@ -188,7 +188,7 @@ list_databases(void)
 	CommitTransactionCommand();
 }
 
-/* Our record of a database, made when there is none. */
+/* Return our record of a database, made when there is none. */
 static Child *
 child_of(Oid database)
 {
@@ -282,7 +282,7 @@ reap(void)
 	}
 }
 
-/* When a wanted worker may be started. */
+/* Return when a wanted worker may be started. */
 static TimestampTz
 time_to_start(Child *child)
 {
@@ -413,7 +413,7 @@ set_state(Oid oid, MvsWorkerState state)
 	LWLockRelease(database->queue_lock);
 }
 
-/* Milliseconds until a worker is to be started, or -1. */
+/* Return the milliseconds until a worker is to be started, or -1. */
 static long
 time_to_sleep(void)
 {

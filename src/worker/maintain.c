@@ -226,7 +226,7 @@ find_work(bool *found)
 	return !locked;
 }
 
-/* Without a free worker slot, autovacuum will see to it. */
+/* Start the process. Without a free worker slot, autovacuum will see to it. */
 static void
 start_process(void)
 {

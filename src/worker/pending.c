@@ -98,7 +98,7 @@ mvs_pending_take_over(const MvsRequest *request)
 	return item;
 }
 
-/* When one is to be tried; DT_NOEND: not before the horizon rises. */
+/* Return when one is to be tried; DT_NOEND: not before the horizon rises. */
 static TimestampTz
 due_of(const MvsPending *item, const MvsLook *look)
 {

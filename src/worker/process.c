@@ -210,7 +210,7 @@ mvs_process_keep_error(bool log)
 	return true;
 }
 
-/* A time from now that doubles with each try. */
+/* Return a time: "first" milliseconds from now, doubled with each of the tries, up to "longest". */
 static TimestampTz
 delay_until(int tries, int first, int longest)
 {

@@ -120,7 +120,10 @@ begin_replay(void)
 	LWLockRelease(mvs_worker.database->queue_lock);
 }
 
-/* Read some rows of the replay; whether there are more, and up to which row there are none. */
+/*
+ * Set *requests to those of some rows of the replay, and *last to the row up to which there are
+ * no others; false where there are no more behind it.
+ */
 static bool
 read_rows(List **requests, int64 *last)
 {
@@ -172,7 +175,7 @@ work_rows(List *requests, const int64 *known, int known_count)
 	pfree(batch);
 }
 
-/* The replay has met all rows. */
+/* End the replay, which has met all rows. */
 static void
 end_replay(void)
 {

@@ -74,7 +74,7 @@ watch_horizon(void)
 		mvs_version_watch_writers(mvs_worker.database);
 }
 
-/* See what lies before us. */
+/* Set *outlook to what lies before us. */
 static void
 look_ahead(Outlook *outlook)
 {
@@ -112,14 +112,14 @@ look_ahead(Outlook *outlook)
 	}
 }
 
-/* When the queue is to be worked off; DT_NOEND: not as things are. With queue_lock held. */
+/* Return when the queue is to be worked off; DT_NOEND: not as things are. With queue_lock held. */
 static TimestampTz
 queue_due(const Outlook *outlook)
 {
 	return outlook->may_drop ? mvs_batch_due(outlook->now) : DT_NOEND;
 }
 
-/* Milliseconds that the worker stays without work. With queue_lock held. */
+/* Return the milliseconds that the worker stays without work. With queue_lock held. */
 static int
 time_to_stay(void)
 {
@@ -138,7 +138,7 @@ is_dispensable(const Outlook *outlook)
 	return database->vacant || mvs_steps_stable_due() == DT_NOEND;
 }
 
-/* When a worker that nothing keeps ends. */
+/* Return when a worker that nothing keeps ends. */
 static TimestampTz
 leave_at(void)
 {
@@ -163,7 +163,7 @@ give_way(const Outlook *outlook)
 	mvs_claim_give_way(until);
 }
 
-/* Tell who publishes when to wake us; when to get up without that. With queue_lock held. */
+/* Tell who publishes when to wake us; return when to get up without that. With queue_lock held. */
 static TimestampTz
 lie_down(const Outlook *outlook)
 {

@@ -62,7 +62,7 @@ static void after_slice(Sweep *sweep, MvsSliceEnd end, bool passes);
  * What there is to sweep
  * ------------------------------------------------------------------------ */
 
-/* The sweeps of a store, which has some from now on. */
+/* Return the sweeps of a store, which has some from now on. */
 static Sweep *
 sweep_of(Oid store)
 {
@@ -99,7 +99,7 @@ void
 mvs_sweep_take_marks(void)
 {
 	MvsMark		marks[MVS_MAX_MARKS];
-	MvsMark		all;
+	MvsMark		all_stores;
 	int			count;
 	bool		all_marked;
 
@@ -111,13 +111,13 @@ mvs_sweep_take_marks(void)
 	count = mvs_worker.database->queue->mark_count;
 	memcpy(marks, mvs_worker.database->queue->marks, count * sizeof(MvsMark));
 	all_marked = mvs_worker.database->queue->all_marked;
-	all = mvs_worker.database->queue->all_stores;
+	all_stores = mvs_worker.database->queue->all_stores;
 	LWLockRelease(mvs_worker.database->queue_lock);
 
 	for (int i = 0; i < count; i++)
 		want_pass(marks[i].store, marks[i].sequence);
 	if (all_marked)
-		mvs_sweep_all(all.sequence);
+		mvs_sweep_all(all_stores.sequence);
 	mvs_sweep_report();
 
 	MVS_FAULT("marks-kept");
@@ -131,7 +131,7 @@ mvs_sweep_take_marks(void)
 		if (mark->times == marks[i].times)
 			*mark = mvs_worker.database->queue->marks[--mvs_worker.database->queue->mark_count];
 	}
-	if (all_marked && mvs_worker.database->queue->all_stores.times == all.times)
+	if (all_marked && mvs_worker.database->queue->all_stores.times == all_stores.times)
 		mvs_worker.database->queue->all_marked = false;
 	LWLockRelease(mvs_worker.database->queue_lock);
 }
@@ -178,7 +178,7 @@ mvs_sweep_load(void)
 	return !locked;
 }
 
-/* How long ago what the store's policy lets go must have ended. */
+/* Return how long ago what the store's policy lets go must have ended, in microseconds. */
 static int64
 age_of(const MvsDrop *drop)
 {
@@ -229,7 +229,7 @@ is_held(const Sweep *sweep, const MvsLook *look)
 }
 
 /*
- * When something of it is to be done, as things look; DT_NOEND: not before the
+ * Return when something of it is to be done, as things look; DT_NOEND: not before the
  * horizon rises, or never.
  */
 static TimestampTz
@@ -280,7 +280,7 @@ mvs_sweep_waits_for_horizon(void)
 	return false;
 }
 
-/* The sweep that has waited longest of those that are due, or NULL. */
+/* Return the sweep that has waited longest of those that are due, or NULL. */
 static Sweep *
 choose_sweep(void)
 {
@@ -393,7 +393,7 @@ do_slice(Sweep *sweep, bool passes)
 	return end;
 }
 
-/* What follows a slice. */
+/* See what follows a slice. */
 static void
 after_slice(Sweep *sweep, MvsSliceEnd end, bool passes)
 {
@@ -424,7 +424,7 @@ after_slice(Sweep *sweep, MvsSliceEnd end, bool passes)
 		forget_sweep(sweep);
 }
 
-/* A pass has met all keys. */
+/* End the walk of a pass, which has met all keys. */
 static void
 after_walk(Sweep *sweep)
 {

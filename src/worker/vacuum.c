@@ -44,7 +44,7 @@ static bool try_vacuum(Oid store, bool log);
 static void record_vacuum(MvsDatabase *database, const MvsCandidate *candidate,
 						  FullTransactionId at, bool done);
 
-/* So that whoever waits for a lock of ours has us cancelled: see ProcSleep(). */
+/* Have whoever waits for a lock of ours cancel us: see ProcSleep(). */
 static void
 look_like_autovacuum(void)
 {

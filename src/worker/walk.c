@@ -47,7 +47,7 @@ mvs_walk_end(MvsWalk *walk)
 	memset(walk, 0, sizeof(MvsWalk));
 }
 
-/* Where the walk goes on: at a key with so many zero bytes behind it. */
+/* Have the walk go on at a key with so many zero bytes behind it. */
 static void
 go_to(MvsWalk *walk, const bytea *key, int zeros, MemoryContext context)
 {

@@ -102,7 +102,7 @@ mvs_worker_main(Datum argument)
 	proc_exit(0);
 }
 
-/* Whether the database has the extension; in matches is told whether in our version. */
+/* Whether the database has the extension; set *matches to whether in our version. */
 static bool
 extension_is_here(bool *matches)
 {
@@ -145,7 +145,7 @@ wait_for_update(void)
 	}
 }
 
-/* What the worker does until it is to end. */
+/* Go round the loop until the worker is to end. */
 static void
 work(void)
 {
@@ -203,7 +203,7 @@ drop_some(void)
 	return busy;
 }
 
-/* After SIGTERM; what it does not reach is not lost. */
+/* After SIGTERM, do what is due; what is not reached is not lost. */
 static void
 last_effort(void)
 {
