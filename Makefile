@@ -26,6 +26,7 @@ OBJS = \
 	src/functions/operate.o \
 	src/functions/pins.o \
 	src/functions/read.o \
+	src/functions/reading.o \
 	src/functions/stats.o \
 	src/functions/stores.o \
 	src/functions/versions.o \
@@ -52,6 +53,7 @@ OBJS = \
 	src/store/rule.o \
 	src/store/statement.o \
 	src/store/store.o \
+	src/version/as_of.o \
 	src/version/clock.o \
 	src/version/session.o \
 	src/version/stable.o \

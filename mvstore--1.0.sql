@@ -6,7 +6,7 @@
 --
 -- In this order, as a view needs what it reads:
 --
---	the functions, as in doc/reference.md;
+--	the functions, as in doc/reference.md: a name fixes the types, see there;
 --	the catalog: a type, tables, and what guards them;
 --	triggers of stores;
 --	functions below the views, not meant for use;
@@ -68,56 +68,68 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_put(regclass, text, text, interval) IS
 'write a value under a key; returns the version';
 
-CREATE FUNCTION mvstore_put(store regclass, key bytea, value bytea, ttl interval DEFAULT NULL)
+CREATE FUNCTION mvstore_put_bytea(store regclass, key text, value bytea,
+								  ttl interval DEFAULT NULL)
 RETURNS bigint
-AS 'MODULE_PATHNAME', 'mvstore_put_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_put(regclass, bytea, bytea, interval) IS
+COMMENT ON FUNCTION mvstore_put_bytea(regclass, text, bytea, interval) IS
 'write a value under a key; returns the version';
 
-CREATE FUNCTION mvstore_put(store regclass, key text, value bytea, ttl interval DEFAULT NULL)
+CREATE FUNCTION mvstore_put_raw(store regclass, key bytea, value bytea,
+								ttl interval DEFAULT NULL)
 RETURNS bigint
-AS 'MODULE_PATHNAME', 'mvstore_put_text_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_put(regclass, text, bytea, interval) IS
+COMMENT ON FUNCTION mvstore_put_raw(regclass, bytea, bytea, interval) IS
 'write a value under a key; returns the version';
 
 CREATE FUNCTION mvstore_put_if(store regclass, key text, value text, expected bigint,
-								ttl interval DEFAULT NULL)
+							   ttl interval DEFAULT NULL)
 RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION mvstore_put_if(regclass, text, text, bigint, interval) IS
 'write a value if the live version is the one expected, 0 being none; NULL if it is not';
 
-CREATE FUNCTION mvstore_put_if(store regclass, key bytea, value bytea, expected bigint,
-								ttl interval DEFAULT NULL)
-RETURNS bigint
-AS 'MODULE_PATHNAME', 'mvstore_put_if_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION mvstore_put_if(regclass, bytea, bytea, bigint, interval) IS
-'write a value if the live version is the one expected, 0 being none; NULL if it is not';
-
-CREATE FUNCTION mvstore_put_if(store regclass, key text, value bytea, expected bigint,
-								ttl interval DEFAULT NULL)
-RETURNS bigint
-AS 'MODULE_PATHNAME', 'mvstore_put_if_text_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION mvstore_put_if(regclass, text, bytea, bigint, interval) IS
-'write a value if the live version is the one expected, 0 being none; NULL if it is not';
-
-CREATE FUNCTION mvstore_put_many(store regclass, keys text[], "values" text[])
+CREATE FUNCTION mvstore_put_if_bytea(store regclass, key text, value bytea, expected bigint,
+									 ttl interval DEFAULT NULL)
 RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_put_many(regclass, text[], text[]) IS
+COMMENT ON FUNCTION mvstore_put_if_bytea(regclass, text, bytea, bigint, interval) IS
+'write a value if the live version is the one expected, 0 being none; NULL if it is not';
+
+CREATE FUNCTION mvstore_put_if_raw(store regclass, key bytea, value bytea, expected bigint,
+								   ttl interval DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_if_raw(regclass, bytea, bytea, bigint, interval) IS
+'write a value if the live version is the one expected, 0 being none; NULL if it is not';
+
+CREATE FUNCTION mvstore_put_many(store regclass, keys text[], new_values text[],
+								 ttl interval DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_many(regclass, text[], text[], interval) IS
 'write many values at one version, a NULL value being a delete; NULL if nothing was written';
 
-CREATE FUNCTION mvstore_put_many_bytea(store regclass, keys bytea[], "values" bytea[])
+CREATE FUNCTION mvstore_put_many_bytea(store regclass, keys text[], new_values bytea[],
+									   ttl interval DEFAULT NULL)
 RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_put_many_bytea(regclass, bytea[], bytea[]) IS
+COMMENT ON FUNCTION mvstore_put_many_bytea(regclass, text[], bytea[], interval) IS
+'write many values at one version, a NULL value being a delete; NULL if nothing was written';
+
+CREATE FUNCTION mvstore_put_many_raw(store regclass, keys bytea[], new_values bytea[],
+									 ttl interval DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_put_many_raw(regclass, bytea[], bytea[], interval) IS
 'write many values at one version, a NULL value being a delete; NULL if nothing was written';
 
 CREATE FUNCTION mvstore_delete(store regclass, key text)
@@ -127,11 +139,11 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_delete(regclass, text) IS
 'write a tombstone; returns the version, NULL if there was nothing to delete';
 
-CREATE FUNCTION mvstore_delete(store regclass, key bytea)
+CREATE FUNCTION mvstore_delete_raw(store regclass, key bytea)
 RETURNS bigint
-AS 'MODULE_PATHNAME', 'mvstore_delete_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_delete(regclass, bytea) IS
+COMMENT ON FUNCTION mvstore_delete_raw(regclass, bytea) IS
 'write a tombstone; returns the version, NULL if there was nothing to delete';
 
 CREATE FUNCTION mvstore_delete_if(store regclass, key text, expected bigint)
@@ -141,11 +153,11 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_delete_if(regclass, text, bigint) IS
 'write a tombstone if the live version is the one expected; NULL if it is not';
 
-CREATE FUNCTION mvstore_delete_if(store regclass, key bytea, expected bigint)
+CREATE FUNCTION mvstore_delete_if_raw(store regclass, key bytea, expected bigint)
 RETURNS bigint
-AS 'MODULE_PATHNAME', 'mvstore_delete_if_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_delete_if(regclass, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_delete_if_raw(regclass, bytea, bigint) IS
 'write a tombstone if the live version is the one expected; NULL if it is not';
 
 CREATE FUNCTION mvstore_lock(store regclass, key text)
@@ -155,11 +167,11 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_lock(regclass, text) IS
 'keep others from writing a key until the transaction ends';
 
-CREATE FUNCTION mvstore_lock(store regclass, key bytea)
+CREATE FUNCTION mvstore_lock_raw(store regclass, key bytea)
 RETURNS void
-AS 'MODULE_PATHNAME', 'mvstore_lock_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_lock(regclass, bytea) IS
+COMMENT ON FUNCTION mvstore_lock_raw(regclass, bytea) IS
 'keep others from writing a key until the transaction ends';
 
 CREATE FUNCTION mvstore_put_at(store regclass, key text, value text, version bigint)
@@ -169,18 +181,18 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_put_at(regclass, text, text, bigint) IS
 'write a value into the past, for imports and replays';
 
-CREATE FUNCTION mvstore_put_at(store regclass, key bytea, value bytea, version bigint)
+CREATE FUNCTION mvstore_put_at_bytea(store regclass, key text, value bytea, version bigint)
 RETURNS void
-AS 'MODULE_PATHNAME', 'mvstore_put_at_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_put_at(regclass, bytea, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_put_at_bytea(regclass, text, bytea, bigint) IS
 'write a value into the past, for imports and replays';
 
-CREATE FUNCTION mvstore_put_at(store regclass, key text, value bytea, version bigint)
+CREATE FUNCTION mvstore_put_at_raw(store regclass, key bytea, value bytea, version bigint)
 RETURNS void
-AS 'MODULE_PATHNAME', 'mvstore_put_at_text_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_put_at(regclass, text, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_put_at_raw(regclass, bytea, bytea, bigint) IS
 'write a value into the past, for imports and replays';
 
 CREATE FUNCTION mvstore_delete_at(store regclass, key text, version bigint)
@@ -190,11 +202,11 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_delete_at(regclass, text, bigint) IS
 'write a tombstone into the past, for imports and replays';
 
-CREATE FUNCTION mvstore_delete_at(store regclass, key bytea, version bigint)
+CREATE FUNCTION mvstore_delete_at_raw(store regclass, key bytea, version bigint)
 RETURNS void
-AS 'MODULE_PATHNAME', 'mvstore_delete_at_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_delete_at(regclass, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_delete_at_raw(regclass, bytea, bigint) IS
 'write a tombstone into the past, for imports and replays';
 
 --
@@ -216,20 +228,21 @@ AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION mvstore_get(regclass, text, bigint) IS
 'the value under a key; NULL if absent, deleted or expired';
 
-CREATE FUNCTION mvstore_get(store regclass, key bytea, as_of bigint DEFAULT 9223372036854775807)
-RETURNS bytea
-AS 'MODULE_PATHNAME', 'mvstore_get_bytea' LANGUAGE C STABLE PARALLEL SAFE;
-
-COMMENT ON FUNCTION mvstore_get(regclass, bytea, bigint) IS
-'the value under a key; NULL if absent, deleted or expired';
-
 CREATE FUNCTION mvstore_get_bytea(store regclass, key text,
 								  as_of bigint DEFAULT 9223372036854775807)
 RETURNS bytea
-AS 'MODULE_PATHNAME', 'mvstore_get_text_bytea' LANGUAGE C STABLE PARALLEL SAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION mvstore_get_bytea(regclass, text, bigint) IS
-'the value under a text key, as bytes';
+'the value under a key; NULL if absent, deleted or expired';
+
+CREATE FUNCTION mvstore_get_raw(store regclass, key bytea,
+								as_of bigint DEFAULT 9223372036854775807)
+RETURNS bytea
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_get_raw(regclass, bytea, bigint) IS
+'the value under a key; NULL if absent, deleted or expired';
 
 CREATE FUNCTION mvstore_get_entry(store regclass, key text,
 								  as_of bigint DEFAULT 9223372036854775807, OUT key text,
@@ -241,33 +254,52 @@ AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION mvstore_get_entry(regclass, text, bigint) IS
 'the live entry under a key, with its own version';
 
-CREATE FUNCTION mvstore_get_entry(store regclass, key bytea,
-								  as_of bigint DEFAULT 9223372036854775807, OUT key bytea,
-								  OUT version bigint, OUT value bytea,
-								  OUT expires_at timestamptz)
+CREATE FUNCTION mvstore_get_entry_bytea(store regclass, key text,
+										as_of bigint DEFAULT 9223372036854775807, OUT key text,
+										OUT version bigint, OUT value bytea,
+										OUT expires_at timestamptz)
 RETURNS record
-AS 'MODULE_PATHNAME', 'mvstore_get_entry_bytea' LANGUAGE C STABLE PARALLEL SAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION mvstore_get_entry(regclass, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_get_entry_bytea(regclass, text, bigint) IS
+'the live entry under a key, with its own version';
+
+CREATE FUNCTION mvstore_get_entry_raw(store regclass, key bytea,
+									  as_of bigint DEFAULT 9223372036854775807, OUT key bytea,
+									  OUT version bigint, OUT value bytea,
+									  OUT expires_at timestamptz)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_get_entry_raw(regclass, bytea, bigint) IS
 'the live entry under a key, with its own version';
 
 CREATE FUNCTION mvstore_get_many(store regclass, keys text[],
-									as_of bigint DEFAULT 9223372036854775807)
-RETURNS TABLE (key text, version bigint, value text)
+								 as_of bigint DEFAULT 9223372036854775807)
+RETURNS TABLE (key text, version bigint, value text, expires_at timestamptz)
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
 SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_get_many(regclass, text[], bigint) IS
-'a row for each of the keys, in their order; version and value are NULL where there is none';
+'a row for each of the keys, in their order; all but the key is NULL where there is none';
 
-CREATE FUNCTION mvstore_get_many_bytea(store regclass, keys bytea[],
-										as_of bigint DEFAULT 9223372036854775807)
-RETURNS TABLE (key bytea, version bigint, value bytea)
+CREATE FUNCTION mvstore_get_many_bytea(store regclass, keys text[],
+									   as_of bigint DEFAULT 9223372036854775807)
+RETURNS TABLE (key text, version bigint, value bytea, expires_at timestamptz)
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
 SUPPORT mvstore_support;
 
-COMMENT ON FUNCTION mvstore_get_many_bytea(regclass, bytea[], bigint) IS
-'a row for each of the keys, in their order; version and value are NULL where there is none';
+COMMENT ON FUNCTION mvstore_get_many_bytea(regclass, text[], bigint) IS
+'a row for each of the keys, in their order; all but the key is NULL where there is none';
+
+CREATE FUNCTION mvstore_get_many_raw(store regclass, keys bytea[],
+									 as_of bigint DEFAULT 9223372036854775807)
+RETURNS TABLE (key bytea, version bigint, value bytea, expires_at timestamptz)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
+SUPPORT mvstore_support;
+
+COMMENT ON FUNCTION mvstore_get_many_raw(regclass, bytea[], bigint) IS
+'a row for each of the keys, in their order; all but the key is NULL where there is none';
 
 CREATE FUNCTION mvstore_contains(store regclass, key text,
 								 as_of bigint DEFAULT 9223372036854775807)
@@ -277,95 +309,147 @@ AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION mvstore_contains(regclass, text, bigint) IS
 'whether a key has a value';
 
-CREATE FUNCTION mvstore_contains(store regclass, key bytea,
-								 as_of bigint DEFAULT 9223372036854775807)
+CREATE FUNCTION mvstore_contains_raw(store regclass, key bytea,
+									 as_of bigint DEFAULT 9223372036854775807)
 RETURNS boolean
-AS 'MODULE_PATHNAME', 'mvstore_contains_bytea' LANGUAGE C STABLE PARALLEL SAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION mvstore_contains(regclass, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_contains_raw(regclass, bytea, bigint) IS
 'whether a key has a value';
 
 CREATE FUNCTION mvstore_previous(store regclass, key text,
 								 before bigint DEFAULT 9223372036854775807, OUT key text,
-								 OUT version bigint, OUT value text, OUT expires_at timestamptz)
+								 OUT version bigint, OUT value text,
+								 OUT expires_at timestamptz)
 RETURNS record
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION mvstore_previous(regclass, text, bigint) IS
 'the newest entry of a key below a version, tombstones included';
 
-CREATE FUNCTION mvstore_previous(store regclass, key bytea,
-								 before bigint DEFAULT 9223372036854775807, OUT key bytea,
-								 OUT version bigint, OUT value bytea,
-								 OUT expires_at timestamptz)
+CREATE FUNCTION mvstore_previous_bytea(store regclass, key text,
+									   before bigint DEFAULT 9223372036854775807, OUT key text,
+									   OUT version bigint, OUT value bytea,
+									   OUT expires_at timestamptz)
 RETURNS record
-AS 'MODULE_PATHNAME', 'mvstore_previous_bytea' LANGUAGE C STABLE PARALLEL SAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION mvstore_previous(regclass, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_previous_bytea(regclass, text, bigint) IS
+'the newest entry of a key below a version, tombstones included';
+
+CREATE FUNCTION mvstore_previous_raw(store regclass, key bytea,
+									 before bigint DEFAULT 9223372036854775807, OUT key bytea,
+									 OUT version bigint, OUT value bytea,
+									 OUT expires_at timestamptz)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_previous_raw(regclass, bytea, bigint) IS
 'the newest entry of a key below a version, tombstones included';
 
 CREATE FUNCTION mvstore_scan(store regclass, from_key text DEFAULT NULL,
-							 to_key text DEFAULT NULL, as_of bigint DEFAULT 9223372036854775807,
+							 to_key text DEFAULT NULL,
+							 as_of bigint DEFAULT 9223372036854775807,
 							 max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
-RETURNS TABLE (key text, version bigint, value text)
+RETURNS TABLE (key text, version bigint, value text, expires_at timestamptz)
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 1000
 SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_scan(regclass, text, text, bigint, bigint, boolean) IS
 'the keys in [from_key, to_key) that have a value, in byte order';
 
-CREATE FUNCTION mvstore_scan_bytea(store regclass, from_key bytea DEFAULT NULL,
-								   to_key bytea DEFAULT NULL,
+CREATE FUNCTION mvstore_scan_bytea(store regclass, from_key text DEFAULT NULL,
+								   to_key text DEFAULT NULL,
 								   as_of bigint DEFAULT 9223372036854775807,
 								   max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
-RETURNS TABLE (key bytea, version bigint, value bytea)
+RETURNS TABLE (key text, version bigint, value bytea, expires_at timestamptz)
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 1000
 SUPPORT mvstore_support;
 
-COMMENT ON FUNCTION mvstore_scan_bytea(regclass, bytea, bytea, bigint, bigint, boolean) IS
+COMMENT ON FUNCTION mvstore_scan_bytea(regclass, text, text, bigint, bigint, boolean) IS
+'the keys in [from_key, to_key) that have a value, in byte order';
+
+CREATE FUNCTION mvstore_scan_raw(store regclass, from_key bytea DEFAULT NULL,
+								 to_key bytea DEFAULT NULL,
+								 as_of bigint DEFAULT 9223372036854775807,
+								 max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
+RETURNS TABLE (key bytea, version bigint, value bytea, expires_at timestamptz)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 1000
+SUPPORT mvstore_support;
+
+COMMENT ON FUNCTION mvstore_scan_raw(regclass, bytea, bytea, bigint, bigint, boolean) IS
 'the keys in [from_key, to_key) that have a value, in byte order';
 
 CREATE FUNCTION mvstore_scan_prefix(store regclass, prefix text,
 									as_of bigint DEFAULT 9223372036854775807,
-									max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
-RETURNS TABLE (key text, version bigint, value text)
+									max_rows bigint DEFAULT NULL,
+									reverse boolean DEFAULT false)
+RETURNS TABLE (key text, version bigint, value text, expires_at timestamptz)
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
 SUPPORT mvstore_support;
 
 COMMENT ON FUNCTION mvstore_scan_prefix(regclass, text, bigint, bigint, boolean) IS
 'the keys that begin with a prefix and have a value, in byte order';
 
-CREATE FUNCTION mvstore_scan_prefix(store regclass, prefix bytea,
-									as_of bigint DEFAULT 9223372036854775807,
-									max_rows bigint DEFAULT NULL, reverse boolean DEFAULT false)
-RETURNS TABLE (key bytea, version bigint, value bytea)
-AS 'MODULE_PATHNAME', 'mvstore_scan_prefix_bytea' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
+CREATE FUNCTION mvstore_scan_prefix_bytea(store regclass, prefix text,
+										  as_of bigint DEFAULT 9223372036854775807,
+										  max_rows bigint DEFAULT NULL,
+										  reverse boolean DEFAULT false)
+RETURNS TABLE (key text, version bigint, value bytea, expires_at timestamptz)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
 SUPPORT mvstore_support;
 
-COMMENT ON FUNCTION mvstore_scan_prefix(regclass, bytea, bigint, bigint, boolean) IS
+COMMENT ON FUNCTION mvstore_scan_prefix_bytea(regclass, text, bigint, bigint, boolean) IS
+'the keys that begin with a prefix and have a value, in byte order';
+
+CREATE FUNCTION mvstore_scan_prefix_raw(store regclass, prefix bytea,
+										as_of bigint DEFAULT 9223372036854775807,
+										max_rows bigint DEFAULT NULL,
+										reverse boolean DEFAULT false)
+RETURNS TABLE (key bytea, version bigint, value bytea, expires_at timestamptz)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
+SUPPORT mvstore_support;
+
+COMMENT ON FUNCTION mvstore_scan_prefix_raw(regclass, bytea, bigint, bigint, boolean) IS
 'the keys that begin with a prefix and have a value, in byte order';
 
 CREATE FUNCTION mvstore_count(store regclass, from_key text DEFAULT NULL,
-								to_key text DEFAULT NULL,
-								as_of bigint DEFAULT 9223372036854775807)
+							  to_key text DEFAULT NULL,
+							  as_of bigint DEFAULT 9223372036854775807)
 RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION mvstore_count(regclass, text, text, bigint) IS
 'how many keys in [from_key, to_key) have a value';
 
-CREATE FUNCTION mvstore_count_bytea(store regclass, from_key bytea DEFAULT NULL,
-									to_key bytea DEFAULT NULL,
-									as_of bigint DEFAULT 9223372036854775807)
+CREATE FUNCTION mvstore_count_raw(store regclass, from_key bytea DEFAULT NULL,
+								  to_key bytea DEFAULT NULL,
+								  as_of bigint DEFAULT 9223372036854775807)
 RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION mvstore_count_bytea(regclass, bytea, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_count_raw(regclass, bytea, bytea, bigint) IS
 'how many keys in [from_key, to_key) have a value';
 
+CREATE FUNCTION mvstore_count_prefix(store regclass, prefix text,
+									 as_of bigint DEFAULT 9223372036854775807)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_count_prefix(regclass, text, bigint) IS
+'how many keys that begin with a prefix have a value';
+
+CREATE FUNCTION mvstore_count_prefix_raw(store regclass, prefix bytea,
+										 as_of bigint DEFAULT 9223372036854775807)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_count_prefix_raw(regclass, bytea, bigint) IS
+'how many keys that begin with a prefix have a value';
+
 CREATE FUNCTION mvstore_diff(store regclass, from_version bigint,
-								to_version bigint DEFAULT 9223372036854775807,
-								prefix text DEFAULT NULL)
+							 to_version bigint DEFAULT 9223372036854775807,
+							 prefix text DEFAULT NULL)
 RETURNS TABLE (key text, old_version bigint, old_value text, new_version bigint,
 			   new_value text)
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
@@ -375,14 +459,25 @@ COMMENT ON FUNCTION mvstore_diff(regclass, bigint, bigint, text) IS
 'the keys whose live entry is another as of to_version than as of from_version';
 
 CREATE FUNCTION mvstore_diff_bytea(store regclass, from_version bigint,
-									to_version bigint DEFAULT 9223372036854775807,
-									prefix bytea DEFAULT NULL)
+								   to_version bigint DEFAULT 9223372036854775807,
+								   prefix text DEFAULT NULL)
+RETURNS TABLE (key text, old_version bigint, old_value bytea, new_version bigint,
+			   new_value bytea)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
+SUPPORT mvstore_support;
+
+COMMENT ON FUNCTION mvstore_diff_bytea(regclass, bigint, bigint, text) IS
+'the keys whose live entry is another as of to_version than as of from_version';
+
+CREATE FUNCTION mvstore_diff_raw(store regclass, from_version bigint,
+								 to_version bigint DEFAULT 9223372036854775807,
+								 prefix bytea DEFAULT NULL)
 RETURNS TABLE (key bytea, old_version bigint, old_value bytea, new_version bigint,
 			   new_value bytea)
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 100
 SUPPORT mvstore_support;
 
-COMMENT ON FUNCTION mvstore_diff_bytea(regclass, bigint, bigint, bytea) IS
+COMMENT ON FUNCTION mvstore_diff_raw(regclass, bigint, bigint, bytea) IS
 'the keys whose live entry is another as of to_version than as of from_version';
 
 CREATE FUNCTION mvstore_history(store regclass, key text, max_rows bigint DEFAULT NULL)
@@ -393,12 +488,20 @@ SUPPORT mvstore_support;
 COMMENT ON FUNCTION mvstore_history(regclass, text, bigint) IS
 'every entry of a key, newest first, tombstones included';
 
-CREATE FUNCTION mvstore_history(store regclass, key bytea, max_rows bigint DEFAULT NULL)
+CREATE FUNCTION mvstore_history_bytea(store regclass, key text, max_rows bigint DEFAULT NULL)
 RETURNS TABLE (version bigint, value bytea, expires_at timestamptz)
-AS 'MODULE_PATHNAME', 'mvstore_history_bytea' LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 10
 SUPPORT mvstore_support;
 
-COMMENT ON FUNCTION mvstore_history(regclass, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_history_bytea(regclass, text, bigint) IS
+'every entry of a key, newest first, tombstones included';
+
+CREATE FUNCTION mvstore_history_raw(store regclass, key bytea, max_rows bigint DEFAULT NULL)
+RETURNS TABLE (version bigint, value bytea, expires_at timestamptz)
+AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT mvstore_support;
+
+COMMENT ON FUNCTION mvstore_history_raw(regclass, bytea, bigint) IS
 'every entry of a key, newest first, tombstones included';
 
 --
@@ -445,12 +548,12 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_drop(regclass, text, integer, bigint) IS
 'enqueue a drop of the superseded entries of a key beyond the newest keep';
 
-CREATE FUNCTION mvstore_drop(store regclass, key bytea, keep integer DEFAULT 1,
-							 before bigint DEFAULT 9223372036854775807)
+CREATE FUNCTION mvstore_drop_raw(store regclass, key bytea, keep integer DEFAULT 1,
+								 before bigint DEFAULT 9223372036854775807)
 RETURNS void
-AS 'MODULE_PATHNAME', 'mvstore_drop_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_drop(regclass, bytea, integer, bigint) IS
+COMMENT ON FUNCTION mvstore_drop_raw(regclass, bytea, integer, bigint) IS
 'enqueue a drop of the superseded entries of a key beyond the newest keep';
 
 CREATE FUNCTION mvstore_drop_prefix(store regclass, prefix text, keep integer DEFAULT 1,
@@ -461,28 +564,30 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_drop_prefix(regclass, text, integer, bigint) IS
 'enqueue one drop for all keys that begin with a prefix';
 
-CREATE FUNCTION mvstore_drop_prefix_bytea(store regclass, prefix bytea, keep integer DEFAULT 1,
-									before bigint DEFAULT 9223372036854775807)
+CREATE FUNCTION mvstore_drop_prefix_raw(store regclass, prefix bytea, keep integer DEFAULT 1,
+										before bigint DEFAULT 9223372036854775807)
 RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_drop_prefix_bytea(regclass, bytea, integer, bigint) IS
+COMMENT ON FUNCTION mvstore_drop_prefix_raw(regclass, bytea, integer, bigint) IS
 'enqueue one drop for all keys that begin with a prefix';
 
 CREATE FUNCTION mvstore_drop_range(store regclass, from_key text, to_key text,
-								   keep integer DEFAULT 1, before bigint DEFAULT 9223372036854775807)
+								   keep integer DEFAULT 1,
+								   before bigint DEFAULT 9223372036854775807)
 RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION mvstore_drop_range(regclass, text, text, integer, bigint) IS
 'enqueue one drop for all keys in [from_key, to_key)';
 
-CREATE FUNCTION mvstore_drop_range_bytea(store regclass, from_key bytea, to_key bytea,
-								   keep integer DEFAULT 1, before bigint DEFAULT 9223372036854775807)
+CREATE FUNCTION mvstore_drop_range_raw(store regclass, from_key bytea, to_key bytea,
+									   keep integer DEFAULT 1,
+									   before bigint DEFAULT 9223372036854775807)
 RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_drop_range_bytea(regclass, bytea, bytea, integer, bigint) IS
+COMMENT ON FUNCTION mvstore_drop_range_raw(regclass, bytea, bytea, integer, bigint) IS
 'enqueue one drop for all keys in [from_key, to_key)';
 
 CREATE FUNCTION mvstore_compact(store regclass, before bigint)
@@ -517,11 +622,11 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_erase(regclass, text) IS
 'remove a key as if it had never been, in this transaction; returns how many entries went';
 
-CREATE FUNCTION mvstore_erase(store regclass, key bytea)
+CREATE FUNCTION mvstore_erase_raw(store regclass, key bytea)
 RETURNS bigint
-AS 'MODULE_PATHNAME', 'mvstore_erase_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_erase(regclass, bytea) IS
+COMMENT ON FUNCTION mvstore_erase_raw(regclass, bytea) IS
 'remove a key as if it had never been, in this transaction; returns how many entries went';
 
 CREATE FUNCTION mvstore_erase_prefix(store regclass, prefix text)
@@ -531,11 +636,11 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_erase_prefix(regclass, text) IS
 'remove all keys that begin with a prefix as if they had never been; returns how many entries went';
 
-CREATE FUNCTION mvstore_erase_prefix(store regclass, prefix bytea)
+CREATE FUNCTION mvstore_erase_prefix_raw(store regclass, prefix bytea)
 RETURNS bigint
-AS 'MODULE_PATHNAME', 'mvstore_erase_prefix_bytea' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_erase_prefix(regclass, bytea) IS
+COMMENT ON FUNCTION mvstore_erase_prefix_raw(regclass, bytea) IS
 'remove all keys that begin with a prefix as if they had never been; returns how many entries went';
 
 --

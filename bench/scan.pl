@@ -73,7 +73,7 @@ SQL
 			"SET enable_seqscan = off; SET enable_sort = off; SET enable_hashagg = off;\n",
 			$distinct ],
 		[ 'loose index scan by WITH RECURSIVE', '', $loose ],
-		[ 'mvstore_scan_bytea', '', "mvstore_scan_bytea('store'$options)\n" ],
+		[ 'mvstore_scan_raw', '', "mvstore_scan_raw('store'$options)\n" ],
 	);
 }
 
@@ -91,7 +91,7 @@ sub measure
 		[ $name => sub { seconds("$answer FROM $rows;\n", $before) } ]
 	} @ways;
 	push @measured,
-	  [ 'mvstore_count_bytea' => sub { seconds("SELECT mvstore_count_bytea('store'$options);\n") } ];
+	  [ 'mvstore_count_raw' => sub { seconds("SELECT mvstore_count_raw('store'$options);\n") } ];
 	report(sprintf('scan: %d keys of %d versions, %s, %d rounds', ENTRIES / $versions,
 			$versions, $title, ROUNDS), 'ms', sub { $_[0] * 1e3 },
 		[ map { $_->[0] } @measured ], rounds(@measured));

@@ -46,7 +46,7 @@ sub measure
 SELECT ', as_of => ' || version FROM (SELECT DISTINCT version FROM store%d) v
  ORDER BY version OFFSET %d LIMIT 1;
 SQL
-		my $scan = sprintf "SELECT count(*) FROM mvstore_scan_bytea('store%d'%s%s);\n", $versions,
+		my $scan = sprintf "SELECT count(*) FROM mvstore_scan_raw('store%d'%s%s);\n", $versions,
 		  $as_of // '', $options{reverse} ? ', reverse => true' : '';
 		my $keys = sql($scan);
 		die "bench: $keys keys of $versions versions\n" if $keys != int(ENTRIES / $versions);

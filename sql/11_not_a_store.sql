@@ -11,18 +11,18 @@ CREATE SEQUENCE lookalike_sequence;
 
 \set VERBOSITY sqlstate
 SELECT mvstore_get('lookalike', 'k');
-SELECT mvstore_get('lookalike', '\x6b'::bytea);
+SELECT mvstore_get_raw('lookalike', '\x6b'::bytea);
 SELECT mvstore_get_bytea('lookalike', 'k');
 SELECT mvstore_get_entry('lookalike', 'k');
 SELECT mvstore_contains('lookalike', 'k');
 SELECT mvstore_previous('lookalike', 'k');
 SELECT mvstore_history('lookalike', 'k');
 SELECT mvstore_scan('lookalike');
-SELECT mvstore_scan_bytea('lookalike');
+SELECT mvstore_scan_raw('lookalike');
 SELECT mvstore_scan_prefix('lookalike', 'k');
 SELECT mvstore_put('lookalike', 'k', 'w');
-SELECT mvstore_put('lookalike', 'k', 'w'::bytea);
-SELECT mvstore_put('lookalike', 'k'::bytea, 'w'::bytea);
+SELECT mvstore_put_bytea('lookalike', 'k', 'w'::bytea);
+SELECT mvstore_put_raw('lookalike', 'k'::bytea, 'w'::bytea);
 SELECT mvstore_put_at('lookalike', 'k', 'w', 2);
 SELECT mvstore_delete('lookalike', 'k');
 SELECT mvstore_delete_at('lookalike', 'k', 2);

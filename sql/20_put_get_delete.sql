@@ -70,24 +70,24 @@ SELECT md5(mvstore_get('s', 'big')) = md5((SELECT string_agg(md5(i::text), '') F
 SELECT mvstore_put(NULL::regclass, 'k', 'v');
 SELECT mvstore_put('s', NULL, 'v');
 SELECT mvstore_put('s', 'k', NULL::text);
-SELECT mvstore_put('s', 'k', NULL::bytea);
-SELECT mvstore_put('s', NULL::bytea, 'v'::bytea);
-SELECT mvstore_put('s', 'k'::bytea, NULL::bytea);
+SELECT mvstore_put_bytea('s', 'k', NULL::bytea);
+SELECT mvstore_put_raw('s', NULL::bytea, 'v'::bytea);
+SELECT mvstore_put_raw('s', 'k'::bytea, NULL::bytea);
 SELECT mvstore_delete(NULL::regclass, 'k');
 SELECT mvstore_delete('s', NULL);
-SELECT mvstore_delete('s', NULL::bytea);
+SELECT mvstore_delete_raw('s', NULL::bytea);
 SELECT mvstore_get(NULL::regclass, 'k');
 SELECT mvstore_get('s', NULL);
-SELECT mvstore_get('s', NULL::bytea);
+SELECT mvstore_get_raw('s', NULL::bytea);
 SELECT mvstore_get_bytea('s', NULL);
 SELECT mvstore_get_entry('s', NULL);
-SELECT mvstore_get_entry('s', NULL::bytea);
+SELECT mvstore_get_entry_raw('s', NULL::bytea);
 SELECT mvstore_contains('s', NULL);
-SELECT mvstore_contains('s', NULL::bytea);
+SELECT mvstore_contains_raw('s', NULL::bytea);
 SELECT mvstore_previous('s', NULL);
-SELECT mvstore_previous('s', NULL::bytea);
+SELECT mvstore_previous_raw('s', NULL::bytea);
 SELECT mvstore_history('s', NULL);
-SELECT mvstore_history('s', NULL::bytea);
+SELECT mvstore_history_raw('s', NULL::bytea);
 \set VERBOSITY default
 SELECT mvstore_contains('s', 'k');
 

@@ -15,9 +15,9 @@ SELECT v, mvstore_get('s', 'k', as_of := v) FROM unnest('{0,1,9,10,19,20,29,30,3
 -- In one transaction, of many versions, and of bytes.
 SELECT count(mvstore_put_at('s', 'many', v::text, v)) FROM generate_series(1, 1000) v;
 SELECT count(*), min(version), max(version) FROM mvstore_history('s', 'many');
-SELECT mvstore_put_at('s', '\xff00'::bytea, '\x00ff'::bytea, 7);
-SELECT mvstore_delete_at('s', '\xff00'::bytea, 8);
-SELECT * FROM mvstore_history('s', '\xff00'::bytea);
+SELECT mvstore_put_at_raw('s', '\xff00'::bytea, '\x00ff'::bytea, 7);
+SELECT mvstore_delete_at_raw('s', '\xff00'::bytea, 8);
+SELECT * FROM mvstore_history_raw('s', '\xff00'::bytea);
 
 -- A tombstone may stand where there was nothing: that is how it was.
 SELECT mvstore_delete_at('s', 'never', 5);
@@ -73,7 +73,7 @@ SELECT mvstore_put_at('s', NULL, 'v', 70);
 SELECT mvstore_put_at('s', 'k', NULL::text, 70);
 SELECT mvstore_put_at('s', 'k', 'v', NULL);
 SELECT mvstore_put_at(NULL, 'k', 'v', 70);
-SELECT mvstore_put_at('s', 'k'::bytea, NULL::bytea, 70);
+SELECT mvstore_put_at_raw('s', 'k'::bytea, NULL::bytea, 70);
 SELECT mvstore_delete_at('s', NULL, 70);
 SELECT mvstore_delete_at('s', 'k', NULL);
 SELECT mvstore_delete_at(NULL, 'k', 70);

@@ -11,12 +11,12 @@ SELECT mvstore_put_at('s', 'c', 'c20', 20), mvstore_delete_at('s', 'c', 30);
 SELECT v AS as_of, mvstore_get('s', 'a', v) AS a, mvstore_get('s', 'b', v) AS b,
        mvstore_get('s', 'c', v) AS c, mvstore_contains('s', 'c', v) AS "contains c"
   FROM unnest('{0,9,10,19,20,29,30,31}'::bigint[]) v;
-SELECT v AS as_of, convert_from(mvstore_get('s', 'b'::bytea, v), 'UTF8') AS b,
-       mvstore_contains('s', 'b'::bytea, v), convert_from(mvstore_get_bytea('s', 'b', v), 'UTF8') AS b
+SELECT v AS as_of, convert_from(mvstore_get_raw('s', 'b'::bytea, v), 'UTF8') AS b,
+       mvstore_contains_raw('s', 'b'::bytea, v), convert_from(mvstore_get_bytea('s', 'b', v), 'UTF8') AS b
   FROM unnest('{9,10,20,30}'::bigint[]) v;
 -- The entry found has a version of its own.
 SELECT v AS as_of, e.* FROM unnest('{9,10,20,30,31}'::bigint[]) v, mvstore_get_entry('s', 'b', v) e;
-SELECT v AS as_of, e.* FROM unnest('{10,31}'::bigint[]) v, mvstore_get_entry('s', 'b'::bytea, v) e;
+SELECT v AS as_of, e.* FROM unnest('{10,31}'::bigint[]) v, mvstore_get_entry_raw('s', 'b'::bytea, v) e;
 SELECT v AS as_of, array_agg(key || '=' || value) AS scan
   FROM unnest('{9,10,20,30,31}'::bigint[]) v, mvstore_scan('s', as_of := v) GROUP BY v ORDER BY v;
 
@@ -37,12 +37,12 @@ SELECT count(*) FROM mvstore_scan('s', as_of := 1);
 -- NULL is not "newest", and no version is negative.
 \set VERBOSITY sqlstate
 SELECT mvstore_get('s', 'a', NULL);
-SELECT mvstore_get('s', 'a'::bytea, NULL);
+SELECT mvstore_get_raw('s', 'a'::bytea, NULL);
 SELECT mvstore_get_bytea('s', 'a', NULL);
 SELECT mvstore_get_entry('s', 'a', NULL);
 SELECT mvstore_contains('s', 'a', NULL);
 SELECT mvstore_scan('s', as_of := NULL);
-SELECT mvstore_scan_bytea('s', as_of := NULL);
+SELECT mvstore_scan_raw('s', as_of := NULL);
 SELECT mvstore_scan_prefix('s', 'a', as_of := NULL);
 SELECT mvstore_get('s', 'a', -1);
 SELECT mvstore_contains('s', 'a', (-9223372036854775808)::bigint);

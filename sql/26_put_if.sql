@@ -67,17 +67,17 @@ SELECT mvstore_delete_if('t', 'k', :v) > :v AS deleted;
 SELECT value, expires_at FROM mvstore_previous('t', 'k');
 
 -- Bytes, and bytes under a text key.
-SELECT mvstore_put_if('s', '\x00ff'::bytea, '\xff'::bytea, 0) AS b1 \gset
-SELECT mvstore_put_if('s', '\x00ff'::bytea, ''::bytea, 0);
-SELECT mvstore_put_if('s', '\x00ff'::bytea, ''::bytea, :b1) > :b1 AS written;
-SELECT value FROM mvstore_history('s', '\x00ff'::bytea);
-SELECT mvstore_delete_if('s', '\x00ff'::bytea, :b1);
-SELECT mvstore_delete_if('s', '\x00ff'::bytea, (mvstore_get_entry('s', '\x00ff'::bytea)).version) > :b1 AS deleted;
-SELECT mvstore_put_if('s', 'mixed', '\xff00'::bytea, 0) AS m1 \gset
-SELECT mvstore_put_if('s', 'mixed', '\xff01'::bytea, 0), mvstore_put_if('s', 'mixed'::bytea, '\xff01'::bytea, 0);
-SELECT mvstore_put_if('s', 'mixed', '\xff01'::bytea, expected := :m1, ttl := '1 day') > :m1 AS written;
-SELECT value FROM mvstore_history('s', 'mixed'::bytea);
-SELECT mvstore_delete_if('s', 'mixed', (mvstore_get_entry('s', 'mixed'::bytea)).version) > :m1 AS deleted;
+SELECT mvstore_put_if_raw('s', '\x00ff'::bytea, '\xff'::bytea, 0) AS b1 \gset
+SELECT mvstore_put_if_raw('s', '\x00ff'::bytea, ''::bytea, 0);
+SELECT mvstore_put_if_raw('s', '\x00ff'::bytea, ''::bytea, :b1) > :b1 AS written;
+SELECT value FROM mvstore_history_raw('s', '\x00ff'::bytea);
+SELECT mvstore_delete_if_raw('s', '\x00ff'::bytea, :b1);
+SELECT mvstore_delete_if_raw('s', '\x00ff'::bytea, (mvstore_get_entry_raw('s', '\x00ff'::bytea)).version) > :b1 AS deleted;
+SELECT mvstore_put_if_bytea('s', 'mixed', '\xff00'::bytea, 0) AS m1 \gset
+SELECT mvstore_put_if_bytea('s', 'mixed', '\xff01'::bytea, 0), mvstore_put_if_raw('s', 'mixed'::bytea, '\xff01'::bytea, 0);
+SELECT mvstore_put_if_bytea('s', 'mixed', '\xff01'::bytea, expected := :m1, ttl := '1 day') > :m1 AS written;
+SELECT value FROM mvstore_history_raw('s', 'mixed'::bytea);
+SELECT mvstore_delete_if('s', 'mixed', (mvstore_get_entry_raw('s', 'mixed'::bytea)).version) > :m1 AS deleted;
 
 -- A transaction has one version: what it has written itself is matched by it,
 -- whatever it was.
@@ -152,28 +152,28 @@ SELECT mvstore_put_if(NULL::regclass, 'k', 'v', 0);
 SELECT mvstore_put_if('s', NULL, 'v', 0);
 SELECT mvstore_put_if('s', 'k', NULL, 0);
 SELECT mvstore_put_if('s', 'k', 'v', NULL);
-SELECT mvstore_put_if('s', NULL::bytea, 'v'::bytea, 0);
-SELECT mvstore_put_if('s', 'k'::bytea, NULL::bytea, 0);
-SELECT mvstore_put_if('s', 'k'::bytea, 'v'::bytea, NULL);
-SELECT mvstore_put_if('s', NULL, 'v'::bytea, 0);
-SELECT mvstore_put_if('s', 'k', NULL::bytea, 0);
-SELECT mvstore_put_if('s', 'k', 'v'::bytea, NULL);
+SELECT mvstore_put_if_raw('s', NULL::bytea, 'v'::bytea, 0);
+SELECT mvstore_put_if_raw('s', 'k'::bytea, NULL::bytea, 0);
+SELECT mvstore_put_if_raw('s', 'k'::bytea, 'v'::bytea, NULL);
+SELECT mvstore_put_if_bytea('s', NULL, 'v'::bytea, 0);
+SELECT mvstore_put_if_bytea('s', 'k', NULL::bytea, 0);
+SELECT mvstore_put_if_bytea('s', 'k', 'v'::bytea, NULL);
 SELECT mvstore_delete_if(NULL::regclass, 'k', 0);
 SELECT mvstore_delete_if('s', NULL, 0);
 SELECT mvstore_delete_if('s', 'k', NULL);
-SELECT mvstore_delete_if('s', NULL::bytea, 0);
-SELECT mvstore_delete_if('s', 'k'::bytea, NULL);
+SELECT mvstore_delete_if_raw('s', NULL::bytea, 0);
+SELECT mvstore_delete_if_raw('s', 'k'::bytea, NULL);
 SELECT mvstore_put_if('s', 'k', 'v', -1);
-SELECT mvstore_put_if('s', 'k'::bytea, 'v'::bytea, -1);
+SELECT mvstore_put_if_raw('s', 'k'::bytea, 'v'::bytea, -1);
 SELECT mvstore_put_if('s', 'k', 'v', (-9223372036854775808)::bigint);
 SELECT mvstore_delete_if('s', 'k', -1);
-SELECT mvstore_delete_if('s', 'k'::bytea, -1);
+SELECT mvstore_delete_if_raw('s', 'k'::bytea, -1);
 SELECT mvstore_put_if('s', 'k', 'v', 0, ttl := '0');
 SELECT mvstore_put_if('s', 'k', 'v', 0, ttl := '-1 s');
 SELECT mvstore_put_if('s', 'k', 'v', 0, ttl := '1 month');
 SELECT mvstore_put_if('s', repeat('k', 2001), 'v', 0);
 SELECT mvstore_delete_if('s', repeat('k', 2001), 0);
-SELECT mvstore_put_if('s', decode(repeat('00', 2001), 'hex'), 'v'::bytea, 0);
+SELECT mvstore_put_if_raw('s', decode(repeat('00', 2001), 'hex'), 'v'::bytea, 0);
 SELECT mvstore_put_if('pg_class', 'k', 'v', 0);
 SELECT mvstore_delete_if('pg_class', 'k', 0);
 SELECT mvstore_put_if(1::regclass, 'k', 'v', 0);
@@ -199,10 +199,10 @@ GRANT INSERT ON s TO regress_mvstore_user;
 SET ROLE regress_mvstore_user;
 \set VERBOSITY sqlstate
 SELECT mvstore_put_if('s', 'k', 'v', 0);
-SELECT mvstore_put_if('s', 'k'::bytea, 'v'::bytea, 0);
-SELECT mvstore_put_if('s', 'k', 'v'::bytea, 0);
+SELECT mvstore_put_if_raw('s', 'k'::bytea, 'v'::bytea, 0);
+SELECT mvstore_put_if_bytea('s', 'k', 'v'::bytea, 0);
 SELECT mvstore_delete_if('s', 'k', 0);
-SELECT mvstore_delete_if('s', 'k'::bytea, 0);
+SELECT mvstore_delete_if_raw('s', 'k'::bytea, 0);
 RESET ROLE;
 REVOKE INSERT ON s FROM regress_mvstore_user;
 GRANT SELECT ON s TO regress_mvstore_user;
@@ -220,7 +220,7 @@ RESET ROLE;
 
 -- A key is held to the end of the transaction, whether it is there or not. (That
 -- others wait for it is told in specs/.)
-SELECT mvstore_lock('s', 'k'), mvstore_lock('s', 'never'), mvstore_lock('s', '\x00'::bytea);
+SELECT mvstore_lock('s', 'k'), mvstore_lock('s', 'never'), mvstore_lock_raw('s', '\x00'::bytea);
 SELECT count(*) AS "held behind the statement" FROM pg_locks WHERE locktype = 'advisory' AND classid = 's'::regclass AND pid = pg_backend_pid();
 BEGIN;
 SELECT mvstore_lock('s', 'k');
@@ -229,7 +229,7 @@ SELECT mvstore_put('s', 'k', 'locked') > 0 AS put;
 SELECT mvstore_put('s', 'k2', 'not locked') > 0 AS put;
 SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND classid = 's'::regclass AND pid = pg_backend_pid();
 SAVEPOINT sp;
-SELECT mvstore_lock('s', 'never'), mvstore_lock('s', '\x00'::bytea);
+SELECT mvstore_lock('s', 'never'), mvstore_lock_raw('s', '\x00'::bytea);
 SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND classid = 's'::regclass AND pid = pg_backend_pid();
 ROLLBACK TO sp;
 SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND classid = 's'::regclass AND pid = pg_backend_pid();
@@ -245,9 +245,9 @@ SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND classid = 
 \set VERBOSITY sqlstate
 SELECT mvstore_lock(NULL::regclass, 'k');
 SELECT mvstore_lock('s', NULL);
-SELECT mvstore_lock('s', NULL::bytea);
+SELECT mvstore_lock_raw('s', NULL::bytea);
 SELECT mvstore_lock('s', repeat('k', 2001));
-SELECT mvstore_lock('s', decode(repeat('00', 2001), 'hex'));
+SELECT mvstore_lock_raw('s', decode(repeat('00', 2001), 'hex'));
 SELECT mvstore_lock('pg_class', 'k');
 BEGIN READ ONLY;
 SELECT mvstore_lock('s', 'k');
@@ -260,7 +260,7 @@ RESET ROLE;
 GRANT INSERT ON s TO regress_mvstore_user;
 REVOKE SELECT, UPDATE, DELETE ON s FROM regress_mvstore_user;
 SET ROLE regress_mvstore_user;
-SELECT mvstore_lock('s', 'k'), mvstore_lock('s', 'k'::bytea);
+SELECT mvstore_lock('s', 'k'), mvstore_lock_raw('s', 'k'::bytea);
 RESET ROLE;
 \set VERBOSITY default
 

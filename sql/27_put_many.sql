@@ -90,15 +90,15 @@ DROP TABLE s;
 
 -- Bytes.
 SELECT mvstore_create('s');
-SELECT mvstore_put_many_bytea('s', ARRAY['\xff', '\x00', '', '\x00ff', '\x00']::bytea[], ARRAY['\x01', '\x02', '\x00', NULL, '\xff00']::bytea[]) AS v1 \gset
-SELECT key, version = :v1 AS "one version", value FROM mvstore_scan_bytea('s');
-SELECT mvstore_put_many_bytea('s', ARRAY['\xff'::bytea], ARRAY[NULL::bytea]) > :v1 AS written;
-SELECT mvstore_put_many_bytea('s', ARRAY['\xff'::bytea], ARRAY[NULL::bytea]);
-SELECT mvstore_put_many_bytea('s', '{}', '{}');
-SELECT key, value FROM mvstore_scan_bytea('s');
+SELECT mvstore_put_many_raw('s', ARRAY['\xff', '\x00', '', '\x00ff', '\x00']::bytea[], ARRAY['\x01', '\x02', '\x00', NULL, '\xff00']::bytea[]) AS v1 \gset
+SELECT key, version = :v1 AS "one version", value FROM mvstore_scan_raw('s');
+SELECT mvstore_put_many_raw('s', ARRAY['\xff'::bytea], ARRAY[NULL::bytea]) > :v1 AS written;
+SELECT mvstore_put_many_raw('s', ARRAY['\xff'::bytea], ARRAY[NULL::bytea]);
+SELECT mvstore_put_many_raw('s', '{}', '{}');
+SELECT key, value FROM mvstore_scan_raw('s');
 -- Text is its UTF-8 bytes.
 SELECT mvstore_put_many('s', ARRAY[U&'\00e4'], ARRAY[U&'\20ac']) > :v1 AS written;
-SELECT mvstore_get('s', '\xc3a4'::bytea);
+SELECT mvstore_get_raw('s', '\xc3a4'::bytea);
 DROP TABLE s;
 
 -- Many of them, of any size, and again.
@@ -127,10 +127,10 @@ SELECT mvstore_put_many('s', NULL, '{v}');
 SELECT mvstore_put_many('s', '{k}', NULL);
 SELECT mvstore_put_many('s', '{k,NULL}', '{v,v}');
 SELECT mvstore_put_many('s', ARRAY[NULL], ARRAY[NULL]);
-SELECT mvstore_put_many_bytea(NULL, '{k}', '{v}');
-SELECT mvstore_put_many_bytea('s', NULL, '{v}');
-SELECT mvstore_put_many_bytea('s', '{k}', NULL);
-SELECT mvstore_put_many_bytea('s', '{NULL}', '{v}');
+SELECT mvstore_put_many_raw(NULL, '{k}', '{v}');
+SELECT mvstore_put_many_raw('s', NULL, '{v}');
+SELECT mvstore_put_many_raw('s', '{k}', NULL);
+SELECT mvstore_put_many_raw('s', '{NULL}', '{v}');
 SELECT mvstore_put_many('s', '{k,l}', '{v}');
 SELECT mvstore_put_many('s', '{k}', '{v,w}');
 SELECT mvstore_put_many('s', '{}', '{v}');
@@ -138,10 +138,10 @@ SELECT mvstore_put_many('s', '{k}', '{}');
 SELECT mvstore_put_many('s', '{{k,l}}', '{v,w}');
 SELECT mvstore_put_many('s', '{k,l}', '{{v,w}}');
 SELECT mvstore_put_many('s', '{{k},{l}}', '{{v},{w}}');
-SELECT mvstore_put_many_bytea('s', '{k,l}', '{v}');
-SELECT mvstore_put_many_bytea('s', '{{k,l}}', '{{v,w}}');
+SELECT mvstore_put_many_raw('s', '{k,l}', '{v}');
+SELECT mvstore_put_many_raw('s', '{{k,l}}', '{{v,w}}');
 SELECT mvstore_put_many('s', ARRAY['k', repeat('k', 2001)], '{v,v}');
-SELECT mvstore_put_many_bytea('s', ARRAY[decode(repeat('00', 2001), 'hex')], '{v}');
+SELECT mvstore_put_many_raw('s', ARRAY[decode(repeat('00', 2001), 'hex')], '{v}');
 SELECT mvstore_put_many('s', ARRAY[repeat(U&'\00e4', 1001)], '{v}');
 SELECT mvstore_put_many('pg_class', '{k}', '{v}');
 SELECT mvstore_put_many('pg_class', '{}', '{}');
@@ -149,7 +149,7 @@ BEGIN READ ONLY;
 SELECT mvstore_put_many('s', '{k}', '{v}');
 ROLLBACK;
 BEGIN READ ONLY;
-SELECT mvstore_put_many_bytea('s', '{}', '{}');
+SELECT mvstore_put_many_raw('s', '{}', '{}');
 ROLLBACK;
 BEGIN;
 SELECT mvstore_put_many('s', '{k}', '{v}') > 0 AS written;
@@ -164,22 +164,22 @@ GRANT INSERT ON s TO regress_mvstore_user;
 SET ROLE regress_mvstore_user;
 \set VERBOSITY sqlstate
 SELECT mvstore_put_many('s', '{k}', '{v}') > 0 AS written;
-SELECT mvstore_put_many_bytea('s', '{k}', '{v}') > 0 AS written;
+SELECT mvstore_put_many_raw('s', '{k}', '{v}') > 0 AS written;
 SELECT mvstore_put_many('s', '{}', '{}');
 SELECT mvstore_put_many('s', '{k,absent}', '{v,NULL}');
 SELECT mvstore_put_many('s', '{k,k}', '{NULL,v}');
-SELECT mvstore_put_many_bytea('s', '{absent}', '{NULL}');
+SELECT mvstore_put_many_raw('s', '{absent}', '{NULL}');
 RESET ROLE;
 GRANT SELECT ON s TO regress_mvstore_user;
 SET ROLE regress_mvstore_user;
 SELECT mvstore_put_many('s', '{k,absent}', '{NULL,NULL}') > 0 AS written;
-SELECT mvstore_put_many_bytea('s', '{absent}', '{NULL}');
+SELECT mvstore_put_many_raw('s', '{absent}', '{NULL}');
 RESET ROLE;
 REVOKE INSERT ON s FROM regress_mvstore_user;
 SET ROLE regress_mvstore_user;
 SELECT mvstore_put_many('s', '{k}', '{v}');
 SELECT mvstore_put_many('s', '{}', '{}');
-SELECT mvstore_put_many_bytea('s', '{absent}', '{NULL}');
+SELECT mvstore_put_many_raw('s', '{absent}', '{NULL}');
 RESET ROLE;
 \set VERBOSITY default
 DROP TABLE s;

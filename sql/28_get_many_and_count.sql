@@ -33,7 +33,7 @@ SELECT mvstore_count('s') AS "all", mvstore_count('s', 'b') AS "from b", mvstore
        mvstore_count('s', 'bb', 'bz') AS between, mvstore_count('s', '') AS "from the first", mvstore_count('s', '', '') AS "none again",
        mvstore_count('s', 'x') AS behind;
 SELECT v AS as_of, mvstore_count('s', as_of := v) AS "all", mvstore_count('s', 'b', as_of := v) AS "from b",
-       mvstore_count('s', NULL, 'd', v) AS "up to d", mvstore_count_bytea('s', as_of := v) AS bytes
+       mvstore_count('s', NULL, 'd', v) AS "up to d", mvstore_count_raw('s', as_of := v) AS bytes
   FROM unnest('{0,9,10,19,20,29,30}'::bigint[]) v;
 -- It is the number of rows of the scan.
 SELECT count(*) AS wrong
@@ -81,15 +81,15 @@ SELECT mvstore_create('s');
 CREATE TEMP TABLE odd (n int, key bytea);
 INSERT INTO odd VALUES (1, ''), (2, '\x00'), (3, '\x0000'), (4, '\x00ff'), (5, '\x01'), (6, 'a'), (7, '\x6100'), (8, '\x61ff'),
   (9, '\xc3a4'), (10, '\xfe'), (11, '\xff'), (12, '\xff00'), (13, '\xffff'), (14, decode(repeat('ff', 2000), 'hex'));
-SELECT mvstore_put_many_bytea('s', array_agg(key), array_agg(decode(md5(n::text), 'hex'))) > 0 AS written FROM odd;
+SELECT mvstore_put_many_raw('s', array_agg(key), array_agg(decode(md5(n::text), 'hex'))) > 0 AS written FROM odd;
 SELECT count(*) AS keys, count(*) FILTER (WHERE g.value = decode(md5(n::text), 'hex')) AS right
-  FROM mvstore_get_many_bytea('s', (SELECT array_agg(key ORDER BY md5(n::text)) FROM odd)) g JOIN odd USING (key);
-SELECT key, value FROM mvstore_get_many_bytea('s', ARRAY['\xffff00', '\x00', '\x00']::bytea[]);
-SELECT * FROM mvstore_get_many_bytea('s', '{}');
+  FROM mvstore_get_many_raw('s', (SELECT array_agg(key ORDER BY md5(n::text)) FROM odd)) g JOIN odd USING (key);
+SELECT key, value FROM mvstore_get_many_raw('s', ARRAY['\xffff00', '\x00', '\x00']::bytea[]);
+SELECT * FROM mvstore_get_many_raw('s', '{}');
 SELECT count(*) AS wrong FROM odd l, odd u
- WHERE l.key <= u.key AND mvstore_count_bytea('s', l.key, u.key) <> (SELECT count(*) FROM odd WHERE odd.key >= l.key AND odd.key < u.key);
-SELECT mvstore_count_bytea('s') AS "all", mvstore_count_bytea('s', '\xff') AS "from ff", mvstore_count_bytea('s', to_key := '\x61') AS "up to a",
-       mvstore_count_bytea('s', '\x61', '\x62') AS "a...", mvstore_count('s', 'a', 'b') AS "a..., as text", mvstore_count_bytea('s', NULL, NULL) AS open;
+ WHERE l.key <= u.key AND mvstore_count_raw('s', l.key, u.key) <> (SELECT count(*) FROM odd WHERE odd.key >= l.key AND odd.key < u.key);
+SELECT mvstore_count_raw('s') AS "all", mvstore_count_raw('s', '\xff') AS "from ff", mvstore_count_raw('s', to_key := '\x61') AS "up to a",
+       mvstore_count_raw('s', '\x61', '\x62') AS "a...", mvstore_count('s', 'a', 'b') AS "a..., as text", mvstore_count_raw('s', NULL, NULL) AS open;
 -- Counting looks at no value and gives no key, so that neither need be text.
 SELECT mvstore_count('s') AS "all", mvstore_count('s', U&'\00e4') AS "from a letter of two bytes";
 \set VERBOSITY sqlstate
@@ -115,10 +115,10 @@ SELECT * FROM mvstore_get_many('s', '{}', 15);
 \set VERBOSITY sqlstate
 SELECT mvstore_count('s', as_of := 29);
 SELECT mvstore_count('s', 'b', as_of := 29);
-SELECT mvstore_count_bytea('s', 'b', 'b', 29);
+SELECT mvstore_count_raw('s', 'b', 'b', 29);
 SELECT * FROM mvstore_get_many('s', '{b,a}', 29);
 SELECT * FROM mvstore_get_many('s', '{absent}', 29);
-SELECT * FROM mvstore_get_many_bytea('s', '{a}', 29);
+SELECT * FROM mvstore_get_many_raw('s', '{a}', 29);
 SET mvstore.strict_history = off;
 SELECT mvstore_count('s', as_of := 29);
 SELECT * FROM mvstore_get_many('s', '{b,a}', 29);
@@ -130,27 +130,27 @@ SELECT mvstore_get_many(NULL, '{a}');
 SELECT mvstore_get_many('s', NULL);
 SELECT mvstore_get_many('s', '{a,NULL}');
 SELECT mvstore_get_many('s', '{a}', NULL);
-SELECT mvstore_get_many_bytea(NULL, '{a}');
-SELECT mvstore_get_many_bytea('s', NULL);
-SELECT mvstore_get_many_bytea('s', '{NULL}');
-SELECT mvstore_get_many_bytea('s', '{a}', NULL);
+SELECT mvstore_get_many_raw(NULL, '{a}');
+SELECT mvstore_get_many_raw('s', NULL);
+SELECT mvstore_get_many_raw('s', '{NULL}');
+SELECT mvstore_get_many_raw('s', '{a}', NULL);
 SELECT mvstore_get_many('s', '{{a,b}}');
-SELECT mvstore_get_many_bytea('s', '{{a},{b}}');
+SELECT mvstore_get_many_raw('s', '{{a},{b}}');
 SELECT mvstore_get_many('s', '{a}', -1);
-SELECT mvstore_get_many_bytea('s', '{a}', -1);
+SELECT mvstore_get_many_raw('s', '{a}', -1);
 SELECT mvstore_get_many('s', '{a}', 9223372036854775806);
 SELECT mvstore_get_many('s', ARRAY['a', repeat('k', 2001)]);
-SELECT mvstore_get_many_bytea('s', ARRAY[decode(repeat('00', 2001), 'hex')]);
+SELECT mvstore_get_many_raw('s', ARRAY[decode(repeat('00', 2001), 'hex')]);
 SELECT mvstore_get_many('pg_class', '{a}');
 SELECT mvstore_get_many('pg_class', '{}');
 SELECT mvstore_count(NULL);
-SELECT mvstore_count_bytea(NULL);
+SELECT mvstore_count_raw(NULL);
 SELECT mvstore_count('s', as_of := NULL);
-SELECT mvstore_count_bytea('s', as_of := NULL);
+SELECT mvstore_count_raw('s', as_of := NULL);
 SELECT mvstore_count('s', as_of := -1);
 SELECT mvstore_count('s', as_of := 9223372036854775806);
 SELECT mvstore_count('s', 'b', 'a');
-SELECT mvstore_count_bytea('s', '\x01', '\x00');
+SELECT mvstore_count_raw('s', '\x01', '\x00');
 SELECT mvstore_count('s', 'aa', 'a');
 SELECT mvstore_count('pg_class');
 -- A bound is no key: it may be longer than any.
@@ -165,14 +165,14 @@ CREATE ROLE regress_mvstore_user;
 GRANT INSERT, UPDATE, DELETE ON s TO regress_mvstore_user;
 SET ROLE regress_mvstore_user;
 SELECT mvstore_count('s');
-SELECT mvstore_count_bytea('s', '\x00', '\x00');
+SELECT mvstore_count_raw('s', '\x00', '\x00');
 SELECT mvstore_get_many('s', '{a}');
-SELECT mvstore_get_many_bytea('s', '{}');
+SELECT mvstore_get_many_raw('s', '{}');
 RESET ROLE;
 REVOKE ALL ON s FROM regress_mvstore_user;
 GRANT SELECT ON s TO regress_mvstore_user;
 SET ROLE regress_mvstore_user;
-SELECT mvstore_count('s'), mvstore_count_bytea('s'), (SELECT count(*) FROM mvstore_get_many('s', '{a,x}')) AS rows;
+SELECT mvstore_count('s'), mvstore_count_raw('s'), (SELECT count(*) FROM mvstore_get_many('s', '{a,x}')) AS rows;
 RESET ROLE;
 \set VERBOSITY default
 DROP TABLE s;

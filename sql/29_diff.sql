@@ -52,8 +52,8 @@ SELECT string_agg(d.key || ': ' || coalesce(d.old_value, '-') || ' > ' || coales
   FROM unnest('{0,5,10,15,18,20}'::bigint[], '{5,10,15,18,20,30}'::bigint[]) AS steps(u, v), mvstore_diff('s', u, v, 'changed') d;
 
 -- Bytes, and prefixes of any.
-SELECT old_version, new_version, new_value FROM mvstore_diff_bytea('s', 10, 20, 'changed') WHERE key = 'changed'::bytea AND old_value = 'old'::bytea;
-SELECT count(*) FROM mvstore_diff_bytea('s', 10, 20);
+SELECT old_version, new_version, new_value FROM mvstore_diff_raw('s', 10, 20, 'changed') WHERE key = 'changed'::bytea AND old_value = 'old'::bytea;
+SELECT count(*) FROM mvstore_diff_raw('s', 10, 20);
 SELECT key FROM mvstore_diff('s', 10, 20, 'ne');
 SELECT key FROM mvstore_diff('s', 10, 20, prefix := 'changed ');
 SELECT count(*) FROM mvstore_diff('s', 10, 20, prefix := '');
@@ -63,19 +63,19 @@ SELECT mvstore_create('s');
 CREATE TEMP TABLE odd (key bytea);
 INSERT INTO odd VALUES (''), ('\x00'), ('\x00ff'), ('\x00ff00'), ('\x01'), ('\x61'), ('\x61ff'), ('\x61ffff'), ('\x61ffff00'), ('\x62'),
   ('\xfe'), ('\xff'), ('\xff00'), ('\xffff'), ('\xffffff');
-SELECT count(mvstore_put_at('s', key, key, 10)) FROM odd;
-SELECT count(mvstore_put_at('s', key, '\xff'::bytea, 20)) FROM odd;
-SELECT key, new_value FROM mvstore_diff_bytea('s', 10, 20, '\xff');
-SELECT key FROM mvstore_diff_bytea('s', 10, 20, '\xffff');
-SELECT key FROM mvstore_diff_bytea('s', 10, 20, '\x61ff');
-SELECT key FROM mvstore_diff_bytea('s', 10, 20, '\x00ff');
-SELECT count(*) FROM mvstore_diff_bytea('s', 10, 20, '\xffffffff');
+SELECT count(mvstore_put_at_raw('s', key, key, 10)) FROM odd;
+SELECT count(mvstore_put_at_raw('s', key, '\xff'::bytea, 20)) FROM odd;
+SELECT key, new_value FROM mvstore_diff_raw('s', 10, 20, '\xff');
+SELECT key FROM mvstore_diff_raw('s', 10, 20, '\xffff');
+SELECT key FROM mvstore_diff_raw('s', 10, 20, '\x61ff');
+SELECT key FROM mvstore_diff_raw('s', 10, 20, '\x00ff');
+SELECT count(*) FROM mvstore_diff_raw('s', 10, 20, '\xffffffff');
 SELECT p.key AS "wrong prefix" FROM odd p
- WHERE (SELECT array_agg(key) FROM mvstore_diff_bytea('s', 10, 20, p.key)) IS DISTINCT FROM
+ WHERE (SELECT array_agg(key) FROM mvstore_diff_raw('s', 10, 20, p.key)) IS DISTINCT FROM
        (SELECT array_agg(k.key ORDER BY k.key) FROM odd k WHERE substr(k.key, 1, length(p.key)) = p.key);
 -- What is not text is an error to the one that gives text, on both sides.
-SELECT mvstore_put_at('s', 'was bytes', '\xff'::bytea, 10), mvstore_put_at('s', 'was bytes', 'text', 20),
-       mvstore_put_at('s', 'is bytes', 'text', 10), mvstore_put_at('s', 'is bytes', '\xff'::bytea, 20);
+SELECT mvstore_put_at_bytea('s', 'was bytes', '\xff'::bytea, 10), mvstore_put_at('s', 'was bytes', 'text', 20),
+       mvstore_put_at('s', 'is bytes', 'text', 10), mvstore_put_at_bytea('s', 'is bytes', '\xff'::bytea, 20);
 \set VERBOSITY sqlstate
 SELECT * FROM mvstore_diff('s', 10, 20);
 SELECT * FROM mvstore_diff('s', 10, 20, 'was');
@@ -164,12 +164,12 @@ SELECT * FROM mvstore_diff('s', 29, 40);
 SELECT * FROM mvstore_diff('s', 29);
 SELECT * FROM mvstore_diff('s', 10, 20);
 SELECT * FROM mvstore_diff('s', 0, 40, 'b');
-SELECT * FROM mvstore_diff_bytea('s', 29, 40, '\xff');
+SELECT * FROM mvstore_diff_raw('s', 29, 40, '\xff');
 SELECT * FROM mvstore_diff('s', 29, 29);
 -- The future is not stable.
 SELECT * FROM mvstore_diff('s', 30, 9223372036854775806);
 SELECT * FROM mvstore_diff('s', 9223372036854775806);
-SELECT * FROM mvstore_diff_bytea('s', 9223372036854775806, 9223372036854775806);
+SELECT * FROM mvstore_diff_raw('s', 9223372036854775806, 9223372036854775806);
 -- mvstore.strict_history = off: what is gone reads as absent, and the future as the
 -- newest.
 SET mvstore.strict_history = off;
@@ -182,15 +182,15 @@ RESET mvstore.strict_history;
 SELECT * FROM mvstore_diff(NULL, 30, 40);
 SELECT * FROM mvstore_diff('s', NULL, 40);
 SELECT * FROM mvstore_diff('s', 30, NULL);
-SELECT * FROM mvstore_diff_bytea(NULL, 30, 40);
-SELECT * FROM mvstore_diff_bytea('s', NULL, 40);
-SELECT * FROM mvstore_diff_bytea('s', 30, NULL);
+SELECT * FROM mvstore_diff_raw(NULL, 30, 40);
+SELECT * FROM mvstore_diff_raw('s', NULL, 40);
+SELECT * FROM mvstore_diff_raw('s', 30, NULL);
 SELECT * FROM mvstore_diff('s', -1, 40);
 SELECT * FROM mvstore_diff('s', 30, -1);
-SELECT * FROM mvstore_diff_bytea('s', -1);
+SELECT * FROM mvstore_diff_raw('s', -1);
 SELECT * FROM mvstore_diff('s', 40, 30);
 SELECT * FROM mvstore_diff('s', 9223372036854775807, 40);
-SELECT * FROM mvstore_diff_bytea('s', 40, 30);
+SELECT * FROM mvstore_diff_raw('s', 40, 30);
 SELECT * FROM mvstore_diff('pg_class', 30, 40);
 -- A prefix is no key: longer than any, it has none.
 SELECT count(*) FROM mvstore_diff('s', 30, 40, repeat('a', 3000));
@@ -203,7 +203,7 @@ CREATE ROLE regress_mvstore_user;
 GRANT INSERT, UPDATE, DELETE ON s TO regress_mvstore_user;
 SET ROLE regress_mvstore_user;
 SELECT * FROM mvstore_diff('s', 30, 40);
-SELECT * FROM mvstore_diff_bytea('s', 40, 40);
+SELECT * FROM mvstore_diff_raw('s', 40, 40);
 RESET ROLE;
 GRANT SELECT ON s TO regress_mvstore_user;
 SET ROLE regress_mvstore_user;

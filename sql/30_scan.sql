@@ -32,9 +32,9 @@ SELECT count(*) FROM mvstore_scan('s', 'c', 'b');
 SELECT count(*) FROM mvstore_scan('s', 'c', 'b', reverse := true);
 SELECT count(*) FROM mvstore_scan('s', 'b', 'aaaa');
 SELECT count(*) FROM mvstore_scan('s', 'a', '');
-SELECT count(*) FROM mvstore_scan_bytea('s', '\x01', '\x00');
-SELECT count(*) FROM mvstore_scan_bytea('s', '\x0000', '\x00');
-SELECT count(*) FROM mvstore_scan_bytea('s', '\xff', '\x7f');
+SELECT count(*) FROM mvstore_scan_raw('s', '\x01', '\x00');
+SELECT count(*) FROM mvstore_scan_raw('s', '\x0000', '\x00');
+SELECT count(*) FROM mvstore_scan_raw('s', '\xff', '\x7f');
 \set VERBOSITY default
 
 -- max_rows bounds the rows: NULL is no bound, 0 is none.
@@ -69,14 +69,14 @@ SELECT mvstore_create('bytes');
 CREATE TEMP TABLE odd (key bytea);
 INSERT INTO odd VALUES ('\xff'), ('\x7f'), ('\x80'), (''), ('\x00'), ('\x0000'), ('\x01'), ('a'),
   ('\x6100'), ('\x61ff'), ('b'), ('\xffff'), ('\xff00');
-SELECT count(mvstore_put('bytes', key, key)) FROM odd;
-SELECT key FROM mvstore_scan_bytea('bytes');
+SELECT count(mvstore_put_raw('bytes', key, key)) FROM odd;
+SELECT key FROM mvstore_scan_raw('bytes');
 SELECT array_agg(key) = (SELECT array_agg(key ORDER BY key DESC) FROM odd) AS "the same backwards"
-  FROM mvstore_scan_bytea('bytes', reverse := true);
-SELECT array_agg(key) FROM mvstore_scan_bytea('bytes', '\x00', '\x6100');
-SELECT array_agg(key) FROM mvstore_scan_bytea('bytes', '\x00', '\x6100', reverse := true);
-SELECT array_agg(key) FROM mvstore_scan_bytea('bytes', '\x7f');
-SELECT array_agg(key) FROM mvstore_scan_bytea('bytes', to_key := '\x01');
+  FROM mvstore_scan_raw('bytes', reverse := true);
+SELECT array_agg(key) FROM mvstore_scan_raw('bytes', '\x00', '\x6100');
+SELECT array_agg(key) FROM mvstore_scan_raw('bytes', '\x00', '\x6100', reverse := true);
+SELECT array_agg(key) FROM mvstore_scan_raw('bytes', '\x7f');
+SELECT array_agg(key) FROM mvstore_scan_raw('bytes', to_key := '\x01');
 SELECT count(mvstore_put('s', k, k)) FROM unnest(ARRAY['A', 'Z', U&'\00e4', U&'\00c4', U&'\20ac', '_']) k;
 SELECT array_agg(encode(convert_to(key, 'UTF8'), 'escape')) FROM mvstore_scan('s');
 DROP TABLE s, bytes;

@@ -16,7 +16,7 @@ SELECT array_agg(key) FROM mvstore_scan_prefix('s', 'us');
 SELECT array_agg(key) FROM mvstore_scan_prefix('s', 'w');
 -- The empty prefix is everybody's.
 SELECT array_agg(key) FROM mvstore_scan_prefix('s', '');
-SELECT array_agg(key) FROM mvstore_scan_prefix('s', ''::bytea, reverse := true, max_rows := 2);
+SELECT array_agg(key) FROM mvstore_scan_prefix_raw('s', ''::bytea, reverse := true, max_rows := 2);
 -- As of a version, and so many.
 SELECT * FROM mvstore_scan_prefix('s', 'user/', as_of := 15);
 SELECT * FROM mvstore_scan_prefix('s', 'user/', as_of := 15, max_rows := 2);
@@ -24,7 +24,7 @@ SELECT * FROM mvstore_scan_prefix('s', 'user/', as_of := 15, max_rows := 2, reve
 SELECT count(*) FROM mvstore_scan_prefix('s', 'user/', max_rows := 0);
 \set VERBOSITY sqlstate
 SELECT * FROM mvstore_scan_prefix('s', NULL);
-SELECT * FROM mvstore_scan_prefix('s', NULL::bytea);
+SELECT * FROM mvstore_scan_prefix_raw('s', NULL::bytea);
 SELECT * FROM mvstore_scan_prefix('s', 'user/', max_rows := -1);
 SELECT * FROM mvstore_scan_prefix(NULL, 'user/');
 \set VERBOSITY default
@@ -42,18 +42,18 @@ CREATE TEMP TABLE odd (key bytea);
 INSERT INTO odd VALUES (''), ('\x00'), ('\x0000'), ('\x00ff'), ('\x00ff00'), ('\x00ffff'), ('\x01'), ('a'),
   ('\x61ff'), ('\x61ff00'), ('\x61ffff'), ('\x61ffff61'), ('b'), ('\xfe'), ('\xfeff'), ('\xfeffff'), ('\xff'), ('\xff00'),
   ('\xffff'), ('\xffff00'), ('\xffffff');
-SELECT count(mvstore_put('s', key, key)) FROM odd;
-SELECT key FROM mvstore_scan_prefix('s', '\x61ff'::bytea);
-SELECT key FROM mvstore_scan_prefix('s', '\xff'::bytea);
-SELECT key FROM mvstore_scan_prefix('s', '\xffff'::bytea, reverse := true);
-SELECT key FROM mvstore_scan_prefix('s', '\x00ff'::bytea);
-SELECT count(*) FROM mvstore_scan_prefix('s', '\xffffffff'::bytea);
-SELECT count(*) FROM mvstore_scan_prefix('s', decode(repeat('ff', 2000), 'hex'));
+SELECT count(mvstore_put_raw('s', key, key)) FROM odd;
+SELECT key FROM mvstore_scan_prefix_raw('s', '\x61ff'::bytea);
+SELECT key FROM mvstore_scan_prefix_raw('s', '\xff'::bytea);
+SELECT key FROM mvstore_scan_prefix_raw('s', '\xffff'::bytea, reverse := true);
+SELECT key FROM mvstore_scan_prefix_raw('s', '\x00ff'::bytea);
+SELECT count(*) FROM mvstore_scan_prefix_raw('s', '\xffffffff'::bytea);
+SELECT count(*) FROM mvstore_scan_prefix_raw('s', decode(repeat('ff', 2000), 'hex'));
 -- Each key is a prefix: of itself and of all that begin with it.
 SELECT p.key AS prefix
   FROM odd p
- WHERE (SELECT array_agg(key) FROM mvstore_scan_prefix('s', p.key)) IS DISTINCT FROM
+ WHERE (SELECT array_agg(key) FROM mvstore_scan_prefix_raw('s', p.key)) IS DISTINCT FROM
        (SELECT array_agg(k.key ORDER BY k.key) FROM odd k WHERE substr(k.key, 1, length(p.key)) = p.key)
-    OR (SELECT array_agg(key) FROM mvstore_scan_prefix('s', p.key, reverse := true)) IS DISTINCT FROM
+    OR (SELECT array_agg(key) FROM mvstore_scan_prefix_raw('s', p.key, reverse := true)) IS DISTINCT FROM
        (SELECT array_agg(k.key ORDER BY k.key DESC) FROM odd k WHERE substr(k.key, 1, length(p.key)) = p.key);
 DROP TABLE s;

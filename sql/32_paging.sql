@@ -5,10 +5,10 @@
 SELECT mvstore_create('s');
 -- 300 keys, every key with up to 30 versions; every third is deleted in the
 -- end, every fifth was deleted in between.
-SELECT count(mvstore_put_at('s', decode(lpad(to_hex(k / 3), 4, '0') || repeat('00', k % 3), 'hex'),
+SELECT count(mvstore_put_at_raw('s', decode(lpad(to_hex(k / 3), 4, '0') || repeat('00', k % 3), 'hex'),
                             decode(md5(k || ' ' || v), 'hex'), v))
   FROM generate_series(0, 299) k, generate_series(1, 60, 2) v WHERE v <= 60 - k % 37;
-SELECT count(mvstore_delete_at('s', decode(lpad(to_hex(k / 3), 4, '0') || repeat('00', k % 3), 'hex'), v))
+SELECT count(mvstore_delete_at_raw('s', decode(lpad(to_hex(k / 3), 4, '0') || repeat('00', k % 3), 'hex'), v))
   FROM generate_series(0, 299) k, generate_series(2, 60, 2) v
  WHERE (k % 3 = 0 AND v = 60) OR (k % 5 = 0 AND v % 6 = 2);
 
@@ -24,7 +24,7 @@ BEGIN
   pages := 0;
   LOOP
     SELECT array_agg(s.key) INTO part FROM
-      mvstore_scan_bytea('s', CASE WHEN NOT backwards THEN next END, CASE WHEN backwards THEN next END,
+      mvstore_scan_raw('s', CASE WHEN NOT backwards THEN next END, CASE WHEN backwards THEN next END,
                          v, page, backwards) s;
     EXIT WHEN part IS NULL;
     pages := pages + 1;
@@ -52,21 +52,21 @@ SELECT v AS as_of, page, pages, cardinality(p.keys) AS keys,
  ORDER BY v, page;
 
 -- Values and versions belong to their keys.
-SELECT count(*) AS wrong FROM mvstore_scan_bytea('s', as_of := 30) f
+SELECT count(*) AS wrong FROM mvstore_scan_raw('s', as_of := 30) f
   LEFT JOIN (SELECT DISTINCT ON (key) * FROM s WHERE version <= 30 ORDER BY key, version DESC) o USING (key)
  WHERE (f.version, f.value) IS DISTINCT FROM (o.version, o.value);
 
 -- The empty key is a page's first and last like any other.
-SELECT mvstore_put_at('s', ''::bytea, 'empty'::bytea, 30);
-SELECT key FROM mvstore_scan_bytea('s', '', as_of := 30, max_rows := 1);
-SELECT count(*) FROM mvstore_scan_bytea('s', '\x00', as_of := 30, max_rows := 1) WHERE key = '';
-SELECT count(*) FROM mvstore_scan_bytea('s', to_key := '', as_of := 30, max_rows := 1, reverse := true);
+SELECT mvstore_put_at_raw('s', ''::bytea, 'empty'::bytea, 30);
+SELECT key FROM mvstore_scan_raw('s', '', as_of := 30, max_rows := 1);
+SELECT count(*) FROM mvstore_scan_raw('s', '\x00', as_of := 30, max_rows := 1) WHERE key = '';
+SELECT count(*) FROM mvstore_scan_raw('s', to_key := '', as_of := 30, max_rows := 1, reverse := true);
 
 -- So is a key of full length, though its successor is longer than any key.
-SELECT mvstore_put_at('s', decode(repeat('ff', 2000), 'hex'), 'longest'::bytea, 30);
-SELECT length(key) FROM mvstore_scan_bytea('s', '\xff', as_of := 30, max_rows := 1);
-SELECT count(*) FROM mvstore_scan_bytea('s', decode(repeat('ff', 2000), 'hex') || '\x00'::bytea, as_of := 30, max_rows := 1);
-SELECT length(key) FROM mvstore_scan_bytea('s', to_key := decode(repeat('ff', 2000), 'hex') || '\x00'::bytea,
+SELECT mvstore_put_at_raw('s', decode(repeat('ff', 2000), 'hex'), 'longest'::bytea, 30);
+SELECT length(key) FROM mvstore_scan_raw('s', '\xff', as_of := 30, max_rows := 1);
+SELECT count(*) FROM mvstore_scan_raw('s', decode(repeat('ff', 2000), 'hex') || '\x00'::bytea, as_of := 30, max_rows := 1);
+SELECT length(key) FROM mvstore_scan_raw('s', to_key := decode(repeat('ff', 2000), 'hex') || '\x00'::bytea,
                                            as_of := 30, max_rows := 1, reverse := true);
 DROP FUNCTION regress_pages, regress_live;
 DROP TABLE s;

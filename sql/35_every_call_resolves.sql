@@ -7,60 +7,81 @@ SELECT mvstore_create('s');
 CREATE TABLE plain (key bytea NOT NULL, version bigint NOT NULL, value bytea, expires_at timestamptz);
 CREATE UNIQUE INDEX ON plain (key, version DESC);
 
--- A call: the function, its arguments, and how many of them it needs. ("values" is a
--- keyword of SQL: as a name it is quoted.)
+-- A call: the function, its arguments, and how many of them it needs.
 CREATE TABLE calls (n int GENERATED ALWAYS AS IDENTITY, function text, names text[], literals text[], needed int);
-INSERT INTO calls (function, names, literals, needed) VALUES
-  ('mvstore_create', '{store,keep_versions,keep_for,ttl}', '{t,3,1 day,1 day}', 1),
-  ('mvstore_set_policy', '{store,keep_versions,keep_for,ttl}', '{s,3,1 day,1 day}', 1),
-  ('mvstore_attach', '{store,keep_versions,keep_for,ttl,floor}', '{plain,3,1 day,1 day,0}', 1),
-  ('mvstore_detach', '{store}', '{s}', 1),
-  ('mvstore_clear', '{store}', '{s}', 1),
-  ('mvstore_put', '{store,key,value,ttl}', '{s,k,v,1 day}', 3),
-  ('mvstore_put_many', '{store,keys,"\"values\""}', '{s,"{k}","{v}"}', 3),
-  ('mvstore_put_many_bytea', '{store,keys,"\"values\""}', '{s,"{k}","{v}"}', 3),
-  ('mvstore_put_if', '{store,key,value,expected,ttl}', '{s,k,v,0,1 day}', 4),
-  ('mvstore_delete', '{store,key}', '{s,k}', 2),
-  ('mvstore_delete_if', '{store,key,expected}', '{s,k,0}', 3),
-  ('mvstore_put_at', '{store,key,value,version}', '{s,k,v,10}', 4),
-  ('mvstore_delete_at', '{store,key,version}', '{s,k,10}', 3),
-  ('mvstore_lock', '{store,key}', '{s,k}', 2),
-  ('mvstore_get', '{store,key,as_of}', '{s,k,1}', 2),
-  ('mvstore_get_bytea', '{store,key,as_of}', '{s,k,1}', 2),
-  ('mvstore_get_entry', '{store,key,as_of}', '{s,k,1}', 2),
-  ('mvstore_get_many', '{store,keys,as_of}', '{s,"{k}",1}', 2),
-  ('mvstore_get_many_bytea', '{store,keys,as_of}', '{s,"{k}",1}', 2),
-  ('mvstore_contains', '{store,key,as_of}', '{s,k,1}', 2),
-  ('mvstore_previous', '{store,key,before}', '{s,k,1}', 2),
-  ('mvstore_scan', '{store,from_key,to_key,as_of,max_rows,reverse}', '{s,k,l,1,1,true}', 1),
-  ('mvstore_scan_bytea', '{store,from_key,to_key,as_of,max_rows,reverse}', '{s,k,l,1,1,true}', 1),
-  ('mvstore_scan_prefix', '{store,prefix,as_of,max_rows,reverse}', '{s,k,1,1,true}', 2),
-  ('mvstore_count', '{store,from_key,to_key,as_of}', '{s,k,l,1}', 1),
-  ('mvstore_count_bytea', '{store,from_key,to_key,as_of}', '{s,k,l,1}', 1),
-  ('mvstore_history', '{store,key,max_rows}', '{s,k,1}', 2),
-  ('mvstore_diff', '{store,from_version,to_version,prefix}', '{s,0,1,k}', 2),
-  ('mvstore_diff_bytea', '{store,from_version,to_version,prefix}', '{s,0,1,k}', 2),
-  ('mvstore_drop', '{store,key,keep,before}', '{s,k,1,1}', 2),
-  ('mvstore_drop_prefix', '{store,prefix,keep,before}', '{s,k,1,1}', 2),
-  ('mvstore_drop_prefix_bytea', '{store,prefix,keep,before}', '{s,k,1,1}', 2),
-  ('mvstore_drop_range', '{store,from_key,to_key,keep,before}', '{s,k,l,1,1}', 3),
-  ('mvstore_drop_range_bytea', '{store,from_key,to_key,keep,before}', '{s,k,l,1,1}', 3),
-  ('mvstore_compact', '{store,before}', '{s,1}', 2),
-  ('mvstore_erase', '{store,key}', '{s,k}', 2),
-  ('mvstore_erase_prefix', '{store,prefix}', '{s,k}', 2),
-  ('mvstore_sweep', '{store}', '{s}', 1),
-  ('mvstore_flush', '{timeout}', '{1 s}', 0),
-  ('mvstore_pause', '{}', '{}', 0),
-  ('mvstore_resume', '{}', '{}', 0),
-  ('mvstore_retry_failed', '{store}', '{s}', 1),
-  ('mvstore_cancel_request', '{id}', '{1}', 1),
-  ('mvstore_pin', '{name,version,ttl,store}', '{p,1,1 h,s}', 1),
-  ('mvstore_unpin', '{name}', '{p}', 1),
-  ('mvstore_stats_reset', '{}', '{}', 0),
-  ('mvstore_stable_version', '{}', '{}', 0),
-  ('mvstore_wait_stable', '{version,timeout}', '{1,1 s}', 1),
-  ('mvstore_version_at', '{at}', '{2026-01-01}', 1),
-  ('mvstore_time_of', '{version}', '{1}', 1);
+INSERT INTO calls (function, names, literals, needed)
+SELECT function || suffix, names::text[], literals::text[], needed
+  FROM (VALUES
+  ('mvstore_create', '{store,keep_versions,keep_for,ttl}', '{t,3,1 day,1 day}', 1, '{""}'),
+  ('mvstore_set_policy', '{store,keep_versions,keep_for,ttl}', '{s,3,1 day,1 day}', 1, '{""}'),
+  ('mvstore_attach', '{store,keep_versions,keep_for,ttl,floor}', '{plain,3,1 day,1 day,0}', 1, '{""}'),
+  ('mvstore_detach', '{store}', '{s}', 1, '{""}'),
+  ('mvstore_clear', '{store}', '{s}', 1, '{""}'),
+  ('mvstore_put', '{store,key,value,ttl}', '{s,k,v,1 day}', 3, '{"",_bytea,_raw}'),
+  ('mvstore_put_many', '{store,keys,new_values,ttl}', '{s,"{k}","{v}",1 day}', 3, '{"",_bytea,_raw}'),
+  ('mvstore_put_if', '{store,key,value,expected,ttl}', '{s,k,v,0,1 day}', 4, '{"",_bytea,_raw}'),
+  ('mvstore_delete', '{store,key}', '{s,k}', 2, '{"",_raw}'),
+  ('mvstore_delete_if', '{store,key,expected}', '{s,k,0}', 3, '{"",_raw}'),
+  ('mvstore_put_at', '{store,key,value,version}', '{s,k,v,10}', 4, '{"",_bytea,_raw}'),
+  ('mvstore_delete_at', '{store,key,version}', '{s,k,10}', 3, '{"",_raw}'),
+  ('mvstore_lock', '{store,key}', '{s,k}', 2, '{"",_raw}'),
+  ('mvstore_get', '{store,key,as_of}', '{s,k,1}', 2, '{"",_bytea,_raw}'),
+  ('mvstore_get_entry', '{store,key,as_of}', '{s,k,1}', 2, '{"",_bytea,_raw}'),
+  ('mvstore_get_many', '{store,keys,as_of}', '{s,"{k}",1}', 2, '{"",_bytea,_raw}'),
+  ('mvstore_contains', '{store,key,as_of}', '{s,k,1}', 2, '{"",_raw}'),
+  ('mvstore_previous', '{store,key,before}', '{s,k,1}', 2, '{"",_bytea,_raw}'),
+  ('mvstore_scan', '{store,from_key,to_key,as_of,max_rows,reverse}', '{s,k,l,1,1,true}', 1, '{"",_bytea,_raw}'),
+  ('mvstore_scan_prefix', '{store,prefix,as_of,max_rows,reverse}', '{s,k,1,1,true}', 2, '{"",_bytea,_raw}'),
+  ('mvstore_count', '{store,from_key,to_key,as_of}', '{s,k,l,1}', 1, '{"",_raw}'),
+  ('mvstore_count_prefix', '{store,prefix,as_of}', '{s,k,1}', 2, '{"",_raw}'),
+  ('mvstore_history', '{store,key,max_rows}', '{s,k,1}', 2, '{"",_bytea,_raw}'),
+  ('mvstore_diff', '{store,from_version,to_version,prefix}', '{s,0,1,k}', 2, '{"",_bytea,_raw}'),
+  ('mvstore_drop', '{store,key,keep,before}', '{s,k,1,1}', 2, '{"",_raw}'),
+  ('mvstore_drop_prefix', '{store,prefix,keep,before}', '{s,k,1,1}', 2, '{"",_raw}'),
+  ('mvstore_drop_range', '{store,from_key,to_key,keep,before}', '{s,k,l,1,1}', 3, '{"",_raw}'),
+  ('mvstore_compact', '{store,before}', '{s,1}', 2, '{""}'),
+  ('mvstore_erase', '{store,key}', '{s,k}', 2, '{"",_raw}'),
+  ('mvstore_erase_prefix', '{store,prefix}', '{s,k}', 2, '{"",_raw}'),
+  ('mvstore_sweep', '{store}', '{s}', 1, '{""}'),
+  ('mvstore_flush', '{timeout}', '{1 s}', 0, '{""}'),
+  ('mvstore_pause', '{}', '{}', 0, '{""}'),
+  ('mvstore_resume', '{}', '{}', 0, '{""}'),
+  ('mvstore_retry_failed', '{store}', '{s}', 1, '{""}'),
+  ('mvstore_cancel_request', '{id}', '{1}', 1, '{""}'),
+  ('mvstore_pin', '{name,version,ttl,store}', '{p,1,1 h,s}', 1, '{""}'),
+  ('mvstore_unpin', '{name}', '{p}', 1, '{""}'),
+  ('mvstore_stats_reset', '{}', '{}', 0, '{""}'),
+  ('mvstore_stable_version', '{}', '{}', 0, '{""}'),
+  ('mvstore_wait_stable', '{version,timeout}', '{1,1 s}', 1, '{""}'),
+  ('mvstore_version_at', '{at}', '{2026-01-01}', 1, '{""}'),
+  ('mvstore_time_of', '{version}', '{1}', 1, '{""}')) AS given (function, names, literals, needed, family),
+       unnest(family::text[]) WITH ORDINALITY AS one (suffix, place)
+ ORDER BY place, function COLLATE "C";
+
+-- No name is of two functions, and the name fixes the types of keys and values.
+SELECT p.proname AS overloaded FROM pg_proc p WHERE p.proname LIKE 'mvstore%' GROUP BY 1 HAVING count(*) > 1;
+SELECT p.proname AS function, a.name AS argument, a.type::regtype
+  FROM pg_proc p,
+       unnest(p.proargnames, coalesce(p.proallargtypes, p.proargtypes::oid[])) AS a (name, type)
+ WHERE p.proname IN (SELECT function FROM calls)
+   AND a.type <> CASE
+         WHEN a.name IN ('key', 'from_key', 'to_key', 'prefix') THEN CASE WHEN p.proname LIKE '%\_raw' THEN 'bytea' ELSE 'text' END
+         WHEN a.name IN ('value', 'old_value', 'new_value') THEN CASE WHEN p.proname ~ '_(raw|bytea)$' THEN 'bytea' ELSE 'text' END
+         WHEN a.name = 'keys' THEN CASE WHEN p.proname LIKE '%\_raw' THEN 'bytea[]' ELSE 'text[]' END
+         WHEN a.name = 'new_values' THEN CASE WHEN p.proname ~ '_(raw|bytea)$' THEN 'bytea[]' ELSE 'text[]' END
+         ELSE a.type::regtype::text END::regtype;
+-- A family is complete: who has a key has _raw, who has a value or returns one has _bytea, and
+-- nobody else has.
+WITH functions AS (
+  SELECT p.proname::text AS name,
+         coalesce(p.proargnames && ARRAY['key', 'keys', 'from_key', 'prefix'], false) AS keys,
+         p.proargnames && ARRAY['value', 'new_values', 'new_value'] OR p.proname ~ '^mvstore_get(_bytea|_raw)?$' AS has_values
+    FROM pg_proc p WHERE p.proname IN (SELECT function FROM calls))
+SELECT f.name AS "incomplete or odd"
+  FROM (SELECT *, regexp_replace(name, '_(raw|bytea)$', '') AS base FROM functions) f
+ WHERE EXISTS (SELECT FROM functions o WHERE o.name = base || '_raw') IS DISTINCT FROM keys
+    OR EXISTS (SELECT FROM functions o WHERE o.name = base || '_bytea') IS DISTINCT FROM (keys AND has_values)
+    OR NOT EXISTS (SELECT FROM functions o WHERE o.name = base);
 
 -- The calls are all that there is for users.
 SELECT DISTINCT p.proname AS "not called"
@@ -131,11 +152,12 @@ SELECT function, how
  WHERE regress_parameters(regress_call(function, names, literals, how, cardinality(names)))
        IS DISTINCT FROM regress_parameters(regress_call(function, names, literals, '$%1$s', cardinality(names)));
 
--- With a bytea key: bytes, where there is a function for them.
+-- With a bytea key: only where the name says so.
 SELECT regress_call(function, names, literals, '%3$s', needed, '::bytea') AS call,
        regress_resolve(regress_call(function, names, literals, '%3$s', needed, '::bytea')) AS "is of"
   FROM calls WHERE names[2] IN ('key', 'prefix') ORDER BY n;
--- One of key and value typed, the other not.
+-- A type that is not the name's is refused, whichever of key and value has it: nothing is
+-- taken for text that is not.
 SELECT call, regress_resolve(call) AS "is of"
   FROM unnest(ARRAY[
     $$mvstore_put('s', 'k'::text, 'v')$$, $$mvstore_put('s', 'k', 'v'::text)$$, $$mvstore_put('s', 'k', 'v'::bytea)$$,
@@ -145,9 +167,9 @@ SELECT call, regress_resolve(call) AS "is of"
     $$mvstore_put_if('s', 'k', 'v'::bytea, 0)$$, $$mvstore_put_if('s', 'k'::bytea, 'v', 0)$$, $$mvstore_put_if('s', 'k', NULL, NULL)$$,
     $$mvstore_put_at('s', 'k', 'v'::bytea, 10)$$, $$mvstore_put_at('s', 'k'::bytea, 'v', 10)$$,
     $$mvstore_get('s', 'k'::varchar)$$, $$mvstore_get('s', 'k'::name)$$, $$mvstore_get('s', 'k'::char(3))$$,
-    $$mvstore_get_many('s', ARRAY['k', 'l'])$$, $$mvstore_get_many('s', ARRAY['k'::bytea])$$, $$mvstore_get_many_bytea('s', ARRAY['k'::bytea])$$,
+    $$mvstore_get_many('s', ARRAY['k', 'l'])$$, $$mvstore_get_many('s', ARRAY['k'::bytea])$$,
     $$mvstore_get_many('s', ARRAY['k'::varchar])$$, $$mvstore_put_many('s', ARRAY['k'], ARRAY[NULL])$$,
-    $$mvstore_put_many_bytea('s', ARRAY['k']::bytea[], ARRAY[NULL]::bytea[])$$, $$mvstore_put_many('s', ARRAY['k']::bytea[], ARRAY[NULL]::bytea[])$$,
+    $$mvstore_put_many('s', ARRAY['k']::bytea[], ARRAY[NULL]::bytea[])$$,
     $$mvstore_count('s', 'k'::bytea)$$, $$mvstore_scan('s', 'k'::bytea)$$, $$mvstore_diff('s', 1, 2, 'k'::bytea)$$,
     $$mvstore_get('s', 'k', 1::int)$$, $$mvstore_get('s', 'k', 1::numeric)$$, $$mvstore_delete_if('s', 'k', 1::smallint)$$,
     $$mvstore_get('s'::text, 'k')$$, $$mvstore_get('s'::regclass, 'k')$$, $$mvstore_get(1::oid, 'k')$$]) call;
@@ -167,15 +189,6 @@ SELECT function, string_agg(format('%s: %s', names[i], regress_state(one.call)),
        LATERAL (SELECT function || '(' || string_agg(CASE j WHEN i THEN 'NULL' ELSE quote_literal(literals[j]) END, ', ' ORDER BY j) || ')' AS call
                   FROM generate_series(1, cardinality(names)) j) one
  GROUP BY n, function ORDER BY n;
--- With bytes.
-SELECT function, string_agg(format('%s: %s', names[i], regress_state(one.call)), ', ' ORDER BY i) AS "given NULL, with bytes"
-  FROM calls, generate_series(1, needed) i,
-       LATERAL (SELECT function || '(' || string_agg(CASE j WHEN i THEN 'NULL' ELSE quote_literal(literals[j]) END ||
-                  CASE WHEN names[j] IN ('key', 'value', 'prefix') THEN '::bytea' ELSE '' END, ', ' ORDER BY j) || ')' AS call
-                  FROM generate_series(1, needed) j) one
- WHERE names[2] IN ('key', 'prefix') AND function NOT IN ('mvstore_get_bytea', 'mvstore_drop_prefix')
- GROUP BY n, function ORDER BY n;
-
 -- Parameters without a type, given at execution.
 PREPARE regress_put AS SELECT mvstore_put_if('s', $1, $2, $3) > 0 AS written;
 EXECUTE regress_put('k', '\x61', 0);
@@ -186,7 +199,7 @@ EXECUTE regress_many('{k,l}');
 PREPARE regress_put_many AS SELECT mvstore_put_many('s', $1, $2) > 0 AS written;
 EXECUTE regress_put_many('{l}', '{\\x61}');
 EXECUTE regress_many('{k,l}');
-PREPARE regress_bytes AS SELECT key, value FROM mvstore_get_many_bytea('s', $1);
+PREPARE regress_bytes AS SELECT key, value FROM mvstore_get_many_raw('s', $1);
 EXECUTE regress_bytes('{k,l}');
 \set VERBOSITY sqlstate
 EXECUTE regress_put('k', NULL, 0);

@@ -22,7 +22,7 @@ BEGIN
   FOR change IN SELECT * FROM mvstore_diff('s', old) LOOP
     RAISE NOTICE '%: % -> %', change.key, change.old_value, change.new_value;
   END LOOP;
-  FOR change IN SELECT key FROM mvstore_diff_bytea('s', old, prefix := 'goes') LOOP
+  FOR change IN SELECT key FROM mvstore_diff_raw('s', old, prefix := 'goes') LOOP
     RAISE NOTICE '%', change.key;
   END LOOP;
   RAISE NOTICE 'over';

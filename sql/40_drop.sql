@@ -61,11 +61,11 @@ DROP TABLE t;
 SELECT key, version, value FROM mvstore_scan('s');
 
 -- Keys of bytes.
-SELECT count(mvstore_put_at('s', k, 'v'::bytea, v))
+SELECT count(mvstore_put_at_raw('s', k, 'v'::bytea, v))
   FROM unnest('{"","\\x00","\\x0000","\\xff","\\xffff"}'::bytea[]) k, generate_series(50, 60) v;
-SELECT mvstore_drop('s', '\x00'::bytea), mvstore_drop('s', '\xff'::bytea, 2), mvstore_drop('s', ''::bytea, keep := 3);
+SELECT mvstore_drop_raw('s', '\x00'::bytea), mvstore_drop_raw('s', '\xff'::bytea, 2), mvstore_drop_raw('s', ''::bytea, keep := 3);
 SELECT mvstore_flush();
-SELECT k, (SELECT count(*) FROM mvstore_history('s', k)) AS entries
+SELECT k, (SELECT count(*) FROM mvstore_history_raw('s', k)) AS entries
   FROM unnest('{"","\\x00","\\x0000","\\xff","\\xffff"}'::bytea[]) k;
 
 -- Many requests in one transaction, more than a batch, and doubled.
@@ -146,13 +146,13 @@ SELECT count(*) FROM mvstore_journal;
 \set VERBOSITY sqlstate
 SELECT mvstore_drop(NULL, 'k');
 SELECT mvstore_drop('s', NULL);
-SELECT mvstore_drop('s', NULL::bytea);
+SELECT mvstore_drop_raw('s', NULL::bytea);
 SELECT mvstore_drop('s', 'k', keep := NULL);
 SELECT mvstore_drop('s', 'k', before := NULL);
 SELECT mvstore_drop('s', 'k', keep := 0);
 SELECT mvstore_drop('s', 'k', keep := -1);
 SELECT mvstore_drop('s', 'k', before := -1);
-SELECT mvstore_drop('s', 'k'::bytea, keep := 0);
+SELECT mvstore_drop_raw('s', 'k'::bytea, keep := 0);
 SELECT mvstore_flush(NULL);
 SELECT mvstore_flush('-1 s');
 SELECT mvstore_flush('1 month');

@@ -20,10 +20,10 @@ SELECT mvstore_get('s', 'long'), mvstore_contains('s', 'long');
 -- purge an expired head as soon as it is committed.)
 BEGIN;
 SELECT mvstore_put('s', 'short', 'v', ttl := '1 microsecond') > 0 AS put;
-SELECT mvstore_put('s', '\x00ff'::bytea, 'v'::bytea, ttl := '1 microsecond') > 0 AS put;
-SELECT mvstore_put('s', 'shorter', 'v'::bytea, ttl := '00:00:00.000001') > 0 AS put;
+SELECT mvstore_put_raw('s', '\x00ff'::bytea, 'v'::bytea, ttl := '1 microsecond') > 0 AS put;
+SELECT mvstore_put_bytea('s', 'shorter', 'v'::bytea, ttl := '00:00:00.000001') > 0 AS put;
 SELECT mvstore_get('s', 'short'), mvstore_contains('s', 'short'), mvstore_get('s', 'shorter'),
-       mvstore_get('s', '\x00ff'::bytea);
+       mvstore_get_raw('s', '\x00ff'::bytea);
 SELECT * FROM mvstore_get_entry('s', 'short');
 SELECT array_agg(key) FROM mvstore_scan('s', 'l');
 SELECT array_agg(key) FROM mvstore_scan_prefix('s', 's');
@@ -68,7 +68,7 @@ DROP FUNCTION regress_time;
 -- A store's ttl is that of every put that names none.
 SELECT mvstore_create('t', ttl := '2 hours');
 SELECT mvstore_put('t', 'k', 'v') > 0 AS put, mvstore_put('t', 'own', 'v', ttl := '10 hours') > 0 AS put,
-       mvstore_put('t', 'null', 'v', ttl := NULL) > 0 AS put, mvstore_put('t', 'bytes'::bytea, 'v'::bytea) > 0 AS put;
+       mvstore_put('t', 'null', 'v', ttl := NULL) > 0 AS put, mvstore_put_raw('t', 'bytes'::bytea, 'v'::bytea) > 0 AS put;
 SELECT convert_from(key, 'UTF8') AS key, expires_at - to_timestamp(version / 1000000.0) BETWEEN '01:59:59' AND '02:01' AS "two hours"
   FROM t ORDER BY key;
 -- Tombstones do not expire, nor does what is written into the past.

@@ -36,16 +36,16 @@ SELECT convert_from(key, 'UTF8') AS key, expires_at - mvstore_time_of(version) B
 -- Whoever reads sees no more of it.
 SELECT k, mvstore_get('s', k), mvstore_get_bytea('s', k), mvstore_contains('s', k), (mvstore_get_entry('s', k)).value
   FROM unnest('{a,b,c,d,e,f,g}'::text[]) k;
-SELECT mvstore_get('s', 'a'::bytea), mvstore_contains('s', 'a'::bytea), (mvstore_get_entry('s', 'a'::bytea)).value;
+SELECT mvstore_get_raw('s', 'a'::bytea), mvstore_contains_raw('s', 'a'::bytea), (mvstore_get_entry_raw('s', 'a'::bytea)).value;
 SELECT key, value FROM mvstore_get_many('s', '{a,b,c}');
-SELECT convert_from(key, 'UTF8') AS key, value IS NOT NULL AS value FROM mvstore_get_many_bytea('s', '{a,b,c}');
+SELECT convert_from(key, 'UTF8') AS key, value IS NOT NULL AS value FROM mvstore_get_many_raw('s', '{a,b,c}');
 SELECT array_agg(key) FROM mvstore_scan('s');
 SELECT array_agg(key) FROM mvstore_scan('s', reverse := true);
 SELECT array_agg(key) FROM mvstore_scan('s', max_rows := 1);
-SELECT array_agg(convert_from(key, 'UTF8')) FROM mvstore_scan_bytea('s');
+SELECT array_agg(convert_from(key, 'UTF8')) FROM mvstore_scan_raw('s');
 SELECT array_agg(key) FROM mvstore_scan_prefix('s', '');
-SELECT array_agg(convert_from(key, 'UTF8')) FROM mvstore_scan_prefix('s', ''::bytea);
-SELECT mvstore_count('s'), mvstore_count_bytea('s'), mvstore_get('plain', 'p'), mvstore_count('plain');
+SELECT array_agg(convert_from(key, 'UTF8')) FROM mvstore_scan_prefix_raw('s', ''::bytea);
+SELECT mvstore_count('s'), mvstore_count_raw('s'), mvstore_get('plain', 'p'), mvstore_count('plain');
 SELECT key, old_value, new_value FROM mvstore_diff('s', 10);
 -- Writers neither: there is nothing to delete, nothing that a put could expect.
 SELECT mvstore_delete('s', 'a'), mvstore_delete_if('s', 'a', :a), mvstore_put_if('s', 'a', 'v', expected := :a);

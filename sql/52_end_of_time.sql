@@ -26,7 +26,7 @@ SELECT value, expires_at > '294276-12-31' AS "the end" FROM mvstore_history('s',
 -- A ttl beyond the end of time is refused, whosever it is.
 \set VERBOSITY sqlstate
 SELECT mvstore_put('s', 'k', 'w', ttl := '106751990 days');
-SELECT mvstore_put('s', 'k'::bytea, 'w'::bytea, ttl := '106751990 days');
+SELECT mvstore_put_raw('s', 'k'::bytea, 'w'::bytea, ttl := '106751990 days');
 SELECT mvstore_put('s', 'k', 'w', ttl := '106751991 days 04:00:54.775807');
 \set VERBOSITY default
 SELECT mvstore_get('s', 'k');

@@ -10,7 +10,7 @@ CREATE FUNCTION regress_fill(keys bytea[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   DROP TABLE s;
   PERFORM mvstore_create('s');
-  PERFORM mvstore_put_at('s', k, 'v'::bytea, v) FROM unnest(keys) k, generate_series(10, 30, 10) v;
+  PERFORM mvstore_put_at_raw('s', k, 'v'::bytea, v) FROM unnest(keys) k, generate_series(10, 30, 10) v;
 END $$;
 CREATE FUNCTION regress_dropped() RETURNS TABLE (key text, "left" text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -42,13 +42,13 @@ SELECT mvstore_drop_prefix('s', '');
 SELECT * FROM regress_dropped();
 -- Bytes, those that have no successor among them.
 SELECT regress_fill('{"",\\376,\\376\\377,\\377,\\377\\000,\\377\\376,\\377\\377,\\377\\377\\000}');
-SELECT mvstore_drop_prefix_bytea('s', '\xffff');
+SELECT mvstore_drop_prefix_raw('s', '\xffff');
 SELECT * FROM regress_dropped();
-SELECT mvstore_drop_prefix_bytea('s', '\xff');
+SELECT mvstore_drop_prefix_raw('s', '\xff');
 SELECT * FROM regress_dropped();
-SELECT mvstore_drop_prefix_bytea('s', '\xfeff');
+SELECT mvstore_drop_prefix_raw('s', '\xfeff');
 SELECT * FROM regress_dropped();
-SELECT mvstore_drop_prefix_bytea('s', '');
+SELECT mvstore_drop_prefix_raw('s', '');
 SELECT * FROM regress_dropped();
 -- Text is a prefix by its bytes, too.
 SELECT regress_fill(ARRAY['ä', 'äx', 'ö', 'Ã'] :: bytea[]);
@@ -61,16 +61,16 @@ SELECT mvstore_drop_range('s', 'b', 'c');
 SELECT * FROM regress_dropped();
 SELECT mvstore_drop_range('s', '', 'a', keep := 2), mvstore_drop_range('s', 'd', 'e', before := 20);
 SELECT * FROM regress_dropped();
-SELECT mvstore_drop_range_bytea('s', 'c', '\x6300'), mvstore_drop_range_bytea('s', '\x6400', '\xff', 1, 30);
+SELECT mvstore_drop_range_raw('s', 'c', '\x6300'), mvstore_drop_range_raw('s', '\x6400', '\xff', 1, 30);
 SELECT * FROM regress_dropped();
 -- An empty one has no key in it.
 SELECT regress_fill('{"",a,b}');
-SELECT mvstore_drop_range('s', 'a', 'a'), mvstore_drop_range('s', '', ''), mvstore_drop_range_bytea('s', 'x', 'y');
+SELECT mvstore_drop_range('s', 'a', 'a'), mvstore_drop_range('s', '', ''), mvstore_drop_range_raw('s', 'x', 'y');
 SELECT * FROM regress_dropped();
 -- Bounds and prefixes, unlike keys, may be of any length.
 SELECT regress_fill(ARRAY[repeat('k', 1999), repeat('k', 2000), repeat('k', 1999) || 'l']::bytea[]);
 SELECT mvstore_drop_range('s', repeat('k', 2001), repeat('k', 3000)), mvstore_drop_prefix('s', repeat('k', 2001)),
-       mvstore_drop_prefix_bytea('s', convert_to(repeat('k', 100000), 'UTF8'));
+       mvstore_drop_prefix_raw('s', convert_to(repeat('k', 100000), 'UTF8'));
 SELECT length(key), "left" FROM regress_dropped();
 SELECT mvstore_drop_range('s', repeat('k', 2000), repeat('k', 3000));
 SELECT length(key), "left" FROM regress_dropped();
@@ -114,7 +114,7 @@ BEGIN;
 SELECT mvstore_drop_prefix('s', 'a', keep := 3), mvstore_drop_prefix('s', 'a', keep := 3, before := 10);
 SELECT mvstore_drop_prefix('s', '', keep := 2, before := 25);
 SELECT mvstore_drop_range('s', 'b', 'c', before := 20);
-SELECT mvstore_drop_prefix_bytea('s', '\xff', before := 30);
+SELECT mvstore_drop_prefix_raw('s', '\xff', before := 30);
 COMMIT;
 RESET client_min_messages;
 SELECT kind, encode(key, 'escape') AS key, encode(to_key, 'escape') AS to_key, keep, CASE WHEN before <= 30 THEN before END AS before, state
@@ -132,7 +132,7 @@ RESET mvstore.durable_drops;
 -- What is refused.
 \set VERBOSITY sqlstate
 SELECT mvstore_drop_range('s', 'b', 'a');
-SELECT mvstore_drop_range_bytea('s', '\xff', '\xfeff');
+SELECT mvstore_drop_range_raw('s', '\xff', '\xfeff');
 SELECT mvstore_drop_range(NULL, 'a', 'b');
 SELECT mvstore_drop_range('s', NULL, 'b');
 SELECT mvstore_drop_range('s', 'a', NULL);
@@ -140,14 +140,14 @@ SELECT mvstore_drop_range('s', 'a', 'b', keep := NULL);
 SELECT mvstore_drop_range('s', 'a', 'b', before := NULL);
 SELECT mvstore_drop_range('s', 'a', 'b', keep := 0);
 SELECT mvstore_drop_range('s', 'a', 'b', before := -1);
-SELECT mvstore_drop_range_bytea('s', NULL, 'b');
+SELECT mvstore_drop_range_raw('s', NULL, 'b');
 SELECT mvstore_drop_prefix(NULL, 'a');
 SELECT mvstore_drop_prefix('s', NULL);
 SELECT mvstore_drop_prefix('s', 'a', keep := NULL);
 SELECT mvstore_drop_prefix('s', 'a', before := NULL);
 SELECT mvstore_drop_prefix('s', 'a', keep := 0);
 SELECT mvstore_drop_prefix('s', 'a', before := -1);
-SELECT mvstore_drop_prefix_bytea('s', NULL);
+SELECT mvstore_drop_prefix_raw('s', NULL);
 SELECT mvstore_drop_prefix('pg_class', 'a');
 SELECT mvstore_drop_range('pg_class', 'a', 'b');
 -- There are no bounds to leave out.

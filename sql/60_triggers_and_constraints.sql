@@ -21,7 +21,7 @@ BEGIN
 END $$;
 CREATE TRIGGER regress_log AFTER INSERT ON s FOR EACH ROW EXECUTE FUNCTION regress_log();
 SELECT mvstore_put('s', 'a', 'one') > 0 AS put;
-SELECT mvstore_put('s', 'b'::bytea, 'two'::bytea) > 0 AS put;
+SELECT mvstore_put_raw('s', 'b'::bytea, 'two'::bytea) > 0 AS put;
 SELECT mvstore_put_at('s', 'a', 'past', 10);
 SELECT mvstore_delete('s', 'a') > 0 AS deleted;
 SELECT mvstore_get('s', 'b'), mvstore_get('s', 'a', 10), mvstore_get('s', 'a');
@@ -44,7 +44,7 @@ SELECT count(*) FROM log;
 SELECT mvstore_create('mirror');
 CREATE FUNCTION regress_mirror() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM mvstore_put('mirror', NEW.key, NEW.value);
+  PERFORM mvstore_put_raw('mirror', NEW.key, NEW.value);
   RETURN NULL;
 END $$;
 CREATE TRIGGER regress_mirror AFTER INSERT ON s FOR EACH ROW WHEN (NEW.value IS NOT NULL) EXECUTE FUNCTION regress_mirror();

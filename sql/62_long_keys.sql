@@ -15,7 +15,7 @@ SELECT left(key, 1) AS key, length(key), value FROM mvstore_scan('s');
 SELECT count(*) FROM s;
 SELECT left(key, 1) AS key, length(key), value FROM mvstore_scan('s', reverse := true, max_rows := 4);
 SELECT left(key, 1) AS key, length(key), value FROM mvstore_scan_prefix('s', 'bb');
-SELECT length(key), value FROM mvstore_scan_bytea('s', from_key := 'zz'::bytea);
+SELECT length(key), value FROM mvstore_scan_raw('s', from_key := 'zz'::bytea);
 -- One page after another, from the last key's immediate successor.
 SELECT convert_from(key, 'UTF8') || chr(1) AS next FROM s WHERE length(key) = 10 AND key < 'b'::bytea \gset
 SELECT left(key, 1) AS key, length(key) FROM mvstore_scan('s', from_key := :'next', max_rows := 1);

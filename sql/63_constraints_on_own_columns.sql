@@ -11,7 +11,7 @@ SELECT weight, source, convert_from(value, 'UTF8') AS value FROM s;
 ALTER TABLE s ALTER weight SET DEFAULT 0;
 \set VERBOSITY sqlstate
 SELECT mvstore_put('s', 'k', 'v2');
-SELECT mvstore_put('s', 'new'::bytea, 'v2'::bytea);
+SELECT mvstore_put_raw('s', 'new'::bytea, 'v2'::bytea);
 SELECT mvstore_put_at('s', 'k', 'v2', 10);
 SELECT mvstore_delete('s', 'k');
 SELECT mvstore_delete_at('s', 'k', 10);

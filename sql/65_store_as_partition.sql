@@ -9,7 +9,7 @@ CREATE TABLE parent (key bytea NOT NULL, version bigint NOT NULL, value bytea, e
 ALTER TABLE parent ATTACH PARTITION s FOR VALUES FROM (1) TO (100);
 \set VERBOSITY sqlstate
 SELECT mvstore_put('s', 'k', 'v');
-SELECT mvstore_put('s', 'k'::bytea, 'v'::bytea);
+SELECT mvstore_put_raw('s', 'k'::bytea, 'v'::bytea);
 SELECT mvstore_put_at('s', 'k', 'v', 100);
 \set VERBOSITY default
 SELECT count(*) FROM s;

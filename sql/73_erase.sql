@@ -26,7 +26,7 @@ SELECT mvstore_get('s', 'a'), mvstore_get('s', 'a', 20), (SELECT count(*) FROM s
 -- How many entries went: tombstones and expired ones are some, too.
 BEGIN;
 INSERT INTO s VALUES ('c', 50, 'c50', '2000-01-01');
-SELECT mvstore_erase('s', 'a'), mvstore_erase('s', 'b'), mvstore_erase('s', 'c'::bytea), mvstore_erase('s', 'never');
+SELECT mvstore_erase('s', 'a'), mvstore_erase('s', 'b'), mvstore_erase_raw('s', 'c'::bytea), mvstore_erase('s', 'never');
 COMMIT;
 SELECT mvstore_erase('s', 'a');
 SELECT floor FROM mvstore_store_stats WHERE store = 's'::regclass;
@@ -58,13 +58,13 @@ SELECT mvstore_get('s', 'own'), mvstore_get('s', 'a'), (SELECT count(*) FROM mvs
 -- All keys with a prefix.
 SELECT mvstore_create('p');
 CREATE FUNCTION regress_fill() RETURNS void LANGUAGE sql AS $$
-  SELECT mvstore_put_at('p', k, 'v'::bytea, v)
+  SELECT mvstore_put_at_raw('p', k, 'v'::bytea, v)
     FROM unnest('{"",a,aa,ab,abc,ab\\000,ab\\377,b,\\377,\\377\\377}'::bytea[]) k, generate_series(10, 20, 10) v $$;
 SELECT regress_fill();
 SELECT mvstore_erase_prefix('p', 'nothing'), mvstore_erase_prefix('p', repeat('a', 3000));
 SELECT mvstore_erase_prefix('p', 'ab');
 SELECT encode(key, 'escape') AS key, count(*) FROM p GROUP BY p.key ORDER BY p.key;
-SELECT mvstore_erase_prefix('p', '\xff'::bytea);
+SELECT mvstore_erase_prefix_raw('p', '\xff'::bytea);
 SELECT encode(key, 'escape') AS key, count(*) FROM p GROUP BY p.key ORDER BY p.key;
 BEGIN;
 SELECT mvstore_put('p', 'new', 'v') > 0 AS put, mvstore_put('p', 'aa', 'v') > 0 AS put;
@@ -172,12 +172,12 @@ SELECT mvstore_erase('pinned', 'k');
 SELECT mvstore_erase_prefix('pinned', 'k');
 SELECT mvstore_erase(NULL, 'k');
 SELECT mvstore_erase('s', NULL);
-SELECT mvstore_erase('s', NULL::bytea);
+SELECT mvstore_erase_raw('s', NULL::bytea);
 SELECT mvstore_erase('s', repeat('k', 2001));
 SELECT mvstore_erase('referring', 'k');
 SELECT mvstore_erase_prefix(NULL, 'k');
 SELECT mvstore_erase_prefix('s', NULL);
-SELECT mvstore_erase_prefix('s', NULL::bytea);
+SELECT mvstore_erase_prefix_raw('s', NULL::bytea);
 SELECT mvstore_erase_prefix('referring', 'k');
 BEGIN READ ONLY;
 SELECT mvstore_erase('s', 'a');

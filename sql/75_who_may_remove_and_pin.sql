@@ -18,17 +18,17 @@ RESET ROLE;
 -- What PUBLIC may call at all. (The rest is decided by the rights on the store.)
 SELECT proname || '(' || oidvectortypes(proargtypes) || ')' AS function, has_function_privilege('public', oid, 'EXECUTE') AS public,
        has_function_privilege('regress_mvstore_operator', oid, 'EXECUTE') AS operator
-  FROM pg_proc WHERE proname ~ '^mvstore_(set_policy|attach|detach|clear|compact|erase|erase_prefix|drop_prefix|drop_range|sweep|pin|unpin|stats_reset)(_bytea)?$'
+  FROM pg_proc WHERE proname ~ '^mvstore_(set_policy|attach|detach|clear|compact|erase|erase_prefix|drop_prefix|drop_range|sweep|pin|unpin|stats_reset)(_bytea|_raw)?$'
  ORDER BY proname COLLATE "C", oidvectortypes(proargtypes) COLLATE "C";
 
 -- Everything that a role may try, and what comes of it.
 CREATE FUNCTION regress_rights.tries() RETURNS TABLE (call text, result text) LANGUAGE plpgsql AS $$
 BEGIN
   FOREACH call IN ARRAY ARRAY[
-    $q$mvstore_drop_prefix('s', 'k')$q$, $q$mvstore_drop_prefix_bytea('s', 'k')$q$,
-    $q$mvstore_drop_range('s', 'k', 'l')$q$, $q$mvstore_drop_range_bytea('s', 'k', 'l')$q$,
-    $q$mvstore_compact('s', 10)$q$, $q$mvstore_erase('s', 'k')$q$, $q$mvstore_erase('s', 'k'::bytea)$q$,
-    $q$mvstore_erase_prefix('s', 'k')$q$, $q$mvstore_erase_prefix('s', 'k'::bytea)$q$, $q$mvstore_erase('s', 'absent')$q$,
+    $q$mvstore_drop_prefix('s', 'k')$q$, $q$mvstore_drop_prefix_raw('s', 'k')$q$,
+    $q$mvstore_drop_range('s', 'k', 'l')$q$, $q$mvstore_drop_range_raw('s', 'k', 'l')$q$,
+    $q$mvstore_compact('s', 10)$q$, $q$mvstore_erase('s', 'k')$q$, $q$mvstore_erase_raw('s', 'k'::bytea)$q$,
+    $q$mvstore_erase_prefix('s', 'k')$q$, $q$mvstore_erase_prefix_raw('s', 'k'::bytea)$q$, $q$mvstore_erase('s', 'absent')$q$,
     $q$mvstore_clear('s')$q$, $q$mvstore_set_policy('s')$q$, $q$mvstore_detach('s')$q$, $q$mvstore_attach('plain')$q$,
     $q$mvstore_sweep('s')$q$, $q$mvstore_pin('regress', store := 's')$q$, $q$mvstore_pin('regress')$q$,
     $q$mvstore_unpin('never')$q$, $q$mvstore_stats_reset()$q$]

@@ -28,15 +28,15 @@ SELECT mvstore_put('s', 'k', 'v') > 0 AS put;
 CREATE FUNCTION regress_rights.tries() RETURNS TABLE (call text, result text) LANGUAGE plpgsql AS $$
 BEGIN
   FOREACH call IN ARRAY ARRAY[
-    $q$mvstore_get('s', 'k')$q$, $q$mvstore_get('s', 'k'::bytea)$q$, $q$mvstore_get_bytea('s', 'k')$q$,
+    $q$mvstore_get('s', 'k')$q$, $q$mvstore_get_raw('s', 'k'::bytea)$q$, $q$mvstore_get_bytea('s', 'k')$q$,
     $q$mvstore_get_entry('s', 'k')$q$, $q$mvstore_contains('s', 'k')$q$, $q$mvstore_previous('s', 'k')$q$,
-    $q$mvstore_history('s', 'k')$q$, $q$mvstore_scan('s')$q$, $q$mvstore_scan_bytea('s')$q$,
-    $q$mvstore_scan_prefix('s', 'k')$q$, $q$mvstore_scan_prefix('s', 'k'::bytea)$q$,
-    $q$mvstore_put('s', 'k', 'w')$q$, $q$mvstore_put('s', 'k'::bytea, 'w'::bytea)$q$, $q$mvstore_put('s', 'k', 'w'::bytea)$q$,
+    $q$mvstore_history('s', 'k')$q$, $q$mvstore_scan('s')$q$, $q$mvstore_scan_raw('s')$q$,
+    $q$mvstore_scan_prefix('s', 'k')$q$, $q$mvstore_scan_prefix_raw('s', 'k'::bytea)$q$,
+    $q$mvstore_put('s', 'k', 'w')$q$, $q$mvstore_put_raw('s', 'k'::bytea, 'w'::bytea)$q$, $q$mvstore_put_bytea('s', 'k', 'w'::bytea)$q$,
     $q$mvstore_put_at('s', 'p', 'w', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 1000)$q$,
-    $q$mvstore_delete('s', 'k')$q$, $q$mvstore_delete('s', 'k'::bytea)$q$,
+    $q$mvstore_delete('s', 'k')$q$, $q$mvstore_delete_raw('s', 'k'::bytea)$q$,
     $q$mvstore_delete_at('s', 'q', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 1000)$q$,
-    $q$mvstore_drop('s', 'k')$q$, $q$mvstore_drop('s', 'k'::bytea)$q$]
+    $q$mvstore_drop('s', 'k')$q$, $q$mvstore_drop_raw('s', 'k'::bytea)$q$]
   LOOP
     BEGIN
       EXECUTE 'SELECT ' || call;

@@ -12,7 +12,7 @@ SELECT count(*) FROM mvstore_scan('s');
 SAVEPOINT sp;
 SELECT mvstore_put('s', 'k', 'w');
 ROLLBACK TO sp;
-SELECT mvstore_put('s', 'k'::bytea, 'w'::bytea);
+SELECT mvstore_put_raw('s', 'k'::bytea, 'w'::bytea);
 ROLLBACK TO sp;
 SELECT mvstore_put_at('s', 'k', 'w', 1);
 ROLLBACK TO sp;

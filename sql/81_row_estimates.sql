@@ -38,15 +38,15 @@ END $$;
 -- The whole store: keys, not entries.
 INSERT INTO queries (query, low, high) VALUES
   ($$mvstore_scan('s')$$, 1800, 2200),
-  ($$mvstore_scan_bytea('s')$$, 1800, 2200),
+  ($$mvstore_scan_raw('s')$$, 1800, 2200),
   ($$mvstore_scan('s', reverse := true)$$, 1800, 2200),
   ($$mvstore_scan_prefix('s', '')$$, 1800, 2200),
-  ($$mvstore_scan_prefix('s', ''::bytea)$$, 1800, 2200),
+  ($$mvstore_scan_prefix_raw('s', ''::bytea)$$, 1800, 2200),
 -- Ranges: half open, closed, empty.
   ($$mvstore_scan('s', from_key := 'k1900')$$, 50, 150),
   ($$mvstore_scan('s', to_key := 'k1900')$$, 1700, 2000),
   ($$mvstore_scan('s', 'k0200', 'k0300')$$, 50, 150),
-  ($$mvstore_scan_bytea('s', 'k0200', 'k0300')$$, 50, 150),
+  ($$mvstore_scan_raw('s', 'k0200', 'k0300')$$, 50, 150),
   ($$mvstore_scan('s', 'k0200', 'k0200')$$, 1, 1),
   ($$mvstore_scan('s', from_key := 'z')$$, 1, 10),
 -- Bounds in the wrong order are for the execution to refuse.
@@ -54,8 +54,8 @@ INSERT INTO queries (query, low, high) VALUES
 -- Prefixes.
   ($$mvstore_scan_prefix('s', 'k')$$, 1800, 2200),
   ($$mvstore_scan_prefix('s', 'k1')$$, 800, 1200),
-  ($$mvstore_scan_prefix('s', 'k1'::bytea)$$, 800, 1200),
-  ($$mvstore_scan_prefix('s', '\xff'::bytea)$$, 1, 10),
+  ($$mvstore_scan_prefix_raw('s', 'k1'::bytea)$$, 800, 1200),
+  ($$mvstore_scan_prefix_raw('s', '\xff'::bytea)$$, 1, 10),
   ($$mvstore_scan_prefix('s', 'z')$$, 1, 10),
 -- A limit is one.
   ($$mvstore_scan('s', max_rows := 20)$$, 20, 20),
@@ -67,7 +67,7 @@ INSERT INTO queries (query, low, high) VALUES
   ($$mvstore_scan('s', max_rows := (SELECT 20))$$, 180, 220),
 -- Histories.
   ($$mvstore_history('s', 'k0500')$$, 4, 6),
-  ($$mvstore_history('s', 'k0500'::bytea)$$, 4, 6),
+  ($$mvstore_history_raw('s', 'k0500'::bytea)$$, 4, 6),
   ($$mvstore_history('s', 'k0500', max_rows := 3)$$, 3, 3),
   ($$mvstore_history('s', (SELECT 'k0500'))$$, 4, 6),
 -- Bounds that are not known before the query runs, or only well enough for an estimate.
@@ -168,7 +168,7 @@ DROP TABLE grown;
 -- A row for each key of a list, whatever the store.
 INSERT INTO queries (query, low, high) VALUES
   ($$mvstore_get_many('s', ARRAY['a', 'b', 'c'])$$, 3, 3),
-  ($$mvstore_get_many_bytea('s', ARRAY['a', 'b', 'c']::bytea[])$$, 3, 3),
+  ($$mvstore_get_many_raw('s', ARRAY['a', 'b', 'c']::bytea[])$$, 3, 3),
   ($$mvstore_get_many('s', array_fill('a'::text, ARRAY[2000]))$$, 2000, 2000),
   ($$mvstore_get_many('s', '{}')$$, 1, 1),
   ($$mvstore_get_many('s', NULL)$$, 1, 1),
@@ -187,12 +187,12 @@ INSERT INTO changed (key, version, value)
 ANALYZE changed;
 INSERT INTO queries (query, low, high) VALUES
   ($$mvstore_diff('changed', 0)$$, 2700, 3300),
-  ($$mvstore_diff_bytea('changed', 0)$$, 2700, 3300),
+  ($$mvstore_diff_raw('changed', 0)$$, 2700, 3300),
   ($$mvstore_diff('changed', 5000)$$, 250, 350),
   ($$mvstore_diff('changed', 1000, 1500)$$, 400, 550),
   ($$mvstore_diff('changed', 9000)$$, 1, 10),
   ($$mvstore_diff('changed', 0, prefix := 'k1')$$, 800, 1200),
-  ($$mvstore_diff_bytea('changed', 0, prefix := 'k1')$$, 800, 1200),
+  ($$mvstore_diff_raw('changed', 0, prefix := 'k1')$$, 800, 1200),
   ($$mvstore_diff('changed', 0, prefix := '')$$, 2700, 3300),
 -- What the execution refuses.
   ($$mvstore_diff('changed', 1500, 1000)$$, 1, 1),

@@ -30,8 +30,14 @@ SELECT mvstore_scan('s', 'b', 'a');
 SELECT mvstore_scan('s', max_rows := -1);
 SELECT mvstore_history('s', 'k', -1);
 -- 22021
-SELECT mvstore_put('s', 'bytes', '\xff'::bytea) > 0 AS put;
+SELECT mvstore_put_bytea('s', 'bytes', '\xff'::bytea) > 0 AS put;
 SELECT mvstore_get('s', 'bytes');
+SELECT mvstore_scan('s');
+SELECT mvstore_get_many('s', ARRAY['bytes']);
+SELECT mvstore_put_raw('s', '\x80', 'x') > 0 AS put;
+SELECT mvstore_scan('s', 'z');
+SELECT mvstore_scan_bytea('s', 'z');
+SELECT mvstore_erase_raw('s', '\x80');
 -- 23505
 SELECT mvstore_put_at('s', 'k', 'v', 20);
 -- 55000: the future (the details tell the time)

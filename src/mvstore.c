@@ -23,6 +23,7 @@
 #include "shared/fault.h"
 #include "shared/standby.h"
 #include "startup.h"
+#include "version/as_of.h"
 #include "worker/ddl.h"
 #include "worker/launcher.h"
 
@@ -34,6 +35,7 @@ void
 _PG_init(void)
 {
 	mvs_settings_init();
+	mvs_as_of_init();
 	MVS_FAULT_INIT();
 	MarkGUCPrefixReserved("mvstore");
 	if (!process_shared_preload_libraries_in_progress)

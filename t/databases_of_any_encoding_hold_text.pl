@@ -24,18 +24,18 @@ for my $encoding ('LATIN1', 'EUC_JP', 'SQL_ASCII')
 $node->safe_psql('latin1', q{SELECT mvstore_put('s', convert_from('\xe4', 'LATIN1'), convert_from('\xf6', 'LATIN1'))});
 is($node->safe_psql('latin1', 'SELECT key, value FROM s'), '\xc3a4|\xc3b6', 'LATIN1: what is stored is UTF-8');
 is($node->safe_psql('latin1', q{SELECT convert_to(mvstore_get('s', convert_from('\xe4', 'LATIN1')), 'LATIN1')}), '\xf6', 'what is read is LATIN1');
-is($node->safe_psql('latin1', q{SELECT mvstore_get('s', '\xc3a4'::bytea)}), '\xc3b6', 'bytes are bytes');
+is($node->safe_psql('latin1', q{SELECT mvstore_get_raw('s', '\xc3a4'::bytea)}), '\xc3b6', 'bytes are bytes');
 is($node->safe_psql('latin1', q{SELECT convert_to(key || value, 'LATIN1') FROM mvstore_scan_prefix('s', convert_from('\xe4', 'LATIN1'))}),
 	'\xe4f6', 'a scan gives LATIN1');
 is($node->safe_psql('latin1', q{SELECT convert_to(value, 'LATIN1') FROM mvstore_history('s', convert_from('\xe4', 'LATIN1'))}), '\xf6', 'so does history');
-$node->safe_psql('latin1', q{SELECT mvstore_put('s', 'euro'::bytea, '\xe282ac'::bytea)});
+$node->safe_psql('latin1', q{SELECT mvstore_put_raw('s', 'euro'::bytea, '\xe282ac'::bytea)});
 my ($state) = sqlstate_of($node, 'latin1', q{SELECT mvstore_get('s', 'euro');});
 is($state, '22P05', 'text that LATIN1 cannot say is an error, not a question mark');
-$node->safe_psql('latin1', q{SELECT mvstore_put('s', 'bad'::bytea, '\xe4'::bytea)});
+$node->safe_psql('latin1', q{SELECT mvstore_put_raw('s', 'bad'::bytea, '\xe4'::bytea)});
 ($state) = sqlstate_of($node, 'latin1', q{SELECT mvstore_get('s', 'bad');});
 is($state, '22021', 'bytes that are LATIN1, but not UTF-8, are not text');
 $node->safe_psql('latin1', q{SELECT mvstore_delete('s', convert_from('\xe4', 'LATIN1'))});
-is($node->safe_psql('latin1', q{SELECT mvstore_contains('s', '\xc3a4'::bytea)}), 'f', 'deletes find the key');
+is($node->safe_psql('latin1', q{SELECT mvstore_contains_raw('s', '\xc3a4'::bytea)}), 'f', 'deletes find the key');
 
 # hiragana a: two bytes in EUC_JP, three in UTF-8.
 $node->safe_psql('euc_jp', q{SELECT mvstore_put('s', convert_from('\xa4a2', 'EUC_JP'), 'v')});
@@ -45,7 +45,7 @@ is($node->safe_psql('euc_jp', q{SELECT mvstore_get('s', convert_from('\xa4a2', '
 # SQL_ASCII promises nothing about its bytes; the store does.
 $node->safe_psql('sql_ascii', q{SELECT mvstore_put('s', 'k', 'v')});
 is($node->safe_psql('sql_ascii', q{SELECT mvstore_get('s', 'k')}), 'v', 'SQL_ASCII: ASCII is text');
-$node->safe_psql('sql_ascii', q{SELECT mvstore_put('s', 'k'::bytea, '\xe4'::bytea)});
+$node->safe_psql('sql_ascii', q{SELECT mvstore_put_raw('s', 'k'::bytea, '\xe4'::bytea)});
 ($state) = sqlstate_of($node, 'sql_ascii', q{SELECT mvstore_get('s', 'k');});
 is($state, '22021', 'bytes that are not UTF-8 are not text');
 

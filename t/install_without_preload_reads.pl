@@ -37,7 +37,7 @@ $node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 $node->restart;
 is($node->safe_psql('postgres', q{SELECT mvstore_get('s', 'k'), mvstore_get('s', 'k', as_of := 35), mvstore_contains('s', 'x')}),
 	'v40|v30|f', 'reads work');
-is($node->safe_psql('postgres', q{SELECT mvstore_get('s', 'j'), mvstore_get('s', 'k'::bytea) = 'v40'}), 'v1|t', 'in text and bytes');
+is($node->safe_psql('postgres', q{SELECT mvstore_get('s', 'j'), mvstore_get_raw('s', 'k'::bytea) = 'v40'}), 'v1|t', 'in text and bytes');
 is($node->safe_psql('postgres', q{SELECT string_agg(key, ' ') FROM mvstore_scan('s')}), 'j k', 'scans work');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM mvstore_history('s', 'k')}), 2, 'history works');
 is($node->safe_psql('postgres', q{SELECT (mvstore_previous('s', 'k', 40)).value}), 'v30', 'previous works');
@@ -48,7 +48,7 @@ is($node->safe_psql('postgres', q{SELECT mvstore_get('s', 'k', as_of := 30)}), '
 is($state, '55000', 'the future is not known');
 
 for my $call (
-	q{mvstore_put('s', 'k', 'w')}, q{mvstore_put('s', 'k'::bytea, 'w'::bytea)}, q{mvstore_put_at('s', 'k', 'w', 50)},
+	q{mvstore_put('s', 'k', 'w')}, q{mvstore_put_raw('s', 'k'::bytea, 'w'::bytea)}, q{mvstore_put_at('s', 'k', 'w', 50)},
 	q{mvstore_delete('s', 'k')}, q{mvstore_delete_at('s', 'k', 50)}, q{mvstore_drop('s', 'k')}, q{mvstore_create('u')})
 {
 	($state, $message) = sqlstate_of($node, 'postgres', "SELECT $call;");

@@ -20,10 +20,10 @@ SELECT mvstore_create('"Odd Schema"."Odd ''Store''"', keep_for := '26:00');
 SELECT mvstore_create('zero');
 SQL
 $node->safe_psql('postgres', q{SELECT mvstore_put_at('s', k, k || v, v) FROM unnest('{a,b}'::text[]) k, generate_series(10, 40, 10) v});
-$node->safe_psql('postgres', q{SELECT mvstore_put_at('zero', '\x00ff'::bytea, '\x00'::bytea, 10), mvstore_delete_at('zero', '\x00ff'::bytea, 20)});
+$node->safe_psql('postgres', q{SELECT mvstore_put_at_raw('zero', '\x00ff'::bytea, '\x00'::bytea, 10), mvstore_delete_at_raw('zero', '\x00ff'::bytea, 20)});
 $node->safe_psql('postgres', q{SELECT mvstore_put('"Odd Schema"."Odd ''Store''"', 'k', 'v')});
 $node->safe_psql('postgres', 'TRUNCATE zero');
-$node->safe_psql('postgres', q{SELECT mvstore_put('zero', '\x00ff'::bytea, '\x00'::bytea)});
+$node->safe_psql('postgres', q{SELECT mvstore_put_raw('zero', '\x00ff'::bytea, '\x00'::bytea)});
 $node->safe_psql('postgres', q{SELECT mvstore_drop('s', 'a', keep := 2)});
 is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'some history is dropped');
 my $version = $node->safe_psql('postgres', q{SELECT mvstore_put('s', 'today', 'v', ttl := '2 days')});

@@ -56,7 +56,7 @@ The server is still running. To look around in it:
     $server/psql -h $work/s -U postgres demo
 for instance with
     SELECT * FROM commits ORDER BY seq DESC LIMIT 5;
-    SELECT version, length(value) FROM mvstore_history('demo', 'README.md'::bytea);
+    SELECT version, length(value) FROM mvstore_history_raw('demo', 'README.md'::bytea);
     SELECT * FROM mvstore_stats \\gx
 To stop it and remove all of it:
     $prefix$server/pg_ctl -D $work/data stop && rm -rf $work

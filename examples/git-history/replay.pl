@@ -304,13 +304,13 @@ sub put_blob
 			sql($n++, "\t\\\\x", unpack('H*', $piece), "\n");
 			progress(printable($path) . ': ' . bytes($n * PIECE) . ' of ' . bytes($size));
 		}
-		sql("\\.\nSELECT mvstore_put('demo', ", bytea($path),
+		sql("\\.\nSELECT mvstore_put_raw('demo', ", bytea($path),
 			", (SELECT string_agg(bytes, '' ORDER BY n) FROM pieces)) \\g /dev/null\n",
 			"TRUNCATE pieces;\n");
 	}
 	else
 	{
-		sql("SELECT mvstore_put('demo', ", bytea($path), ', ', bytea($content), ") \\g /dev/null\n");
+		sql("SELECT mvstore_put_raw('demo', ", bytea($path), ', ', bytea($content), ") \\g /dev/null\n");
 	}
 	$puts++;
 	$bytes_put += $size;
@@ -328,7 +328,7 @@ sub write_commit
 	sql("BEGIN;\n");
 	for (@removed)
 	{
-		sql("SELECT mvstore_delete('demo', ", bytea($_->[0]), ") \\g /dev/null\n");
+		sql("SELECT mvstore_delete_raw('demo', ", bytea($_->[0]), ") \\g /dev/null\n");
 		$deletes++;
 	}
 	each_blob(\@written, sub { put_blob(@_[ 0, 2, 3 ], $sha) });
@@ -451,7 +451,7 @@ sub each_key
 		$keys = 0;
 		each_line(
 			"COPY (SELECT key, octet_length(value), CASE WHEN octet_length(value) <= ${\PIECE} "
-			  . "THEN value END FROM mvstore_scan_bytea('demo', from_key => $from, "
+			  . "THEN value END FROM mvstore_scan_raw('demo', from_key => $from, "
 			  . "as_of => $version, max_rows => ${\KEYS_PER_PAGE})) TO STDOUT;",
 			sub {
 				my ($key, $size, $value) = split /\t/, $_[0];
@@ -474,7 +474,7 @@ sub each_key
 		{
 			my ($path, $size, $digest) = @$_;
 			# Uncompressed in a table, so that a piece is got without the rest.
-			query("INSERT INTO pieces SELECT 0, mvstore_get('demo', " . bytea($path)
+			query("INSERT INTO pieces SELECT 0, mvstore_get_raw('demo', " . bytea($path)
 				. ", as_of => $version) || '';");
 			for (my $offset = 1; $offset <= $size; $offset += PIECE)
 			{
@@ -559,7 +559,7 @@ sub compare_gone
 	my $state = query(<<"SQL");
 \\set ON_ERROR_STOP 0
 SELECT version FROM commits WHERE seq = $seq \\gset
-SELECT count(*) FROM mvstore_scan_bytea('demo', as_of => :version) \\g /dev/null
+SELECT count(*) FROM mvstore_scan_raw('demo', as_of => :version) \\g /dev/null
 \\echo :SQLSTATE :LAST_ERROR_MESSAGE
 \\set ON_ERROR_STOP 1
 SQL
@@ -607,7 +607,7 @@ say_ "\n3. Dropping the history older than commit ", number($cut + 1), ' (', sho
 my $start = time;
 my $cut_version = query("SELECT version FROM commits WHERE seq = $cut;");
 my ($requests) = query(<<"SQL");
-SELECT count(mvstore_drop('demo', key, keep => 1, before => $cut_version))
+SELECT count(mvstore_drop_raw('demo', key, keep => 1, before => $cut_version))
   FROM (SELECT DISTINCT key FROM demo) k;
 SQL
 my $enqueued = time - $start;

@@ -12,14 +12,26 @@
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "base/arguments.h"
+#include "base/compat.h"
 #include "base/key.h"
 #include "base/text.h"
 
 /* Milliseconds: 100 years, so that a deadline is a timestamp. */
 #define LONGEST_TIMEOUT (INT64CONST(36525) * 24 * 3600 * 1000)
+
+bool
+mvs_family_has(const char *plain, const char *function)
+{
+	size_t		length = strlen(plain);
+	const char *suffix = function + length;
+
+	return strncmp(plain, function, length) == 0 &&
+		(*suffix == '\0' || strcmp(suffix, "_bytea") == 0 || strcmp(suffix, "_raw") == 0);
+}
 
 void
 mvs_refuse_null(FunctionCallInfo fcinfo, int argument, const char *name)
@@ -39,16 +51,28 @@ mvs_get_store(FunctionCallInfo fcinfo, int argument)
 
 /* A text or a bytea as the bytes that a store holds. */
 static bytea *
-to_bytes(Datum datum, MvsType type)
+to_bytes(Datum datum, bool is_text)
 {
-	return type == MVS_TEXT ? mvs_text_to_bytes(DatumGetTextPP(datum)) : DatumGetByteaPP(datum);
+	return is_text ? mvs_text_to_bytes(DatumGetTextPP(datum)) : DatumGetByteaPP(datum);
+}
+
+static bool
+has_text_keys(MvsFamily family)
+{
+	return family != MVS_RAW;
+}
+
+static bool
+has_text_values(MvsFamily family)
+{
+	return family == MVS_PLAIN;
 }
 
 bytea *
-mvs_get_bound(FunctionCallInfo fcinfo, int argument, MvsType type, const char *name)
+mvs_get_bound(FunctionCallInfo fcinfo, int argument, MvsFamily family, const char *name)
 {
 	mvs_refuse_null(fcinfo, argument, name);
-	return to_bytes(PG_GETARG_DATUM(argument), type);
+	return to_bytes(PG_GETARG_DATUM(argument), has_text_keys(family));
 }
 
 /* A key, unless it is too long for one. */
@@ -65,14 +89,14 @@ check_key(bytea *key, const char *name)
 }
 
 bytea *
-mvs_get_key(FunctionCallInfo fcinfo, int argument, MvsType type, const char *name)
+mvs_get_key(FunctionCallInfo fcinfo, int argument, MvsFamily family, const char *name)
 {
-	return check_key(mvs_get_bound(fcinfo, argument, type, name), name);
+	return check_key(mvs_get_bound(fcinfo, argument, family, name), name);
 }
 
 /* The elements of an array argument of one dimension; the number of them. */
 static int
-get_elements(FunctionCallInfo fcinfo, int argument, MvsType type, const char *name,
+get_elements(FunctionCallInfo fcinfo, int argument, bool is_text, const char *name,
 			 Datum **elements, bool **nulls)
 {
 	ArrayType  *array;
@@ -84,17 +108,18 @@ get_elements(FunctionCallInfo fcinfo, int argument, MvsType type, const char *na
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("%s must have one dimension", name)));
-	deconstruct_array(array, type == MVS_TEXT ? TEXTOID : BYTEAOID, -1, false, TYPALIGN_INT,
+	deconstruct_array(array, is_text ? TEXTOID : BYTEAOID, -1, false, TYPALIGN_INT,
 					  elements, nulls, &count);
 	return count;
 }
 
 int
-mvs_get_keys(FunctionCallInfo fcinfo, int argument, MvsType type, bytea ***keys)
+mvs_get_keys(FunctionCallInfo fcinfo, int argument, MvsFamily family, bytea ***keys)
 {
+	bool		is_text = has_text_keys(family);
 	Datum	   *elements;
 	bool	   *nulls;
-	int			count = get_elements(fcinfo, argument, type, "keys", &elements, &nulls);
+	int			count = get_elements(fcinfo, argument, is_text, "keys", &elements, &nulls);
 
 	*keys = palloc(sizeof(bytea *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
@@ -103,28 +128,34 @@ mvs_get_keys(FunctionCallInfo fcinfo, int argument, MvsType type, bytea ***keys)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("key must not be null")));
-		(*keys)[i] = check_key(to_bytes(elements[i], type), "key");
+		(*keys)[i] = check_key(to_bytes(elements[i], is_text), "key");
 	}
 	return count;
 }
 
 int
-mvs_get_values(FunctionCallInfo fcinfo, int argument, MvsType type, bytea ***values)
+mvs_get_values(FunctionCallInfo fcinfo, int argument, MvsFamily family, bytea ***values)
 {
+	bool		is_text = has_text_values(family);
 	Datum	   *elements;
 	bool	   *nulls;
-	int			count = get_elements(fcinfo, argument, type, "values", &elements, &nulls);
+	int			count = get_elements(fcinfo, argument, is_text, "new_values", &elements, &nulls);
 
 	*values = palloc(sizeof(bytea *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
-		(*values)[i] = nulls[i] ? NULL : to_bytes(elements[i], type);
+		(*values)[i] = nulls[i] ? NULL : to_bytes(elements[i], is_text);
 	return count;
 }
 
 bytea *
-mvs_get_value(FunctionCallInfo fcinfo, int argument, MvsType type)
+mvs_get_value(FunctionCallInfo fcinfo, int argument, MvsFamily family)
 {
-	return mvs_get_bound(fcinfo, argument, type, "value");
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("value must not be null"),
+				 errhint("mvstore_delete() deletes a key.")));
+	return to_bytes(PG_GETARG_DATUM(argument), has_text_values(family));
 }
 
 int64
@@ -202,10 +233,50 @@ mvs_get_flag(FunctionCallInfo fcinfo, int argument, const char *name)
 	return PG_GETARG_BOOL(argument);
 }
 
-Datum
-mvs_return_bytes(bytea *bytes, MvsType type)
+/* Bytes in hexadecimal, as bytea is shown. */
+static char *
+to_hex(const bytea *bytes)
 {
-	if (type == MVS_TEXT)
-		return PointerGetDatum(mvs_text_from_bytes(bytes));
-	return PointerGetDatum(bytes);
+	int			length = VARSIZE_ANY_EXHDR(bytes);
+	char	   *hex = palloc(2 + 2 * length + 1);
+
+	hex[0] = '\\';
+	hex[1] = 'x';
+	hex[2 + hex_encode(VARDATA_ANY(bytes), length, hex + 2)] = '\0';
+	return hex;
+}
+
+Datum
+mvs_return_key(bytea *key, MvsFamily family, const char *store, const char *function)
+{
+	text	   *result;
+
+	if (!has_text_keys(family))
+		return PointerGetDatum(key);
+	result = mvs_text_from_bytes(key);
+	if (result == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+				 errmsg("store \"%s\" has a key that is not text", store),
+				 errdetail("The key is %s.", to_hex(key)),
+				 errhint("%s_raw() returns keys as bytea.", function)));
+	return PointerGetDatum(result);
+}
+
+Datum
+mvs_return_value(bytea *value, const bytea *key, MvsFamily family, const char *store,
+				 const char *function)
+{
+	text	   *result;
+
+	if (!has_text_values(family))
+		return PointerGetDatum(value);
+	result = mvs_text_from_bytes(value);
+	if (result == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+				 errmsg("store \"%s\" has a value that is not text", store),
+				 errdetail("The key is %s.", to_hex(key)),
+				 errhint("%s_bytea() returns values as bytea.", function)));
+	return PointerGetDatum(result);
 }

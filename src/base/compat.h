@@ -24,6 +24,8 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/acl.h"
+#include "utils/datetime.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/selfuncs.h"
 #include "utils/wait_event.h"
@@ -54,6 +56,20 @@ mvs_compat_array_length(PlannerInfo *root, Node *array)
 	return estimate_array_length(root, array);
 #else
 	return estimate_array_length(array);
+#endif
+}
+
+/* DecodeDateTime() takes a place for more about an error since 16. */
+static inline int
+mvs_compat_decode_datetime(char **fields, int *types, int count, int *kind, struct pg_tm *tm,
+						   fsec_t *fraction, int *zone)
+{
+#if PG_VERSION_NUM >= 160000
+	DateTimeErrorExtra extra;
+
+	return DecodeDateTime(fields, types, count, kind, tm, fraction, zone, &extra);
+#else
+	return DecodeDateTime(fields, types, count, kind, tm, fraction, zone);
 #endif
 }
 
@@ -170,6 +186,29 @@ mvs_compat_has_origin(void)
 #if PG_VERSION_NUM < 190000
 #define T_RepackStmt T_ClusterStmt
 #endif
+
+/*
+ * Replace the value that a check hook was given, which has memory of its own kind since
+ * 16; false without memory.
+ */
+static inline bool
+mvs_compat_replace_setting(char **value, const char *replacement)
+{
+#if PG_VERSION_NUM >= 160000
+	char	   *copy = guc_strdup(LOG, replacement);
+
+	if (copy)
+		guc_free(*value);
+#else
+	char	   *copy = strdup(replacement);
+
+	if (copy)
+		free(*value);
+#endif
+	if (copy)
+		*value = copy;
+	return copy != NULL;
+}
 
 /* A hash in shared memory has one size since 19, where it had an initial one, too. */
 static inline HTAB *

@@ -31,8 +31,12 @@ text *
 mvs_text_from_bytes(bytea *value)
 {
 	char	   *data = VARDATA_ANY(value);
-	char	   *own = pg_any_to_server(data, VARSIZE_ANY_EXHDR(value), PG_UTF8);
+	int			length = VARSIZE_ANY_EXHDR(value);
+	char	   *own;
 
+	if (!pg_verify_mbstr(PG_UTF8, data, length, true))
+		return NULL;
+	own = pg_any_to_server(data, length, PG_UTF8);
 	if (own == data)
 		return (text *) value;
 	return cstring_to_text(own);

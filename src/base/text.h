@@ -17,7 +17,10 @@
 /* Return the bytes of a text: "value" itself where no conversion is needed. */
 extern bytea *mvs_text_to_bytes(text *value);
 
-/* Return bytes as text; raise 22021 (character_not_in_repertoire) where they are none. */
+/*
+ * Return bytes as text, "value" itself where no conversion is needed; NULL where they are
+ * none. Raise 22P05 where the database's encoding lacks one of the characters.
+ */
 extern text *mvs_text_from_bytes(bytea *value);
 
 #endif							/* MVSTORE_TEXT_H */

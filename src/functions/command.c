@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 
 #include "functions/command.h"
+#include "version/as_of.h"
 #include "version/clock.h"
 #include "version/session.h"
 
@@ -22,6 +23,13 @@ mvs_command_begin(const char *function)
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
 	return mvs_session_join();
+}
+
+MvsDatabase *
+mvs_command_begin_write(const char *function)
+{
+	mvs_as_of_refuse_write(function);
+	return mvs_command_begin(function);
 }
 
 void

@@ -22,6 +22,9 @@
  */
 extern MvsDatabase *mvs_command_begin(const char *function);
 
+/* Begin a command that writes to a store: raises 25006 also while mvstore.as_of is set. */
+extern MvsDatabase *mvs_command_begin_write(const char *function);
+
 /* Raise 55000 for a version that the clock of versions has not reached. */
 extern void mvs_command_refuse_future(MvsDatabase *database, int64 version);
 

@@ -27,12 +27,6 @@
 #include "version/clock.h"
 #include "version/session.h"
 
-PG_FUNCTION_INFO_V1(mvstore_drop);
-PG_FUNCTION_INFO_V1(mvstore_drop_bytea);
-PG_FUNCTION_INFO_V1(mvstore_drop_prefix);
-PG_FUNCTION_INFO_V1(mvstore_drop_prefix_bytea);
-PG_FUNCTION_INFO_V1(mvstore_drop_range);
-PG_FUNCTION_INFO_V1(mvstore_drop_range_bytea);
 PG_FUNCTION_INFO_V1(mvstore_compact);
 PG_FUNCTION_INFO_V1(mvstore_sweep);
 PG_FUNCTION_INFO_V1(mvstore_flush);
@@ -73,12 +67,13 @@ open_for_drop(MvsStore *store, Oid relation, bool owned)
 	mvs_store_refuse_unguarded(store);
 }
 
+/* mvstore_drop(store, key, keep, before): enqueue a drop of superseded entries. */
 static Datum
-drop(FunctionCallInfo fcinfo, MvsType type)
+drop(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsStore	store;
 	Oid			relation = mvs_get_store(fcinfo, 0);
-	bytea	   *key = mvs_get_key(fcinfo, 1, type, "key");
+	bytea	   *key = mvs_get_key(fcinfo, 1, family, "key");
 	int32		keep = get_keep(fcinfo, 2);
 	MvsDatabase *database = mvs_command_begin("mvstore_drop()");
 	int64		before = get_before(fcinfo, 3, database);
@@ -89,26 +84,15 @@ drop(FunctionCallInfo fcinfo, MvsType type)
 	PG_RETURN_VOID();
 }
 
-/* mvstore_drop(store, key text, keep, before): enqueue a drop of superseded entries. */
-Datum
-mvstore_drop(PG_FUNCTION_ARGS)
-{
-	return drop(fcinfo, MVS_TEXT);
-}
+MVS_KEY_FUNCTIONS(mvstore_drop, drop);
 
-/* mvstore_drop(store, key bytea, keep, before) */
-Datum
-mvstore_drop_bytea(PG_FUNCTION_ARGS)
-{
-	return drop(fcinfo, MVS_BYTES);
-}
-
+/* mvstore_drop_prefix(store, prefix, keep, before): one request for all keys with a prefix. */
 static Datum
-drop_prefix(FunctionCallInfo fcinfo, MvsType type)
+drop_prefix(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsStore	store;
 	Oid			relation = mvs_get_store(fcinfo, 0);
-	bytea	   *prefix = mvs_get_bound(fcinfo, 1, type, "prefix");
+	bytea	   *prefix = mvs_get_bound(fcinfo, 1, family, "prefix");
 	int32		keep = get_keep(fcinfo, 2);
 	MvsDatabase *database = mvs_command_begin("mvstore_drop_prefix()");
 	int64		before = get_before(fcinfo, 3, database);
@@ -119,27 +103,16 @@ drop_prefix(FunctionCallInfo fcinfo, MvsType type)
 	PG_RETURN_VOID();
 }
 
-/* mvstore_drop_prefix(store, prefix, keep, before): one request for all keys with a prefix. */
-Datum
-mvstore_drop_prefix(PG_FUNCTION_ARGS)
-{
-	return drop_prefix(fcinfo, MVS_TEXT);
-}
+MVS_KEY_FUNCTIONS(mvstore_drop_prefix, drop_prefix);
 
-/* mvstore_drop_prefix_bytea(store, prefix, keep, before) */
-Datum
-mvstore_drop_prefix_bytea(PG_FUNCTION_ARGS)
-{
-	return drop_prefix(fcinfo, MVS_BYTES);
-}
-
+/* mvstore_drop_range(store, from_key, to_key, keep, before): one request for a range of keys. */
 static Datum
-drop_range(FunctionCallInfo fcinfo, MvsType type)
+drop_range(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsStore	store;
 	Oid			relation = mvs_get_store(fcinfo, 0);
-	bytea	   *from = mvs_get_bound(fcinfo, 1, type, "from_key");
-	bytea	   *to = mvs_get_bound(fcinfo, 2, type, "to_key");
+	bytea	   *from = mvs_get_bound(fcinfo, 1, family, "from_key");
+	bytea	   *to = mvs_get_bound(fcinfo, 2, family, "to_key");
 	int32		keep = get_keep(fcinfo, 3);
 	MvsDatabase *database = mvs_command_begin("mvstore_drop_range()");
 	int64		before = get_before(fcinfo, 4, database);
@@ -154,19 +127,7 @@ drop_range(FunctionCallInfo fcinfo, MvsType type)
 	PG_RETURN_VOID();
 }
 
-/* mvstore_drop_range(store, from_key, to_key, keep, before): one request for a range of keys. */
-Datum
-mvstore_drop_range(PG_FUNCTION_ARGS)
-{
-	return drop_range(fcinfo, MVS_TEXT);
-}
-
-/* mvstore_drop_range_bytea(store, from_key, to_key, keep, before) */
-Datum
-mvstore_drop_range_bytea(PG_FUNCTION_ARGS)
-{
-	return drop_range(fcinfo, MVS_BYTES);
-}
+MVS_KEY_FUNCTIONS(mvstore_drop_range, drop_range);
 
 /* mvstore_compact(store, before): all that reads as of a version, or later, do not need. */
 Datum

@@ -41,11 +41,6 @@
 #include "version/clock.h"
 #include "version/session.h"
 
-PG_FUNCTION_INFO_V1(mvstore_erase);
-PG_FUNCTION_INFO_V1(mvstore_erase_bytea);
-PG_FUNCTION_INFO_V1(mvstore_erase_prefix);
-PG_FUNCTION_INFO_V1(mvstore_erase_prefix_bytea);
-
 static ItemPointer try_key(MvsStatement *statement, MvsDatabase *database, MvsKeyRows *rows,
 						   int64 *erased);
 static int64 erase_key(MvsStatement *statement, MvsDatabase *database, const bytea *key,
@@ -174,26 +169,19 @@ refuse_missed(MvsStore *store, const bytea *from, const bytea *to)
 				 errhint("The transaction might succeed if retried.")));
 }
 
-static Datum
-erase(FunctionCallInfo fcinfo, MvsType type, bool prefix)
+/* Erase a key, or all keys with a prefix; the number of entries that went. */
+static int64
+erase(const char *function, Oid relation, const bytea *key, bool prefix)
 {
-	const char *function = prefix ? "mvstore_erase_prefix()" : "mvstore_erase()";
-	Oid			oid = mvs_get_store(fcinfo, 0);
-	bytea	   *key;
-	MvsDatabase *database;
+	MvsDatabase *database = mvs_command_begin_write(function);
 	MvsStore	store;
 	MvsStatement statement;
 	int64		erased;
 
-	if (prefix)
-		key = mvs_get_bound(fcinfo, 1, type, "prefix");
-	else
-		key = mvs_get_key(fcinfo, 1, type, "key");
-	database = mvs_command_begin(function);
-	mvs_store_open_own(&store, oid, RowExclusiveLock);
+	mvs_store_open_own(&store, relation, RowExclusiveLock);
 	mvs_store_refuse_referenced(&store);
 	mvs_store_refuse_unguarded(&store);
-	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
+	(void) mvs_lock_drops(relation, MVS_LOCKER_STORE, true);
 	mvs_statement_begin(&statement, &store, CMD_DELETE);
 
 	if (prefix)
@@ -211,37 +199,33 @@ erase(FunctionCallInfo fcinfo, MvsType type, bool prefix)
 		mvs_key_copy(&next, key, 1);
 		refuse_missed(&store, key, prefix ? mvs_key_prefix_end(key) : next.key);
 	}
-	mvs_journal_erase(oid, key, prefix);
-	mvs_transaction_erased(oid, key, prefix);
+	mvs_journal_erase(relation, key, prefix);
+	mvs_transaction_erased(relation, key, prefix);
 	mvs_statement_end(&statement);
 	mvs_store_close(&store);
-	PG_RETURN_INT64(erased);
+	return erased;
 }
 
-/* mvstore_erase(store, key text): remove a key as if it had never been; entries that went. */
-Datum
-mvstore_erase(PG_FUNCTION_ARGS)
+/* mvstore_erase(store, key): remove a key as if it had never been; entries that went. */
+static Datum
+erase_one(FunctionCallInfo fcinfo, MvsFamily family)
 {
-	return erase(fcinfo, MVS_TEXT, false);
+	Oid			relation = mvs_get_store(fcinfo, 0);
+	bytea	   *key = mvs_get_key(fcinfo, 1, family, "key");
+
+	PG_RETURN_INT64(erase("mvstore_erase()", relation, key, false));
 }
 
-/* mvstore_erase(store, key bytea) */
-Datum
-mvstore_erase_bytea(PG_FUNCTION_ARGS)
+MVS_KEY_FUNCTIONS(mvstore_erase, erase_one);
+
+/* mvstore_erase_prefix(store, prefix): remove all keys that begin with a prefix. */
+static Datum
+erase_prefix(FunctionCallInfo fcinfo, MvsFamily family)
 {
-	return erase(fcinfo, MVS_BYTES, false);
+	Oid			relation = mvs_get_store(fcinfo, 0);
+	bytea	   *prefix = mvs_get_bound(fcinfo, 1, family, "prefix");
+
+	PG_RETURN_INT64(erase("mvstore_erase_prefix()", relation, prefix, true));
 }
 
-/* mvstore_erase_prefix(store, prefix text): remove all keys that begin with a prefix. */
-Datum
-mvstore_erase_prefix(PG_FUNCTION_ARGS)
-{
-	return erase(fcinfo, MVS_TEXT, true);
-}
-
-/* mvstore_erase_prefix(store, prefix bytea) */
-Datum
-mvstore_erase_prefix_bytea(PG_FUNCTION_ARGS)
-{
-	return erase(fcinfo, MVS_BYTES, true);
-}
+MVS_KEY_FUNCTIONS(mvstore_erase_prefix, erase_prefix);

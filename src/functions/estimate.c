@@ -32,6 +32,7 @@
 #include "utils/selfuncs.h"
 #include "utils/syscache.h"
 
+#include "base/arguments.h"
 #include "base/compat.h"
 #include "base/key.h"
 #include "base/text.h"
@@ -51,7 +52,7 @@ typedef enum MvsRowSource
 	MVS_CHANGES					/* each key written between two versions */
 } MvsRowSource;
 
-/* A function, with the numbers of its arguments; 0 where it has no such argument. */
+/* A family of functions, with the numbers of its arguments; 0 where it has no such argument. */
 typedef struct MvsReader
 {
 	const char *name;
@@ -63,12 +64,9 @@ typedef struct MvsReader
 
 static const MvsReader readers[] = {
 	{"mvstore_diff", MVS_CHANGES, 3, 2, 0},
-	{"mvstore_diff_bytea", MVS_CHANGES, 3, 2, 0},
 	{"mvstore_get_many", MVS_ELEMENTS, 1, 2, 0},
-	{"mvstore_get_many_bytea", MVS_ELEMENTS, 1, 2, 0},
 	{"mvstore_history", MVS_HISTORY, 1, 0, 2},
 	{"mvstore_scan", MVS_RANGE, 1, 3, 4},
-	{"mvstore_scan_bytea", MVS_RANGE, 1, 3, 4},
 	{"mvstore_scan_prefix", MVS_PREFIX, 1, 2, 3},
 };
 
@@ -124,7 +122,7 @@ find_reader(Oid function)
 	const char *name = get_func_name(function);
 
 	for (int i = 0; name && i < lengthof(readers); i++)
-		if (strcmp(readers[i].name, name) == 0)
+		if (mvs_family_has(readers[i].name, name))
 			return &readers[i];
 	return NULL;
 }

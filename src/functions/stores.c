@@ -554,7 +554,7 @@ mvstore_clear(PG_FUNCTION_ARGS)
 	MvsStore	store;
 	const char *name;
 
-	(void) mvs_command_begin("mvstore_clear()");
+	(void) mvs_command_begin_write("mvstore_clear()");
 	open_own(&store, oid, AccessExclusiveLock, true);
 	mvs_store_refuse_unguarded(&store);
 	name = quoted_name(store.heap);

@@ -58,33 +58,14 @@ typedef struct MvsWrite
 	LOCKTAG		lock;
 } MvsWrite;
 
-PG_FUNCTION_INFO_V1(mvstore_put);
-PG_FUNCTION_INFO_V1(mvstore_put_bytea);
-PG_FUNCTION_INFO_V1(mvstore_put_text_bytea);
-PG_FUNCTION_INFO_V1(mvstore_delete);
-PG_FUNCTION_INFO_V1(mvstore_delete_bytea);
-PG_FUNCTION_INFO_V1(mvstore_put_if);
-PG_FUNCTION_INFO_V1(mvstore_put_if_bytea);
-PG_FUNCTION_INFO_V1(mvstore_put_if_text_bytea);
-PG_FUNCTION_INFO_V1(mvstore_put_many);
-PG_FUNCTION_INFO_V1(mvstore_put_many_bytea);
-PG_FUNCTION_INFO_V1(mvstore_delete_if);
-PG_FUNCTION_INFO_V1(mvstore_delete_if_bytea);
-PG_FUNCTION_INFO_V1(mvstore_lock);
-PG_FUNCTION_INFO_V1(mvstore_lock_bytea);
-PG_FUNCTION_INFO_V1(mvstore_put_at);
-PG_FUNCTION_INFO_V1(mvstore_put_at_bytea);
-PG_FUNCTION_INFO_V1(mvstore_put_at_text_bytea);
-PG_FUNCTION_INFO_V1(mvstore_delete_at);
-PG_FUNCTION_INFO_V1(mvstore_delete_at_bytea);
 
 static void open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
 					   AclMode rights);
 static void choose_key(MvsWrite *write, bytea *key);
 static void open_key(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
-					 MvsType key_type, AclMode rights);
+					 MvsFamily family, AclMode rights);
 static void begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
-						MvsType key_type, AclMode rights);
+						MvsFamily family, AclMode rights);
 static void end_write(MvsWrite *write);
 static void hold_key(MvsWrite *write, int64 version, MvsHead *head);
 static int64 live_version(MvsWrite *write, const MvsEntry *entry, bool found);
@@ -94,6 +75,7 @@ static bool look_with_snapshot(MvsWrite *write, MvsEntry *entry);
 static bool is_same_unread(MvsWrite *write, const MvsHead *head);
 static bool judge_head(MvsWrite *write, MvsHead *head, bytea *value, int64 expected);
 static int64 place_version(MvsWrite *write, const MvsHead *head);
+static int64 choose_ttl(MvsWrite *write, int64 ttl);
 static TimestampTz expiry(MvsWrite *write, int64 version, int64 ttl);
 static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected);
 static void refuse_seen(MvsWrite *write, int64 version);
@@ -110,7 +92,7 @@ open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function, AclMo
 {
 	Oid			relation = mvs_get_store(fcinfo, 0);
 
-	write->database = mvs_command_begin(function);
+	write->database = mvs_command_begin_write(function);
 	mvs_store_open(&write->store, relation, RowExclusiveLock, rights);
 	mvs_store_refuse_unguarded(&write->store);
 }
@@ -126,12 +108,12 @@ choose_key(MvsWrite *write, bytea *key)
 /* Open the store in argument 0 for writing the key in argument 1. */
 static void
 open_key(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
-		 MvsType key_type, AclMode rights)
+		 MvsFamily family, AclMode rights)
 {
 	bytea	   *key;
 
 	(void) mvs_get_store(fcinfo, 0);
-	key = mvs_get_key(fcinfo, 1, key_type, "key");
+	key = mvs_get_key(fcinfo, 1, family, "key");
 	open_write(write, fcinfo, function, rights);
 	choose_key(write, key);
 }
@@ -139,9 +121,9 @@ open_key(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
 /* Begin to write that key. */
 static void
 begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
-			MvsType key_type, AclMode rights)
+			MvsFamily family, AclMode rights)
 {
-	open_key(write, fcinfo, function, key_type, rights);
+	open_key(write, fcinfo, function, family, rights);
 	mvs_statement_begin(&write->statement, &write->store, CMD_INSERT);
 }
 
@@ -313,6 +295,13 @@ place_version(MvsWrite *write, const MvsHead *head)
 	return mvs_version_mine();
 }
 
+/* The time to live that a write gives, or else the store's own; -1: none. */
+static int64
+choose_ttl(MvsWrite *write, int64 ttl)
+{
+	return ttl >= 0 ? ttl : write->store.info.ttl;
+}
+
 /* When an entry expires that is written with a version and a time to live; -1: never. */
 static TimestampTz
 expiry(MvsWrite *write, int64 version, int64 ttl)
@@ -460,64 +449,40 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 		PG_RETURN_INT64(version); \
 	} while (0)
 
-/* put, and put_if, which has one argument more. */
+/* mvstore_put(store, key, value, ttl): write a value; the version. */
 static Datum
-put(FunctionCallInfo fcinfo, MvsType key_type, MvsType value_type, bool conditional)
+put(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
-	bytea	   *value = mvs_get_value(fcinfo, 2, value_type);
-	int64		expected = conditional ? mvs_get_version(fcinfo, 3, "expected") : MVS_ANY;
-	int64		ttl = mvs_get_ttl(fcinfo, conditional ? 4 : 3); /* -1: the store's own */
+	bytea	   *value = mvs_get_value(fcinfo, 2, family);
+	int64		ttl = mvs_get_ttl(fcinfo, 3);
 	int64		version;
 
-	begin_write(&write, fcinfo, conditional ? "mvstore_put_if()" : "mvstore_put()", key_type,
-				conditional ? ACL_INSERT | ACL_SELECT : ACL_INSERT);
-	version = write_head(&write, value, ttl >= 0 ? ttl : write.store.info.ttl, expected);
+	begin_write(&write, fcinfo, "mvstore_put()", family, ACL_INSERT);
+	version = write_head(&write, value, choose_ttl(&write, ttl), MVS_ANY);
 	end_write(&write);
 	RETURN_VERSION(version);
 }
 
-/* mvstore_put(store, key text, value text, ttl): write a value; the version. */
-Datum
-mvstore_put(PG_FUNCTION_ARGS)
+MVS_VALUE_FUNCTIONS(mvstore_put, put);
+
+/* mvstore_put_if(store, key, value, expected, ttl): NULL where another version is live. */
+static Datum
+put_if(FunctionCallInfo fcinfo, MvsFamily family)
 {
-	return put(fcinfo, MVS_TEXT, MVS_TEXT, false);
+	MvsWrite	write;
+	bytea	   *value = mvs_get_value(fcinfo, 2, family);
+	int64		expected = mvs_get_version(fcinfo, 3, "expected");
+	int64		ttl = mvs_get_ttl(fcinfo, 4);
+	int64		version;
+
+	begin_write(&write, fcinfo, "mvstore_put_if()", family, ACL_INSERT | ACL_SELECT);
+	version = write_head(&write, value, choose_ttl(&write, ttl), expected);
+	end_write(&write);
+	RETURN_VERSION(version);
 }
 
-/* mvstore_put(store, key bytea, value bytea, ttl) */
-Datum
-mvstore_put_bytea(PG_FUNCTION_ARGS)
-{
-	return put(fcinfo, MVS_BYTES, MVS_BYTES, false);
-}
-
-/* mvstore_put(store, key text, value bytea, ttl) */
-Datum
-mvstore_put_text_bytea(PG_FUNCTION_ARGS)
-{
-	return put(fcinfo, MVS_TEXT, MVS_BYTES, false);
-}
-
-/* mvstore_put_if(store, key text, value text, expected, ttl): NULL where another is live. */
-Datum
-mvstore_put_if(PG_FUNCTION_ARGS)
-{
-	return put(fcinfo, MVS_TEXT, MVS_TEXT, true);
-}
-
-/* mvstore_put_if(store, key bytea, value bytea, expected, ttl) */
-Datum
-mvstore_put_if_bytea(PG_FUNCTION_ARGS)
-{
-	return put(fcinfo, MVS_BYTES, MVS_BYTES, true);
-}
-
-/* mvstore_put_if(store, key text, value bytea, expected, ttl) */
-Datum
-mvstore_put_if_text_bytea(PG_FUNCTION_ARGS)
-{
-	return put(fcinfo, MVS_TEXT, MVS_BYTES, true);
-}
+MVS_VALUE_FUNCTIONS(mvstore_put_if, put_if);
 
 /* An element of put_many. */
 typedef struct Pair
@@ -538,39 +503,58 @@ compare_pairs(const void *left, const void *right)
 	return order != 0 ? order : b->place - a->place;
 }
 
-static Datum
-put_many(FunctionCallInfo fcinfo, MvsType type)
+/*
+ * Set *pairs to those of arguments 1 and 2, in the order of the keys: writers that take
+ * them in one order do not wait for each other in a circle. The number of them.
+ */
+static int
+get_pairs(FunctionCallInfo fcinfo, MvsFamily family, Pair **pairs)
 {
-	MvsWrite	write;
 	bytea	  **keys;
 	bytea	  **values;
+	int			count = mvs_get_keys(fcinfo, 1, family, &keys);
+
+	if (mvs_get_values(fcinfo, 2, family, &values) != count)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("keys and new_values must have as many elements")));
+
+	*pairs = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Pair) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		(*pairs)[i].key = keys[i];
+		(*pairs)[i].value = values[i];
+		(*pairs)[i].place = i;
+	}
+	qsort(*pairs, count, sizeof(Pair), compare_pairs);
+	return count;
+}
+
+/*
+ * mvstore_put_many(store, keys, new_values, ttl): one version for all; NULL values delete.
+ * The version, or NULL where nothing was written.
+ */
+static Datum
+put_many(FunctionCallInfo fcinfo, MvsFamily family)
+{
+	MvsWrite	write;
 	Pair	   *pairs;
 	int			count;
 	AclMode		rights = ACL_INSERT;
+	int64		ttl;
 	int64		version = 0;
 	MemoryContext pair_context;
 	MemoryContext old;
 
 	(void) mvs_get_store(fcinfo, 0);
-	count = mvs_get_keys(fcinfo, 1, type, &keys);
-	if (mvs_get_values(fcinfo, 2, type, &values) != count)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("keys and values must have as many elements")));
-
-	/* Writers that take keys in one order do not wait for each other in a circle. */
-	pairs = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Pair) * Max(count, 1));
+	count = get_pairs(fcinfo, family, &pairs);
+	ttl = mvs_get_ttl(fcinfo, 3);
 	for (int i = 0; i < count; i++)
-	{
-		pairs[i].key = keys[i];
-		pairs[i].value = values[i];
-		pairs[i].place = i;
-		if (values[i] == NULL)
-			rights |= ACL_SELECT;	/* what it returns tells of the key */
-	}
-	qsort(pairs, count, sizeof(Pair), compare_pairs);
+		if (pairs[i].value == NULL)
+			rights |= ACL_SELECT;	/* what is returned tells of the key */
 
 	open_write(&write, fcinfo, "mvstore_put_many()", rights);
+	ttl = choose_ttl(&write, ttl);
 	mvs_statement_begin(&write.statement, &write.store, CMD_INSERT);
 	pair_context = AllocSetContextCreate(CurrentMemoryContext, "mvstore put_many",
 										 ALLOCSET_DEFAULT_SIZES);
@@ -583,8 +567,7 @@ put_many(FunctionCallInfo fcinfo, MvsType type)
 		if (i > 0 && mvs_key_compare(pairs[i].key, pairs[i - 1].key) == 0)
 			continue;
 		choose_key(&write, pairs[i].key);
-		written = write_head(&write, pairs[i].value,
-							 pairs[i].value ? write.store.info.ttl : -1, MVS_ANY);
+		written = write_head(&write, pairs[i].value, pairs[i].value ? ttl : -1, MVS_ANY);
 		if (written != 0)
 			version = written;
 		MemoryContextReset(pair_context);
@@ -595,146 +578,84 @@ put_many(FunctionCallInfo fcinfo, MvsType type)
 	RETURN_VERSION(version);
 }
 
-/* mvstore_put_many(store, keys text[], values text[]): one version; NULL values delete. */
-Datum
-mvstore_put_many(PG_FUNCTION_ARGS)
-{
-	return put_many(fcinfo, MVS_TEXT);
-}
+MVS_VALUE_FUNCTIONS(mvstore_put_many, put_many);
 
-/* mvstore_put_many_bytea(store, keys bytea[], values bytea[]) */
-Datum
-mvstore_put_many_bytea(PG_FUNCTION_ARGS)
-{
-	return put_many(fcinfo, MVS_BYTES);
-}
-
-/* delete, and delete_if, which has one argument more. */
+/* mvstore_delete(store, key): write a tombstone; NULL if there is nothing to delete. */
 static Datum
-delete(FunctionCallInfo fcinfo, MvsType key_type, bool conditional)
+delete(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
-	int64		expected = conditional ? mvs_get_version(fcinfo, 2, "expected") : MVS_ANY;
 	int64		version;
 
-	begin_write(&write, fcinfo, conditional ? "mvstore_delete_if()" : "mvstore_delete()",
-				key_type, ACL_INSERT | ACL_SELECT);
+	begin_write(&write, fcinfo, "mvstore_delete()", family, ACL_INSERT | ACL_SELECT);
+	version = write_head(&write, NULL, -1, MVS_ANY);
+	end_write(&write);
+	RETURN_VERSION(version);
+}
+
+MVS_KEY_FUNCTIONS(mvstore_delete, delete);
+
+/* mvstore_delete_if(store, key, expected): NULL where another version is live. */
+static Datum
+delete_if(FunctionCallInfo fcinfo, MvsFamily family)
+{
+	MvsWrite	write;
+	int64		expected = mvs_get_version(fcinfo, 2, "expected");
+	int64		version;
+
+	begin_write(&write, fcinfo, "mvstore_delete_if()", family, ACL_INSERT | ACL_SELECT);
 	version = write_head(&write, NULL, -1, expected);
 	end_write(&write);
 	RETURN_VERSION(version);
 }
 
-/* mvstore_delete(store, key text): write a tombstone; NULL if there is nothing to delete. */
-Datum
-mvstore_delete(PG_FUNCTION_ARGS)
-{
-	return delete(fcinfo, MVS_TEXT, false);
-}
+MVS_KEY_FUNCTIONS(mvstore_delete_if, delete_if);
 
-/* mvstore_delete(store, key bytea) */
-Datum
-mvstore_delete_bytea(PG_FUNCTION_ARGS)
-{
-	return delete(fcinfo, MVS_BYTES, false);
-}
-
-/* mvstore_delete_if(store, key text, expected): NULL where another is live. */
-Datum
-mvstore_delete_if(PG_FUNCTION_ARGS)
-{
-	return delete(fcinfo, MVS_TEXT, true);
-}
-
-/* mvstore_delete_if(store, key bytea, expected) */
-Datum
-mvstore_delete_if_bytea(PG_FUNCTION_ARGS)
-{
-	return delete(fcinfo, MVS_BYTES, true);
-}
-
-/* Holds the key's lock, which the end of the transaction releases. */
+/*
+ * mvstore_lock(store, key): nobody else writes the key until the transaction ends, which
+ * releases the key's lock.
+ */
 static Datum
-lock(FunctionCallInfo fcinfo, MvsType key_type)
+lock(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
 	MvsHead		head;
 
-	open_key(&write, fcinfo, "mvstore_lock()", key_type, ACL_INSERT);
+	open_key(&write, fcinfo, "mvstore_lock()", family, ACL_INSERT);
 	hold_key(&write, MVS_NEWEST, &head);
 	mvs_store_close(&write.store);
 	PG_RETURN_VOID();
 }
 
-/* mvstore_lock(store, key text): nobody else writes the key until the transaction ends. */
-Datum
-mvstore_lock(PG_FUNCTION_ARGS)
-{
-	return lock(fcinfo, MVS_TEXT);
-}
+MVS_KEY_FUNCTIONS(mvstore_lock, lock);
 
-/* mvstore_lock(store, key bytea) */
-Datum
-mvstore_lock_bytea(PG_FUNCTION_ARGS)
-{
-	return lock(fcinfo, MVS_BYTES);
-}
-
+/* mvstore_put_at(store, key, value, version): write a value into the past. */
 static Datum
-put_at(FunctionCallInfo fcinfo, MvsType key_type, MvsType value_type)
+put_at(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
-	bytea	   *value = mvs_get_value(fcinfo, 2, value_type);
+	bytea	   *value = mvs_get_value(fcinfo, 2, family);
 	int64		version = mvs_get_version(fcinfo, 3, "version");
 
-	begin_write(&write, fcinfo, "mvstore_put_at()", key_type, ACL_INSERT);
+	begin_write(&write, fcinfo, "mvstore_put_at()", family, ACL_INSERT);
 	write_past(&write, value, version);
 	end_write(&write);
 	PG_RETURN_VOID();
 }
 
-/* mvstore_put_at(store, key text, value text, version): write a value into the past. */
-Datum
-mvstore_put_at(PG_FUNCTION_ARGS)
-{
-	return put_at(fcinfo, MVS_TEXT, MVS_TEXT);
-}
+MVS_VALUE_FUNCTIONS(mvstore_put_at, put_at);
 
-/* mvstore_put_at(store, key bytea, value bytea, version) */
-Datum
-mvstore_put_at_bytea(PG_FUNCTION_ARGS)
-{
-	return put_at(fcinfo, MVS_BYTES, MVS_BYTES);
-}
-
-/* mvstore_put_at(store, key text, value bytea, version) */
-Datum
-mvstore_put_at_text_bytea(PG_FUNCTION_ARGS)
-{
-	return put_at(fcinfo, MVS_TEXT, MVS_BYTES);
-}
-
+/* mvstore_delete_at(store, key, version): write a tombstone into the past. */
 static Datum
-delete_at(FunctionCallInfo fcinfo, MvsType key_type)
+delete_at(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
 	int64		version = mvs_get_version(fcinfo, 2, "version");
 
-	begin_write(&write, fcinfo, "mvstore_delete_at()", key_type, ACL_INSERT);
+	begin_write(&write, fcinfo, "mvstore_delete_at()", family, ACL_INSERT);
 	write_past(&write, NULL, version);
 	end_write(&write);
 	PG_RETURN_VOID();
 }
 
-/* mvstore_delete_at(store, key text, version): write a tombstone into the past. */
-Datum
-mvstore_delete_at(PG_FUNCTION_ARGS)
-{
-	return delete_at(fcinfo, MVS_TEXT);
-}
-
-/* mvstore_delete_at(store, key bytea, version) */
-Datum
-mvstore_delete_at_bytea(PG_FUNCTION_ARGS)
-{
-	return delete_at(fcinfo, MVS_BYTES);
-}
+MVS_KEY_FUNCTIONS(mvstore_delete_at, delete_at);

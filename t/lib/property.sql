@@ -221,7 +221,7 @@ BEGIN
   IF kind = 'text' THEN
     v := mvstore_put(s.name::regclass, whole_text(k), whole_text(val), usecs(ttl));
   ELSE
-    v := mvstore_put(s.name::regclass, k, val, usecs(ttl));
+    v := mvstore_put_raw(s.name::regclass, k, val, usecs(ttl));
   END IF;
   ended := greatest(clock(), v) + 2000;
   ttl := coalesce(ttl, s.ttl);
@@ -250,7 +250,7 @@ BEGIN
   IF kind = 'text' THEN
     v := mvstore_delete(s.name::regclass, whole_text(k));
   ELSE
-    v := mvstore_delete(s.name::regclass, k);
+    v := mvstore_delete_raw(s.name::regclass, k);
   END IF;
   PERFORM note(format('delete %s %s at %s', s.name, left(k::text, 20), v));
   -- What expires just now may be found or not, and what has expired may be purged.
@@ -298,9 +298,9 @@ BEGIN
     ELSIF kind = 'text' THEN
       PERFORM mvstore_put_at(s.name::regclass, whole_text(k), whole_text(val), at);
     ELSIF val IS NULL THEN
-      PERFORM mvstore_delete_at(s.name::regclass, k, at);
+      PERFORM mvstore_delete_at_raw(s.name::regclass, k, at);
     ELSE
-      PERFORM mvstore_put_at(s.name::regclass, k, val, at);
+      PERFORM mvstore_put_at_raw(s.name::regclass, k, val, at);
     END IF;
   EXCEPTION WHEN unique_violation OR object_in_use OR SQLSTATE '72000' THEN
     error := SQLSTATE;
@@ -354,14 +354,14 @@ BEGIN
       IF kind = 'text' THEN
         PERFORM mvstore_drop_prefix(r, whole_text(prefix), keep, before);
       ELSE
-        PERFORM mvstore_drop_prefix_bytea(r, prefix, keep, before);
+        PERFORM mvstore_drop_prefix_raw(r, prefix, keep, before);
       END IF;
       PERFORM ask(s.name, 'drop_prefix', prefix, prefix_end(prefix), false, keep, before, durable);
     WHEN 3, 4 THEN
       IF kind = 'text' THEN
         PERFORM mvstore_drop_range(r, whole_text(least(k, j)), whole_text(greatest(k, j)), keep, before);
       ELSE
-        PERFORM mvstore_drop_range_bytea(r, least(k, j), greatest(k, j), keep, before);
+        PERFORM mvstore_drop_range_raw(r, least(k, j), greatest(k, j), keep, before);
       END IF;
       PERFORM ask(s.name, 'drop_range', least(k, j), greatest(k, j), false, keep, before, durable);
     WHEN 5 THEN
@@ -371,7 +371,7 @@ BEGIN
       IF keep = 1 AND before = newest() AND kind = 'text' THEN
         PERFORM mvstore_drop(r, whole_text(k));
       ELSE
-        PERFORM mvstore_drop(r, k, keep, before);
+        PERFORM mvstore_drop_raw(r, k, keep, before);
       END IF;
       PERFORM ask(s.name, 'drop', k, NULL, true, keep, before, durable);
   END CASE;
@@ -490,9 +490,9 @@ BEGIN
     FROM truth WHERE store = s.name AND NOT gone AND key >= prefix AND (following IS NULL OR key < following);
   BEGIN
     erased := CASE WHEN NOT is_prefix AND kind = 'text' THEN mvstore_erase(s.name::regclass, whole_text(k))
-                   WHEN NOT is_prefix THEN mvstore_erase(s.name::regclass, k)
+                   WHEN NOT is_prefix THEN mvstore_erase_raw(s.name::regclass, k)
                    WHEN kind = 'text' THEN mvstore_erase_prefix(s.name::regclass, whole_text(prefix))
-                   ELSE mvstore_erase_prefix(s.name::regclass, prefix) END;
+                   ELSE mvstore_erase_prefix_raw(s.name::regclass, prefix) END;
   EXCEPTION WHEN object_in_use THEN
     error := SQLSTATE;
   END;
@@ -792,7 +792,7 @@ CREATE TYPE found AS (key bytea, version bigint, value bytea);
 CREATE FUNCTION scan(s regclass, a bytea, b bytea, v bigint, n bigint, backwards boolean, OUT rows found[], OUT error text)
 LANGUAGE plpgsql AS $$
 BEGIN
-  SELECT coalesce(array_agg(ROW (r.key, r.version, r.value)::found), '{}') INTO rows FROM mvstore_scan_bytea(s, a, b, v, n, backwards) r;
+  SELECT coalesce(array_agg(ROW (r.key, r.version, r.value)::found), '{}') INTO rows FROM mvstore_scan_raw(s, a, b, v, n, backwards) r;
 EXCEPTION WHEN SQLSTATE '72000' THEN
   error := SQLSTATE;
 END $$;
@@ -816,17 +816,17 @@ BEGIN
   END IF;
   expected_error := CASE WHEN entry.version IS NULL AND v < s.floor THEN '72000' END;
   BEGIN
-    got := mvstore_get(r, k, v);
+    got := mvstore_get_raw(r, k, v);
     errors[1] := NULL;
   EXCEPTION WHEN SQLSTATE '72000' THEN errors[1] := SQLSTATE;
   END;
   BEGIN
-    got_contains := mvstore_contains(r, k, v);
+    got_contains := mvstore_contains_raw(r, k, v);
     errors[2] := NULL;
   EXCEPTION WHEN SQLSTATE '72000' THEN errors[2] := SQLSTATE;
   END;
   BEGIN
-    SELECT * INTO got_entry FROM mvstore_get_entry(r, k, v);
+    SELECT * INTO got_entry FROM mvstore_get_entry_raw(r, k, v);
     errors[3] := NULL;
   EXCEPTION WHEN SQLSTATE '72000' THEN errors[3] := SQLSTATE;
   END;
@@ -889,11 +889,11 @@ BEGIN
     FROM (SELECT * FROM live(s.name, v, s.floor) WHERE (a IS NULL OR key >= a) AND (b IS NULL OR key < b)
            ORDER BY CASE WHEN NOT backwards THEN key END, CASE WHEN backwards THEN key END DESC) l;
   PERFORM same(format('pages of %s of %s from %s to %s as of %s, reverse %s', page, s.name, a, b, v, backwards), all_pages, expected);
-  PERFORM same(format('count of %s from %s to %s as of %s', s.name, a, b, v), mvstore_count_bytea(r, a, b, v), cardinality(expected)::bigint);
+  PERFORM same(format('count of %s from %s to %s as of %s', s.name, a, b, v), mvstore_count_raw(r, a, b, v), cardinality(expected)::bigint);
 
   -- Prefixes: of keys, and what is left of them when bytes are cut off.
   next := any_prefix(false);
-  SELECT coalesce(array_agg(ROW (x.key, x.version, x.value)::found), '{}') INTO rows FROM mvstore_scan_prefix(r, next, v, NULL, backwards) x;
+  SELECT coalesce(array_agg(ROW (x.key, x.version, x.value)::found), '{}') INTO rows FROM mvstore_scan_prefix_raw(r, next, v, NULL, backwards) x;
   SELECT coalesce(array_agg(ROW (key, version, value)::found), '{}') INTO expected
     FROM (SELECT * FROM live(s.name, v, s.floor) WHERE substr(key, 1, length(next)) = next
            ORDER BY CASE WHEN NOT backwards THEN key END, CASE WHEN backwards THEN key END DESC) l;
@@ -914,10 +914,10 @@ BEGIN
       SELECT coalesce(o.key, n.key), o.version, o.value, n.version, n.value
         FROM live(s.name, earlier, s.floor) o FULL JOIN live(s.name, v, greatest(s.floor, earlier)) n USING (key)
        WHERE o.version IS DISTINCT FROM n.version
-      EXCEPT SELECT * FROM mvstore_diff_bytea(r, earlier, v)) d;
+      EXCEPT SELECT * FROM mvstore_diff_raw(r, earlier, v)) d;
     PERFORM same(format('changes of %s from %s to %s that diff does not tell', s.name, earlier, v), wrong, 0::bigint);
     SELECT count(*) INTO wrong FROM (
-      SELECT * FROM mvstore_diff_bytea(r, earlier, v) EXCEPT
+      SELECT * FROM mvstore_diff_raw(r, earlier, v) EXCEPT
       SELECT coalesce(o.key, n.key), o.version, o.value, n.version, n.value
         FROM live(s.name, earlier, s.floor) o FULL JOIN live(s.name, v, greatest(s.floor, earlier)) n USING (key)) d;
     PERFORM same(format('changes of %s from %s to %s that are none', s.name, earlier, v), wrong, 0::bigint);
@@ -938,7 +938,7 @@ DECLARE
 BEGIN
   FOR k IN SELECT key FROM keys LOOP
     n := CASE dice(2) WHEN 1 THEN dice(4) - 1 END;
-    SELECT coalesce(array_agg(ROW (k, version, value)::found), '{}') INTO rows FROM mvstore_history(r, k, n);
+    SELECT coalesce(array_agg(ROW (k, version, value)::found), '{}') INTO rows FROM mvstore_history_raw(r, k, n);
     SELECT coalesce(array_agg(ROW (key, version, value)::found), '{}') INTO wanted
       FROM (SELECT * FROM truth WHERE store = s.name AND key = k AND NOT gone ORDER BY version DESC LIMIT n) t;
     PERFORM same(format('history of %s in %s, max_rows %s', k, s.name, n), rows, wanted);
@@ -947,7 +947,7 @@ BEGIN
     SELECT key, version, value INTO expected FROM truth WHERE store = s.name AND key = k AND NOT gone AND version < v ORDER BY version DESC LIMIT 1;
     BEGIN
       got := NULL;
-      SELECT key, version, value INTO got FROM mvstore_previous(r, k, v);
+      SELECT key, version, value INTO got FROM mvstore_previous_raw(r, k, v);
       PERFORM same(format('previous of %s in %s before %s', k, s.name, v), got, expected);
       PERFORM so(format('previous of %s in %s before %s: nothing, though it may be gone', k, s.name, v), expected.version IS NOT NULL OR v - 1 >= s.floor);
     EXCEPTION WHEN SQLSTATE '72000' THEN

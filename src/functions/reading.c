@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * reading.c
+ *	  A read under way: a store, a snapshot, and the version that it is as of.
+ *
+ * A read uses the active snapshot, for entries and floor alike, so what a drop
+ * has removed and that it was removed are seen together or not at all. It
+ * never writes, takes no lock but ACCESS SHARE on the store, and needs shared
+ * memory only to tell whether a version lies in the future.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/settings.h"
+#include "functions/reading.h"
+#include "store/floor.h"
+#include "version/as_of.h"
+#include "version/stable.h"
+#include "version/clock.h"
+
+static int64 read_floor(MvsRead *read);
+static bool has_expired(MvsRead *read, const MvsEntry *entry);
+
+void
+mvs_read_open(MvsRead *read, Oid store, int64 as_of, MvsFamily family, const char *function)
+{
+	mvs_store_open(&read->store, store, AccessShareLock, ACL_SELECT);
+	read->snapshot = GetActiveSnapshot();
+	read->as_of = as_of == MVS_NEWEST ? mvs_as_of(read->snapshot) : as_of;
+	read->floor_known = false;
+	read->past = 0;
+	read->family = family;
+	read->function = function;
+	if (read->as_of != MVS_NEWEST)
+		mvs_read_refuse_future(read);
+}
+
+void
+mvs_read_close(MvsRead *read)
+{
+	mvs_store_close(&read->store);
+}
+
+/* The floor of the store as the snapshot sees it. */
+static int64
+read_floor(MvsRead *read)
+{
+	if (!read->floor_known)
+	{
+		read->floor = mvs_floor_read(RelationGetRelid(read->store.heap), read->snapshot);
+		read->floor_known = true;
+	}
+	return read->floor;
+}
+
+void
+mvs_read_refuse_future(MvsRead *read)
+{
+	MvsUnstable why;
+
+	if (!mvs_strict_history || mvs_is_stable(read->snapshot, read->as_of))
+		return;
+	mvs_stable_explain(read->snapshot, read->as_of, &why);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("version " INT64_FORMAT " of store \"%s\" is not stable yet",
+					read->as_of, RelationGetRelationName(read->store.heap)),
+			 errdetail_internal("%s", why.detail),
+			 errhint("%s", why.hint)));
+}
+
+void
+mvs_read_refuse_below_floor(MvsRead *read)
+{
+	if (read->as_of == MVS_NEWEST || !mvs_strict_history)
+		return;
+	mvs_store_refuse_untold(&read->store);
+	if (read->as_of >= read_floor(read))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_HISTORY_GONE),
+			 errmsg("history of store \"%s\" as of version " INT64_FORMAT " is gone",
+					RelationGetRelationName(read->store.heap), read->as_of),
+			 errdetail("Reads are complete as of version " INT64_FORMAT " or later.",
+					   read_floor(read)),
+			 errhint("mvstore_pin() keeps history that will be read. With mvstore.strict_history off, what is left of it is shown.")));
+}
+
+/* Whether an entry is past its time to live, for this read. */
+static bool
+has_expired(MvsRead *read, const MvsEntry *entry)
+{
+	int64		expires;
+
+	if (!entry->expires)
+		return false;
+	if (TIMESTAMP_NOT_FINITE(entry->expires_at))
+		return TIMESTAMP_IS_NOBEGIN(entry->expires_at);
+	expires = mvs_version_of_time(entry->expires_at);
+	if (read->as_of != MVS_NEWEST)
+		return expires <= read->as_of;
+
+	/* The clock may step back, but what a sweep took as expired stays so. */
+	return entry->expires_at <= GetCurrentStatementStartTimestamp() ||
+		expires <= read->past || expires <= read_floor(read);
+}
+
+bool
+mvs_read_is_live(MvsRead *read, const MvsEntry *entry)
+{
+	return !entry->tombstone && !has_expired(read, entry);
+}
+
+bool
+mvs_read_find(MvsRead *read, MvsCursor *cursor, const bytea *key, MvsEntry *entry)
+{
+	if (!mvs_cursor_find(cursor, key, read->as_of, entry))
+	{
+		mvs_read_refuse_below_floor(read);
+		return false;
+	}
+	return mvs_read_is_live(read, entry);
+}
+
+Datum
+mvs_read_return_key(MvsRead *read, bytea *key)
+{
+	return mvs_return_key(key, read->family, RelationGetRelationName(read->store.heap),
+						  read->function);
+}
+
+Datum
+mvs_read_return_value(MvsRead *read, const bytea *key, const MvsEntry *entry)
+{
+	return mvs_return_value(mvs_entry_value(entry), key, read->family,
+							RelationGetRelationName(read->store.heap), read->function);
+}

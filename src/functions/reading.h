@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * reading.h
+ *	  A read under way: a store, a snapshot, and the version that it is as of.
+ *
+ * What backends read by: the functions of read.c.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_READING_H
+#define MVSTORE_READING_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/snapshot.h"
+
+#include "base/arguments.h"
+#include "store/entry.h"
+#include "store/store.h"
+
+/* A read under way. */
+typedef struct MvsRead
+{
+	MvsStore	store;
+	Snapshot	snapshot;
+	int64		as_of;
+	int64		floor;			/* valid if known */
+	bool		floor_known;
+	int64		past;			/* a version that it is compared with, or 0 */
+	MvsFamily	family;
+	const char *function;		/* for messages, without the family's suffix */
+} MvsRead;
+
+/*
+ * Open a store for a read by the active snapshot, as of a version; MVS_NEWEST is what
+ * mvstore.as_of says, or the newest. Raise what mvs_store_open() does, and 55000 for a
+ * version that is not stable.
+ */
+extern void mvs_read_open(MvsRead *read, Oid store, int64 as_of, MvsFamily family,
+						  const char *function);
+extern void mvs_read_close(MvsRead *read);
+
+/* Raise 55000 where it is not yet known what the version will show. */
+extern void mvs_read_refuse_future(MvsRead *read);
+
+/* Raise 72000 where drops, or a TRUNCATE, may have made the version incomplete. */
+extern void mvs_read_refuse_below_floor(MvsRead *read);
+
+/* Return whether an entry is a value that has not expired, for this read. */
+extern bool mvs_read_is_live(MvsRead *read, const MvsEntry *entry);
+
+/*
+ * Set *entry to the live entry of a key. False where it is absent, deleted or expired;
+ * raise 72000 where that cannot be told.
+ */
+extern bool mvs_read_find(MvsRead *read, MvsCursor *cursor, const bytea *key, MvsEntry *entry);
+
+/* Return a key, or the value of an entry under it, as the read's family has them. */
+extern Datum mvs_read_return_key(MvsRead *read, bytea *key);
+extern Datum mvs_read_return_value(MvsRead *read, const bytea *key, const MvsEntry *entry);
+
+#endif							/* MVSTORE_READING_H */
