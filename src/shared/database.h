@@ -115,9 +115,6 @@ extern void mvs_database_shmem_startup(LWLockPadded *locks);
 /* Names the parts, in each process, before there is shared memory. */
 extern void mvs_database_set_parts(const MvsDatabasePart *const *parts, int count);
 
-/* The number of a slot, from 0 on. */
-extern int	mvs_database_number(const MvsDatabase *database);
-
 /* Raises 55000 without shared memory. */
 extern void mvs_shared_require(void);
 

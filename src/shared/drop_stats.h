@@ -49,7 +49,4 @@ extern const MvsDatabasePart mvs_drop_stats_part;
 /* Has all of them begin anew. With queue_lock held. */
 extern void mvs_drop_stats_clear(MvsDatabase *database);
 
-/* Has all of them begin anew, in a slot that is taken, too. With queue_lock held. */
-extern void mvs_drop_stats_reset(MvsDatabase *database);
-
 #endif							/* MVSTORE_DROP_STATS_H */
