@@ -14,6 +14,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "base/compat.h"
+
 /* Become the worker of this database; false if it has one. */
 extern bool mvs_claim_take(void);
 
@@ -24,10 +26,10 @@ extern void mvs_claim_void(void);
 extern void mvs_claim_review(void);
 
 /* End for good, with nothing kept. With queue_lock held, which it releases. */
-extern void mvs_claim_leave(void) pg_attribute_noreturn();
+pg_noreturn extern void mvs_claim_leave(void);
 
 /* End until a time, or for a while; DT_NOEND: until then nothing is due. */
-extern void mvs_claim_give_way(TimestampTz until) pg_attribute_noreturn();
+pg_noreturn extern void mvs_claim_give_way(TimestampTz until);
 
 /* At the end of the process: give back what it keeps, and its place. */
 extern void mvs_claim_release(int code, Datum argument);
