@@ -19,11 +19,12 @@
 --
 
 CREATE FUNCTION mvstore_create(store text, keep_versions integer DEFAULT NULL,
-							   keep_for interval DEFAULT NULL, ttl interval DEFAULT NULL)
+							   keep_for interval DEFAULT NULL, ttl interval DEFAULT NULL,
+							   if_not_exists boolean DEFAULT false)
 RETURNS regclass
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_create(text, integer, interval, interval) IS
+COMMENT ON FUNCTION mvstore_create(text, integer, interval, interval, boolean) IS
 'create a store: a table of every version of a key';
 
 CREATE FUNCTION mvstore_set_policy(store regclass, keep_versions integer DEFAULT NULL,

@@ -27,11 +27,14 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "commands/comment.h"
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -87,6 +90,9 @@ static int64 present_floor(MvsDatabase *database);
 static void forget_store(Oid store);
 static bool wants_identity(Relation heap);
 static RangeVar *get_table_name(text *argument);
+static void lock_name(Oid schema, const char *name);
+static bool is_created(Oid schema, const char *name, bool if_not_exists, Oid *table);
+static void comment_columns(Oid table);
 static Relation open_attachable(Oid oid, LOCKMODE mode, MvsStoreInfo *info);
 static Oid	table_of_trigger(HeapTuple row, TupleDesc shape);
 static int64 greatest_version(Relation heap, const MvsStoreInfo *info);
@@ -267,8 +273,67 @@ get_table_name(text *argument)
 	return makeRangeVarFromNameList(textToQualifiedNameList(argument));
 }
 
+/* Have one transaction at a time make a store of a name, and see what those before have made. */
+static void
+lock_name(Oid schema, const char *name)
+{
+	LOCKTAG		tag;
+
+	mvs_lock_tag(&tag, MVS_LOCK_CREATE, schema,
+				 hash_bytes((const unsigned char *) name, strlen(name)));
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	AcceptInvalidationMessages();
+}
+
 /*
- * mvstore_create(store text, keep_versions int, keep_for interval, ttl interval)
+ * Set *table to the store that is there already under a name, if one is. 42P07 where it
+ * may not be, or the name is that of something else.
+ */
+static bool
+is_created(Oid schema, const char *name, bool if_not_exists, Oid *table)
+{
+	*table = get_relname_relid(name, schema);
+	if (!OidIsValid(*table))
+		return false;
+	if (!mvs_store_exists(*table))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists, and is not a store", name),
+				 errhint("mvstore_attach() makes a store of a table that has the shape of one.")));
+	if (!if_not_exists)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("store \"%s\" already exists", name),
+				 errhint("mvstore_set_policy() changes its policy; if_not_exists leaves a store that exists as it is.")));
+	ereport(NOTICE,
+			(errcode(ERRCODE_DUPLICATE_TABLE),
+			 errmsg("store \"%s\" already exists, skipping", name)));
+	return true;
+}
+
+/* Say at the columns of a store what is in them, where nothing is said yet. */
+static void
+comment_columns(Oid table)
+{
+	/* What a detached store keeps, too. */
+	static const char *const comments[][2] = {
+		{"key", "any bytes, up to 2000; a text key is its bytes in UTF-8"},
+		{"version", "when the entry was written: microseconds since 1970-01-01 00:00 UTC"},
+		{"value", "any bytes; NULL: a tombstone, which says that the key was deleted"},
+		{"expires_at", "from then on the entry counts as absent; NULL: never"}
+	};
+
+	for (int i = 0; i < lengthof(comments); i++)
+	{
+		AttrNumber	column = get_attnum(table, comments[i][0]);
+
+		if (GetComment(table, RelationRelationId, column) == NULL)
+			CreateComments(table, RelationRelationId, column, comments[i][1]);
+	}
+}
+
+/*
+ * mvstore_create(store text, keep_versions, keep_for, ttl, if_not_exists)
  *
  * Creates a table with its index, replica identity and trigger, and makes it a
  * store. What can be wrong with a name or with rights, CREATE TABLE says.
@@ -280,9 +345,11 @@ mvstore_create(PG_FUNCTION_ARGS)
 	Oid			schema;
 	Oid			table;
 	const char *table_name;
+	bool		if_not_exists;
 
 	mvs_refuse_null(fcinfo, 0, "store");
 	check_policy(fcinfo);
+	if_not_exists = mvs_get_flag(fcinfo, 4, "if_not_exists");
 	(void) mvs_command_begin("mvstore_create()");
 
 	/* The schema that CREATE TABLE will choose; a table of the same name may hide it. */
@@ -295,6 +362,13 @@ mvstore_create(PG_FUNCTION_ARGS)
 	table_name = quote_qualified_identifier(get_namespace_name(schema), name->relname);
 	(void) mvs_catalog_schema(false);
 
+	/* Who finds it there keeps nobody from creating it. */
+	if (is_created(schema, name->relname, if_not_exists, &table))
+		PG_RETURN_OID(table);
+	lock_name(schema, name->relname);
+	if (is_created(schema, name->relname, if_not_exists, &table))
+		PG_RETURN_OID(table);
+
 	run_command(psprintf("CREATE TABLE %s (key pg_catalog.bytea NOT NULL, "
 						 "version pg_catalog.int8 NOT NULL, "
 						 "value pg_catalog.bytea, "
@@ -306,6 +380,7 @@ mvstore_create(PG_FUNCTION_ARGS)
 	run_command(psprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s",
 						 table_name, quote_identifier(only_index(table))));
 	add_trigger(table_name);
+	comment_columns(table);
 
 	insert_policy(table, 1, fcinfo);
 	PG_RETURN_OID(table);
@@ -513,6 +588,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 	if (identify)
 		run_command(psprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s", name,
 							 quote_identifier(get_rel_name(info.index))));
+	comment_columns(oid);
 
 	/* It may have been a store before, from which requests are left. */
 	insert_policy(oid, mvs_clock_tick(database), fcinfo);

@@ -25,7 +25,8 @@ typedef enum MvsLockClass
 	MVS_LOCK_DROP = 0x4d02,		/* store or 0, 0: see MvsLocker */
 	MVS_LOCK_CLOCK = 0x4d03,	/* 0, 0: raising the durable mark */
 	MVS_LOCK_PIN = 0x4d04,		/* 0, hash of the name: changing a pin */
-	MVS_LOCK_PAUSE = 0x4d05		/* 0, 0: dropping, or a pause that begins */
+	MVS_LOCK_PAUSE = 0x4d05,	/* 0, 0: dropping, or a pause that begins */
+	MVS_LOCK_CREATE = 0x4d06	/* schema, hash of the name: creating a store */
 } MvsLockClass;
 
 extern void mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash);

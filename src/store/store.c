@@ -604,6 +604,16 @@ mvs_store_record_storage(MvsStore *store)
 	CommandCounterIncrement();
 }
 
+bool
+mvs_store_exists(Oid relation)
+{
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), AccessShareLock);
+	HeapTuple	tuple = mvs_catalog_find(catalog, MVS_POLICY_KEY, relation, NULL);
+
+	table_close(catalog, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
+
 List *
 mvs_store_list(void)
 {

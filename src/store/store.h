@@ -114,6 +114,9 @@ extern bool mvs_store_is_exchanged(Oid store);
 /* Record for that, holding the drop lock, that a pass begins. */
 extern void mvs_store_record_storage(MvsStore *store);
 
+/* Return whether a relation is a store, open or not. */
+extern bool mvs_store_exists(Oid relation);
+
 /* Return all stores, as a list of OIDs. */
 extern List *mvs_store_list(void);
 

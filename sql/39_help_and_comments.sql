@@ -1,0 +1,45 @@
+--
+-- A store that is wanted where there is one is left as it is, so that a program can say
+-- at each start what it needs; and what is there says of itself what it is.
+--
+SELECT mvstore_create('s', keep_versions := 3, ttl := '1 day');
+SELECT mvstore_put('s', 'k', 'v') > 0 AS put;
+SELECT mvstore_create('s', keep_versions := 5, if_not_exists := true);
+SELECT mvstore_get('s', 'k');
+SELECT keep_versions, keep_for, ttl FROM mvstore_stores WHERE store = 's'::regclass;
+-- One that is not there is made, also where a store of another schema has the name.
+SELECT mvstore_create('t', keep_versions := 5, if_not_exists := true);
+CREATE SCHEMA regress_help;
+SELECT mvstore_create('regress_help.s', if_not_exists := true);
+SELECT store, keep_versions FROM mvstore_stores ORDER BY store::text COLLATE "C";
+DROP SCHEMA regress_help CASCADE;
+DROP TABLE t;
+-- It takes no right to find it there, nor does a policy go unchecked.
+CREATE ROLE regress_mvstore_app;
+SET ROLE regress_mvstore_app;
+SELECT mvstore_create('s', if_not_exists := true);
+\set VERBOSITY sqlstate
+SELECT mvstore_create('t', if_not_exists := true);
+SELECT mvstore_create('s', keep_versions := 0, if_not_exists := true);
+SELECT mvstore_create('s', if_not_exists := NULL);
+RESET ROLE;
+DROP ROLE regress_mvstore_app;
+\set VERBOSITY default
+-- What is no store is not taken for one.
+CREATE TABLE plain (key bytea NOT NULL, version bigint NOT NULL, value bytea, expires_at timestamptz);
+CREATE UNIQUE INDEX ON plain (key, version DESC);
+CREATE VIEW regress_view AS SELECT;
+SELECT mvstore_create('plain', if_not_exists := true);
+SELECT mvstore_create('plain');
+SELECT mvstore_create('regress_view', if_not_exists := true);
+SELECT mvstore_create('s');
+DROP VIEW regress_view;
+
+-- The columns of a store say what is in them, and so do those of a table that becomes
+-- one, but where somebody has said something else.
+SELECT attname, col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = 's'::regclass AND attnum > 0 ORDER BY attnum;
+COMMENT ON COLUMN plain.value IS 'JSON';
+SELECT mvstore_attach('plain');
+SELECT attname, col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = 'plain'::regclass AND attnum > 0 ORDER BY attnum;
+
+DROP TABLE s, plain;
