@@ -56,6 +56,14 @@ static const struct
 	[MVS_EXPIRES] = {"expires_at", TIMESTAMPTZOID, false},
 };
 
+/* What an index of a store is, by its shape. */
+typedef enum MvsIndexKind
+{
+	MVS_OTHER_INDEX,
+	MVS_MAIN_INDEX,				/* unique on (key, version DESC) */
+	MVS_FEED_INDEX				/* on (version, key) */
+} MvsIndexKind;
+
 static HTAB *store_cache = NULL;
 
 static bool look_up(Relation heap, MvsStoreInfo *info);
@@ -63,8 +71,10 @@ static bool load_info(MvsStoreInfo *info, Relation heap);
 static void load_shape(MvsStoreInfo *info, Relation heap);
 static bool find_columns(MvsStoreInfo *info, Relation heap);
 static Oid	default_family(Oid type);
-static Oid	find_index(MvsStoreInfo *info, Relation heap);
-static bool has_index_shape(MvsStoreInfo *info, Oid index);
+static void find_indexes(MvsStoreInfo *info, Relation heap);
+static MvsIndexKind index_kind(MvsStoreInfo *info, Oid index);
+static bool has_column(MvsStoreInfo *info, HeapTuple index, int place, MvsColumn column,
+					   bool descending);
 static bool is_plain_insert(MvsStoreInfo *info, Relation heap);
 static bool is_plain_delete(Relation heap);
 static bool is_referenced(Relation heap);
@@ -147,7 +157,8 @@ load_shape(MvsStoreInfo *info, Relation heap)
 {
 	const Trigger *trigger;
 
-	info->index = find_columns(info, heap) ? find_index(info, heap) : InvalidOid;
+	if (find_columns(info, heap))
+		find_indexes(info, heap);
 	info->plain_insert = is_plain_insert(info, heap);
 	info->plain_delete = is_plain_delete(heap);
 	info->referenced = is_referenced(heap);
@@ -182,56 +193,70 @@ default_family(Oid type)
 	return get_opclass_family(GetDefaultOpClass(type, BTREE_AM_OID));
 }
 
-/* Find the index of a store by its shape: unique on (key, version DESC). */
-static Oid
-find_index(MvsStoreInfo *info, Relation heap)
+/* Find the indexes of a store by their shapes; of several alike, the first. */
+static void
+find_indexes(MvsStoreInfo *info, Relation heap)
 {
 	List	   *indexes = RelationGetIndexList(heap);
-	Oid			found = InvalidOid;
 	ListCell   *cell;
 
 	foreach(cell, indexes)
 	{
-		if (has_index_shape(info, lfirst_oid(cell)))
-		{
-			found = lfirst_oid(cell);
-			break;
-		}
+		Oid			index = lfirst_oid(cell);
+		MvsIndexKind kind = index_kind(info, index);
+
+		if (kind == MVS_MAIN_INDEX && !OidIsValid(info->index))
+			info->index = index;
+		if (kind == MVS_FEED_INDEX && !OidIsValid(info->feed_index))
+			info->feed_index = index;
 	}
 	list_free(indexes);
-	return found;
 }
 
-/* Whether an index has that shape; by its catalog row, since a lock on it may not be had. */
-static bool
-has_index_shape(MvsStoreInfo *info, Oid index)
+/*
+ * What an index that can be used is; by its catalog row, since a lock on it may not be had.
+ * Where NULLs go in it does not matter, as no column of ours in it has any.
+ */
+static MvsIndexKind
+index_kind(MvsStoreInfo *info, Oid index)
 {
 	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	MvsIndexKind kind = MVS_OTHER_INDEX;
 	Form_pg_index form;
-	oidvector  *classes;
-	int2vector *options;
-	bool		isnull;
-	bool		fits;
 
 	if (!HeapTupleIsValid(tuple))
-		return false;
+		return MVS_OTHER_INDEX;
 	form = (Form_pg_index) GETSTRUCT(tuple);
-	classes = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple,
-															Anum_pg_index_indclass, &isnull));
-	options = (int2vector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple,
-															 Anum_pg_index_indoption, &isnull));
-	fits = form->indisvalid && form->indisready && form->indislive &&
-		form->indisunique && form->indimmediate &&
+	if (form->indisvalid && form->indisready && form->indislive &&
 		form->indnatts == 2 && form->indnkeyatts == 2 &&
-		form->indkey.values[0] == info->columns[MVS_KEY] &&
-		form->indkey.values[1] == info->columns[MVS_VERSION] &&
-		get_opclass_family(classes->values[0]) == default_family(BYTEAOID) &&
-		get_opclass_family(classes->values[1]) == default_family(INT8OID) &&
-		(options->values[0] & INDOPTION_DESC) == 0 &&
-		(options->values[1] & INDOPTION_DESC) != 0 &&
-		heap_attisnull(tuple, Anum_pg_index_indpred, NULL);
+		heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+	{
+		if (has_column(info, tuple, 0, MVS_KEY, false) &&
+			has_column(info, tuple, 1, MVS_VERSION, true) &&
+			form->indisunique && form->indimmediate)
+			kind = MVS_MAIN_INDEX;
+		else if (has_column(info, tuple, 0, MVS_VERSION, false) &&
+				 has_column(info, tuple, 1, MVS_KEY, false))
+			kind = MVS_FEED_INDEX;
+	}
 	ReleaseSysCache(tuple);
-	return fits;
+	return kind;
+}
+
+/* Whether a B-tree has, at a place, a column in its usual order, or that order turned round. */
+static bool
+has_column(MvsStoreInfo *info, HeapTuple index, int place, MvsColumn column, bool descending)
+{
+	Form_pg_index form = (Form_pg_index) GETSTRUCT(index);
+	bool		isnull;
+	oidvector  *classes = (oidvector *)
+		DatumGetPointer(SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indclass, &isnull));
+	int2vector *options = (int2vector *)
+		DatumGetPointer(SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indoption, &isnull));
+
+	return form->indkey.values[place] == info->columns[column] &&
+		get_opclass_family(classes->values[place]) == default_family(column_shapes[column].type) &&
+		((options->values[place] & INDOPTION_DESC) != 0) == descending;
 }
 
 /* Whether a row can go straight into the table and its one index. */

@@ -41,6 +41,7 @@ typedef struct MvsStoreInfo
 	int64		ttl;			/* default time to live in microseconds; -1: none */
 	Oid			storage;		/* file node that the last pass began with */
 	Oid			index;			/* InvalidOid: no valid index of the shape */
+	Oid			feed_index;		/* on (version, key); InvalidOid: none that is valid */
 	AttrNumber	columns[MVS_COLUMN_COUNT];
 	bool		plain_insert;	/* rows need no executor to go in */
 	bool		plain_delete;	/* nor to be deleted in the caller's transaction */
