@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 #
 # Other servers than the machine's own, for the commands that run tests on them: matrix,
-# assert, sanitize, upgrade. Sourced by these; uses functions and variables of ./dev.
+# assert, sanitize, upgrade; and what is kept from run to run, which drivers has a use for,
+# too. Sourced by these; uses functions and variables of ./dev.
 #
 # What takes long to make is kept in $XDG_CACHE_HOME/mvstore and made anew when
 # it is older than two weeks: root trees of other Debian suites, and a server
