@@ -27,6 +27,7 @@ OBJS = \
 	src/functions/pins.o \
 	src/functions/read.o \
 	src/functions/reading.o \
+	src/functions/revert.o \
 	src/functions/stats.o \
 	src/functions/stores.o \
 	src/functions/versions.o \

@@ -210,6 +210,20 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_delete_at_raw(regclass, bytea, bigint) IS
 'write a tombstone into the past, for imports and replays';
 
+CREATE FUNCTION mvstore_revert(store regclass, to_version bigint, prefix text DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_revert(regclass, bigint, text) IS
+'write what makes the state that as of a version again; returns how many keys were written';
+
+CREATE FUNCTION mvstore_revert_raw(store regclass, to_version bigint, prefix bytea DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_revert_raw(regclass, bigint, bytea) IS
+'write what makes the state that as of a version again; returns how many keys were written';
+
 --
 -- Reads
 --

@@ -24,6 +24,7 @@ SELECT function || suffix, names::text[], literals::text[], needed
   ('mvstore_delete_if', '{store,key,expected}', '{s,k,0}', 3, '{"",_raw}'),
   ('mvstore_put_at', '{store,key,value,version}', '{s,k,v,10}', 4, '{"",_bytea,_raw}'),
   ('mvstore_delete_at', '{store,key,version}', '{s,k,10}', 3, '{"",_raw}'),
+  ('mvstore_revert', '{store,to_version,prefix}', '{s,0,k}', 2, '{"",_raw}'),
   ('mvstore_lock', '{store,key}', '{s,k}', 2, '{"",_raw}'),
   ('mvstore_get', '{store,key,as_of}', '{s,k,1}', 2, '{"",_bytea,_raw}'),
   ('mvstore_get_entry', '{store,key,as_of}', '{s,k,1}', 2, '{"",_bytea,_raw}'),

@@ -33,6 +33,7 @@
 #include "base/arguments.h"
 #include "base/key.h"
 #include "functions/command.h"
+#include "functions/write.h"
 #include "queue/transaction.h"
 #include "shared/database.h"
 #include "shared/fault.h"
@@ -48,25 +49,13 @@
 /* For a conditional write's expected version: there is no condition. */
 #define MVS_ANY (-1)
 
-/* A write under way. */
-typedef struct MvsWrite
-{
-	MvsStore	store;
-	MvsStatement statement;
-	MvsDatabase *database;
-	bytea	   *key;
-	LOCKTAG		lock;
-} MvsWrite;
 
-
-static void open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
-					   AclMode rights);
+static void open_write(MvsWrite *write, Oid store, const char *function, AclMode rights);
 static void choose_key(MvsWrite *write, bytea *key);
 static void open_key(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
 					 MvsFamily family, AclMode rights);
 static void begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
 						MvsFamily family, AclMode rights);
-static void end_write(MvsWrite *write);
 static void hold_key(MvsWrite *write, int64 version, MvsHead *head);
 static int64 live_version(MvsWrite *write, const MvsEntry *entry, bool found);
 static bool is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea *value,
@@ -77,7 +66,8 @@ static bool judge_head(MvsWrite *write, MvsHead *head, bytea *value, int64 expec
 static int64 place_version(MvsWrite *write, const MvsHead *head);
 static int64 choose_ttl(MvsWrite *write, int64 ttl);
 static TimestampTz expiry(MvsWrite *write, int64 version, int64 ttl);
-static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected);
+static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, TimestampTz until,
+						int64 expected);
 static void refuse_seen(MvsWrite *write, int64 version);
 static void write_past(MvsWrite *write, bytea *value, int64 version);
 static void count_write(MvsWrite *write, bytea *value);
@@ -86,14 +76,12 @@ static void count_write(MvsWrite *write, bytea *value);
  * What every write does
  * ------------------------------------------------------------------------ */
 
-/* Open the store in argument 0 for writing. */
+/* Open a store for writing. */
 static void
-open_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function, AclMode rights)
+open_write(MvsWrite *write, Oid store, const char *function, AclMode rights)
 {
-	Oid			relation = mvs_get_store(fcinfo, 0);
-
 	write->database = mvs_command_begin_write(function);
-	mvs_store_open(&write->store, relation, RowExclusiveLock, rights);
+	mvs_store_open(&write->store, store, RowExclusiveLock, rights);
 	mvs_store_refuse_unguarded(&write->store);
 }
 
@@ -110,11 +98,10 @@ static void
 open_key(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
 		 MvsFamily family, AclMode rights)
 {
-	bytea	   *key;
+	Oid			store = mvs_get_store(fcinfo, 0);
+	bytea	   *key = mvs_get_key(fcinfo, 1, family, "key");
 
-	(void) mvs_get_store(fcinfo, 0);
-	key = mvs_get_key(fcinfo, 1, family, "key");
-	open_write(write, fcinfo, function, rights);
+	open_write(write, store, function, rights);
 	choose_key(write, key);
 }
 
@@ -127,9 +114,15 @@ begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
 	mvs_statement_begin(&write->statement, &write->store, CMD_INSERT);
 }
 
-/* All is written. */
-static void
-end_write(MvsWrite *write)
+void
+mvs_write_begin(MvsWrite *write, Oid store, const char *function, AclMode rights)
+{
+	open_write(write, store, function, rights);
+	mvs_statement_begin(&write->statement, &write->store, CMD_INSERT);
+}
+
+void
+mvs_write_end(MvsWrite *write)
 {
 	mvs_statement_end(&write->statement);
 	mvs_store_close(&write->store);
@@ -302,15 +295,12 @@ choose_ttl(MvsWrite *write, int64 ttl)
 	return ttl >= 0 ? ttl : write->store.info.ttl;
 }
 
-/* When an entry expires that is written with a version and a time to live; -1: never. */
+/* When an entry expires that is written with a version and a time to live. */
 static TimestampTz
 expiry(MvsWrite *write, int64 version, int64 ttl)
 {
-	int64		now;
+	int64		now = Max(mvs_clock_now(write->database), version);
 
-	if (ttl < 0)
-		return DT_NOEND;
-	now = Max(mvs_clock_now(write->database), version);
 	if (ttl > MVS_NEWEST - now || !IS_VALID_TIMESTAMP(mvs_version_to_time(now + ttl)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -339,12 +329,12 @@ request_policy(MvsWrite *write, int64 version, bool superseding, TimestampTz exp
 }
 
 /*
- * Write a new head: a value, or a tombstone where it is NULL. The version; or
- * 0, and nothing written, where the live version is not the one expected, and
- * for a tombstone where there is nothing to delete.
+ * Write a new head: a value, or a tombstone where it is NULL. It expires after its ttl,
+ * or without one (-1) at "until". The version; or 0, and nothing written, where the live
+ * version is not the one expected, and for a tombstone where there is nothing to delete.
  */
 static int64
-write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
+write_head(MvsWrite *write, bytea *value, int64 ttl, TimestampTz until, int64 expected)
 {
 	MvsHead		head;
 	int64		version;
@@ -358,7 +348,7 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 	}
 
 	version = place_version(write, &head);
-	expires_at = expiry(write, version, ttl);
+	expires_at = ttl < 0 ? until : expiry(write, version, ttl);
 	if (head.own && !mvs_statement_delete(&write->statement, &head.entry.tid))
 		elog(ERROR, "could not replace an entry of the current transaction");
 	expires_at = mvs_statement_insert(&write->statement, write->key, version, value, expires_at);
@@ -369,6 +359,13 @@ write_head(MvsWrite *write, bytea *value, int64 ttl, int64 expected)
 	request_policy(write, version, head.found, expires_at);
 	CommandCounterIncrement();
 	return version;
+}
+
+int64
+mvs_write_entry(MvsWrite *write, bytea *key, bytea *value, TimestampTz expires_at)
+{
+	choose_key(write, key);
+	return write_head(write, value, -1, expires_at, MVS_ANY);
 }
 
 /*
@@ -459,8 +456,8 @@ put(FunctionCallInfo fcinfo, MvsFamily family)
 	int64		version;
 
 	begin_write(&write, fcinfo, "mvstore_put()", family, ACL_INSERT);
-	version = write_head(&write, value, choose_ttl(&write, ttl), MVS_ANY);
-	end_write(&write);
+	version = write_head(&write, value, choose_ttl(&write, ttl), DT_NOEND, MVS_ANY);
+	mvs_write_end(&write);
 	RETURN_VERSION(version);
 }
 
@@ -477,8 +474,8 @@ put_if(FunctionCallInfo fcinfo, MvsFamily family)
 	int64		version;
 
 	begin_write(&write, fcinfo, "mvstore_put_if()", family, ACL_INSERT | ACL_SELECT);
-	version = write_head(&write, value, choose_ttl(&write, ttl), expected);
-	end_write(&write);
+	version = write_head(&write, value, choose_ttl(&write, ttl), DT_NOEND, expected);
+	mvs_write_end(&write);
 	RETURN_VERSION(version);
 }
 
@@ -545,17 +542,16 @@ put_many(FunctionCallInfo fcinfo, MvsFamily family)
 	int64		version = 0;
 	MemoryContext pair_context;
 	MemoryContext old;
+	Oid			store = mvs_get_store(fcinfo, 0);
 
-	(void) mvs_get_store(fcinfo, 0);
 	count = get_pairs(fcinfo, family, &pairs);
 	ttl = mvs_get_ttl(fcinfo, 3);
 	for (int i = 0; i < count; i++)
 		if (pairs[i].value == NULL)
 			rights |= ACL_SELECT;	/* what is returned tells of the key */
 
-	open_write(&write, fcinfo, "mvstore_put_many()", rights);
+	mvs_write_begin(&write, store, "mvstore_put_many()", rights);
 	ttl = choose_ttl(&write, ttl);
-	mvs_statement_begin(&write.statement, &write.store, CMD_INSERT);
 	pair_context = AllocSetContextCreate(CurrentMemoryContext, "mvstore put_many",
 										 ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(pair_context);
@@ -567,14 +563,15 @@ put_many(FunctionCallInfo fcinfo, MvsFamily family)
 		if (i > 0 && mvs_key_compare(pairs[i].key, pairs[i - 1].key) == 0)
 			continue;
 		choose_key(&write, pairs[i].key);
-		written = write_head(&write, pairs[i].value, pairs[i].value ? ttl : -1, MVS_ANY);
+		written = write_head(&write, pairs[i].value, pairs[i].value ? ttl : -1, DT_NOEND,
+							 MVS_ANY);
 		if (written != 0)
 			version = written;
 		MemoryContextReset(pair_context);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(pair_context);
-	end_write(&write);
+	mvs_write_end(&write);
 	RETURN_VERSION(version);
 }
 
@@ -588,8 +585,8 @@ delete(FunctionCallInfo fcinfo, MvsFamily family)
 	int64		version;
 
 	begin_write(&write, fcinfo, "mvstore_delete()", family, ACL_INSERT | ACL_SELECT);
-	version = write_head(&write, NULL, -1, MVS_ANY);
-	end_write(&write);
+	version = write_head(&write, NULL, -1, DT_NOEND, MVS_ANY);
+	mvs_write_end(&write);
 	RETURN_VERSION(version);
 }
 
@@ -604,8 +601,8 @@ delete_if(FunctionCallInfo fcinfo, MvsFamily family)
 	int64		version;
 
 	begin_write(&write, fcinfo, "mvstore_delete_if()", family, ACL_INSERT | ACL_SELECT);
-	version = write_head(&write, NULL, -1, expected);
-	end_write(&write);
+	version = write_head(&write, NULL, -1, DT_NOEND, expected);
+	mvs_write_end(&write);
 	RETURN_VERSION(version);
 }
 
@@ -639,7 +636,7 @@ put_at(FunctionCallInfo fcinfo, MvsFamily family)
 
 	begin_write(&write, fcinfo, "mvstore_put_at()", family, ACL_INSERT);
 	write_past(&write, value, version);
-	end_write(&write);
+	mvs_write_end(&write);
 	PG_RETURN_VOID();
 }
 
@@ -654,7 +651,7 @@ delete_at(FunctionCallInfo fcinfo, MvsFamily family)
 
 	begin_write(&write, fcinfo, "mvstore_delete_at()", family, ACL_INSERT);
 	write_past(&write, NULL, version);
-	end_write(&write);
+	mvs_write_end(&write);
 	PG_RETURN_VOID();
 }
 
