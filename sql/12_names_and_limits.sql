@@ -43,5 +43,37 @@ SELECT mvstore_create('a.b.');
 SELECT mvstore_create('"open');
 \set VERBOSITY default
 SELECT mvstore_create(:'long');
+SELECT mvstore_pin(:'long');
+-- Bytes count, not characters; and the index of the longest name has one that is cut.
+SELECT repeat('s', 59) || chr(228) || chr(228) AS longest, repeat('s', 60) || chr(228) || chr(228) AS long \gset
+\set VERBOSITY sqlstate
+SELECT mvstore_create(:'long');
+\set VERBOSITY default
+SELECT mvstore_create(:'longest') IS NOT NULL AS created;
+SELECT mvstore_put(:'longest', 'k', 'v') > 0 AS put;
+SELECT mvstore_get(:'longest', 'k');
+SELECT octet_length(t.relname::text) AS "table", octet_length(i.relname::text) AS index
+  FROM pg_class t JOIN pg_index ON indrelid = t.oid JOIN pg_class i ON i.oid = indexrelid
+  WHERE t.oid = :'longest'::regclass;
+
+-- No schema, no right there, and a schema that is temporary.
+SELECT mvstore_create('nowhere.s');
+SET search_path = '';
+SELECT public.mvstore_create('s');
+SET search_path = pg_temp, public;
+SELECT mvstore_create('s');
+SELECT mvstore_create('public.named');
+RESET search_path;
+CREATE ROLE regress_mvstore_user;
+CREATE SCHEMA "Their own";
+SET ROLE regress_mvstore_user;
+SELECT mvstore_create('"Their own".s');
+RESET ROLE;
+GRANT USAGE, CREATE ON SCHEMA "Their own" TO regress_mvstore_user;
+SET ROLE regress_mvstore_user;
+SELECT mvstore_create('"Their own".s');
+RESET ROLE;
+DROP SCHEMA "Their own" CASCADE;
+DROP ROLE regress_mvstore_user;
 
 DO $$ BEGIN EXECUTE (SELECT 'DROP TABLE ' || string_agg(store::text, ', ') FROM mvstore_stores); END $$;

@@ -4,10 +4,15 @@
 SELECT mvstore_create('s');
 SELECT mvstore_put_at('s', 'k', 'v10', 10), mvstore_put_at('s', 'k', 'v20', 20);
 CREATE TABLE plain (i int);
+CREATE TABLE shaped (LIKE s INCLUDING ALL);
 \set VERBOSITY default
 
--- 42809: names the relation
+-- 42809: names the relation, and says what would make it a store
 SELECT mvstore_get('plain', 'k');
+SELECT mvstore_get('shaped', 'k');
+SELECT mvstore_get('s_key_version_idx', 'k');
+-- 3F000: the schema
+SELECT mvstore_create('nowhere.s');
 -- 54000: the length and the limit
 SELECT mvstore_put('s', repeat('k', 2001), 'v');
 -- 22004: the argument
@@ -38,6 +43,8 @@ SELECT mvstore_put_raw('s', '\x80', 'x') > 0 AS put;
 SELECT mvstore_scan('s', 'z');
 SELECT mvstore_scan_bytea('s', 'z');
 SELECT mvstore_erase_raw('s', '\x80');
+-- 2202E
+SELECT mvstore_put_many('s', '{a,b}', '{x}'::text[]);
 -- 23505
 SELECT mvstore_put_at('s', 'k', 'v', 20);
 -- 55000: the future (the details tell the time)
@@ -53,6 +60,7 @@ SELECT mvstore_flush();
 SELECT mvstore_get('s', 'k', as_of := 15);
 SELECT mvstore_scan('s', as_of := 15);
 SELECT mvstore_put_at('s', 'k', 'v', 15);
+SELECT mvstore_pin('p', 15, store := 's');
 -- 25006
 BEGIN READ ONLY;
 SELECT mvstore_put('s', 'k', 'v');
@@ -63,6 +71,7 @@ ROLLBACK;
 -- 42501
 CREATE ROLE regress_mvstore_user;
 SET ROLE regress_mvstore_user;
+SELECT mvstore_create('theirs');
 SELECT mvstore_get('s', 'k');
 SELECT mvstore_drop('s', 'k');
 RESET ROLE;
@@ -88,4 +97,4 @@ DROP FUNCTION regress_no;
 -- 55000: no index
 SELECT format('DROP INDEX %s', indexrelid::regclass) FROM pg_index WHERE indrelid = 's'::regclass \gexec
 SELECT mvstore_get('s', 'k');
-DROP TABLE s, plain;
+DROP TABLE s, plain, shaped;

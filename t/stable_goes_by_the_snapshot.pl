@@ -89,6 +89,10 @@ is($writer->query_safe('SELECT mvstore_stable_version()'), $open - 1, 'and for i
 my ($state, $error) = sqlstate_of($node, 'postgres', "SELECT mvstore_get('s', 'a', as_of := $version);");
 is($state, '55000', 'what is not stable cannot be read as of');
 like($error, qr/DETAIL:.*\bprocess $writer_pid\b.*\b$open\b/, 'and the error names who holds it up');
+($state, $error) = sqlstate_of($node, 'postgres', "SELECT mvstore_get('s', 'a', as_of := mvstore_version_at(now()));");
+is($state, '55000', 'nor as of the present, by the clock');
+like($error, qr/DETAIL:.*\bprocess $writer_pid\b.*HINT:.*\bmvstore_stable_version\(\)/s, 'and the error names who is in the way, and what can be read');
+sql(q{SELECT mvstore_get('s', 'a', as_of := mvstore_stable_version())});
 is(sql("SELECT mvstore_wait_stable($version, '10 ms')"), 'f', 'waiting for it ends at the timeout');
 is($writer->query_safe("SELECT mvstore_wait_stable($version)"), 'f', 'and at once for the writer itself');
 my $waiter = session();

@@ -27,7 +27,7 @@ sub waits
 	return wait_until($node, 'postgres', q{SELECT worker_state = 'version mismatch' AND worker_pid IS NOT NULL FROM mvstore_stats WHERE database = 'postgres'}, $name);
 }
 
-sub log_lines { return scalar(() = slurp_file($node->logfile) =~ /LOG: .*waits: the extension there is not of version 1\.0, as the library is/g); }
+sub log_lines { return scalar(() = slurp_file($node->logfile) =~ /LOG: .*is waiting for an update of extension "mvstore"\n.*DETAIL: .*version 1\.0 of the extension/g); }
 
 my $entries = 'SELECT (SELECT count(*) FROM s), (SELECT count(*) FROM p)';
 

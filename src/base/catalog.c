@@ -130,8 +130,8 @@ mvs_catalog_oid(MvsCatalog object, bool missing_ok)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("relation \"%s\" of extension \"mvstore\" is missing",
 							catalog_names[object]),
-					 errhint("The library goes with version %s of the extension: run ALTER EXTENSION mvstore UPDATE.",
-							 MVS_SQL_VERSION)));
+					 errdetail("The library goes with version %s of the extension.", MVS_SQL_VERSION),
+					 errhint("Run ALTER EXTENSION mvstore UPDATE.")));
 		catalog_oids[object] = oid;
 	}
 	return catalog_oids[object];
@@ -195,8 +195,9 @@ mvs_catalog_refuse_wait(Relation catalog)
 	if (never_wait)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("another transaction is changing a row of \"%s\"",
-						RelationGetRelationName(catalog))));
+				 errmsg("could not obtain lock on row in relation \"%s\"",
+						RelationGetRelationName(catalog)),
+				 errdetail("Another transaction is changing the row.")));
 }
 
 void

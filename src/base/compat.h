@@ -37,6 +37,7 @@
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
 #include "parser/parse_relation.h"
 #include "varatt.h"
 #endif
@@ -168,6 +169,17 @@ mvs_compat_table_owned(Oid table, Oid role)
 	return object_ownercheck(RelationRelationId, table, role);
 #else
 	return pg_class_ownercheck(table, role);
+#endif
+}
+
+/* The checks of rights, likewise. */
+static inline bool
+mvs_compat_may_create_in(Oid schema, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, role, ACL_CREATE) == ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(schema, role, ACL_CREATE) == ACLCHECK_OK;
 #endif
 }
 

@@ -172,7 +172,12 @@ Datum
 mvstore_flush(PG_FUNCTION_ARGS)
 {
 	int64		timeout = mvs_get_timeout(fcinfo, 0);
+	bool		done;
 
 	PreventCommandDuringRecovery("mvstore_flush()");
-	PG_RETURN_BOOL(mvs_flush_wait(mvs_session_join(), timeout));
+	done = mvs_flush_wait(mvs_session_join(), timeout);
+	/* At the request it may not have been known yet. */
+	if (!done)
+		mvs_transaction_warn();
+	PG_RETURN_BOOL(done);
 }

@@ -124,7 +124,8 @@ check_version(MvsDatabase *database, Oid store, int64 version, bool chosen)
 				(errcode(ERRCODE_HISTORY_GONE),
 				 errmsg("history of store \"%s\" as of version " INT64_FORMAT " is gone",
 						get_rel_name(store), version),
-				 errdetail("It is complete as of version " INT64_FORMAT " or later.", floor)));
+				 errdetail("It is complete as of version " INT64_FORMAT " or later.", floor),
+				 errhint("Pin a version from there on.")));
 }
 
 /* mvstore_pin(name, version, ttl, store): reads as of the version stay complete for so long. */

@@ -90,7 +90,7 @@ mvs_read_refuse_below_floor(MvsRead *read)
 					RelationGetRelationName(read->store.heap), read->as_of),
 			 errdetail("Reads are complete as of version " INT64_FORMAT " or later.",
 					   read_floor(read)),
-			 errhint("mvstore_pin() keeps history that will be read. With mvstore.strict_history off, what is left of it is shown.")));
+			 errhint("mvstore_pin() keeps history that will be read. With \"mvstore.strict_history\" off, what is left of it is shown.")));
 }
 
 /* Whether an entry is past its time to live, for this read. */

@@ -80,7 +80,6 @@ PG_FUNCTION_INFO_V1(mvstore_forget);
 
 static void run_command(const char *command);
 static const char *only_index(Oid table);
-static const char *quoted_name(Relation relation);
 static void add_trigger(const char *table);
 static void refuse_trigger(Relation heap);
 static void open_own(MvsStore *store, Oid oid, LOCKMODE mode, bool unpinned);
@@ -90,6 +89,8 @@ static int64 present_floor(MvsDatabase *database);
 static void forget_store(Oid store);
 static bool wants_identity(Relation heap);
 static RangeVar *get_table_name(text *argument);
+static Oid	choose_schema(const RangeVar *name);
+static void refuse_schema(Oid schema, const RangeVar *name);
 static void lock_name(Oid schema, const char *name);
 static bool is_created(Oid schema, const char *name, bool if_not_exists, Oid *table);
 static void comment_columns(Oid table);
@@ -125,14 +126,6 @@ only_index(Oid table)
 
 	relation_close(relation, NoLock);
 	return get_rel_name(index);
-}
-
-/* The name of a table for a command. */
-static const char *
-quoted_name(Relation relation)
-{
-	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
-									  RelationGetRelationName(relation));
 }
 
 /* Put the trigger of stores on a table, in place of one that is left from earlier. */
@@ -285,6 +278,49 @@ lock_name(Oid schema, const char *name)
 	AcceptInvalidationMessages();
 }
 
+/* The schema that CREATE TABLE will choose; a table of the same name may hide it. */
+static Oid
+choose_schema(const RangeVar *name)
+{
+	Oid			schema;
+
+	if (name->schemaname == NULL && fetch_search_path(false) == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_SCHEMA),
+				 errmsg("no schema has been selected to create store \"%s\" in", name->relname),
+				 errhint("Set \"search_path\", or write the schema before the name of the store.")));
+	if (name->schemaname && strcmp(name->schemaname, "pg_temp") != 0 &&
+		!OidIsValid(get_namespace_oid(name->schemaname, true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_SCHEMA),
+				 errmsg("schema \"%s\" of store \"%s\" does not exist", name->schemaname,
+						name->relname),
+				 errhint("Create it with CREATE SCHEMA.")));
+	schema = RangeVarGetCreationNamespace(name);
+	if (isAnyTempNamespace(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("store \"%s\" cannot be a temporary table", name->relname),
+				 errhint("Write a schema that is not temporary before the name of the store.")));
+	return schema;
+}
+
+/* Refuse a schema that the current user may create nothing in. */
+static void
+refuse_schema(Oid schema, const RangeVar *name)
+{
+	const char *schema_name = get_namespace_name(schema);
+
+	if (!mvs_compat_may_create_in(schema, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to create store \"%s\" in schema \"%s\"",
+						name->relname, schema_name),
+				 errhint("Grant the right with GRANT CREATE ON SCHEMA %s TO %s, or name another schema.",
+						 quote_identifier(schema_name),
+						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+}
+
 /*
  * Set *table to the store that is there already under a name, if one is. 42P07 where it
  * may not be, or the name is that of something else.
@@ -298,7 +334,8 @@ is_created(Oid schema, const char *name, bool if_not_exists, Oid *table)
 	if (!mvs_store_exists(*table))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
-				 errmsg("relation \"%s\" already exists, and is not a store", name),
+				 errmsg("relation \"%s\" already exists", name),
+				 errdetail("It is not a store."),
 				 errhint("mvstore_attach() makes a store of a table that has the shape of one.")));
 	if (!if_not_exists)
 		ereport(ERROR,
@@ -336,7 +373,7 @@ comment_columns(Oid table)
  * mvstore_create(store text, keep_versions, keep_for, ttl, if_not_exists)
  *
  * Creates a table with its index, replica identity and trigger, and makes it a
- * store. What can be wrong with a name or with rights, CREATE TABLE says.
+ * store. What CREATE TABLE would say of schema, rights and name, is said of the store.
  */
 Datum
 mvstore_create(PG_FUNCTION_ARGS)
@@ -352,19 +389,15 @@ mvstore_create(PG_FUNCTION_ARGS)
 	if_not_exists = mvs_get_flag(fcinfo, 4, "if_not_exists");
 	(void) mvs_command_begin("mvstore_create()");
 
-	/* The schema that CREATE TABLE will choose; a table of the same name may hide it. */
 	name = get_table_name(PG_GETARG_TEXT_PP(0));
-	schema = RangeVarGetCreationNamespace(name);
-	if (isAnyTempNamespace(schema))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a store cannot be a temporary table")));
+	schema = choose_schema(name);
 	table_name = quote_qualified_identifier(get_namespace_name(schema), name->relname);
 	(void) mvs_catalog_schema(false);
 
 	/* Who finds it there keeps nobody from creating it. */
 	if (is_created(schema, name->relname, if_not_exists, &table))
 		PG_RETURN_OID(table);
+	refuse_schema(schema, name);
 	lock_name(schema, name->relname);
 	if (is_created(schema, name->relname, if_not_exists, &table))
 		PG_RETURN_OID(table);
@@ -568,7 +601,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 		if (newest > mvs_version_of_time(GetCurrentTimestamp()) + MAX_AHEAD && !superuser())
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("the newest entry of table \"%s\" lies in the future",
+					 errmsg("newest entry of table \"%s\" lies in the future",
 							RelationGetRelationName(heap)),
 					 errdetail("Its version is " INT64_FORMAT ".", newest),
 					 errhint("A superuser can attach the table, which moves the clock of the database there.")));
@@ -581,7 +614,7 @@ mvstore_attach(PG_FUNCTION_ARGS)
 				 errdetail("It is now version " INT64_FORMAT ".", mvs_clock_now(database))));
 
 	/* Commands on the table want it open nowhere else. */
-	name = quoted_name(heap);
+	name = mvs_store_quoted_name(heap);
 	identify = wants_identity(heap);
 	relation_close(heap, NoLock);
 	add_trigger(name);
@@ -613,7 +646,7 @@ mvstore_detach(PG_FUNCTION_ARGS)
 	open_own(&store, oid, AccessExclusiveLock, true);
 	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
 	mvs_pin_refuse(mvs_session_join(), store.heap, 0);
-	name = quoted_name(store.heap);
+	name = mvs_store_quoted_name(store.heap);
 	mvs_store_close(&store);
 
 	run_command(psprintf("DROP TRIGGER IF EXISTS mvstore_truncate ON %s", name));
@@ -633,7 +666,7 @@ mvstore_clear(PG_FUNCTION_ARGS)
 	(void) mvs_command_begin_write("mvstore_clear()");
 	open_own(&store, oid, AccessExclusiveLock, true);
 	mvs_store_refuse_unguarded(&store);
-	name = quoted_name(store.heap);
+	name = mvs_store_quoted_name(store.heap);
 	mvs_store_close(&store);
 	run_command(psprintf("TRUNCATE ONLY %s", name));
 	PG_RETURN_VOID();

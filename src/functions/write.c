@@ -257,10 +257,11 @@ place_version(MvsWrite *write, const MvsHead *head)
 		if (above > mvs_clock_now(write->database))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("the newest entry of the key lies in the future"),
-					 errdetail("Its version is " INT64_FORMAT ".", above),
-					 errhint("Something other than mvstore has written to store \"%s\".",
-							 RelationGetRelationName(write->store.heap))));
+					 errmsg("newest entry of the key in store \"%s\" lies in the future",
+							RelationGetRelationName(write->store.heap)),
+					 errdetail("Its version is " INT64_FORMAT ", which was not written by mvstore.",
+							   above),
+					 errhint("Remove the row with DELETE.")));
 		return mvs_version_take(write->database, above);
 	}
 
@@ -281,7 +282,8 @@ place_version(MvsWrite *write, const MvsHead *head)
 	if (!head->own && above >= mvs_version_mine())
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not write below a newer entry of the key"),
+				 errmsg("could not write to store \"%s\" below a newer entry of the key",
+						RelationGetRelationName(write->store.heap)),
 				 errdetail("The transaction has version " INT64_FORMAT ", and the newest entry " INT64_FORMAT ".",
 						   mvs_version_mine(), above),
 				 errhint("The transaction might succeed if retried.")));
@@ -418,7 +420,8 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 				(errcode(ERRCODE_HISTORY_GONE),
 				 errmsg("history of store \"%s\" as of version " INT64_FORMAT " is gone",
 						RelationGetRelationName(write->store.heap), version),
-				 errdetail("Entries can be added at version " INT64_FORMAT " or later.", floor)));
+				 errdetail("Entries can be added at version " INT64_FORMAT " or later.", floor),
+				 errhint("mvstore_pin() keeps history that will be added to.")));
 
 	mvs_clock_past(write->database, version);
 	hold_key(write, version, &head);
@@ -514,7 +517,7 @@ get_pairs(FunctionCallInfo fcinfo, MvsFamily family, Pair **pairs)
 	if (mvs_get_values(fcinfo, 2, family, &values) != count)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("keys and new_values must have as many elements")));
+				 errmsg("keys and new_values must have the same number of elements")));
 
 	*pairs = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Pair) * Max(count, 1));
 	for (int i = 0; i < count; i++)

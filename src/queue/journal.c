@@ -180,7 +180,8 @@ mvs_journal_delete(ItemPointer tid)
 									  GetActiveSnapshot(), false, &failure) != TM_Ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("a drop request is being changed by another transaction")));
+				 errmsg("could not obtain lock on a drop request"),
+				 errdetail("Another transaction is changing it.")));
 	table_close(journal, RowExclusiveLock);
 }
 

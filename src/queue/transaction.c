@@ -144,7 +144,6 @@ static bool same_request(Level *level, Size left, Size right);
 
 static Level *current_level(void);
 static void add_request(Level *level, const MvsRequest *request);
-static void warn_without_worker(void);
 static void collect(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *to);
 static void collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key,
 							 const bytea *to);
@@ -274,9 +273,8 @@ add_request(Level *level, const MvsRequest *request)
 		level->explicit_count++;
 }
 
-/* Say once a session that requests will not be worked off for now. */
-static void
-warn_without_worker(void)
+void
+mvs_transaction_warn(void)
 {
 	static bool warned = false;
 	MvsDatabase *database = mvs_session_join();
@@ -291,7 +289,7 @@ warn_without_worker(void)
 	else if (database->worker->state == MVS_WORKER_MISMATCH)
 		ereport(WARNING,
 				(errmsg("drops are not worked off because library and extension have different versions"),
-				 errdetail("They are kept until then."),
+				 errdetail("They are kept until the versions agree."),
 				 errhint("Run ALTER EXTENSION mvstore UPDATE.")));
 	else if (database->queue->paused)
 		ereport(WARNING,
@@ -301,7 +299,7 @@ warn_without_worker(void)
 		ereport(WARNING,
 				(errmsg("drops are not worked off because the mvstore launcher is not running"),
 				 errdetail("They are kept until it runs again."),
-				 errhint("It needs one of \"max_worker_processes\" when the server starts.")));
+				 errhint("Raise \"max_worker_processes\" and restart the server, unless the server log gives another reason.")));
 	else
 		return;
 	warned = true;
@@ -321,7 +319,7 @@ collect(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *
 	int			length = key ? (int) VARSIZE_ANY_EXHDR(key) : 0;
 	int			to_length = to ? (int) VARSIZE_ANY_EXHDR(to) : 0;
 
-	warn_without_worker();
+	mvs_transaction_warn();
 
 	memset(request, 0, MvsRequestSize(length, to_length));
 	request->size = MvsRequestSize(length, to_length);

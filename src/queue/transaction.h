@@ -42,6 +42,9 @@ extern void mvs_transaction_write(MvsStore *store, const bytea *key, int64 befor
 /* Request all that the policy says of a key, in which the past was written. */
 extern void mvs_transaction_look(MvsStore *store, const bytea *key, int64 before);
 
+/* Warn, once a session, where requests are not worked off for now, and say why. */
+extern void mvs_transaction_warn(void);
+
 /* Request a sweep of a store; with InvalidOid, of all. */
 extern void mvs_transaction_mark(Oid store);
 

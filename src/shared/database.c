@@ -260,7 +260,7 @@ mvs_shared_require(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("mvstore must be loaded by the server to write to stores"),
-				 errhint("Add mvstore to shared_preload_libraries and restart the server.")));
+				 errhint("Add mvstore to \"shared_preload_libraries\" and restart the server.")));
 }
 
 MvsDatabase *

@@ -217,7 +217,7 @@ insert_by_executor(MvsStatement *statement, bytea *key, int64 version)
 		mvs_key_compare(key, DatumGetByteaPP(slot_getattr(slot, columns[MVS_KEY], &isnull))) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("a trigger on store \"%s\" suppressed an entry or changed its key or version",
+				 errmsg("trigger on store \"%s\" suppressed an entry or changed its key or version",
 						RelationGetRelationName(heap)),
 				 errhint("A BEFORE ROW trigger on a store can check an entry, or change its value.")));
 	expires_at = slot_getattr(slot, columns[MVS_EXPIRES], &isnull);
@@ -303,7 +303,7 @@ delete_by_executor(MvsStatement *statement, ItemPointer tid)
 	if (mvs_entry_is_seen(store, tid, SnapshotSelf))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("a trigger on store \"%s\" kept an entry from being deleted",
+				 errmsg("trigger on store \"%s\" kept an entry from being deleted",
 						RelationGetRelationName(store->heap)),
 				 errhint("A BEFORE ROW trigger on a store can refuse that by an error.")));
 	if (statement->deleting.tables)

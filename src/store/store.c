@@ -69,6 +69,7 @@ static HTAB *store_cache = NULL;
 static bool look_up(Relation heap, MvsStoreInfo *info);
 static bool load_info(MvsStoreInfo *info, Relation heap);
 static void load_shape(MvsStoreInfo *info, Relation heap);
+static const char *find_column(Relation heap, MvsColumn column, AttrNumber *number);
 static bool find_columns(MvsStoreInfo *info, Relation heap);
 static Oid	default_family(Oid type);
 static void find_indexes(MvsStoreInfo *info, Relation heap);
@@ -79,7 +80,10 @@ static bool is_plain_insert(MvsStoreInfo *info, Relation heap);
 static bool is_plain_delete(Relation heap);
 static bool is_referenced(Relation heap);
 static const Trigger *truncate_trigger(Relation heap);
+static const char *find_lack(Relation heap, const MvsStoreInfo *info);
 static void refuse_shape(Relation heap, const MvsStoreInfo *info);
+static void refuse_persistence(Relation heap);
+static void refuse_table(Relation heap);
 static void fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info, LOCKMODE mode);
 static void open_checked(MvsStore *store, Relation heap, LOCKMODE mode);
 static Relation open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned);
@@ -166,24 +170,37 @@ load_shape(MvsStoreInfo *info, Relation heap)
 	info->guarded = trigger && trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
 }
 
+/* Set *number to a column of a store; or else say as a sentence why it is none. */
+static const char *
+find_column(Relation heap, MvsColumn column, AttrNumber *number)
+{
+	const char *name = column_shapes[column].name;
+	Oid			type = column_shapes[column].type;
+	AttrNumber	found = get_attnum(RelationGetRelid(heap), name);
+	Form_pg_attribute form;
+
+	if (found <= 0)
+		return psprintf(_("It has no column \"%s\"."), name);
+	form = TupleDescAttr(RelationGetDescr(heap), found - 1);
+	if (form->atttypid != type)
+		return psprintf(_("Its column \"%s\" is of type %s, and that of a store is of type %s."),
+						name, format_type_be(form->atttypid), format_type_be(type));
+	if (form->attgenerated)
+		return psprintf(_("Its column \"%s\" is generated."), name);
+	if (column_shapes[column].not_null && !form->attnotnull)
+		return psprintf(_("Its column \"%s\" is not declared NOT NULL."), name);
+	*number = found;
+	return NULL;
+}
+
 /* Find the columns of a store by name and type; the last is 0 where one is missing. */
 static bool
 find_columns(MvsStoreInfo *info, Relation heap)
 {
 	for (int i = 0; i < MVS_COLUMN_COUNT; i++)
-	{
-		AttrNumber	number = get_attnum(RelationGetRelid(heap), column_shapes[i].name);
-		Form_pg_attribute column;
-
-		if (number <= 0)
-			break;
-		column = TupleDescAttr(RelationGetDescr(heap), number - 1);
-		if (column->atttypid != column_shapes[i].type || column->attgenerated ||
-			(column_shapes[i].not_null && !column->attnotnull))
-			break;
-		info->columns[i] = number;
-	}
-	return info->columns[MVS_COLUMN_COUNT - 1] != InvalidAttrNumber;
+		if (find_column(heap, i, &info->columns[i]) != NULL)
+			return false;
+	return true;
 }
 
 /* The operator family by which a B-tree orders a type unless told otherwise. */
@@ -332,6 +349,24 @@ truncate_trigger(Relation heap)
 	return found;
 }
 
+/* What a table lacks first of the shape of a store, as a sentence; or NULL. */
+static const char *
+find_lack(Relation heap, const MvsStoreInfo *info)
+{
+	AttrNumber	number;
+
+	for (int i = 0; i < MVS_COLUMN_COUNT; i++)
+	{
+		const char *lack = find_column(heap, i, &number);
+
+		if (lack)
+			return lack;
+	}
+	if (!OidIsValid(info->index))
+		return _("It has no valid unique index on (key, version DESC).");
+	return NULL;
+}
+
 /* Refuse a table that is not fit for a store. */
 static void
 refuse_shape(Relation heap, const MvsStoreInfo *info)
@@ -339,13 +374,14 @@ refuse_shape(Relation heap, const MvsStoreInfo *info)
 	if (info->columns[MVS_COLUMN_COUNT - 1] == InvalidAttrNumber)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("\"%s\" does not have the columns of a store",
+				 errmsg("table \"%s\" does not have the columns of a store",
 						RelationGetRelationName(heap)),
-				 errdetail("A store has key bytea NOT NULL, version bigint NOT NULL, value bytea and expires_at timestamptz.")));
+				 errdetail_internal("%s", find_lack(heap, info)),
+				 errhint("A store has key bytea NOT NULL, version bigint NOT NULL, value bytea and expires_at timestamptz.")));
 	if (!OidIsValid(info->index))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("store \"%s\" has no valid unique index on (key, version DESC)",
+				 errmsg("table \"%s\" has no valid unique index on (key, version DESC)",
 						RelationGetRelationName(heap)),
 				 errhint("Create such an index, or rebuild it with REINDEX, and make it the table's REPLICA IDENTITY.")));
 }
@@ -354,12 +390,50 @@ refuse_shape(Relation heap, const MvsStoreInfo *info)
 static void
 refuse_persistence(Relation heap)
 {
-	if (heap->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("store \"%s\" is not a permanent table", RelationGetRelationName(heap)),
-				 errdetail("A store is logged, so that nothing is lost in a crash."),
-				 errhint("Run ALTER TABLE ... SET LOGGED.")));
+	switch (heap->rd_rel->relpersistence)
+	{
+		case RELPERSISTENCE_PERMANENT:
+			break;
+		case RELPERSISTENCE_TEMP:
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("temporary table \"%s\" cannot be a store",
+							RelationGetRelationName(heap)),
+					 errhint("Make a permanent table like it with CREATE TABLE ... (LIKE %s INCLUDING ALL), and copy the rows.",
+							 mvs_store_quoted_name(heap))));
+			break;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("unlogged table \"%s\" cannot be a store",
+							RelationGetRelationName(heap)),
+					 errdetail("A crash would empty it."),
+					 errhint("Run ALTER TABLE %s SET LOGGED.", mvs_store_quoted_name(heap))));
+	}
+}
+
+/* Refuse a table that is no store, and tell how it would be one. */
+static void
+refuse_table(Relation heap)
+{
+	MvsStoreInfo info = {.oid = RelationGetRelid(heap)};
+	const char *lack;
+
+	load_shape(&info, heap);
+	lack = find_lack(heap, &info);
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("\"%s\" is not a store", RelationGetRelationName(heap)),
+			 lack ? errdetail_internal("%s", lack) : 0,
+			 lack ? errhint("mvstore_create() makes a store, and mvstore_attach() one of a table that has its columns and index.") :
+			 errhint("mvstore_attach() makes a store of it.")));
+}
+
+const char *
+mvs_store_quoted_name(Relation heap)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(heap)),
+									  RelationGetRelationName(heap));
 }
 
 void
@@ -402,7 +476,8 @@ open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a store", name),
-				 errhint("Stores are tables made by mvstore_create().")));
+				 errdetail_relkind_not_supported(get_rel_relkind(relation)),
+				 errhint("mvstore_create() makes a store, which is an ordinary table.")));
 	if (heap == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
@@ -417,10 +492,7 @@ open_checked(MvsStore *store, Relation heap, LOCKMODE mode)
 	MvsStoreInfo info;
 
 	if (!look_up(heap, &info))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a store", RelationGetRelationName(heap)),
-				 errhint("Stores are tables made by mvstore_create().")));
+		refuse_table(heap);
 	refuse_persistence(heap);
 	if (heap->rd_rel->relrowsecurity &&
 		check_enable_rls(RelationGetRelid(heap), InvalidOid, false) == RLS_ENABLED)
@@ -428,7 +500,8 @@ open_checked(MvsStore *store, Relation heap, LOCKMODE mode)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("row-level security is in force for store \"%s\"",
 						RelationGetRelationName(heap)),
-				 errdetail("mvstore reads and writes stores past the row security policies.")));
+				 errdetail("mvstore reads and writes stores past the row security policies."),
+				 errhint("Roles with the attribute BYPASSRLS can use the store.")));
 	fill_store(store, heap, &info, mode);
 }
 
@@ -531,7 +604,8 @@ mvs_store_refuse_referenced(MvsStore *store)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot drop from store \"%s\" because a foreign key refers to it",
-						RelationGetRelationName(store->heap))));
+						RelationGetRelationName(store->heap)),
+				 errhint("Remove the foreign key constraint.")));
 }
 
 void
@@ -539,7 +613,6 @@ mvs_store_refuse_unguarded(MvsStore *store)
 {
 	Relation	heap = store->heap;
 	const char *name = RelationGetRelationName(heap);
-	const char *schema = get_namespace_name(RelationGetNamespace(heap));
 	const Trigger *trigger;
 
 	if (store->info.guarded)
@@ -552,8 +625,7 @@ mvs_store_refuse_unguarded(MvsStore *store)
 						trigger->tgname, name),
 				 errdetail("A TRUNCATE could go unseen. Until that is mended, the store can only be read."),
 				 errhint("Run ALTER TABLE %s ENABLE ALWAYS TRIGGER %s.",
-						 quote_qualified_identifier(schema, name),
-						 quote_identifier(trigger->tgname))));
+						 mvs_store_quoted_name(heap), quote_identifier(trigger->tgname))));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("store \"%s\" has lost its trigger on TRUNCATE", name),

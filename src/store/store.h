@@ -60,7 +60,7 @@ typedef struct MvsStore
 /*
  * Open a store, with a lock of "mode" on its table that is held to the end of the
  * transaction. Raise 42501 unless the current user has all of "rights", 42809 if it is
- * no store, 55000 if it lacks its index, 0A000 under row-level security.
+ * no store, saying how it would be one, 55000 if it lacks its index, 0A000 under row-level security.
  */
 extern void mvs_store_open(MvsStore *store, Oid relation, LOCKMODE mode, AclMode rights);
 
@@ -126,5 +126,8 @@ extern List *mvs_store_list(void);
  * 55000 saying what it lacks to be a store: those, or being permanent.
  */
 extern void mvs_store_check_shape(Relation heap, MvsStoreInfo *info);
+
+/* Return the name of a table as a command takes it. */
+extern const char *mvs_store_quoted_name(Relation heap);
 
 #endif							/* MVSTORE_STORE_H */

@@ -118,7 +118,7 @@ mvs_as_of_refuse_write(const char *function)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-			 errmsg("cannot execute %s while mvstore.as_of is set", function),
+			 errmsg("cannot execute %s while \"mvstore.as_of\" is set", function),
 			 errdetail("The session reads stores as of \"%s\".", setting),
-			 errhint("RESET mvstore.as_of before writing.")));
+			 errhint("Run RESET mvstore.as_of before writing.")));
 }

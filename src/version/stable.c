@@ -137,7 +137,7 @@ mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why)
 	if (database)
 		oldest = mvs_version_oldest_writer(database);
 
-	why->hint = gettext_noop("mvstore_wait_stable() waits until a version can be read.");
+	why->hint = gettext_noop("Read as of mvstore_stable_version(), or have mvstore_wait_stable() wait for the version.");
 	if ((mvs_version_mine() != 0 && mvs_version_mine() <= version) ||
 		(oldest.version <= version && XidFromFullTransactionId(oldest.xid) == own))
 	{

@@ -395,8 +395,8 @@ read_file(void)
 			found_checkpoint = header.checkpoint;
 		else
 			ereport(LOG,
-					(errmsg("file \"%s\" is of another start: stores with a policy will be swept",
-							KEEP_FILE)));
+					(errmsg("file \"%s\" is of another start", KEEP_FILE),
+					 errdetail("Stores with a policy will be swept.")));
 		if (found_checkpoint != InvalidXLogRecPtr && !will_recover())
 		{
 			for (int i = 0; i < header.databases && read_database(&image); i++)

@@ -387,7 +387,7 @@ start_worker(Child *child)
 			ereport(LOG,
 					(errmsg("no free slot for a drop worker of mvstore"),
 					 errdetail("Drop requests are kept until there is one."),
-					 errhint("Raise \"max_worker_processes\".")));
+					 errhint("Raise \"max_worker_processes\" and restart the server.")));
 		slots_were_full = true;
 		child->handle = NULL;
 		child->start_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SLOT_DELAY);

@@ -126,8 +126,9 @@ wait_for_update(void)
 	bool		matches = false;
 
 	ereport(LOG,
-			(errmsg("the drop worker of database with OID %u waits: the extension there is not of version %s, as the library is",
-					MyDatabaseId, MVS_SQL_VERSION),
+			(errmsg("drop worker of database with OID %u is waiting for an update of extension \"mvstore\"",
+					MyDatabaseId),
+			 errdetail("The library goes with version %s of the extension.", MVS_SQL_VERSION),
 			 errhint("Run ALTER EXTENSION mvstore UPDATE in the database.")));
 	while (!matches && !mvs_process_is_stopping())
 	{
