@@ -23,11 +23,14 @@ OBJS = \
 	src/functions/erase.o \
 	src/functions/estimate.o \
 	src/functions/guard.o \
+	src/functions/key_clause.o \
 	src/functions/operate.o \
 	src/functions/pins.o \
 	src/functions/read.o \
 	src/functions/reading.o \
 	src/functions/revert.o \
+	src/functions/scan_node.o \
+	src/functions/scan_path.o \
 	src/functions/stats.o \
 	src/functions/stores.o \
 	src/functions/versions.o \

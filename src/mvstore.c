@@ -19,6 +19,7 @@
 
 #include "base/compat.h"
 #include "base/settings.h"
+#include "functions/scan_path.h"
 #include "queue/transaction.h"
 #include "shared/fault.h"
 #include "shared/standby.h"
@@ -38,6 +39,7 @@ _PG_init(void)
 	mvs_as_of_init();
 	MVS_FAULT_INIT();
 	MarkGUCPrefixReserved("mvstore");
+	mvs_scan_path_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 

@@ -39,6 +39,8 @@ is($node->safe_psql('postgres', q{SELECT mvstore_get('s', 'k'), mvstore_get('s',
 	'v40|v30|f', 'reads work');
 is($node->safe_psql('postgres', q{SELECT mvstore_get('s', 'j'), mvstore_get_raw('s', 'k'::bytea) = 'v40'}), 'v1|t', 'in text and bytes');
 is($node->safe_psql('postgres', q{SELECT string_agg(key, ' ') FROM mvstore_scan('s')}), 'j k', 'scans work');
+like($node->safe_psql('postgres', q{EXPLAIN SELECT * FROM mvstore_scan('s') WHERE key = 'k'}), qr/Key Cond/,
+	'those filtered by key read that key alone, in the first query of a session, too');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM mvstore_history('s', 'k')}), 2, 'history works');
 is($node->safe_psql('postgres', q{SELECT (mvstore_previous('s', 'k', 40)).value}), 'v30', 'previous works');
 ($state) = sqlstate_of($node, 'postgres', q{SELECT mvstore_get('s', 'k', as_of := 25);});

@@ -42,6 +42,12 @@
 #include "varatt.h"
 #endif
 
+/* What EXPLAIN prints has a header of its own since 18. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
 /*
  * From libpq/auth.h, which cannot be included where the headers of Kerberos are
  * missing and the server was built with it.

@@ -51,6 +51,24 @@ mvs_key_prefix_end(const bytea *prefix)
 	return end;
 }
 
+bytea *
+mvs_key_successor(const bytea *key)
+{
+	MvsKeyBuffer buffer = {.key = NULL};
+
+	mvs_key_copy(&buffer, key, 1);
+	return buffer.key;
+}
+
+void
+mvs_key_range_narrow(MvsKeyRange *range, const MvsKeyRange *other)
+{
+	if (other->from && (range->from == NULL || mvs_key_compare(range->from, other->from) < 0))
+		range->from = other->from;
+	if (other->to && (range->to == NULL || mvs_key_compare(range->to, other->to) > 0))
+		range->to = other->to;
+}
+
 void
 mvs_key_copy(MvsKeyBuffer *buffer, const bytea *key, int zeros)
 {

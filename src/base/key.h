@@ -31,6 +31,19 @@ extern bytea *mvs_key_make(const char *data, int length);
  */
 extern bytea *mvs_key_prefix_end(const bytea *prefix);
 
+/* Return the first key behind "key", in the current memory context. */
+extern bytea *mvs_key_successor(const bytea *key);
+
+/* The keys in [from, to), NULL being open. */
+typedef struct MvsKeyRange
+{
+	const bytea *from;
+	const bytea *to;
+} MvsKeyRange;
+
+/* Take from a range what is not in the other one, too. */
+extern void mvs_key_range_narrow(MvsKeyRange *range, const MvsKeyRange *other);
+
 /* Room for a copy of a key. Zeroed, it is empty; it grows in the context it was first used in. */
 typedef struct MvsKeyBuffer
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * text.h
- *	  Text as the bytes that a store holds, and back.
+ *	  Text as the bytes that a store holds, and back; and its order as theirs.
  *
  * A store holds UTF-8, whatever the encoding of the database.
  *
@@ -22,5 +22,8 @@ extern bytea *mvs_text_to_bytes(text *value);
  * none. Raise 22P05 where the database's encoding lacks one of the characters.
  */
 extern text *mvs_text_from_bytes(bytea *value);
+
+/* Return whether a collation orders text as its bytes are. */
+extern bool mvs_text_is_bytewise(Oid collation);
 
 #endif							/* MVSTORE_TEXT_H */

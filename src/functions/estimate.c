@@ -36,31 +36,12 @@
 #include "base/compat.h"
 #include "base/key.h"
 #include "base/text.h"
+#include "functions/estimate.h"
 #include "store/store.h"
 #include "version/clock.h"
 
 /* The planner's own guess of what a LIMIT lets through that it does not know. */
 #define DEFAULT_LIMIT_FRACTION 0.1
-
-/* What a function returns a row for. */
-typedef enum MvsRowSource
-{
-	MVS_RANGE,					/* each key in a range: from, to */
-	MVS_PREFIX,					/* each key with a prefix */
-	MVS_HISTORY,				/* each entry of a key */
-	MVS_ELEMENTS,				/* each element of an array */
-	MVS_CHANGES					/* each key written between two versions */
-} MvsRowSource;
-
-/* A family of functions, with the numbers of its arguments; 0 where it has no such argument. */
-typedef struct MvsReader
-{
-	const char *name;
-	MvsRowSource source;
-	int			keys;			/* the first that says which keys */
-	int			as_of;
-	int			max_rows;
-} MvsReader;
 
 static const MvsReader readers[] = {
 	{"mvstore_diff", MVS_CHANGES, 3, 2, 0},
@@ -74,7 +55,7 @@ static const MvsReader readers[] = {
 typedef struct MvsBound
 {
 	bool		open;
-	bytea	   *key;			/* NULL: open, or not known yet */
+	const bytea *key;			/* NULL: open, or not known yet */
 } MvsBound;
 
 /* What is known of a store. */
@@ -88,7 +69,6 @@ typedef struct MvsStatistics
 
 PG_FUNCTION_INFO_V1(mvstore_support);
 
-static const MvsReader *find_reader(Oid function);
 static Node *get_argument(SupportRequestRows *request, int argument);
 static Const *get_known(SupportRequestRows *request, int argument);
 static bool get_version(SupportRequestRows *request, int argument, int64 *version);
@@ -101,7 +81,11 @@ static double fraction_below(VariableStatData *column, Oid operator, Datum value
 static double fraction_up_to(MvsStatistics *statistics, int64 version);
 static double count_below(MvsStatistics *statistics, const bytea *key);
 static double count_range(MvsStatistics *statistics, MvsBound from, MvsBound to);
+static MvsBound end_of_prefix(MvsBound *prefix);
 static double count_prefix(MvsStatistics *statistics, MvsBound prefix);
+static MvsBound known_bound(const bytea *key);
+static double count_ranges(MvsStatistics *statistics, const MvsKeyRanges *ranges,
+						   const MvsKeyRange *within);
 static double count_written(MvsStatistics *statistics, double keys, double fraction);
 static double count_history(MvsStatistics *statistics, SupportRequestRows *request, int key);
 static double count_changes(MvsStatistics *statistics, SupportRequestRows *request,
@@ -115,12 +99,19 @@ static double limit_rows(double rows, SupportRequestRows *request, int argument)
  * Arguments
  * ------------------------------------------------------------------------ */
 
-/* The function that is asked about, or NULL if nothing is known of it. */
-static const MvsReader *
-find_reader(Oid function)
+const MvsReader *
+mvs_reader_find(Oid function)
 {
-	const char *name = get_func_name(function);
+	Oid			support = get_func_support(function);
+	FmgrInfo	info;
+	const char *name;
 
+	if (!OidIsValid(support))
+		return NULL;
+	fmgr_info(support, &info);
+	if (info.fn_addr != mvstore_support)
+		return NULL;
+	name = get_func_name(function);
 	for (int i = 0; name && i < lengthof(readers); i++)
 		if (mvs_family_has(readers[i].name, name))
 			return &readers[i];
@@ -306,21 +297,83 @@ count_range(MvsStatistics *statistics, MvsBound from, MvsBound to)
 			   (from.open ? 0 : count_below(statistics, from.key)), 0);
 }
 
-/* How many keys have a prefix; one that is open or empty is every key's. */
-static double
-count_prefix(MvsStatistics *statistics, MvsBound prefix)
+/* The end of the keys with a prefix; one that is open or empty is every key's. */
+static MvsBound
+end_of_prefix(MvsBound *prefix)
 {
 	MvsBound	end = {.open = false};
 
-	if (prefix.key && VARSIZE_ANY_EXHDR(prefix.key) == 0)
-		prefix = (MvsBound)
+	if (prefix->key && VARSIZE_ANY_EXHDR(prefix->key) == 0)
+		*prefix = (MvsBound)
 	{
 		.open = true
 	};
-	if (prefix.key)
-		end.key = mvs_key_prefix_end(prefix.key);
-	end.open = prefix.open || (prefix.key && end.key == NULL);
+	if (prefix->key)
+		end.key = mvs_key_prefix_end(prefix->key);
+	end.open = prefix->open || (prefix->key && end.key == NULL);
+	return end;
+}
+
+/* How many keys have a prefix. */
+static double
+count_prefix(MvsStatistics *statistics, MvsBound prefix)
+{
+	MvsBound	end = end_of_prefix(&prefix);
+
 	return count_range(statistics, prefix, end);
+}
+
+/* A bound of a range that is known. */
+static MvsBound
+known_bound(const bytea *key)
+{
+	MvsBound	bound = {.open = key == NULL, .key = key};
+
+	return bound;
+}
+
+/* How many keys are in some ranges and in one more. */
+static double
+count_ranges(MvsStatistics *statistics, const MvsKeyRanges *ranges, const MvsKeyRange *within)
+{
+	double		count = 0;
+
+	for (int i = 0; i < ranges->count; i++)
+	{
+		MvsKeyRange range = ranges->ranges[i];
+		double		keys;
+
+		/* A histogram knows of no single key. */
+		mvs_key_range_narrow(&range, within);
+		keys = count_range(statistics, known_bound(range.from), known_bound(range.to));
+		count += Max(keys, 1);
+	}
+	return count;
+}
+
+double
+mvs_reader_fraction(PlannerInfo *root, FuncExpr *call, const MvsKeyRanges *ranges)
+{
+	SupportRequestRows request = {.root = root, .node = (Node *) call};
+	const MvsReader *reader = mvs_reader_find(call->funcid);
+	MvsBound	from = get_bound(&request, reader->keys);
+	MvsBound	to = reader->source == MVS_PREFIX ? end_of_prefix(&from) :
+	get_bound(&request, reader->keys + 1);
+	MvsKeyRange scanned = {from.key, to.key};
+	MvsStatistics statistics;
+	double		fraction = -1;
+
+	if ((from.key == NULL && !from.open) || (to.key == NULL && !to.open) ||
+		!open_statistics(&statistics, get_known(&request, 0)))
+		return fraction;
+	if (HeapTupleIsValid(statistics.key.statsTuple))
+	{
+		fraction = count_ranges(&statistics, ranges, &scanned) /
+			Max(count_range(&statistics, from, to), 1);
+		CLAMP_PROBABILITY(fraction);
+	}
+	close_statistics(&statistics);
+	return fraction;
 }
 
 /* How many of the keys have an entry among a fraction of all entries, taken at random. */
@@ -423,7 +476,7 @@ mvstore_support(PG_FUNCTION_ARGS)
 	double		rows;
 
 	if (!IsA(request, SupportRequestRows) || !IsA(request->node, FuncExpr) ||
-		(reader = find_reader(request->funcid)) == NULL)
+		(reader = mvs_reader_find(request->funcid)) == NULL)
 		PG_RETURN_POINTER(NULL);
 
 	if (reader->source == MVS_ELEMENTS)

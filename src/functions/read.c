@@ -20,6 +20,7 @@
 #include "base/arguments.h"
 #include "base/key.h"
 #include "functions/reading.h"
+#include "functions/scan_node.h"
 #include "store/entry.h"
 #include "version/clock.h"
 
@@ -41,6 +42,8 @@ static void add_row(MvsRows *rows, MvsRead *read, bytea *key, const MvsEntry *en
 static void end_rows(MvsRows *rows);
 static void get_range(FunctionCallInfo fcinfo, MvsFamily family, const bytea **from,
 					  const bytea **to);
+static int64 add_range(MvsRows *rows, MvsRead *read, const MvsKeyRange *range, int64 limit,
+					   bool reverse);
 static void scan_keys(FunctionCallInfo fcinfo, MvsRead *read, const bytea *from,
 					  const bytea *to, int64 limit, bool reverse);
 static int64 count_keys(MvsRead *read, const bytea *from, const bytea *to);
@@ -295,26 +298,46 @@ get_range(FunctionCallInfo fcinfo, MvsFamily family, const bytea **from, const b
 				 errhint("To scan downwards, set reverse; the bounds stay as they are.")));
 }
 
-/* Return the live keys of a range. */
+/* Add the live keys of a range to the rows, "limit" at most; return how many there are. */
+static int64
+add_range(MvsRows *rows, MvsRead *read, const MvsKeyRange *range, int64 limit, bool reverse)
+{
+	MvsScan		scan;
+	MvsEntry	entry;
+	int64		added = 0;
+
+	mvs_scan_open(&scan, &read->store, read->snapshot, range->from, range->to, read->as_of,
+				  reverse);
+	while (added < limit && mvs_scan_next(&scan, &entry))
+	{
+		if (!mvs_read_is_live(read, &entry))
+			continue;
+		add_row(rows, read, scan.key.key, &entry, true);
+		added++;
+	}
+	mvs_scan_close(&scan);
+	return added;
+}
+
+/* Return the live keys of a range; of those, what a query that filters them asks for. */
 static void
 scan_keys(FunctionCallInfo fcinfo, MvsRead *read, const bytea *from, const bytea *to,
 		  int64 limit, bool reverse)
 {
+	const MvsKeyRanges *within = mvs_scan_node_ranges(fcinfo);
+	int			count = within ? within->count : 1;
 	MvsRows		rows;
-	MvsScan		scan;
-	MvsEntry	entry;
 
 	mvs_read_refuse_below_floor(read);
 	begin_rows(&rows, fcinfo);
-	mvs_scan_open(&scan, &read->store, read->snapshot, from, to, read->as_of, reverse);
-	while (limit > 0 && mvs_scan_next(&scan, &entry))
+	for (int i = 0; i < count && limit > 0; i++)
 	{
-		if (!mvs_read_is_live(read, &entry))
-			continue;
-		add_row(&rows, read, scan.key.key, &entry, true);
-		limit--;
+		MvsKeyRange range = {from, to};
+
+		if (within)
+			mvs_key_range_narrow(&range, &within->ranges[reverse ? count - 1 - i : i]);
+		limit -= add_range(&rows, read, &range, limit, reverse);
 	}
-	mvs_scan_close(&scan);
 	end_rows(&rows);
 }
 
