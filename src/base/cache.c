@@ -13,6 +13,8 @@
 
 #include "base/cache.h"
 
+static uint64 cache_age = 0;
+
 /* Relcache callback: forget a table, or all. */
 static void
 forget_table(Datum argument, Oid table)
@@ -21,6 +23,7 @@ forget_table(Datum argument, Oid table)
 	HASH_SEQ_STATUS status;
 	Oid		   *known;
 
+	cache_age++;
 	if (OidIsValid(table))
 	{
 		(void) hash_search(cache, &table, HASH_REMOVE, NULL);
@@ -42,4 +45,10 @@ mvs_cache_create(const char *name, Size size)
 
 	CacheRegisterRelcacheCallback(forget_table, PointerGetDatum(cache));
 	return cache;
+}
+
+uint64
+mvs_cache_age(void)
+{
+	return cache_age;
 }

@@ -21,4 +21,10 @@
  */
 extern HTAB *mvs_cache_create(const char *name, Size size);
 
+/*
+ * Return a number that grows with each invalidation: who finds it the same before and after
+ * has read in between what nobody has changed since.
+ */
+extern uint64 mvs_cache_age(void);
+
 #endif							/* MVSTORE_CACHE_H */

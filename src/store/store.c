@@ -98,6 +98,7 @@ look_up(Relation heap, MvsStoreInfo *info)
 {
 	Oid			oid = RelationGetRelid(heap);
 	MvsStoreInfo *known;
+	uint64		age;
 
 	if (store_cache == NULL)
 		store_cache = mvs_cache_create("mvstore stores", sizeof(MvsStoreInfo));
@@ -110,13 +111,20 @@ look_up(Relation heap, MvsStoreInfo *info)
 		return true;
 	}
 
-	/* Loading can accept invalidations, so the entry is made afterwards. */
+	/*
+	 * Loading can accept invalidations. What was loaded does for this call, as who
+	 * changes more than that waits for our lock, but not for the next.
+	 */
 	memset(info, 0, sizeof(MvsStoreInfo));
 	info->oid = oid;
+	age = mvs_cache_age();
 	if (!load_info(info, heap))
 		return false;
-	known = hash_search(store_cache, &oid, HASH_ENTER, NULL);
-	*known = *info;
+	if (age == mvs_cache_age())
+	{
+		known = hash_search(store_cache, &oid, HASH_ENTER, NULL);
+		*known = *info;
+	}
 	return true;
 }
 
