@@ -20,11 +20,11 @@
 
 CREATE FUNCTION mvstore_create(store text, keep_versions integer DEFAULT NULL,
 							   keep_for interval DEFAULT NULL, ttl interval DEFAULT NULL,
-							   if_not_exists boolean DEFAULT false)
+							   feed boolean DEFAULT false, if_not_exists boolean DEFAULT false)
 RETURNS regclass
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION mvstore_create(text, integer, interval, interval, boolean) IS
+COMMENT ON FUNCTION mvstore_create(text, integer, interval, interval, boolean, boolean) IS
 'create a store: a table of every version of a key';
 
 CREATE FUNCTION mvstore_set_policy(store regclass, keep_versions integer DEFAULT NULL,
@@ -34,6 +34,13 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION mvstore_set_policy(regclass, integer, interval, interval) IS
 'give a store another policy, as a whole; what is there is judged by it';
+
+CREATE FUNCTION mvstore_set_feed(store regclass, feed boolean)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_set_feed(regclass, boolean) IS
+'give a store an index in the order of versions, by which changes are found, or take it away';
 
 CREATE FUNCTION mvstore_detach(store regclass)
 RETURNS void
@@ -1037,6 +1044,13 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
 COMMENT ON FUNCTION mvstore_stat_stores() IS
 'what shared memory counts for each store of this database; read it through mvstore_store_stats';
 
+CREATE FUNCTION mvstore_stat_feed(store oid)
+RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_stat_feed(oid) IS
+'whether a store has an index in the order of versions; read it through mvstore_stores';
+
 --
 -- Views
 --
@@ -1292,10 +1306,11 @@ COMMENT ON VIEW mvstore_store_stats IS
 
 CREATE VIEW mvstore_stores AS
 SELECT p.store::regclass, p.keep_versions, p.keep_for, p.ttl, p.incarnation,
+	   mvstore_stat_feed(p.store) AS feed,
 	   pg_catalog.pg_total_relation_size(p.store) AS size
   FROM mvstore_policy p
   JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.store;
 GRANT SELECT ON mvstore_stores TO PUBLIC;
 
 COMMENT ON VIEW mvstore_stores IS
-'the stores of this database: policy, incarnation, bytes on disk with index and TOAST';
+'the stores of this database: policy, incarnation, feed, bytes on disk with index and TOAST';

@@ -12,8 +12,9 @@ CREATE TABLE calls (n int GENERATED ALWAYS AS IDENTITY, function text, names tex
 INSERT INTO calls (function, names, literals, needed)
 SELECT function || suffix, names::text[], literals::text[], needed
   FROM (VALUES
-  ('mvstore_create', '{store,keep_versions,keep_for,ttl,if_not_exists}', '{t,3,1 day,1 day,true}', 1, '{""}'),
+  ('mvstore_create', '{store,keep_versions,keep_for,ttl,feed,if_not_exists}', '{t,3,1 day,1 day,true,true}', 1, '{""}'),
   ('mvstore_set_policy', '{store,keep_versions,keep_for,ttl}', '{s,3,1 day,1 day}', 1, '{""}'),
+  ('mvstore_set_feed', '{store,feed}', '{s,true}', 2, '{""}'),
   ('mvstore_attach', '{store,keep_versions,keep_for,ttl,floor}', '{plain,3,1 day,1 day,0}', 1, '{""}'),
   ('mvstore_detach', '{store}', '{s}', 1, '{""}'),
   ('mvstore_clear', '{store}', '{s}', 1, '{""}'),

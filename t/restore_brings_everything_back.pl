@@ -17,7 +17,7 @@ $node->safe_psql('postgres', <<'SQL');
 CREATE SCHEMA "Odd Schema";
 SELECT mvstore_create('s', keep_versions := 5, ttl := '1 day');
 SELECT mvstore_create('"Odd Schema"."Odd ''Store''"', keep_for := '26:00');
-SELECT mvstore_create('zero');
+SELECT mvstore_create('zero', feed := true);
 SQL
 $node->safe_psql('postgres', q{SELECT mvstore_put_at('s', k, k || v, v) FROM unnest('{a,b}'::text[]) k, generate_series(10, 40, 10) v});
 $node->safe_psql('postgres', q{SELECT mvstore_put_at_raw('zero', '\x00ff'::bytea, '\x00'::bytea, 10), mvstore_delete_at_raw('zero', '\x00ff'::bytea, 20)});
@@ -29,7 +29,7 @@ is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'some history is
 my $version = $node->safe_psql('postgres', q{SELECT mvstore_put('s', 'today', 'v', ttl := '2 days')});
 
 my %contents = (
-	stores => 'SELECT store, keep_versions, keep_for, ttl, incarnation FROM mvstore_stores ORDER BY store::text',
+	stores => 'SELECT store, keep_versions, keep_for, ttl, incarnation, feed FROM mvstore_stores ORDER BY store::text',
 	floors => 'SELECT store, floor FROM mvstore_store_stats ORDER BY store::text',
 	s => 'SELECT * FROM s ORDER BY key, version',
 	odd => q{SELECT * FROM "Odd Schema"."Odd 'Store'" ORDER BY key, version},

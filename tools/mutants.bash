@@ -64,6 +64,18 @@ mutant withdrawn_early 't/stable_goes_by_the_snapshot.pl' \
 	src/queue/transaction.c 's~case XACT_EVENT_PRE_COMMIT:\n~case XACT_EVENT_PRE_COMMIT:\n\t\t\tif (levels == NULL || levels->explicit_count == 0)\n\t\t\t\tmvs_version_end(true);\n~' \
 	src/queue/transaction.c 's~case XACT_EVENT_COMMIT:\n~case XACT_EVENT_COMMIT:\n\t\t\tif (mvs_database_find(MyDatabaseId))\n\t\t\t\tConditionVariableBroadcast(&mvs_database_find(MyDatabaseId)->settled);\n~'
 
+# A put leaves the index of the feed to somebody else.
+mutant feed_index_forgotten 'sql/16_feed_index.sql' \
+	src/store/statement.c 's~if \(statement->feed_index\)\n(?=\t\t\(void\) index_insert)~if (false)\n~'
+
+# An index that is not valid yet is none.
+mutant unfinished_index_forgotten 'specs/feed_index_is_built_beside_writers.spec' \
+	src/store/store.c 's~\t\telse\n\t\t\tplain = false;\n~~'
+
+# What was changed while it was read is remembered as it was.
+mutant stale_store_remembered 'specs/stores_changed_while_they_are_read_are_read_again.spec' \
+	src/store/store.c 's~if \(age == mvs_cache_age\(\)\)~if (age > 0 || age == 0)~'
+
 # The durable mark is raised in memory alone.
 mutant mark_in_memory 't/faults_of_the_clock_break_no_order.pl' \
 	src/version/clock.c 's~\(void\) GenericXLogFinish\(state\)~GenericXLogAbort(state)~'

@@ -75,6 +75,7 @@ PG_FUNCTION_INFO_V1(mvstore_stat_databases);
 PG_FUNCTION_INFO_V1(mvstore_stat_stores);
 PG_FUNCTION_INFO_V1(mvstore_stat_troubles);
 PG_FUNCTION_INFO_V1(mvstore_stat_writers);
+PG_FUNCTION_INFO_V1(mvstore_stat_feed);
 PG_FUNCTION_INFO_V1(mvstore_stats_reset);
 
 static Datum interval_of(int64 usecs);
@@ -339,6 +340,13 @@ mvstore_stat_writers(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* Whether a store has an index in the order of versions. */
+Datum
+mvstore_stat_feed(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(mvs_store_has_feed(PG_GETARG_OID(0)));
 }
 
 /* mvstore_stats_reset(): the counters of this database and of its stores begin anew. */

@@ -72,6 +72,7 @@
 
 PG_FUNCTION_INFO_V1(mvstore_create);
 PG_FUNCTION_INFO_V1(mvstore_set_policy);
+PG_FUNCTION_INFO_V1(mvstore_set_feed);
 PG_FUNCTION_INFO_V1(mvstore_attach);
 PG_FUNCTION_INFO_V1(mvstore_detach);
 PG_FUNCTION_INFO_V1(mvstore_clear);
@@ -80,6 +81,8 @@ PG_FUNCTION_INFO_V1(mvstore_forget);
 
 static void run_command(const char *command);
 static const char *only_index(Oid table);
+static const char *quoted_index(Oid index);
+static void add_feed_index(const char *table);
 static void add_trigger(const char *table);
 static void refuse_trigger(Relation heap);
 static void open_own(MvsStore *store, Oid oid, LOCKMODE mode, bool unpinned);
@@ -126,6 +129,21 @@ only_index(Oid table)
 
 	relation_close(relation, NoLock);
 	return get_rel_name(index);
+}
+
+/* The name of an index for a command. */
+static const char *
+quoted_index(Oid index)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)),
+									  get_rel_name(index));
+}
+
+/* Give a store its index in the order of versions. */
+static void
+add_feed_index(const char *table)
+{
+	run_command(psprintf("CREATE INDEX ON %s (version, key)", table));
 }
 
 /* Put the trigger of stores on a table, in place of one that is left from earlier. */
@@ -370,7 +388,7 @@ comment_columns(Oid table)
 }
 
 /*
- * mvstore_create(store text, keep_versions, keep_for, ttl, if_not_exists)
+ * mvstore_create(store text, keep_versions, keep_for, ttl, feed, if_not_exists)
  *
  * Creates a table with its index, replica identity and trigger, and makes it a
  * store. What CREATE TABLE would say of schema, rights and name, is said of the store.
@@ -382,11 +400,13 @@ mvstore_create(PG_FUNCTION_ARGS)
 	Oid			schema;
 	Oid			table;
 	const char *table_name;
+	bool		feed;
 	bool		if_not_exists;
 
 	mvs_refuse_null(fcinfo, 0, "store");
 	check_policy(fcinfo);
-	if_not_exists = mvs_get_flag(fcinfo, 4, "if_not_exists");
+	feed = mvs_get_flag(fcinfo, 4, "feed");
+	if_not_exists = mvs_get_flag(fcinfo, 5, "if_not_exists");
 	(void) mvs_command_begin("mvstore_create()");
 
 	name = get_table_name(PG_GETARG_TEXT_PP(0));
@@ -412,6 +432,8 @@ mvstore_create(PG_FUNCTION_ARGS)
 	run_command(psprintf("CREATE UNIQUE INDEX ON %s (key, version DESC)", table_name));
 	run_command(psprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s",
 						 table_name, quote_identifier(only_index(table))));
+	if (feed)
+		add_feed_index(table_name);
 	add_trigger(table_name);
 	comment_columns(table);
 
@@ -461,6 +483,36 @@ mvstore_set_policy(PG_FUNCTION_ARGS)
 	CommandCounterIncrement();
 	mvs_transaction_mark(oid);
 	mvs_store_close(&store);
+	PG_RETURN_VOID();
+}
+
+/*
+ * mvstore_set_feed(store, feed): give a store its index in the order of versions, or take
+ * it away; all that have its shape, and one that was never finished.
+ */
+Datum
+mvstore_set_feed(PG_FUNCTION_ARGS)
+{
+	Oid			oid = mvs_get_store(fcinfo, 0);
+	bool		feed = mvs_get_flag(fcinfo, 1, "feed");
+	MvsStore	store;
+	const char *name;
+	List	   *indexes;
+	bool		found;
+	ListCell   *cell;
+
+	(void) mvs_command_begin("mvstore_set_feed()");
+	/* Two who add it are not to add two. */
+	open_own(&store, oid, feed ? ShareRowExclusiveLock : AccessExclusiveLock, false);
+	name = mvs_store_quoted_name(store.heap);
+	indexes = mvs_store_feed_indexes(&store);
+	found = OidIsValid(store.info.feed_index);
+	mvs_store_close(&store);
+
+	if (feed && !found)
+		add_feed_index(name);
+	foreach(cell, feed ? NIL : indexes)
+		run_command(psprintf("DROP INDEX %s", quoted_index(lfirst_oid(cell))));
 	PG_RETURN_VOID();
 }
 

@@ -42,7 +42,7 @@ static TriggerDesc *choose_triggers(Relation heap, bool with_tables);
 static void begin_part(MvsStatement *statement, CmdType command);
 static void prepare_defaults(MvsStatement *statement);
 static void fill_defaults(MvsStatement *statement);
-static void insert_plain(MvsStore *store, TupleTableSlot *slot);
+static void insert_plain(MvsStatement *statement);
 static TimestampTz insert_by_executor(MvsStatement *statement, bytea *key, int64 version);
 static bool delete_by_executor(MvsStatement *statement, ItemPointer tid);
 
@@ -60,6 +60,8 @@ mvs_statement_begin(MvsStatement *statement, MvsStore *store, CmdType command)
 	statement->slot = table_slot_create(store->heap, NULL);
 	if (!store->info.plain_delete || (inserting && !store->info.plain_insert))
 		open_target(statement, inserting && !store->info.plain_insert);
+	if (inserting && store->info.plain_insert && OidIsValid(store->info.feed_index))
+		statement->feed_index = index_open(store->info.feed_index, RowExclusiveLock);
 	begin_part(statement, command);
 }
 
@@ -163,27 +165,30 @@ mvs_statement_insert(MvsStatement *statement, bytea *key, int64 version, bytea *
 	if (store->info.plain_insert)
 	{
 		ExecStoreVirtualTuple(slot);
-		insert_plain(store, slot);
+		insert_plain(statement);
 		return expires_at;
 	}
 	return insert_by_executor(statement, key, version);
 }
 
-/* Insert through the table and index access methods. */
+/* Insert the slot's row through the table and index access methods. */
 static void
-insert_plain(MvsStore *store, TupleTableSlot *slot)
+insert_plain(MvsStatement *statement)
 {
-	const AttrNumber *columns = store->info.columns;
-	Datum		values[2];
+	MvsStore   *store = statement->store;
+	TupleTableSlot *slot = statement->slot;
+	/* Storing the tuple may replace the slot's values by toasted ones. */
+	Datum		key = slot->tts_values[store->info.columns[MVS_KEY] - 1];
+	Datum		version = slot->tts_values[store->info.columns[MVS_VERSION] - 1];
 	bool		nulls[2] = {false, false};
 
-	/* Storing the tuple may replace the slot's values by toasted ones. */
-	values[MVS_INDEX_KEY - 1] = slot->tts_values[columns[MVS_KEY] - 1];
-	values[MVS_INDEX_VERSION - 1] = slot->tts_values[columns[MVS_VERSION] - 1];
-
 	table_tuple_insert(store->heap, slot, GetCurrentCommandId(true), 0, NULL);
-	(void) index_insert(store->index, values, nulls, &slot->tts_tid, store->heap,
-						UNIQUE_CHECK_YES, false, BuildIndexInfo(store->index));
+	(void) index_insert(store->index, (Datum[]) {key, version}, nulls, &slot->tts_tid,
+						store->heap, UNIQUE_CHECK_YES, false, BuildIndexInfo(store->index));
+	if (statement->feed_index)
+		(void) index_insert(statement->feed_index, (Datum[]) {version, key}, nulls,
+							&slot->tts_tid, store->heap, UNIQUE_CHECK_NO, false,
+							BuildIndexInfo(statement->feed_index));
 }
 
 /*
@@ -336,5 +341,7 @@ mvs_statement_end(MvsStatement *statement)
 		ExecResetTupleTable(estate->es_tupleTable, false);
 		FreeExecutorState(estate);
 	}
+	if (statement->feed_index)
+		index_close(statement->feed_index, NoLock);
 	ExecDropSingleTupleTableSlot(statement->slot);
 }

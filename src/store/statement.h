@@ -6,7 +6,7 @@
  * A put, delete or import is an INSERT, an erasure a DELETE, however many entries
  * are written. BEFORE STATEMENT triggers fire as it begins, AFTER triggers as it
  * ends. Where nothing of the user's is in the way, rows go straight through the
- * access methods; else through the executor's routines.
+ * access methods, into the table and the index or two that we know; else through the executor's routines.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -32,6 +32,7 @@ typedef struct MvsStatement
 {
 	MvsStore   *store;
 	TupleTableSlot *slot;
+	Relation	feed_index;		/* NULL: rows of ours go into none */
 	EState	   *estate;			/* the rest is unset where this is NULL: nothing wants it */
 	ResultRelInfo *target;
 	TriggerDesc *with_tables;	/* the table's triggers that have transition tables */

@@ -56,13 +56,19 @@ static const struct
 	[MVS_EXPIRES] = {"expires_at", TIMESTAMPTZOID, false},
 };
 
-/* What an index of a store is, by its shape. */
-typedef enum MvsIndexKind
+/* An index of a store, known by its shape. */
+typedef struct MvsIndex
 {
-	MVS_OTHER_INDEX,
-	MVS_MAIN_INDEX,				/* unique on (key, version DESC) */
-	MVS_FEED_INDEX				/* on (version, key) */
-} MvsIndexKind;
+	Oid			oid;
+	enum
+	{
+		MVS_OTHER_INDEX,
+		MVS_MAIN_INDEX,			/* unique on (key, version DESC) */
+		MVS_FEED_INDEX			/* on (version, key) */
+	}			kind;
+	bool		usable;			/* built, and not being dropped */
+	bool		refuses;		/* an entry for what others are there */
+} MvsIndex;
 
 static HTAB *store_cache = NULL;
 
@@ -72,9 +78,9 @@ static void load_shape(MvsStoreInfo *info, Relation heap);
 static const char *find_column(Relation heap, MvsColumn column, AttrNumber *number);
 static bool find_columns(MvsStoreInfo *info, Relation heap);
 static Oid	default_family(Oid type);
-static void find_indexes(MvsStoreInfo *info, Relation heap);
-static MvsIndexKind index_kind(MvsStoreInfo *info, Oid index);
-static bool has_column(MvsStoreInfo *info, HeapTuple index, int place, MvsColumn column,
+static bool find_indexes(MvsStoreInfo *info, Relation heap);
+static MvsIndex see_index(const MvsStoreInfo *info, Oid oid);
+static bool has_column(const MvsStoreInfo *info, HeapTuple index, int place, MvsColumn column,
 					   bool descending);
 static bool is_plain_insert(MvsStoreInfo *info, Relation heap);
 static bool is_plain_delete(Relation heap);
@@ -169,9 +175,8 @@ load_shape(MvsStoreInfo *info, Relation heap)
 {
 	const Trigger *trigger;
 
-	if (find_columns(info, heap))
-		find_indexes(info, heap);
-	info->plain_insert = is_plain_insert(info, heap);
+	info->plain_insert = find_columns(info, heap) && find_indexes(info, heap) &&
+		is_plain_insert(info, heap);
 	info->plain_delete = is_plain_delete(heap);
 	info->referenced = is_referenced(heap);
 	trigger = truncate_trigger(heap);
@@ -218,59 +223,70 @@ default_family(Oid type)
 	return get_opclass_family(GetDefaultOpClass(type, BTREE_AM_OID));
 }
 
-/* Find the indexes of a store by their shapes; of several alike, the first. */
-static void
+/*
+ * Find the indexes of a store by their shapes; of several alike, the first that can be
+ * used. Return whether rows go into these as they are, and there is no other: one that is
+ * being built, or is left of that, gets its entries too, as is one that refuses some.
+ */
+static bool
 find_indexes(MvsStoreInfo *info, Relation heap)
 {
 	List	   *indexes = RelationGetIndexList(heap);
+	bool		plain = true;
 	ListCell   *cell;
 
 	foreach(cell, indexes)
 	{
-		Oid			index = lfirst_oid(cell);
-		MvsIndexKind kind = index_kind(info, index);
+		MvsIndex	index = see_index(info, lfirst_oid(cell));
 
-		if (kind == MVS_MAIN_INDEX && !OidIsValid(info->index))
-			info->index = index;
-		if (kind == MVS_FEED_INDEX && !OidIsValid(info->feed_index))
-			info->feed_index = index;
+		if (index.kind == MVS_MAIN_INDEX && index.usable && !OidIsValid(info->index))
+			info->index = index.oid;
+		else if (index.kind == MVS_FEED_INDEX && index.usable && !OidIsValid(info->feed_index))
+		{
+			info->feed_index = index.oid;
+			plain &= !index.refuses;
+		}
+		else
+			plain = false;
 	}
 	list_free(indexes);
+	return plain;
 }
 
 /*
- * What an index that can be used is; by its catalog row, since a lock on it may not be had.
- * Where NULLs go in it does not matter, as no column of ours in it has any.
+ * See what an index is; by its catalog row, since a lock on it may not be had. Where NULLs
+ * go in it does not matter, as no column of ours in it has any.
  */
-static MvsIndexKind
-index_kind(MvsStoreInfo *info, Oid index)
+static MvsIndex
+see_index(const MvsStoreInfo *info, Oid oid)
 {
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-	MvsIndexKind kind = MVS_OTHER_INDEX;
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(oid));
+	MvsIndex	index = {.oid = oid, .kind = MVS_OTHER_INDEX};
 	Form_pg_index form;
 
 	if (!HeapTupleIsValid(tuple))
-		return MVS_OTHER_INDEX;
+		return index;
 	form = (Form_pg_index) GETSTRUCT(tuple);
-	if (form->indisvalid && form->indisready && form->indislive &&
-		form->indnatts == 2 && form->indnkeyatts == 2 &&
+	index.usable = form->indisvalid && form->indisready && form->indislive;
+	index.refuses = form->indisunique || form->indisexclusion;
+	if (form->indnatts == 2 && form->indnkeyatts == 2 &&
 		heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
 	{
 		if (has_column(info, tuple, 0, MVS_KEY, false) &&
 			has_column(info, tuple, 1, MVS_VERSION, true) &&
 			form->indisunique && form->indimmediate)
-			kind = MVS_MAIN_INDEX;
+			index.kind = MVS_MAIN_INDEX;
 		else if (has_column(info, tuple, 0, MVS_VERSION, false) &&
 				 has_column(info, tuple, 1, MVS_KEY, false))
-			kind = MVS_FEED_INDEX;
+			index.kind = MVS_FEED_INDEX;
 	}
 	ReleaseSysCache(tuple);
-	return kind;
+	return index;
 }
 
 /* Whether a B-tree has, at a place, a column in its usual order, or that order turned round. */
 static bool
-has_column(MvsStoreInfo *info, HeapTuple index, int place, MvsColumn column, bool descending)
+has_column(const MvsStoreInfo *info, HeapTuple index, int place, MvsColumn column, bool descending)
 {
 	Form_pg_index form = (Form_pg_index) GETSTRUCT(index);
 	bool		isnull;
@@ -284,16 +300,13 @@ has_column(MvsStoreInfo *info, HeapTuple index, int place, MvsColumn column, boo
 		((options->values[place] & INDOPTION_DESC) != 0) == descending;
 }
 
-/* Whether a row can go straight into the table and its one index. */
+/* Whether a row can go straight into the table: nothing of the user's looks at it before. */
 static bool
 is_plain_insert(MvsStoreInfo *info, Relation heap)
 {
 	TupleDesc	shape = RelationGetDescr(heap);
-	List	   *indexes = RelationGetIndexList(heap);
-	int			index_count = list_length(indexes);
 
-	list_free(indexes);
-	if (shape->natts != MVS_COLUMN_COUNT || index_count != 1 || heap->rd_rel->relispartition)
+	if (shape->natts != MVS_COLUMN_COUNT || heap->rd_rel->relispartition)
 		return false;
 	if (shape->constr && shape->constr->num_check > 0)
 		return false;
@@ -454,6 +467,22 @@ mvs_store_check_shape(Relation heap, MvsStoreInfo *info)
 	refuse_shape(heap, info);
 }
 
+List *
+mvs_store_feed_indexes(MvsStore *store)
+{
+	List	   *indexes = RelationGetIndexList(store->heap);
+	List	   *found = NIL;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		if (see_index(&store->info, lfirst_oid(cell)).kind == MVS_FEED_INDEX)
+			found = lappend_oid(found, lfirst_oid(cell));
+	}
+	list_free(indexes);
+	return found;
+}
+
 /* Take over an open table as a store. */
 static void
 fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info, LOCKMODE mode)
@@ -601,6 +630,20 @@ mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries)
 		  check_enable_rls(relation, InvalidOid, true) == RLS_ENABLED);
 	if (found)
 		estimate_rel_size(heap, NULL, &pages, entries, &visible);
+	relation_close(heap, AccessShareLock);
+	return found;
+}
+
+bool
+mvs_store_has_feed(Oid relation)
+{
+	Relation	heap = try_relation_open(relation, AccessShareLock);
+	MvsStoreInfo info;
+	bool		found;
+
+	if (heap == NULL)
+		return false;
+	found = look_up(heap, &info) && OidIsValid(info.feed_index);
 	relation_close(heap, AccessShareLock);
 	return found;
 }

@@ -88,6 +88,15 @@ extern bool mvs_store_is_readable(Oid relation);
  */
 extern bool mvs_store_measure(Oid relation, MvsStoreInfo *info, double *entries);
 
+/*
+ * Return the indexes on (version, key), as a list of OIDs: those, too, that are no
+ * feed_index, as they are not built yet, or never were.
+ */
+extern List *mvs_store_feed_indexes(MvsStore *store);
+
+/* Return whether a table is a store that has a feed_index. It is locked for that. */
+extern bool mvs_store_has_feed(Oid relation);
+
 /* Raise 55000 for a store that a foreign key refers to: nothing can go from it. */
 extern void mvs_store_refuse_referenced(MvsStore *store);
 
