@@ -97,7 +97,7 @@ SET enable_memoize = off;
 
 -- Whole rows, and rows to be locked or updated beside them.
 SELECT l, to_json(l) FROM mvstore_scan('s') l WHERE key = 'k0003';
-SELECT l FROM mvstore_scan('s') l (a, b) WHERE a = 'k0003' AND l::text LIKE '(k%';
+SELECT l, to_json(l) FROM mvstore_scan('s') l (a, b) WHERE a = 'k0003' AND l::text LIKE '(k%';
 SELECT l FROM few JOIN mvstore_scan('s') l USING (key) WHERE n = 1;
 SELECT n, value FROM few JOIN live USING (key) WHERE n = 1 FOR UPDATE OF few;
 UPDATE few SET key = value FROM live WHERE live.key = few.key AND n < 3;

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "funcapi.h"
@@ -112,6 +113,10 @@ begin_scan(CustomScanState *node, EState *estate, int flags)
 
 	get_expr_result_type((Node *) call, NULL, &shape);
 	state->shape = CreateTupleDescCopy(shape);
+
+	/* A whole row has the names that the query gives the columns, and so a type of its own. */
+	state->shape->tdtypeid = RECORDOID;
+	state->shape->tdtypmod = -1;
 	ExecTypeSetColNames(state->shape, exec_rt_fetch(state->rti, estate)->eref->colnames);
 	BlessTupleDesc(state->shape);
 	state->row = ExecInitExtraTupleSlot(estate, state->shape, &TTSOpsMinimalTuple);
