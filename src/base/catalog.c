@@ -130,7 +130,8 @@ mvs_catalog_oid(MvsCatalog object, bool missing_ok)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("relation \"%s\" of extension \"mvstore\" is missing",
 							catalog_names[object]),
-					 errdetail("The library goes with version %s of the extension.", MVS_SQL_VERSION),
+					 errdetail("The library goes with version %s of the extension.",
+							   MVS_SQL_VERSION),
 					 errhint("Run ALTER EXTENSION mvstore UPDATE.")));
 		catalog_oids[object] = oid;
 	}

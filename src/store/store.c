@@ -446,8 +446,8 @@ refuse_table(Relation heap)
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("\"%s\" is not a store", RelationGetRelationName(heap)),
 			 lack ? errdetail_internal("%s", lack) : 0,
-			 lack ? errhint("mvstore_create() makes a store, and mvstore_attach() one of a table that has its columns and index.") :
-			 errhint("mvstore_attach() makes a store of it.")));
+			 lack == NULL ? errhint("mvstore_attach() makes a store of it.") :
+			 errhint("mvstore_create() makes a store, and mvstore_attach() one of a table that has its columns and index.")));
 }
 
 const char *
@@ -498,10 +498,11 @@ static Relation
 open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned)
 {
 	char	   *name = get_rel_name(relation);
+	char		kind = get_rel_relkind(relation);
 	Relation	heap = NULL;
 
 	/* Rights first, so that nobody locks what is not theirs to touch. */
-	if (name && get_rel_relkind(relation) == RELKIND_RELATION)
+	if (name && kind == RELKIND_RELATION)
 	{
 		if (owned && !mvs_compat_table_owned(relation, GetUserId()))
 			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
@@ -509,11 +510,13 @@ open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned)
 			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, name);
 		heap = try_relation_open(relation, mode);
 	}
-	else if (name)
+	else if (name && kind != '\0')	/* it may go at any time */
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a store", name),
-				 errdetail_relkind_not_supported(get_rel_relkind(relation)),
+				 errdetail_relkind_not_supported(kind),
+				 kind == RELKIND_PARTITIONED_TABLE ?
+				 errhint("Its partitions can be stores.") :
 				 errhint("mvstore_create() makes a store, which is an ordinary table.")));
 	if (heap == NULL)
 		ereport(ERROR,

@@ -60,7 +60,8 @@ typedef struct MvsStore
 /*
  * Open a store, with a lock of "mode" on its table that is held to the end of the
  * transaction. Raise 42501 unless the current user has all of "rights", 42809 if it is
- * no store, saying how it would be one, 55000 if it lacks its index, 0A000 under row-level security.
+ * no store, saying what would make it one, 55000 if it lacks its index, 0A000 under
+ * row-level security.
  */
 extern void mvs_store_open(MvsStore *store, Oid relation, LOCKMODE mode, AclMode rights);
 
