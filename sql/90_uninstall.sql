@@ -57,6 +57,20 @@ TRUNCATE public.s;
 DROP TABLE public.s;
 SELECT count(*) FROM "My Store".mvstore_stores;
 RESET search_path;
+-- Whoever drops the schema with all that is in it is told which stores stay, outside of it.
+SELECT "My Store".mvstore_create('outside');
+SELECT "My Store".mvstore_create('"My Store".inside');
+\set VERBOSITY terse
+BEGIN;
+DROP SCHEMA "My Store" CASCADE;
+ROLLBACK;
+\set VERBOSITY default
+SELECT count("My Store".mvstore_create(format('s%s', i))) FROM generate_series(1, 10) i;
+BEGIN;
+DROP EXTENSION mvstore;
+ROLLBACK;
+DO $$ BEGIN EXECUTE (SELECT 'DROP TABLE ' || string_agg(store::text, ', ') FROM "My Store".mvstore_stores); END $$;
+-- Where there is none, nothing is said.
 DROP EXTENSION mvstore;
 DROP SCHEMA "My Store";
 -- The tests that follow in this database find no trace.

@@ -41,6 +41,7 @@
 #include "utils/memutils.h"
 #include "utils/regproc.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
@@ -69,6 +70,9 @@
 
 /* Days: with a longer ttl puts would fail, sooner or later, as no timestamp is as late. */
 #define LONGEST_TTL 36500000
+
+/* Stores that a message names. */
+#define MAX_NAMED 10
 
 PG_FUNCTION_INFO_V1(mvstore_create);
 PG_FUNCTION_INFO_V1(mvstore_set_policy);
@@ -797,6 +801,39 @@ mvs_stores_check_storage(Oid store)
 			mvs_transaction_mark(lfirst_oid(cell));
 	}
 	list_free(stores);
+}
+
+void
+mvs_stores_report_left(List *stores)
+{
+	StringInfoData names;
+	int			count = 0;
+	ListCell   *cell;
+
+	if (OidIsValid(mvs_catalog_oid(MVS_POLICY, true)))
+		return;
+	initStringInfo(&names);
+	list_sort(stores, list_oid_cmp);
+	foreach(cell, stores)
+	{
+		Oid			store = lfirst_oid(cell);
+
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(store)))
+			continue;			/* it was dropped with the extension */
+		if (count++ < MAX_NAMED)
+			appendStringInfo(&names, "%s%s", count > 1 ? ", " : "",
+							 DatumGetCString(DirectFunctionCall1(regclassout,
+																 ObjectIdGetDatum(store))));
+	}
+	if (count == 0)
+		return;
+	if (count > MAX_NAMED)
+		appendStringInfo(&names, ", and %d more", count - MAX_NAMED);
+	ereport(NOTICE,
+			(errmsg_plural("%d store becomes a plain table",
+						   "%d stores become plain tables", count, count),
+			 errdetail("Tables: %s.", names.data),
+			 errhint("After CREATE EXTENSION, mvstore_attach() makes a store of each again.")));
 }
 
 /* The table of a dropped trigger, by the names of schema and table; InvalidOid: it is gone. */

@@ -9,7 +9,8 @@
  * right to it, the database's worker is asked to end, and none is started until
  * the command has ended.
  *
- * After VACUUM FULL and CLUSTER, stores whose storage is another one get a pass.
+ * After VACUUM FULL and CLUSTER, stores whose storage is another one get a pass. After
+ * a command that has dropped the extension, the user is told what becomes of the stores.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -34,6 +35,7 @@
 #include "functions/stores.h"
 #include "shared/database.h"
 #include "shared/wake.h"
+#include "store/store.h"
 #include "worker/ddl.h"
 
 /* Milliseconds to wait for a worker to end. */
@@ -58,6 +60,7 @@ static void next_process_utility(PlannedStmt *statement, const char *query,
 								 ParamListInfo params, QueryEnvironment *environment,
 								 DestReceiver *receiver, QueryCompletion *completion);
 static bool rewrites_tables(Node *command);
+static bool may_drop_extension(Node *command);
 static const char *exclusive_database(Node *command, bool *copied);
 static bool find_slot_to_clear(Node *command, HoldOff *hold_off);
 static bool may_create_database(void);
@@ -94,6 +97,7 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 {
 	HoldOff		hold_off;
 	bool		rewriting = rewrites_tables(statement->utilityStmt);
+	List	   *stores = may_drop_extension(statement->utilityStmt) ? mvs_store_list() : NIL;
 
 	if (!find_slot_to_clear(statement->utilityStmt, &hold_off))
 	{
@@ -101,6 +105,8 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 							 environment, receiver, completion);
 		if (rewriting)
 			mvs_stores_check_storage(InvalidOid);
+		if (stores != NIL)
+			mvs_stores_report_left(stores);
 		return;
 	}
 
@@ -145,6 +151,17 @@ rewrites_tables(Node *command)
 			full = defGetBoolean(option);
 	}
 	return full;
+}
+
+/* Whether a command may drop the extension, by its name or along with other things. */
+static bool
+may_drop_extension(Node *command)
+{
+	if (IsA(command, DropOwnedStmt))
+		return true;
+	return IsA(command, DropStmt) &&
+		(((DropStmt *) command)->removeType == OBJECT_EXTENSION ||
+		 ((DropStmt *) command)->removeType == OBJECT_SCHEMA);
 }
 
 /*
