@@ -733,6 +733,43 @@ REVOKE ALL ON FUNCTION mvstore_stats_reset() FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_stats_reset() IS
 'set the counters of this database and of its stores to zero';
 
+-- The names stand here in the order of doc/reference.md, as that of the catalog is another one
+-- after pg_upgrade.
+CREATE FUNCTION mvstore_help(OUT function text, OUT arguments text, OUT result text,
+							 OUT family text, OUT comment text)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+AS $$
+SELECT p.proname::text,
+	   pg_catalog.regexp_replace(pg_catalog.pg_get_function_arguments(p.oid),
+								 '::[a-z ]+', '', 'g'),
+	   pg_catalog.pg_get_function_result(p.oid),
+	   CASE WHEN p.proargnames OPERATOR(pg_catalog.&&) '{key,keys,from_key,prefix}'::text[]
+			THEN f.family END,
+	   pg_catalog.obj_description(p.oid, 'pg_proc')
+  FROM pg_catalog.unnest('{
+		create, set_policy, detach, attach, clear, put, put_if, put_many, delete, delete_if, lock,
+		put_at, delete_at, revert, get, get_entry, get_many, contains, previous, scan, scan_prefix,
+		count, count_prefix, diff, history, stable_version, wait_stable, version_at, time_of, drop,
+		drop_prefix, drop_range, compact, sweep, flush, erase, erase_prefix, pin, unpin, pause,
+		resume, retry_failed, cancel_request, stats_reset, help
+	   }'::text[]) WITH ORDINALITY AS listed (name, place)
+ CROSS JOIN (VALUES (1, '', 'plain'), (2, '_bytea', '_bytea'), (3, '_raw', '_raw'))
+	   AS f (place, suffix, family)
+  JOIN pg_catalog.pg_proc p
+	ON p.proname OPERATOR(pg_catalog.=) pg_catalog.concat('mvstore_', listed.name, f.suffix)
+  JOIN pg_catalog.pg_depend d
+	ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::regclass
+   AND d.objid OPERATOR(pg_catalog.=) p.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
+   AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::regclass
+  JOIN pg_catalog.pg_extension e
+	ON e.oid OPERATOR(pg_catalog.=) d.refobjid AND e.extname OPERATOR(pg_catalog.=) 'mvstore'
+ ORDER BY listed.place, f.place
+$$;
+
+COMMENT ON FUNCTION mvstore_help() IS
+'the functions that there are for users, in the order of the reference';
+
 --
 -- The catalog. Written by the C code only, whatever the rights of its caller.
 --
@@ -1076,6 +1113,28 @@ GRANT SELECT ON mvstore_requests TO PUBLIC;
 
 COMMENT ON VIEW mvstore_requests IS
 'the drop requests of this database that are not yet done; a policy''s own have no id and no keep';
+COMMENT ON COLUMN mvstore_requests.id IS
+'names the request, for mvstore_cancel_request(); NULL: it has no row in the journal';
+COMMENT ON COLUMN mvstore_requests.store IS
+'the store; a number, if it has been dropped';
+COMMENT ON COLUMN mvstore_requests.kind IS
+'drop (one key), range (a prefix or range), compact (the whole store), policy (a policy''s own)';
+COMMENT ON COLUMN mvstore_requests.key IS
+'the key, or where the range begins; NULL: all, or not for everybody to see';
+COMMENT ON COLUMN mvstore_requests.to_key IS
+'the key that the range ends before; NULL: there is none, or as for key';
+COMMENT ON COLUMN mvstore_requests.keep IS
+'as given to mvstore_drop(); NULL: a compaction, or a policy''s own';
+COMMENT ON COLUMN mvstore_requests.before IS
+'what was superseded at or before this version may go';
+COMMENT ON COLUMN mvstore_requests.requested_at IS
+'when the transaction that made it committed';
+COMMENT ON COLUMN mvstore_requests.attempts IS
+'how often it has failed';
+COMMENT ON COLUMN mvstore_requests.last_error IS
+'with what message; NULL: not yet, or not for everybody to see';
+COMMENT ON COLUMN mvstore_requests.state IS
+'what it waits for: queued, held, spilled, failed or restored';
 
 CREATE VIEW mvstore_pins AS
 SELECT p.name, p.owner, p.store::regclass, p.version, p.created, p.expires
@@ -1085,6 +1144,18 @@ GRANT SELECT ON mvstore_pins TO PUBLIC;
 
 COMMENT ON VIEW mvstore_pins IS
 'the pins of this database that live; store NULL: on all stores';
+COMMENT ON COLUMN mvstore_pins.name IS
+'its name';
+COMMENT ON COLUMN mvstore_pins.owner IS
+'the role that may renew it and give it up';
+COMMENT ON COLUMN mvstore_pins.store IS
+'the store that it covers; NULL: all stores';
+COMMENT ON COLUMN mvstore_pins.version IS
+'reads as of this version or later stay complete';
+COMMENT ON COLUMN mvstore_pins.created IS
+'when it was made';
+COMMENT ON COLUMN mvstore_pins.expires IS
+'until when it lives';
 
 --
 -- mvstore_blockers: one view for each kind of reason, then all of them
@@ -1268,6 +1339,22 @@ GRANT SELECT ON mvstore_blockers TO PUBLIC;
 
 COMMENT ON VIEW mvstore_blockers IS
 'what keeps old versions, or the space of dropped ones, from going';
+COMMENT ON COLUMN mvstore_blockers.kind IS
+'writer, pin, put_at, lock, error, paused, rate limit, slot or snapshot';
+COMMENT ON COLUMN mvstore_blockers.pid IS
+'the process, where there is one';
+COMMENT ON COLUMN mvstore_blockers.name IS
+'of the role, the pin, the replication slot or the prepared transaction';
+COMMENT ON COLUMN mvstore_blockers.since IS
+'since when it has been in the way';
+COMMENT ON COLUMN mvstore_blockers.store IS
+'the store that it is about; NULL: all of the database';
+COMMENT ON COLUMN mvstore_blockers.requests IS
+'requests that wait for it; NULL: not known';
+COMMENT ON COLUMN mvstore_blockers.entries IS
+'dead entries whose space it may hold back; NULL: not known';
+COMMENT ON COLUMN mvstore_blockers.holds_back IS
+'what does not go';
 
 CREATE VIEW mvstore_stats AS
 SELECT d.datname AS database, s.worker_pid, s.worker_state,
@@ -1284,6 +1371,62 @@ GRANT SELECT ON mvstore_stats TO PUBLIC;
 
 COMMENT ON VIEW mvstore_stats IS
 'the drop queue and the drop worker, one row per database with stores';
+COMMENT ON COLUMN mvstore_stats.database IS
+'the database';
+COMMENT ON COLUMN mvstore_stats.worker_pid IS
+'process id of the drop worker; NULL: none runs';
+COMMENT ON COLUMN mvstore_stats.worker_state IS
+'what it does, or why there is none';
+COMMENT ON COLUMN mvstore_stats.queue_length IS
+'requests in the queue';
+COMMENT ON COLUMN mvstore_stats.queue_bytes IS
+'bytes of the queue in use';
+COMMENT ON COLUMN mvstore_stats.queue_capacity IS
+'requests that the queue has room for';
+COMMENT ON COLUMN mvstore_stats.queue_high_water IS
+'the greatest queue_length so far';
+COMMENT ON COLUMN mvstore_stats.oldest_request_age IS
+'time since the commit of the oldest request in the queue; NULL: it is empty';
+COMMENT ON COLUMN mvstore_stats.requests_enqueued IS
+'requests that committed transactions have made';
+COMMENT ON COLUMN mvstore_stats.requests_merged IS
+'requests that were done together with another one';
+COMMENT ON COLUMN mvstore_stats.requests_overflowed IS
+'requests for which the queue had no room';
+COMMENT ON COLUMN mvstore_stats.requests_processed IS
+'requests that are done';
+COMMENT ON COLUMN mvstore_stats.requests_held IS
+'requests and sweeps that wait for a writing transaction to end, or a pin';
+COMMENT ON COLUMN mvstore_stats.requests_failed IS
+'requests that failed so often that they are set aside';
+COMMENT ON COLUMN mvstore_stats.entries_dropped IS
+'entries removed, by requests and sweeps';
+COMMENT ON COLUMN mvstore_stats.bytes_dropped IS
+'bytes of these rows, out-of-line values included';
+COMMENT ON COLUMN mvstore_stats.batches IS
+'batches from the queue';
+COMMENT ON COLUMN mvstore_stats.last_batch_at IS
+'when the last batch ended';
+COMMENT ON COLUMN mvstore_stats.last_batch_duration IS
+'how long it took';
+COMMENT ON COLUMN mvstore_stats.lag_mean IS
+'mean time from the commit of a request until it was done';
+COMMENT ON COLUMN mvstore_stats.lag_max IS
+'the greatest such time';
+COMMENT ON COLUMN mvstore_stats.sweeps IS
+'passes over a whole store';
+COMMENT ON COLUMN mvstore_stats.keys_due IS
+'keys looked at because something of them had got old enough';
+COMMENT ON COLUMN mvstore_stats.maintenance_runs IS
+'stores vacuumed by mvstore';
+COMMENT ON COLUMN mvstore_stats.last_maintenance_at IS
+'when the last of these was done';
+COMMENT ON COLUMN mvstore_stats.last_error IS
+'message of the last error of the worker; NULL: none, or not for everybody to see';
+COMMENT ON COLUMN mvstore_stats.last_error_at IS
+'when that was';
+COMMENT ON COLUMN mvstore_stats.stats_since IS
+'since when the row has been counting';
 
 CREATE VIEW mvstore_store_stats AS
 SELECT p.store::regclass,
@@ -1303,14 +1446,95 @@ GRANT SELECT ON mvstore_store_stats TO PUBLIC;
 
 COMMENT ON VIEW mvstore_store_stats IS
 'what was written to and dropped from each store of this database';
+COMMENT ON COLUMN mvstore_store_stats.store IS
+'the store';
+COMMENT ON COLUMN mvstore_store_stats.puts IS
+'entries with a value that were written';
+COMMENT ON COLUMN mvstore_store_stats.deletes IS
+'tombstones that were written';
+COMMENT ON COLUMN mvstore_store_stats.requests IS
+'drop requests, explicit ones and those of the policy';
+COMMENT ON COLUMN mvstore_store_stats.entries_dropped IS
+'entries removed';
+COMMENT ON COLUMN mvstore_store_stats.bytes_dropped IS
+'bytes of these rows, out-of-line values included';
+COMMENT ON COLUMN mvstore_store_stats.keys_purged IS
+'keys removed whole: deleted or expired ones';
+COMMENT ON COLUMN mvstore_store_stats.keys_expired IS
+'of these keys, those whose newest entry had expired';
+COMMENT ON COLUMN mvstore_store_stats.floor IS
+'reads as of this version or later are complete; NULL: nothing has gone';
+COMMENT ON COLUMN mvstore_store_stats.last_sweep IS
+'when the last pass over the store ended; NULL: none since counting began';
+COMMENT ON COLUMN mvstore_store_stats.entries_swept IS
+'entries read by full passes';
+COMMENT ON COLUMN mvstore_store_stats.keys_due IS
+'keys looked at because something of them had got old enough';
+COMMENT ON COLUMN mvstore_store_stats.dead_tuples IS
+'dead rows that await a VACUUM, as estimated';
 
+-- Estimates, by what the last VACUUM or ANALYZE has counted; pg_stats shows what the reader may
+-- SELECT. Sizes go by the number of rows, as if all were of the same size.
 CREATE VIEW mvstore_stores AS
 SELECT p.store::regclass, p.keep_versions, p.keep_for, p.ttl, p.incarnation,
-	   mvstore_stat_feed(p.store) AS feed,
-	   pg_catalog.pg_total_relation_size(p.store) AS size
+	   mvstore_stat_feed(p.store) AS feed, t.size, e.entries::bigint, k.keys::bigint,
+	   (t.size OPERATOR(pg_catalog.*) k.keys OPERATOR(pg_catalog./) r.all_rows)::bigint
+	   AS live_size,
+	   (t.size OPERATOR(pg_catalog.*) (e.entries OPERATOR(pg_catalog.-) k.keys)
+		OPERATOR(pg_catalog./) r.all_rows)::bigint AS history_size,
+	   (t.size OPERATOR(pg_catalog.*) t.dead OPERATOR(pg_catalog./) r.all_rows)::bigint
+	   AS dead_size
   FROM mvstore_policy p
-  JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.store;
+  JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.store
+  JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace,
+	   LATERAL (SELECT pg_catalog.pg_total_relation_size(p.store) AS size,
+					   pg_catalog.pg_relation_size(p.store) OPERATOR(pg_catalog./)
+					   pg_catalog.current_setting('block_size')::bigint AS pages,
+					   pg_catalog.pg_stat_get_dead_tuples(p.store)::double precision AS dead) t,
+	   LATERAL (SELECT CASE WHEN t.pages OPERATOR(pg_catalog.=) 0 THEN 0
+							WHEN c.relpages OPERATOR(pg_catalog.>) 0
+							 AND c.reltuples OPERATOR(pg_catalog.>=) 0
+							THEN c.reltuples::double precision OPERATOR(pg_catalog.*) t.pages
+								 OPERATOR(pg_catalog./) c.relpages END AS entries) e,
+	   LATERAL (SELECT CASE WHEN e.entries OPERATOR(pg_catalog.=) 0 THEN 0
+					   ELSE (SELECT CASE WHEN d.n_distinct OPERATOR(pg_catalog.>) 0
+										 THEN least(d.n_distinct, e.entries)
+										 ELSE (OPERATOR(pg_catalog.-) d.n_distinct)
+											  OPERATOR(pg_catalog.*) e.entries END
+							   FROM pg_catalog.pg_stats d
+							  WHERE d.schemaname OPERATOR(pg_catalog.=) n.nspname
+								AND d.tablename OPERATOR(pg_catalog.=) c.relname
+								AND d.attname OPERATOR(pg_catalog.=) 'key'
+								AND d.n_distinct OPERATOR(pg_catalog.<>) 0
+								AND NOT d.inherited) END AS keys) k,
+	   LATERAL (SELECT CASE WHEN e.entries IS NOT NULL
+							THEN greatest(e.entries OPERATOR(pg_catalog.+) t.dead, 1)
+							END AS all_rows) r;
 GRANT SELECT ON mvstore_stores TO PUBLIC;
 
 COMMENT ON VIEW mvstore_stores IS
-'the stores of this database: policy, incarnation, feed, bytes on disk with index and TOAST';
+'the stores of this database: policy, incarnation, feed, how large they are';
+COMMENT ON COLUMN mvstore_stores.store IS
+'the store';
+COMMENT ON COLUMN mvstore_stores.keep_versions IS
+'of each key, so many of the newest entries stay; NULL: not set';
+COMMENT ON COLUMN mvstore_stores.keep_for IS
+'an entry stays for so long after it was superseded; NULL: not set';
+COMMENT ON COLUMN mvstore_stores.ttl IS
+'entries expire so long after they were written; NULL: not set';
+COMMENT ON COLUMN mvstore_stores.incarnation IS
+'which life of its contents this is: one more for each TRUNCATE';
+COMMENT ON COLUMN mvstore_stores.feed IS
+'whether it has an index on (version, key), which following its changes takes';
+COMMENT ON COLUMN mvstore_stores.size IS
+'bytes on disk, with indexes and TOAST';
+COMMENT ON COLUMN mvstore_stores.entries IS
+'estimate: entries, tombstones included; NULL: never vacuumed or analyzed';
+COMMENT ON COLUMN mvstore_stores.keys IS
+'estimate: keys that have an entry; NULL: never analyzed, or not for everybody to see';
+COMMENT ON COLUMN mvstore_stores.live_size IS
+'estimate: bytes of size for the newest entry of each key';
+COMMENT ON COLUMN mvstore_stores.history_size IS
+'estimate: bytes of size for older entries';
+COMMENT ON COLUMN mvstore_stores.dead_size IS
+'estimate: bytes of size for dead rows that await a VACUUM';

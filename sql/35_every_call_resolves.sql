@@ -53,6 +53,7 @@ SELECT function || suffix, names::text[], literals::text[], needed
   ('mvstore_pin', '{name,version,ttl,store}', '{p,1,1 h,s}', 1, '{""}'),
   ('mvstore_unpin', '{name}', '{p}', 1, '{""}'),
   ('mvstore_stats_reset', '{}', '{}', 0, '{""}'),
+  ('mvstore_help', '{}', '{}', 0, '{""}'),
   ('mvstore_stable_version', '{}', '{}', 0, '{""}'),
   ('mvstore_wait_stable', '{version,timeout}', '{1,1 s}', 1, '{""}'),
   ('mvstore_version_at', '{at}', '{2026-01-01}', 1, '{""}'),

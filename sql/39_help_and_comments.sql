@@ -41,5 +41,35 @@ SELECT attname, col_description(attrelid, attnum) FROM pg_attribute WHERE attrel
 COMMENT ON COLUMN plain.value IS 'JSON';
 SELECT mvstore_attach('plain');
 SELECT attname, col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = 'plain'::regclass AND attnum > 0 ORDER BY attnum;
+DROP TABLE plain;
 
-DROP TABLE s, plain;
+-- What there is, in the order of the reference.
+\pset format unaligned
+SELECT * FROM mvstore_help();
+\pset format aligned
+-- Nothing for users is left out: what is not there is below the views, or a trigger.
+SELECT p.proname AS internal
+  FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+ WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'mvstore')
+   AND p.proname NOT IN (SELECT function FROM mvstore_help())
+ ORDER BY p.proname COLLATE "C";
+-- It does not depend on what the caller has of such names.
+CREATE TABLE pg_proc (proname text);
+CREATE FUNCTION concat(VARIADIC text[]) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$;
+SET search_path = public, pg_catalog;
+SELECT count(*) > 80 AS found FROM mvstore_help();
+RESET search_path;
+DROP TABLE public.pg_proc;
+DROP FUNCTION public.concat;
+-- A comment is one line that a terminal shows.
+SELECT function, comment FROM mvstore_help() WHERE comment IS NULL OR comment ~ '\n' OR length(comment) > 100 OR comment !~ '^[a-z(]';
+
+-- All columns of the views that everybody may read have one.
+SELECT c.oid::regclass AS view, a.attname AS uncommented
+  FROM pg_depend d JOIN pg_class c ON c.oid = d.objid JOIN pg_attribute a ON a.attrelid = c.oid
+ WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'mvstore')
+   AND c.relkind = 'v' AND has_table_privilege('public', c.oid, 'SELECT')
+   AND a.attnum > 0 AND coalesce(col_description(c.oid, a.attnum), '') = ''
+ ORDER BY 1, a.attnum;
+
+DROP TABLE s;
