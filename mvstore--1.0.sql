@@ -1480,7 +1480,7 @@ SELECT p.store::regclass, p.keep_versions, p.keep_for, p.ttl, p.incarnation,
 	   mvstore_stat_feed(p.store) AS feed, t.size, e.entries::bigint, k.keys::bigint,
 	   (t.size OPERATOR(pg_catalog.*) k.keys OPERATOR(pg_catalog./) r.all_rows)::bigint
 	   AS live_size,
-	   (t.size OPERATOR(pg_catalog.*) (e.entries OPERATOR(pg_catalog.-) k.keys)
+	   ((e.entries OPERATOR(pg_catalog.-) k.keys) OPERATOR(pg_catalog.*) t.size
 		OPERATOR(pg_catalog./) r.all_rows)::bigint AS history_size,
 	   (t.size OPERATOR(pg_catalog.*) t.dead OPERATOR(pg_catalog./) r.all_rows)::bigint
 	   AS dead_size

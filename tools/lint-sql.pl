@@ -142,6 +142,7 @@ sub check_names
 	# Qualified operators, casts, SELECT *, count(*), x.*, f(a => b), assignments
 	$code =~ s/(\bOPERATOR\s*\(\s*pg_catalog\.)([^)]*)\)/(' ' x length $1) . (' ' x length $2) . ' '/gie;
 	$code =~ s/::|=>|:=/  /g;
+	$code =~ s/(\bAS\s+)(\w+)(?=\s*\()/$1 . ' ' x length $2/gie;	# an alias with its columns
 	$code =~ s/(\bSET\s+)([^;]*?)(?=\bWHERE\b|\bFROM\b|;|\z)/$1 . $2 =~ s{((?:^|,)\s*\w+\s*)=}{$1 }gr/gie;
 	$code =~ s/(\bSELECT\s+(?:DISTINCT\s+)?|,\s*|\(\s*|\.\s*)\*/$1 /gi;
 	$code =~ s/(?<![\w)\s])(\s*)-(?=\d)/$1 /g;	# a sign
@@ -304,7 +305,8 @@ sub reference
 	}
 }
 
-# Functions and views come in the order of the headings of the reference.
+# Functions and views come in the order of the headings of the reference, and in that order
+# mvstore_help() names the functions.
 sub order
 {
 	my @names = map { /(mvstore_\w+)/g } grep { /^### / } split(/\n/, slurp('doc/reference.md'));
@@ -317,6 +319,15 @@ sub order
 		print "$object->{where}: $object->{kind} $object->{name} comes later in doc/reference.md\n"
 			if defined $last && $line < $last;
 		$last = $line;
+	}
+
+	my $wanted = join(' ', grep { $where{$_} && $where{$_}{kind} eq 'function' } @names);
+	for (grep { $_->[2] =~ /^CREATE\s+FUNCTION\s+mvstore_help\b/i } @all)
+	{
+		my ($list) = $_->[3] =~ /unnest\('\{([\w\s,]+)\}'/;
+		my $found = join(' ', map { "mvstore_$_" } ($list // '') =~ /\w+/g);
+		print "$_->[0]:$_->[1]: mvstore_help() names $found, and doc/reference.md $wanted\n"
+			if $found ne $wanted;
 	}
 }
 

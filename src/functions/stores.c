@@ -295,7 +295,7 @@ lock_name(Oid schema, const char *name)
 	LOCKTAG		tag;
 
 	mvs_lock_tag(&tag, MVS_LOCK_CREATE, schema,
-				 hash_bytes((const unsigned char *) name, strlen(name)));
+				 hash_bytes((const unsigned char *) name, (int) strlen(name)));
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	AcceptInvalidationMessages();
 }
