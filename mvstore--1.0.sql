@@ -748,7 +748,7 @@ SELECT p.proname::text,
 			THEN f.family END,
 	   pg_catalog.obj_description(p.oid, 'pg_proc')
   FROM pg_catalog.unnest('{
-		create, set_policy, detach, attach, clear, put, put_if, put_many, delete, delete_if, lock,
+		create, set_policy, set_feed, detach, attach, clear, put, put_if, put_many, delete, delete_if, lock,
 		put_at, delete_at, revert, get, get_entry, get_many, contains, previous, scan, scan_prefix,
 		count, count_prefix, diff, history, stable_version, wait_stable, version_at, time_of, drop,
 		drop_prefix, drop_range, compact, sweep, flush, erase, erase_prefix, pin, unpin, pause,
