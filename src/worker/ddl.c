@@ -157,11 +157,12 @@ rewrites_tables(Node *command)
 static bool
 may_drop_extension(Node *command)
 {
-	if (IsA(command, DropOwnedStmt))
-		return true;
-	return IsA(command, DropStmt) &&
-		(((DropStmt *) command)->removeType == OBJECT_EXTENSION ||
-		 ((DropStmt *) command)->removeType == OBJECT_SCHEMA);
+	DropStmt   *drop = (DropStmt *) command;
+
+	if (!IsA(command, DropStmt))
+		return IsA(command, DropOwnedStmt);
+	return drop->removeType == OBJECT_EXTENSION ||
+		(drop->removeType == OBJECT_SCHEMA && drop->behavior == DROP_CASCADE);
 }
 
 /*
