@@ -65,7 +65,7 @@ mutant withdrawn_early 't/stable_goes_by_the_snapshot.pl' \
 	src/queue/transaction.c 's~case XACT_EVENT_COMMIT:\n~case XACT_EVENT_COMMIT:\n\t\t\tif (mvs_database_find(MyDatabaseId))\n\t\t\t\tConditionVariableBroadcast(&mvs_database_find(MyDatabaseId)->settled);\n~'
 
 # A put leaves the index of the feed to somebody else.
-mutant feed_index_forgotten 'sql/16_feed_index.sql' \
+mutant feed_index_forgotten 'specs/feed_index_is_built_beside_writers.spec' \
 	src/store/statement.c 's~if \(statement->feed_index\)\n(?=\t\t\(void\) index_insert)~if (false)\n~'
 
 # An index that is not valid yet is none.

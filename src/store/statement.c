@@ -177,18 +177,19 @@ insert_plain(MvsStatement *statement)
 {
 	MvsStore   *store = statement->store;
 	TupleTableSlot *slot = statement->slot;
-	/* Storing the tuple may replace the slot's values by toasted ones. */
 	Datum		key = slot->tts_values[store->info.columns[MVS_KEY] - 1];
 	Datum		version = slot->tts_values[store->info.columns[MVS_VERSION] - 1];
+	Datum		by_key[2] = {key, version};
+	Datum		by_version[2] = {version, key};
 	bool		nulls[2] = {false, false};
 
+	/* It may replace the slot's values by toasted ones, which no index is to get. */
 	table_tuple_insert(store->heap, slot, GetCurrentCommandId(true), 0, NULL);
-	(void) index_insert(store->index, (Datum[]) {key, version}, nulls, &slot->tts_tid,
-						store->heap, UNIQUE_CHECK_YES, false, BuildIndexInfo(store->index));
+	(void) index_insert(store->index, by_key, nulls, &slot->tts_tid, store->heap,
+						UNIQUE_CHECK_YES, false, BuildIndexInfo(store->index));
 	if (statement->feed_index)
-		(void) index_insert(statement->feed_index, (Datum[]) {version, key}, nulls,
-							&slot->tts_tid, store->heap, UNIQUE_CHECK_NO, false,
-							BuildIndexInfo(statement->feed_index));
+		(void) index_insert(statement->feed_index, by_version, nulls, &slot->tts_tid, store->heap,
+							UNIQUE_CHECK_NO, false, BuildIndexInfo(statement->feed_index));
 }
 
 /*

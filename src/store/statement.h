@@ -6,7 +6,8 @@
  * A put, delete or import is an INSERT, an erasure a DELETE, however many entries
  * are written. BEFORE STATEMENT triggers fire as it begins, AFTER triggers as it
  * ends. Where nothing of the user's is in the way, rows go straight through the
- * access methods, into the table and the index or two that we know; else through the executor's routines.
+ * access methods, into the table and the index or two that we know; else through the
+ * executor's routines.
  *
  * Copyright (c) 2026, mvstore contributors
  *

@@ -286,15 +286,18 @@ see_index(const MvsStoreInfo *info, Oid oid)
 
 /* Whether a B-tree has, at a place, a column in its usual order, or that order turned round. */
 static bool
-has_column(const MvsStoreInfo *info, HeapTuple index, int place, MvsColumn column, bool descending)
+has_column(const MvsStoreInfo *info, HeapTuple index, int place, MvsColumn column,
+		   bool descending)
 {
 	Form_pg_index form = (Form_pg_index) GETSTRUCT(index);
 	bool		isnull;
-	oidvector  *classes = (oidvector *)
-		DatumGetPointer(SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indclass, &isnull));
-	int2vector *options = (int2vector *)
-		DatumGetPointer(SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indoption, &isnull));
+	oidvector  *classes;
+	int2vector *options;
 
+	classes = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, index,
+															Anum_pg_index_indclass, &isnull));
+	options = (int2vector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, index,
+															 Anum_pg_index_indoption, &isnull));
 	return form->indkey.values[place] == info->columns[column] &&
 		get_opclass_family(classes->values[place]) == default_family(column_shapes[column].type) &&
 		((options->values[place] & INDOPTION_DESC) != 0) == descending;
