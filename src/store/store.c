@@ -118,8 +118,8 @@ look_up(Relation heap, MvsStoreInfo *info)
 	}
 
 	/*
-	 * Loading can accept invalidations. What was loaded does for this call, as who
-	 * changes more than that waits for our lock, but not for the next.
+	 * Loading can accept invalidations. What was loaded does for this call, as who changes more
+	 * than that waits for our lock, but not for the next.
 	 */
 	memset(info, 0, sizeof(MvsStoreInfo));
 	info->oid = oid;
