@@ -141,7 +141,7 @@ setup() {
 	if [[ -z $pg_config || ${#missing[@]} -gt 0 ]]; then
 		install_missing
 	fi
-	[[ $1 != test ]] || install_repack
+	[[ $1 != test ]] || install_extras
 	give_work
 	printf '[safe]\n\tdirectory = *\n' >"$work/gitconfig"
 	cd "$work" || exit

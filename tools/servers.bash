@@ -118,7 +118,7 @@ make_tree() {
 	local sources=() options=() packages="postgresql-$1,postgresql-server-dev-$1"
 	release=$(suite_of "$major")
 	# What tests want beside the server, where there is one for this major.
-	[[ $major -ge 19 ]] || packages+=",postgresql-$major-repack"
+	[[ $major -ge 19 ]] || packages+=",postgresql-$major-repack,postgresql-$major-wal2json"
 	[[ -z $older ]] || packages+=",postgresql-$older,postgresql-server-dev-$older"
 	packages+=",gcc,libc6-dev,make,perl,libipc-run-perl"
 	open_cache "$name"

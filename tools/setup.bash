@@ -163,17 +163,21 @@ install_missing() {
 	[[ -n $pg_config ]] || find_postgres || die "PostgreSQL $major is installed, but incomplete"
 }
 
-# pg_repack, for a test that is skipped without it: installed where apt has it for the
-# chosen PostgreSQL; that nothing comes of it is no failure.
-install_repack() {
-	local package
-	package=postgresql-$(major_of "$pg_config")-repack
-	if [[ -n $no_install || $pg_config != /usr/* || -e $("$pg_config" --sharedir)/extension/pg_repack.control ]] ||
-		! command -v apt-get >/dev/null || ! may_be_root || ! apt-cache show "$package" >/dev/null 2>&1; then
-		return
-	fi
-	say "Installing: $package (a test runs it)"
-	apt install -y --no-install-recommends "$package" || warn "apt-get could not install $package: its test is skipped"
+# What single tests want beside the server, and are skipped without: installed where apt has
+# it for the chosen PostgreSQL; that nothing comes of it is no failure.
+install_extras() {
+	local major
+	[[ -z $no_install && $pg_config == /usr/* ]] || return 0
+	command -v apt-get >/dev/null && may_be_root || return 0
+	major=$(major_of "$pg_config")
+	install_extra "postgresql-$major-repack" "$("$pg_config" --sharedir)/extension/pg_repack.control" "a test runs it"
+	install_extra "postgresql-$major-wal2json" "$("$pg_config" --pkglibdir)/wal2json.so" "a test reads what it decodes"
+}
+
+install_extra() {	# install_extra PACKAGE FILE REASON
+	[[ ! -e $2 ]] && apt-cache show "$1" >/dev/null 2>&1 || return 0
+	say "Installing: $1 ($3)"
+	apt install -y --no-install-recommends "$1" || warn "apt-get could not install $1: its test is skipped"
 }
 
 join_reasons() {

@@ -189,16 +189,13 @@ mvs_compat_may_create_in(Oid schema, Oid role)
 #endif
 }
 
-/* Whether a session has said where its changes come from; in one struct with when since 19. */
-static inline bool
-mvs_compat_has_origin(void)
-{
+/* Where the changes of this process come from; in one struct with when since 19. */
 #if PG_VERSION_NUM >= 190000
-	return replorigin_xact_state.origin != InvalidReplOriginId;
+#define MVS_COMPAT_ORIGIN replorigin_xact_state.origin
 #else
-	return replorigin_session_origin != InvalidRepOriginId;
+#define MVS_COMPAT_ORIGIN replorigin_session_origin
+#define InvalidReplOriginId InvalidRepOriginId
 #endif
-}
 
 /* CLUSTER is a REPACK since 19. */
 #if PG_VERSION_NUM < 190000

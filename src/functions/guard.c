@@ -57,13 +57,15 @@ static bool is_guard_off(Oid table);
 /*
  * Whether replication brings what is being written: PostgreSQL's, or one that says
  * where its changes come from. Not session_replication_role, under which people
- * restore dumps.
+ * restore dumps; nor "do not replicate", which names no place: our own worker says so.
  */
 static bool
 is_replicated(void)
 {
-	return (IsLogicalWorker() || mvs_compat_has_origin()) &&
-		!mvs_catalog_is_running();
+	bool		has_origin = MVS_COMPAT_ORIGIN != InvalidReplOriginId &&
+		MVS_COMPAT_ORIGIN != DoNotReplicateId;
+
+	return (IsLogicalWorker() || has_origin) && !mvs_catalog_is_running();
 }
 
 /* Input function of mvstore_regclass: the guard comes too late for an error of regclass. */

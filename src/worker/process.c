@@ -44,6 +44,7 @@ static volatile sig_atomic_t got_sigterm = false;
 static volatile sig_atomic_t waiting = false;	/* for a lock on the catalog */
 
 static void handle_sigterm(SIGNAL_ARGS);
+static void mark_changes(XactEvent event, void *argument);
 static TimestampTz delay_until(int tries, int first, int longest);
 
 /* ------------------------------------------------------------------------
@@ -163,6 +164,25 @@ mvs_process_connect(Oid database)
 	SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false),
 					PGC_SUSET, PGC_S_OVERRIDE);
 	CommitTransactionCommand();
+}
+
+/*
+ * Have the records of changes carry the origin, and that of the commit carry none. With
+ * one, the commit would be decoded as of a time that the origin has to say, and pgoutput
+ * would look for its name, which fails an assertion for this origin. Without changes,
+ * what is left of a transaction is skipped, or empty.
+ */
+static void
+mark_changes(XactEvent event, void *argument)
+{
+	MVS_COMPAT_ORIGIN = (event == XACT_EVENT_PRE_COMMIT) ? InvalidReplOriginId : DoNotReplicateId;
+}
+
+void
+mvs_process_mark_changes(void)
+{
+	RegisterXactCallback(mark_changes, NULL);
+	MVS_COMPAT_ORIGIN = DoNotReplicateId;
 }
 
 /* ------------------------------------------------------------------------

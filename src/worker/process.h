@@ -58,6 +58,12 @@ extern void mvs_process_lock_catalog(MvsCatalog table);
 extern void mvs_process_connect(Oid database);
 
 /*
+ * Mark all changes that this process makes as not to be replicated, for who decodes the
+ * WAL and wants only changes without an origin.
+ */
+extern void mvs_process_mark_changes(void);
+
+/*
  * In a PG_CATCH block: end the transaction, and keep the error where the view
  * shows it; with "log", where it is another than the last, or that was long ago, in the
  * log, too. False where it was but a lock that could not be had at once, which is none.

@@ -66,6 +66,7 @@ mvs_worker_main(Datum argument)
 	before_shmem_exit(mvs_claim_release, (Datum) 0);
 	mvs_process_connect(DatumGetObjectId(argument));
 	mvs_catalog_never_wait();
+	mvs_process_mark_changes();
 
 	mvs_worker.context = AllocSetContextCreate(TopMemoryContext, "mvstore worker",
 											   ALLOCSET_DEFAULT_SIZES);
