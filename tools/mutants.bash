@@ -177,6 +177,14 @@ mutant purge_in_parts 't/model_of_rules_agrees.pl specs/drops_purge_whole_keys.s
 	src/store/rule.c 's~bool\t\tpurged = droppable.purge && mvs_rule_end\(history, 0\) <= horizon;~bool\t\tpurged = droppable.purge;~' \
 	src/worker/drop.c 's~left == together && !lock_entries~false \&\& !lock_entries~'
 
+# What the worker drops is published as what users delete.
+mutant drops_unmarked 't/replication_tells_drops_from_erasures.pl' \
+	src/worker/worker.c 's~\tmvs_process_mark_changes\(\);\n~~'
+
+# The origin is that of commits, too.
+mutant commits_marked 't/replication_tells_drops_from_erasures.pl' \
+	src/worker/process.c 's~\(event == XACT_EVENT_PRE_COMMIT\) \? InvalidReplOriginId : DoNotReplicateId~DoNotReplicateId~'
+
 # ---- ./dev mutants --------------------------------------------------------
 
 # Edit the copy; a text that is not there is an error.
