@@ -62,10 +62,10 @@ static bool is_guard_off(Oid table);
 static bool
 is_replicated(void)
 {
-	bool		has_origin = MVS_COMPAT_ORIGIN != InvalidReplOriginId &&
-		MVS_COMPAT_ORIGIN != DoNotReplicateId;
+	ReplOriginId origin = MVS_COMPAT_ORIGIN;
 
-	return (IsLogicalWorker() || has_origin) && !mvs_catalog_is_running();
+	return (IsLogicalWorker() || (origin != InvalidReplOriginId && origin != DoNotReplicateId)) &&
+		!mvs_catalog_is_running();
 }
 
 /* Input function of mvstore_regclass: the guard comes too late for an error of regclass. */
