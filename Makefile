@@ -18,6 +18,7 @@ OBJS = \
 	src/base/key.o \
 	src/base/settings.o \
 	src/base/text.o \
+	src/functions/changes.o \
 	src/functions/command.o \
 	src/functions/drops.o \
 	src/functions/erase.o \
@@ -52,6 +53,7 @@ OBJS = \
 	src/startup.o \
 	src/store/calendar.o \
 	src/store/entry.o \
+	src/store/feed.o \
 	src/store/floor.o \
 	src/store/pin.o \
 	src/store/rule.o \

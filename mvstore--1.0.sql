@@ -527,6 +527,49 @@ COMMENT ON FUNCTION mvstore_history_raw(regclass, bytea, bigint) IS
 'every entry of a key, newest first, tombstones included';
 
 --
+-- Changes
+--
+
+CREATE FUNCTION mvstore_changes(store regclass, after_version bigint,
+								after_key text DEFAULT NULL, max_rows bigint DEFAULT NULL,
+								wait interval DEFAULT NULL, compacted boolean DEFAULT false,
+								synced_at bigint DEFAULT NULL)
+RETURNS TABLE (version bigint, key text, value text, expires_at timestamptz, deleted boolean)
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+
+COMMENT ON FUNCTION mvstore_changes(regclass, bigint, text, bigint, interval, boolean, bigint) IS
+'the entries of a store behind a position, up to the stable version, in order of version and key';
+
+CREATE FUNCTION mvstore_changes_bytea(store regclass, after_version bigint,
+									  after_key text DEFAULT NULL,
+									  max_rows bigint DEFAULT NULL, wait interval DEFAULT NULL,
+									  compacted boolean DEFAULT false,
+									  synced_at bigint DEFAULT NULL)
+RETURNS TABLE (version bigint, key text, value bytea, expires_at timestamptz, deleted boolean)
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+
+COMMENT ON FUNCTION mvstore_changes_bytea(regclass, bigint, text, bigint, interval, boolean, bigint) IS
+'the entries of a store behind a position, up to the stable version, in order of version and key';
+
+CREATE FUNCTION mvstore_changes_raw(store regclass, after_version bigint,
+									after_key bytea DEFAULT NULL, max_rows bigint DEFAULT NULL,
+									wait interval DEFAULT NULL,
+									compacted boolean DEFAULT false,
+									synced_at bigint DEFAULT NULL)
+RETURNS TABLE (version bigint, key bytea, value bytea, expires_at timestamptz, deleted boolean)
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+
+COMMENT ON FUNCTION mvstore_changes_raw(regclass, bigint, bytea, bigint, interval, boolean, bigint) IS
+'the entries of a store behind a position, up to the stable version, in order of version and key';
+
+CREATE PROCEDURE mvstore_wait_changes(store regclass, after_version bigint,
+									  timeout interval DEFAULT '30 s')
+AS 'MODULE_PATHNAME' LANGUAGE C;
+
+COMMENT ON PROCEDURE mvstore_wait_changes(regclass, bigint, interval) IS
+'wait until a store has changes above a version, without holding a snapshot';
+
+--
 -- Versions
 --
 
@@ -748,9 +791,9 @@ SELECT p.proname::text,
 			THEN f.family END,
 	   pg_catalog.obj_description(p.oid, 'pg_proc')
   FROM pg_catalog.unnest('{
-		create, set_policy, set_feed, detach, attach, clear, put, put_if, put_many, delete, delete_if, lock,
-		put_at, delete_at, revert, get, get_entry, get_many, contains, previous, scan, scan_prefix,
-		count, count_prefix, diff, history, stable_version, wait_stable, version_at, time_of, drop,
+		create, set_policy, set_feed, detach, attach, clear, put, put_if, put_many, delete,
+		delete_if, lock, put_at, delete_at, revert, get, get_entry, get_many, contains, previous,
+		scan, scan_prefix, count, count_prefix, diff, history, changes, wait_changes, stable_version, wait_stable, version_at, time_of, drop,
 		drop_prefix, drop_range, compact, sweep, flush, erase, erase_prefix, pin, unpin, pause,
 		resume, retry_failed, cancel_request, stats_reset, help
 	   }'::text[]) WITH ORDINALITY AS listed (name, place)
@@ -839,7 +882,17 @@ CREATE TABLE mvstore_policy (
 -- superseded: reads as of it, or later, are complete.
 CREATE TABLE mvstore_floor (
 	store			mvstore_regclass	NOT NULL PRIMARY KEY,
-	floor			bigint		NOT NULL
+	floor			bigint		NOT NULL,
+	entries			bigint		NOT NULL,	-- greatest version of an entry that was removed
+	keys			bigint		NOT NULL	-- of the newest entry of a key that was removed whole
+);
+
+-- Versions of transactions that changed the past of a store otherwise than by drops:
+-- who followed the changes up to a lower one has missed something. The greatest counts.
+CREATE TABLE mvstore_rewrite (
+	store			mvstore_regclass	NOT NULL,
+	version			bigint		NOT NULL,
+	PRIMARY KEY (store, version)
 );
 
 -- Drop requests that a committed transaction has made and the worker has not
@@ -904,16 +957,18 @@ CREATE TABLE mvstore_stable (
 );
 INSERT INTO mvstore_stable VALUES (0, true);
 
-REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_calendar, mvstore_pin,
-  mvstore_paused, mvstore_stable FROM PUBLIC;
+REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_rewrite, mvstore_journal, mvstore_calendar,
+  mvstore_pin, mvstore_paused, mvstore_stable FROM PUBLIC;
 REVOKE ALL ON SEQUENCE mvstore_clock FROM PUBLIC;
 
 -- pg_dump as the owner of the database reads what it takes along.
-GRANT SELECT ON mvstore_policy, mvstore_floor, mvstore_journal, mvstore_pin TO pg_database_owner;
+GRANT SELECT ON mvstore_policy, mvstore_floor, mvstore_rewrite, mvstore_journal, mvstore_pin
+  TO pg_database_owner;
 GRANT SELECT ON SEQUENCE mvstore_clock TO pg_database_owner;
 
 SELECT pg_catalog.pg_extension_config_dump('mvstore_policy', '');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_floor', '');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_rewrite', '');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_journal', '');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_pin', '');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_clock', '');
@@ -929,6 +984,8 @@ CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_policy
 FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
 CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_floor
 FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_rewrite
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
 CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_journal
 FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
 CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_calendar
@@ -943,6 +1000,7 @@ FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
 -- A subscription's apply fires no others.
 ALTER TABLE mvstore_policy ENABLE ALWAYS TRIGGER mvstore_guard;
 ALTER TABLE mvstore_floor ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_rewrite ENABLE ALWAYS TRIGGER mvstore_guard;
 ALTER TABLE mvstore_journal ENABLE ALWAYS TRIGGER mvstore_guard;
 ALTER TABLE mvstore_calendar ENABLE ALWAYS TRIGGER mvstore_guard;
 ALTER TABLE mvstore_pin ENABLE ALWAYS TRIGGER mvstore_guard;
@@ -953,6 +1011,8 @@ ALTER TABLE mvstore_stable ENABLE ALWAYS TRIGGER mvstore_guard;
 CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_policy
 FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
 CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_floor
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_rewrite
 FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
 CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_journal
 FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();

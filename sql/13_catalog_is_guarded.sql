@@ -27,8 +27,8 @@ DELETE FROM mvstore_policy;
 INSERT INTO mvstore_paused VALUES (true, now(), 'regress');
 INSERT INTO mvstore_stable VALUES (1, true);
 COPY mvstore_floor FROM stdin;
-s	4711
-missing.store	4711
+s	4711	4711	4711
+missing.store	4711	4711	4711
 \.
 SELECT store, keep_versions FROM mvstore_stores;
 SELECT (SELECT count(*) FROM mvstore_paused) AS paused, (SELECT count(*) FROM mvstore_floor) AS floors, (SELECT count(*) FROM mvstore_stable) AS stable;

@@ -3,6 +3,7 @@
 -- finds its function by position, by name, and as a prepared statement.
 --
 
+\pset format unaligned
 SELECT mvstore_create('s');
 CREATE TABLE plain (key bytea NOT NULL, version bigint NOT NULL, value bytea, expires_at timestamptz);
 CREATE UNIQUE INDEX ON plain (key, version DESC);
@@ -38,6 +39,7 @@ SELECT function || suffix, names::text[], literals::text[], needed
   ('mvstore_count_prefix', '{store,prefix,as_of}', '{s,k,1}', 2, '{"",_raw}'),
   ('mvstore_history', '{store,key,max_rows}', '{s,k,1}', 2, '{"",_bytea,_raw}'),
   ('mvstore_diff', '{store,from_version,to_version,prefix}', '{s,0,1,k}', 2, '{"",_bytea,_raw}'),
+  ('mvstore_changes', '{store,after_version,after_key,max_rows,wait,compacted,synced_at}', '{s,1,k,1,1 ms,true,1}', 2, '{"",_bytea,_raw}'),
   ('mvstore_drop', '{store,key,keep,before}', '{s,k,1,1}', 2, '{"",_raw}'),
   ('mvstore_drop_prefix', '{store,prefix,keep,before}', '{s,k,1,1}', 2, '{"",_raw}'),
   ('mvstore_drop_range', '{store,from_key,to_key,keep,before}', '{s,k,l,1,1}', 3, '{"",_raw}'),
@@ -68,7 +70,7 @@ SELECT p.proname AS function, a.name AS argument, a.type::regtype
        unnest(p.proargnames, coalesce(p.proallargtypes, p.proargtypes::oid[])) AS a (name, type)
  WHERE p.proname IN (SELECT function FROM calls)
    AND a.type <> CASE
-         WHEN a.name IN ('key', 'from_key', 'to_key', 'prefix') THEN CASE WHEN p.proname LIKE '%\_raw' THEN 'bytea' ELSE 'text' END
+         WHEN a.name IN ('key', 'from_key', 'to_key', 'after_key', 'prefix') THEN CASE WHEN p.proname LIKE '%\_raw' THEN 'bytea' ELSE 'text' END
          WHEN a.name IN ('value', 'old_value', 'new_value') THEN CASE WHEN p.proname ~ '_(raw|bytea)$' THEN 'bytea' ELSE 'text' END
          WHEN a.name = 'keys' THEN CASE WHEN p.proname LIKE '%\_raw' THEN 'bytea[]' ELSE 'text[]' END
          WHEN a.name = 'new_values' THEN CASE WHEN p.proname ~ '_(raw|bytea)$' THEN 'bytea[]' ELSE 'text[]' END
@@ -88,7 +90,7 @@ SELECT f.name AS "incomplete or odd"
 
 -- The calls are all that there is for users.
 SELECT DISTINCT p.proname AS "not called"
-  FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+  FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND p.prokind = 'f'
  WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'mvstore')
    AND p.proname NOT IN (SELECT function FROM calls)
  ORDER BY 1;

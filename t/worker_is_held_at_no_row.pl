@@ -110,7 +110,7 @@ $holder->quit;
 sql(q{SELECT mvstore_create('fresh')});
 put_twice('fresh', 'k');
 my $restore = $node->background_psql('postgres');
-$restore->query_safe(q{BEGIN; INSERT INTO mvstore_floor VALUES ('fresh', 1)});
+$restore->query_safe(q{BEGIN; INSERT INTO mvstore_floor VALUES ('fresh', 1, 1, 1)});
 sql(q{SELECT mvstore_drop('fresh', 'k')});
 wait_until($node, 'postgres', "SELECT count(*) = 1 FROM mvstore_blockers WHERE kind = 'lock' AND store = 'fresh'::regclass", 'a restore has brought a floor, and goes on');
 others_are_served('a restore under way');

@@ -204,10 +204,10 @@ mvs_interval_usecs(const char *what, const Interval *interval)
 }
 
 int64
-mvs_get_timeout(FunctionCallInfo fcinfo, int argument)
+mvs_get_timeout(FunctionCallInfo fcinfo, int argument, const char *name)
 {
-	mvs_refuse_null(fcinfo, argument, "timeout");
-	return Min(mvs_interval_usecs("timeout", PG_GETARG_INTERVAL_P(argument)) / 1000,
+	mvs_refuse_null(fcinfo, argument, name);
+	return Min(mvs_interval_usecs(name, PG_GETARG_INTERVAL_P(argument)) / 1000,
 			   LONGEST_TIMEOUT);
 }
 

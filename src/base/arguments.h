@@ -64,7 +64,8 @@ extern bytea *mvs_get_value(FunctionCallInfo fcinfo, int argument, MvsFamily fam
 extern int64 mvs_get_version(FunctionCallInfo fcinfo, int argument,
 							 const char *name); /* 22023: negative */
 extern int64 mvs_get_limit(FunctionCallInfo fcinfo, int argument);	/* NULL: none */
-extern int64 mvs_get_timeout(FunctionCallInfo fcinfo, int argument);	/* milliseconds */
+extern int64 mvs_get_timeout(FunctionCallInfo fcinfo, int argument,
+							 const char *name); /* milliseconds */
 extern int64 mvs_get_ttl(FunctionCallInfo fcinfo, int argument);	/* microseconds; NULL: -1 */
 extern bool mvs_get_flag(FunctionCallInfo fcinfo, int argument, const char *name);
 

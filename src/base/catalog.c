@@ -41,6 +41,8 @@ static const char *const catalog_names[MVS_CATALOG_COUNT] = {
 	[MVS_POLICY_KEY] = "mvstore_policy_pkey",
 	[MVS_FLOOR] = "mvstore_floor",
 	[MVS_FLOOR_KEY] = "mvstore_floor_pkey",
+	[MVS_REWRITE] = "mvstore_rewrite",
+	[MVS_REWRITE_KEY] = "mvstore_rewrite_pkey",
 	[MVS_JOURNAL] = "mvstore_journal",
 	[MVS_JOURNAL_KEY] = "mvstore_journal_pkey",
 	[MVS_CALENDAR] = "mvstore_calendar",
@@ -316,7 +318,7 @@ mvs_catalog_run(MvsCatalog table, const char *format, int count, const Oid *type
 	uint64		rows;
 
 	initStringInfo(&command);
-	appendStringInfo(&command, format, name);
+	appendStringInfo(&command, format, name, name);
 	GetUserIdAndSecContext(&role, &context);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

@@ -26,6 +26,8 @@ typedef enum MvsCatalog
 	MVS_POLICY_KEY,
 	MVS_FLOOR,
 	MVS_FLOOR_KEY,
+	MVS_REWRITE,
+	MVS_REWRITE_KEY,
 	MVS_JOURNAL,
 	MVS_JOURNAL_KEY,
 	MVS_CALENDAR,
@@ -94,7 +96,7 @@ extern bool mvs_catalog_forget(MvsCatalog table, MvsCatalog index, Oid store);
 
 /*
  * Run a command on a table of the catalog, past the rights of the caller, and return the
- * number of its rows. In "format" %s stands for the table's name; "count" parameters
+ * number of its rows. In "format" %s stands for the table's name, twice at most; "count" parameters
  * have the types and values given.
  */
 extern uint64 mvs_catalog_run(MvsCatalog table, const char *format, int count,

@@ -171,7 +171,7 @@ mvstore_sweep(PG_FUNCTION_ARGS)
 Datum
 mvstore_flush(PG_FUNCTION_ARGS)
 {
-	int64		timeout = mvs_get_timeout(fcinfo, 0);
+	int64		timeout = mvs_get_timeout(fcinfo, 0, "timeout");
 	bool		done;
 
 	PreventCommandDuringRecovery("mvstore_flush()");

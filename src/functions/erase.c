@@ -201,6 +201,8 @@ erase(const char *function, Oid relation, const bytea *key, bool prefix)
 	}
 	mvs_journal_erase(relation, key, prefix);
 	mvs_transaction_erased(relation, key, prefix);
+	if (erased > 0)
+		mvs_transaction_rewritten(relation);
 	mvs_statement_end(&statement);
 	mvs_store_close(&store);
 	return erased;

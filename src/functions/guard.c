@@ -84,7 +84,7 @@ mvstore_regclass_in(PG_FUNCTION_ARGS)
 
 /*
  * A row is to be inserted by pg_restore, or by hand: false if what is there is to
- * stay. Of policies the newer word holds; of floors the greater. Pins of one name and
+ * stay. Of policies the newer word holds; floors rise to the greater. Pins of one name and
  * requests of one number are the database's own of before, or have been changed since.
  */
 static bool
@@ -98,14 +98,20 @@ join_row(Relation catalog, TupleTableSlot *row)
 	slot_getallattrs(row);
 	if (RelationFindReplTupleByIndex(catalog, key, LockTupleExclusive, row, old))
 	{
-		Oid			table = RelationGetRelid(catalog);
-
-		goes_in = table == mvs_catalog_oid(MVS_POLICY, false) ||
-			(table == mvs_catalog_oid(MVS_FLOOR, false) &&
-			 DatumGetInt64(slot_getattr(row, Anum_floor_floor, &isnull)) >
-			 DatumGetInt64(slot_getattr(old, Anum_floor_floor, &isnull)));
+		goes_in = RelationGetRelid(catalog) == mvs_catalog_oid(MVS_POLICY, false);
 		if (goes_in)
 			CatalogTupleDelete(catalog, &old->tts_tid);
+		else if (RelationGetRelid(catalog) == mvs_catalog_oid(MVS_FLOOR, false))
+		{
+			MvsFloors	floors = {
+				.end = DatumGetInt64(slot_getattr(row, Anum_floor_floor, &isnull)),
+				.entries = DatumGetInt64(slot_getattr(row, Anum_floor_entries, &isnull)),
+				.keys = DatumGetInt64(slot_getattr(row, Anum_floor_keys, &isnull))
+			};
+
+			mvs_floor_raise(DatumGetObjectId(slot_getattr(row, Anum_floor_store, &isnull)),
+							&floors);
+		}
 	}
 	ExecDropSingleTupleTableSlot(old);
 	return goes_in;

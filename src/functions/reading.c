@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "storage/lmgr.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -46,6 +47,17 @@ void
 mvs_read_close(MvsRead *read)
 {
 	mvs_store_close(&read->store);
+}
+
+void
+mvs_read_release(MvsRead *read)
+{
+	Oid			heap = RelationGetRelid(read->store.heap);
+	Oid			index = RelationGetRelid(read->store.index);
+
+	mvs_store_close(&read->store);
+	UnlockRelationOid(index, AccessShareLock);
+	UnlockRelationOid(heap, AccessShareLock);
 }
 
 /* The floor of the store as the snapshot sees it. */

@@ -43,6 +43,9 @@ extern void mvs_read_open(MvsRead *read, Oid store, int64 as_of, MvsFamily famil
 						  const char *function);
 extern void mvs_read_close(MvsRead *read);
 
+/* Close one whose result nobody depends on: give up its locks, too. */
+extern void mvs_read_release(MvsRead *read);
+
 /* Raise 55000 where it is not yet known what the version will show. */
 extern void mvs_read_refuse_future(MvsRead *read);
 

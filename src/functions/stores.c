@@ -93,6 +93,7 @@ static void open_own(MvsStore *store, Oid oid, LOCKMODE mode, bool unpinned);
 static void check_policy(FunctionCallInfo fcinfo);
 static void insert_policy(Oid store, int64 incarnation, FunctionCallInfo fcinfo);
 static int64 present_floor(MvsDatabase *database);
+static void raise_floors(Oid store, int64 floor);
 static void forget_store(Oid store);
 static bool wants_identity(Relation heap);
 static RangeVar *get_table_name(text *argument);
@@ -237,11 +238,21 @@ insert_policy(Oid store, int64 incarnation, FunctionCallInfo fcinfo)
 	/* Rows left by a drop that no event trigger saw are not ours. */
 	forget_store(store);
 	(void) mvs_catalog_forget(MVS_FLOOR, MVS_FLOOR_KEY, store);
+	(void) mvs_catalog_forget(MVS_REWRITE, MVS_REWRITE_KEY, store);
 	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
 	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
 	table_close(catalog, RowExclusiveLock);
 	CacheInvalidateRelcacheByRelid(store);
 	CommandCounterIncrement();
+}
+
+/* Nothing is known of a store, or of its changes, below a version. */
+static void
+raise_floors(Oid store, int64 floor)
+{
+	MvsFloors	floors = {.end = floor, .entries = floor, .keys = floor};
+
+	mvs_floor_raise(store, &floors);
 }
 
 /* Forget all that the catalog has of a store; nothing if it is none. */
@@ -251,6 +262,7 @@ forget_store(Oid store)
 	if (!mvs_catalog_forget(MVS_POLICY, MVS_POLICY_KEY, store))
 		return;
 	(void) mvs_catalog_forget(MVS_FLOOR, MVS_FLOOR_KEY, store);
+	(void) mvs_catalog_forget(MVS_REWRITE, MVS_REWRITE_KEY, store);
 	(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, store);
 	/* The worker is to forget its pins, too. Without shared memory there is none. */
 	if (mvs_pin_forget(store) && mvs_shared != NULL)
@@ -684,7 +696,8 @@ mvstore_attach(PG_FUNCTION_ARGS)
 	if (floor < 0)
 		floor = present_floor(database);
 	if (floor > 0)
-		mvs_floor_raise(oid, floor);
+		raise_floors(oid, floor);
+	mvs_transaction_rewritten(oid); /* whatever was done to it before */
 	mvs_transaction_mark(oid);
 	PG_RETURN_VOID();
 }
@@ -777,7 +790,7 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not serialize access due to concurrent drops"),
 					 errhint("The transaction might succeed if retried.")));
-		mvs_floor_raise(store, mvs_version_truncate(mvs_session_join()));
+		raise_floors(store, mvs_version_truncate(mvs_session_join()));
 		(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, store);
 	}
 	table_close(catalog, RowExclusiveLock);

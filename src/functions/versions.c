@@ -92,7 +92,7 @@ Datum
 mvstore_wait_stable(PG_FUNCTION_ARGS)
 {
 	int64		version = mvs_get_version(fcinfo, 0, "version");
-	int64		timeout = mvs_get_timeout(fcinfo, 1);
+	int64		timeout = mvs_get_timeout(fcinfo, 1, "timeout");
 	bool		standby = RecoveryInProgress();
 	MvsDatabase *database = standby ? NULL : mvs_session_join_if_used();
 

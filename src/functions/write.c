@@ -431,6 +431,7 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 	LockRelease(&write->lock, ExclusiveLock, false);
 
 	count_write(write, value);
+	mvs_transaction_rewritten(oid);
 	if (policy->keep_versions > 0 || policy->keep_for >= 0)
 		mvs_transaction_look(&write->store, write->key, mvs_clock_last(write->database));
 	request_policy(write, version, false, expires_at);

@@ -43,6 +43,7 @@
 #include "shared/lock.h"
 #include "shared/wake.h"
 #include "store/calendar.h"
+#include "store/floor.h"
 #include "version/session.h"
 #include "version/version.h"
 
@@ -113,6 +114,7 @@ typedef struct Level
 	erasures_hash *erasures;	/* NULL: none */
 	Bitmapset  *prefixes;		/* the lengths of the prefixes among them */
 	List	   *erased_stores;	/* OIDs of their stores */
+	List	   *rewritten;		/* OIDs of stores whose past was changed */
 	bool		pins;
 	MvsPause	pause;
 } Level;
@@ -165,6 +167,7 @@ static uint64 last_erasure(const Level *level, const MvsRequest *request);
 static void void_erased(Level *level);
 static bool is_noted_erased(Oid store, const char *key, int length, void *argument);
 static void erase_notes(Level *level);
+static void record_rewrites(Level *level);
 static void secure_requests(Level *level);
 static void end_transaction(XactEvent event, void *argument);
 static void end_subtransaction(SubXactEvent event, SubTransactionId mine,
@@ -680,6 +683,36 @@ erase_notes(Level *level)
 }
 
 void
+mvs_transaction_rewritten(Oid store)
+{
+	Level	   *level = current_level();
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+
+	level->rewritten = list_append_unique_oid(level->rewritten, store);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Record the changes of the past. Until the transaction has ended for others no version
+ * from its own on is stable: so who has followed a store from there on has seen them.
+ */
+static void
+record_rewrites(Level *level)
+{
+	ListCell   *cell;
+
+	foreach(cell, level->rewritten)
+	{
+		int64		version = mvs_version_take(mvs_session_join(), 0);
+
+		PushActiveSnapshot(GetTransactionSnapshot());
+		if (mvs_store_exists(lfirst_oid(cell)))
+			mvs_floor_rewrite(lfirst_oid(cell), version);
+		PopActiveSnapshot();
+	}
+}
+
+void
 mvs_transaction_pins(void)
 {
 	current_level()->pins = true;
@@ -762,6 +795,7 @@ merge_levels(Level *into, Level *from)
 	old = MemoryContextSwitchTo(into->context);
 	into->marks = list_concat_unique_oid(into->marks, from->marks);
 	into->forgotten = list_concat_unique_oid(into->forgotten, from->forgotten);
+	into->rewritten = list_concat_unique_oid(into->rewritten, from->rewritten);
 	MemoryContextSwitchTo(old);
 	if (from->erasures)
 	{
@@ -880,6 +914,7 @@ end_transaction(XactEvent event, void *argument)
 				merge_adopted(levels);
 				void_erased(levels);
 				erase_notes(levels);
+				record_rewrites(levels);
 			}
 			if (levels && levels->explicit_count > 0)
 				secure_requests(levels);

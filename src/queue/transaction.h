@@ -58,6 +58,9 @@ extern void mvs_transaction_recheck(void);
  */
 extern void mvs_transaction_erased(Oid store, const bytea *key, bool prefix);
 
+/* Tell that the past of a store was changed: see mvs_floor_rewrite(). */
+extern void mvs_transaction_rewritten(Oid store);
+
 /* Tell that pins have come, gone or changed. */
 extern void mvs_transaction_pins(void);
 

@@ -132,6 +132,22 @@ mvs_counters_tally(Oid store, const MvsTally *tally)
 	LWLockRelease(store_lock);
 }
 
+int64
+mvs_counters_written(Oid store)
+{
+	int64		written = -1;
+	MvsStoreStats *stats;
+
+	if (store_stats == NULL)
+		return written;
+	LWLockAcquire(store_lock, LW_SHARED);
+	stats = find(store, HASH_FIND);
+	if (stats)
+		written = (int64) (pg_atomic_read_u64(&stats->puts) + pg_atomic_read_u64(&stats->deletes));
+	LWLockRelease(store_lock);
+	return written;
+}
+
 MvsVacuum
 mvs_counters_vacuum(Oid store)
 {

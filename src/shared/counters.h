@@ -78,6 +78,9 @@ extern void mvs_counters_count(const MvsStoreCount *count);
 extern void mvs_counters_tally(Oid store, const MvsTally *tally);
 extern void mvs_counters_swept(Oid store, TimestampTz at);
 
+/* Return how often a store was written to, as far as is counted; -1: it is not. */
+extern int64 mvs_counters_written(Oid store);
+
 /* What we last did about vacuuming a store. */
 typedef struct MvsVacuum
 {

@@ -43,7 +43,6 @@
 #endif
 
 static void refuse_null_key(bool isnull, MvsStore *store);
-static void fill_entry(MvsCursor *cursor, MvsEntry *entry);
 static bool next_index_key(MvsScan *scan, bytea **key, int64 *version);
 static void seek_keys(MvsScan *scan);
 static void look(MvsStore *store, ScanKey keys, int key_count,
@@ -116,7 +115,7 @@ step(MvsCursor *cursor, ScanDirection direction, MvsEntry *entry)
 	{
 		if (index_fetch_heap(scan, cursor->slot))
 		{
-			fill_entry(cursor, entry);
+			mvs_entry_of_row(cursor->store, cursor->slot, entry);
 			return true;
 		}
 		cursor->skipped++;
@@ -163,20 +162,18 @@ refuse_null_key(bool isnull, MvsStore *store)
 				 errhint("Delete the row, and declare the columns NOT NULL.")));
 }
 
-/* Read the entry in the cursor's slot. */
-static void
-fill_entry(MvsCursor *cursor, MvsEntry *entry)
+void
+mvs_entry_of_row(MvsStore *store, TupleTableSlot *row, MvsEntry *entry)
 {
-	const AttrNumber *columns = cursor->store->info.columns;
-	TupleTableSlot *slot = cursor->slot;
+	const AttrNumber *columns = store->info.columns;
 	bool		isnull;
 	Datum		expires_at;
 
-	entry->tid = slot->tts_tid;
-	entry->version = DatumGetInt64(slot_getattr(slot, columns[MVS_VERSION], &isnull));
-	refuse_null_key(isnull, cursor->store);
-	entry->value = slot_getattr(slot, columns[MVS_VALUE], &entry->tombstone);
-	expires_at = slot_getattr(slot, columns[MVS_EXPIRES], &isnull);
+	entry->tid = row->tts_tid;
+	entry->version = DatumGetInt64(slot_getattr(row, columns[MVS_VERSION], &isnull));
+	refuse_null_key(isnull, store);
+	entry->value = slot_getattr(row, columns[MVS_VALUE], &entry->tombstone);
+	expires_at = slot_getattr(row, columns[MVS_EXPIRES], &isnull);
 	entry->expires = !isnull;
 	entry->expires_at = isnull ? DT_NOEND : DatumGetTimestampTz(expires_at);
 }
@@ -346,7 +343,7 @@ mvs_scan_next(MvsScan *scan, MvsEntry *entry)
 		if (!answered && version <= scan->as_of &&
 			index_fetch_heap(scan->walk.scan, scan->walk.slot))
 		{
-			fill_entry(&scan->walk, entry);
+			mvs_entry_of_row(scan->walk.store, scan->walk.slot, entry);
 			return true;
 		}
 	}

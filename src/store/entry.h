@@ -158,6 +158,9 @@ extern bool mvs_entry_lock(MvsStore *store, ItemPointer tid, bool wait);
 /* Return whether a snapshot sees the entry at "tid". */
 extern bool mvs_entry_is_seen(MvsStore *store, ItemPointer tid, Snapshot snapshot);
 
+/* Set *entry to what a row of a store's table, or a copy of one, says. */
+extern void mvs_entry_of_row(MvsStore *store, TupleTableSlot *row, MvsEntry *entry);
+
 /* Return the version as of which an entry has expired; MVS_NEWEST: never. */
 extern int64 mvs_entry_expires(const MvsEntry *entry);
 

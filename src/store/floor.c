@@ -14,6 +14,8 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_type.h"
+#include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -21,23 +23,41 @@
 #include "base/catalog.h"
 #include "store/floor.h"
 
-int64
-mvs_floor_read(Oid store, Snapshot snapshot)
+/* The floors that a row says. */
+static void
+take_apart(HeapTuple tuple, TupleDesc shape, MvsFloors *floors)
+{
+	Datum		values[Natts_floor];
+	bool		nulls[Natts_floor];
+
+	heap_deform_tuple(tuple, shape, values, nulls);
+	floors->end = DatumGetInt64(values[Anum_floor_floor - 1]);
+	floors->entries = DatumGetInt64(values[Anum_floor_entries - 1]);
+	floors->keys = DatumGetInt64(values[Anum_floor_keys - 1]);
+}
+
+void
+mvs_floor_read_all(Oid store, Snapshot snapshot, MvsFloors *floors)
 {
 	Relation	catalog = table_open(mvs_catalog_oid(MVS_FLOOR, false), AccessShareLock);
 	HeapTuple	tuple = mvs_catalog_find(catalog, MVS_FLOOR_KEY, store, snapshot);
-	int64		floor = 0;
 
+	memset(floors, 0, sizeof(MvsFloors));
 	if (HeapTupleIsValid(tuple))
 	{
-		bool		isnull;
-
-		floor = DatumGetInt64(heap_getattr(tuple, Anum_floor_floor,
-										   RelationGetDescr(catalog), &isnull));
+		take_apart(tuple, RelationGetDescr(catalog), floors);
 		heap_freetuple(tuple);
 	}
 	table_close(catalog, AccessShareLock);
-	return floor;
+}
+
+int64
+mvs_floor_read(Oid store, Snapshot snapshot)
+{
+	MvsFloors	floors;
+
+	mvs_floor_read_all(store, snapshot, &floors);
+	return floors.end;
 }
 
 /* Where this process has last put the floor of a store. */
@@ -75,30 +95,39 @@ keep_place(Oid store, ItemPointer tid)
 	place->tid = *tid;
 }
 
+/* The row of a store's floors, or NULL. */
+static HeapTuple
+find_row(Relation catalog, Oid store)
+{
+	ItemPointerData place = floor_place(store);
+	HeapTuple	row = mvs_catalog_fetch(catalog, &place);
+	bool		isnull;
+
+	/* By the index it is found behind all its dead versions, if a snapshot keeps them. */
+	if (row && DatumGetObjectId(heap_getattr(row, Anum_floor_store, RelationGetDescr(catalog),
+											 &isnull)) == store)
+		return row;
+	return mvs_catalog_find(catalog, MVS_FLOOR_KEY, store, NULL);
+}
+
 void
-mvs_floor_raise(Oid store, int64 floor)
+mvs_floor_raise(Oid store, const MvsFloors *floors)
 {
 	Relation	catalog = table_open(mvs_catalog_oid(MVS_FLOOR, false), RowExclusiveLock);
-	ItemPointerData place = floor_place(store);
-	HeapTuple	old;
-	Datum		values[Natts_floor] = {ObjectIdGetDatum(store), Int64GetDatum(floor)};
+	HeapTuple	row = find_row(catalog, store);
+	MvsFloors	old = {0};
+	Datum		values[Natts_floor] = {ObjectIdGetDatum(store)};
 	bool		nulls[Natts_floor] = {false};
-	Datum		old_values[Natts_floor];
-	bool		old_nulls[Natts_floor];
-	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
+	HeapTuple	tuple;
 
-	/* By the index the row is found behind all its dead versions, if a snapshot keeps them. */
-	old = mvs_catalog_fetch(catalog, &place);
-	if (old)
-		heap_deform_tuple(old, RelationGetDescr(catalog), old_values, old_nulls);
-	if (!old || DatumGetObjectId(old_values[Anum_floor_store - 1]) != store)
-	{
-		old = mvs_catalog_find(catalog, MVS_FLOOR_KEY, store, NULL);
-		if (old)
-			heap_deform_tuple(old, RelationGetDescr(catalog), old_values, old_nulls);
-	}
+	if (row)
+		take_apart(row, RelationGetDescr(catalog), &old);
+	values[Anum_floor_floor - 1] = Int64GetDatum(Max(old.end, floors->end));
+	values[Anum_floor_entries - 1] = Int64GetDatum(Max(old.entries, floors->entries));
+	values[Anum_floor_keys - 1] = Int64GetDatum(Max(old.keys, floors->keys));
+	tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 
-	if (!old)
+	if (!row)
 	{
 		SnapshotData dirty;
 
@@ -108,10 +137,10 @@ mvs_floor_raise(Oid store, int64 floor)
 			mvs_catalog_refuse_wait(catalog);
 		CatalogTupleInsert(catalog, tuple);
 	}
-	else if (DatumGetInt64(old_values[Anum_floor_floor - 1]) < floor)
-		mvs_catalog_update(catalog, &old->t_self, tuple);
+	else if (old.end < floors->end || old.entries < floors->entries || old.keys < floors->keys)
+		mvs_catalog_update(catalog, &row->t_self, tuple);
 	else
-		tuple->t_self = old->t_self;
+		tuple->t_self = row->t_self;
 	keep_place(store, &tuple->t_self);
 	table_close(catalog, RowExclusiveLock);
 	CommandCounterIncrement();
@@ -140,4 +169,65 @@ mvs_floor_greatest(Oid *store)
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return greatest;
+}
+
+/* ------------------------------------------------------------------------
+ * Changes of the past
+ * ------------------------------------------------------------------------ */
+
+/*
+ * Rows are added, as many transactions may write to the past of a store at the same time
+ * and none waits for another; only the greatest counts. Of the others, one in some takes
+ * what it sees away.
+ */
+#define REWRITES_KEPT 64
+
+void
+mvs_floor_rewrite(Oid store, int64 version)
+{
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_REWRITE, false), RowExclusiveLock);
+	Datum		values[Natts_rewrite] = {ObjectIdGetDatum(store), Int64GetDatum(version)};
+	bool		nulls[Natts_rewrite] = {false};
+
+	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+	if (version % REWRITES_KEPT == 0 && !IsolationUsesXactSnapshot())
+	{
+		Oid			types[Natts_rewrite] = {OIDOID, INT8OID};
+
+		(void) mvs_catalog_run(MVS_REWRITE,
+							   "DELETE FROM %s WHERE version OPERATOR(pg_catalog.<) $2 AND "
+							   "ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT ctid FROM %s "
+							   "WHERE store OPERATOR(pg_catalog.=) $1 AND "
+							   "version OPERATOR(pg_catalog.<) $2 FOR UPDATE SKIP LOCKED))",
+							   Natts_rewrite, types, values);
+	}
+}
+
+int64
+mvs_floor_rewritten(Oid store, Snapshot snapshot)
+{
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_REWRITE, false), AccessShareLock);
+	Relation	index = index_open(mvs_catalog_oid(MVS_REWRITE_KEY, false), AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	int64		version = 0;
+
+	ScanKeyInit(&key, Anum_rewrite_store, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(store));
+	scan = systable_beginscan_ordered(catalog, index, snapshot, 1, &key);
+	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+
+		version = DatumGetInt64(heap_getattr(tuple, Anum_rewrite_version,
+											 RelationGetDescr(catalog), &isnull));
+	}
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(catalog, AccessShareLock);
+	return version;
 }

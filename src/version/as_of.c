@@ -108,7 +108,30 @@ assign_as_of(const char *newval, void *extra)
 int64
 mvs_as_of(Snapshot snapshot)
 {
-	return as_of == AS_OF_STABLE ? mvs_stable(snapshot, MVS_NEWEST) : as_of;
+	static TimestampTz asked_at = 0;
+	static TransactionId xmin;
+	static TransactionId xmax;
+	static uint32 running;
+	static int64 stable;
+
+	if (as_of != AS_OF_STABLE)
+		return as_of;
+
+	/* A statement that asks again, as for each row of a join, reads one state. */
+	if (asked_at != GetCurrentStatementStartTimestamp() || xmin != snapshot->xmin ||
+		xmax != snapshot->xmax || running != snapshot->xcnt)
+		stable = mvs_stable(snapshot, MVS_NEWEST);
+	asked_at = GetCurrentStatementStartTimestamp();
+	xmin = snapshot->xmin;
+	xmax = snapshot->xmax;
+	running = snapshot->xcnt;
+	return stable;
+}
+
+bool
+mvs_as_of_is_fixed(void)
+{
+	return as_of != MVS_NEWEST && as_of != AS_OF_STABLE;
 }
 
 void

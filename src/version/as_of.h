@@ -23,6 +23,9 @@ extern void mvs_as_of_init(void);
 /* Return the version that a snapshot is to be read as of; MVS_NEWEST where it is not set. */
 extern int64 mvs_as_of(Snapshot snapshot);
 
+/* Return whether that is one version for all snapshots. */
+extern bool mvs_as_of_is_fixed(void);
+
 /* Raise 25006 while the setting is set. "function" is the writer's name for the message. */
 extern void mvs_as_of_refuse_write(const char *function);
 

@@ -358,7 +358,8 @@ mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict)
 	}
 	if (left < entries->history.count)
 	{
-		drop->floor = Max(drop->floor, mvs_rule_end(&entries->history, left));
+		drop->floors.end = Max(drop->floors.end, mvs_rule_end(&entries->history, left));
+		drop->floors.entries = Max(drop->floors.entries, entries->versions[left]);
 
 		/* The same key may come again in this transaction. */
 		CommandCounterIncrement();
@@ -366,6 +367,7 @@ mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict)
 	}
 	if (left == 0)				/* then it was the whole key */
 	{
+		drop->floors.keys = Max(drop->floors.keys, entries->versions[0]);
 		drop->tally.purged++;
 		if (!entries->history.tombstone)
 			drop->tally.expired++;
@@ -415,10 +417,10 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 	if (state == MVS_DROP_READY)
 	{
 		mvs_cursor_close(&drop->cursor);
-		if (drop->floor > 0)
+		if (drop->floors.end > 0)
 		{
 			/* Who sees a floor knows a stable version at or above it. */
-			mvs_floor_raise(drop->oid, drop->floor);
+			mvs_floor_raise(drop->oid, &drop->floors);
 			mvs_stable_write(drop->stable);
 		}
 		MVS_FAULT("floor-raised");

@@ -16,6 +16,7 @@
 #include "shared/database.h"
 #include "store/calendar.h"
 #include "store/entry.h"
+#include "store/floor.h"
 #include "store/rule.h"
 #include "store/store.h"
 
@@ -52,7 +53,7 @@ typedef struct MvsDrop
 	int64		stable;			/* by the transaction's snapshot */
 	int64		horizon;		/* that, or the lowest pin */
 	int64		now;
-	int64		floor;			/* to be raised to; 0: nothing went */
+	MvsFloors	floors;			/* to be raised to these */
 	int64		left;			/* no noted end that only the horizon keeps is beyond; 0: none */
 	int64		read;			/* entries of ranges that were read */
 	int64		merged;			/* requests beyond the first of their key */
