@@ -79,7 +79,7 @@ is($node->safe_psql('again', $_), $node->safe_psql('owned', $_), 'attached, it i
   for (q{SELECT value FROM mvstore_history('s', 'k')}, q{SELECT keep_versions, floor FROM mvstore_stores JOIN mvstore_floor USING (store) WHERE store = 's'::regclass});
 
 # The same with the extension in a schema of its own, made as the documentation says.
-my ($recipe) = slurp_file("$FindBin::RealBin/../doc/operations.md") =~ /^(CREATE SCHEMA mvstore;\n.*?)^```/ms;
+my ($recipe) = slurp_file("$FindBin::RealBin/../doc/replication.md") =~ /^(CREATE SCHEMA mvstore;\n.*?)^```/ms;
 $node->safe_psql('postgres', "CREATE DATABASE $_ OWNER owner") for qw(apart apart_restored);
 $node->safe_psql('apart', $recipe =~ s/mydb/apart/r);
 $node->safe_psql('apart', "SET ROLE owner; $_") for (q{SELECT mvstore_create('s', keep_versions := 2)}, q{SELECT mvstore_put('s', 'k', 'v')});
