@@ -177,7 +177,7 @@ sql(q{SELECT mvstore_clear('t')});
 decodes('t truncate', 't truncate', 'a TRUNCATE');
 sql("SELECT pg_drop_replication_slot('$_')") for keys %plugins;
 
-# ---- A subscriber that keeps what the publisher drops, as a table and as a store
+# ---- A subscriber that keeps what the publisher drops: tables, a store, a whole database
 
 my $subscriber = mvstore_node('subscriber', @init);
 my $connection = $publisher->connstr . ' dbname=postgres';
@@ -186,14 +186,14 @@ sub there { return $subscriber->safe_psql(@_); }
 
 sub subscribe
 {
-	my ($database) = @_;
+	my ($database, $publication) = @_;
 
 	there('postgres', "CREATE DATABASE $database");
 	there($database, 'CREATE EXTENSION mvstore');
 	there($database, "CREATE TABLE $_ (key bytea NOT NULL, version bigint NOT NULL, value bytea, expires_at timestamptz); "
 		  . "CREATE UNIQUE INDEX ON $_ (key, version DESC); ALTER TABLE $_ REPLICA IDENTITY USING INDEX ${_}_key_version_idx")
 	  for qw(s t);
-	return $subscriber->psql($database, "CREATE SUBSCRIPTION $database CONNECTION '$connection' PUBLICATION pub WITH (origin = none)");
+	return $subscriber->psql($database, "CREATE SUBSCRIPTION $database CONNECTION '$connection' PUBLICATION $publication WITH (origin = none)");
 }
 
 # What a subscriber has of s, once it has all that was committed.
@@ -205,7 +205,7 @@ sub received
 	return there($database, q{SELECT string_agg(convert_from(key, 'UTF8') || version, ' ' ORDER BY key, version) FROM s WHERE version < 1000000});
 }
 
-my ($result, undef, $error) = subscribe('plain');
+my ($result, undef, $error) = subscribe('plain', 'pub');
 if ($major < 16)
 {
 	diag("subscriptions of PostgreSQL $major have no option \"origin\": those with one are not run");
@@ -216,15 +216,17 @@ if ($major < 16)
 	exit;
 }
 is($result, 0, 'a subscription with origin = none');
-subscribe('store');
-wait_until($subscriber, $_, q{SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel}, "$_: the first copy is made") for qw(plain store);
+subscribe('store', 'pub');
+sql('CREATE PUBLICATION everything FOR ALL TABLES');
+subscribe('whole', 'everything');
+wait_until($subscriber, $_, q{SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel}, "$_: the first copy is made") for qw(plain store whole);
 there('store', q{SELECT mvstore_attach('s', keep_versions := 4, floor := 0)});
 
 sql(q{SELECT mvstore_put_at('s', k, 'v' || v, v) FROM unnest('{a,d}'::text[]) k, generate_series(11, 15) v});
 sql(q{SELECT mvstore_drop('s', 'a'), mvstore_drop('s', 'd')});
 flush();
 is(sql(q{SELECT string_agg(convert_from(key, 'UTF8') || version, ' ' ORDER BY key) FROM s}), 'a15 d15', 'the publisher has the newest');
-is(received($_), 'a11 a12 a13 a14 a15 d11 d12 d13 d14 d15', "$_: all is there") for qw(plain store);
+is(received($_), 'a11 a12 a13 a14 a15 d11 d12 d13 d14 d15', "$_: all is there") for qw(plain store whole);
 is((sqlstate_of($publisher, 'postgres', q{SELECT mvstore_get('s', 'a', as_of := 11);}))[0], '72000', 'the past is gone from the publisher');
 is(there('store', q{SELECT mvstore_get('s', 'a', as_of := 11)}), 'v11', 'and is read on the subscriber');
 
@@ -242,10 +244,11 @@ there('plain', q{DELETE FROM s WHERE key = 'd'});
 is(received('plain'), 'a11 a12 a13 a14', 'plain: what was dropped before is to be erased there, too');
 is(received('store'), 'a12 a13 a14', 'store: so it is');
 sql(q{SELECT mvstore_clear('s')});
-is(received($_), '', "$_: a TRUNCATE empties it") for qw(plain store);
+is(received($_), '', "$_: a TRUNCATE empties it") for qw(plain store whole);
+is(there('whole', 'SELECT (SELECT count(*) FROM mvstore_policy) + (SELECT count(*) FROM mvstore_floor) + (SELECT count(*) FROM mvstore_journal)'), 0, 'whole: of the catalog nothing is believed');
 unlike(slurp_file($subscriber->logfile), qr/ERROR:.*(?:mvstore|relation)/, 'no error stopped the apply');
 
-there($_, "DROP SUBSCRIPTION $_") for qw(plain store);
+there($_, "DROP SUBSCRIPTION $_") for qw(plain store whole);
 $subscriber->stop;
 $publisher->stop;
 done_testing();

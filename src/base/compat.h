@@ -195,7 +195,6 @@ mvs_compat_may_create_in(Oid schema, Oid role)
 #else
 #define MVS_COMPAT_ORIGIN replorigin_session_origin
 #define InvalidReplOriginId InvalidRepOriginId
-#define ReplOriginId RepOriginId
 #endif
 
 /* CLUSTER is a REPACK since 19. */

@@ -62,7 +62,7 @@ static bool is_guard_off(Oid table);
 static bool
 is_replicated(void)
 {
-	ReplOriginId origin = MVS_COMPAT_ORIGIN;
+	int			origin = MVS_COMPAT_ORIGIN;
 
 	return (IsLogicalWorker() || (origin != InvalidReplOriginId && origin != DoNotReplicateId)) &&
 		!mvs_catalog_is_running();
