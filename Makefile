@@ -37,6 +37,7 @@ OBJS = \
 	src/functions/versions.o \
 	src/functions/write.o \
 	src/mvstore.o \
+	src/queue/erasures.o \
 	src/queue/flush.o \
 	src/queue/journal.o \
 	src/queue/queue.o \

@@ -170,7 +170,7 @@ mutant rolled_back_requests 't/crash_under_load_loses_nothing.pl' \
 
 # An erasure makes void what is asked after it, too.
 mutant erasure_voids_all 't/erase_of_many_keys_voids_what_was_asked.pl' \
-	src/queue/transaction.c 's~return request->sequence > last_erasure\(level, request\);~return last_erasure(level, request) == 0;~'
+	src/queue/transaction.c 's~return request->sequence > mvs_erasures_last\(level->erasures, request\);~return mvs_erasures_last(level->erasures, request) == 0;~'
 
 # A purge takes what it can, though the head has to stay.
 mutant purge_in_parts 't/model_of_rules_agrees.pl specs/drops_purge_whole_keys.spec' \

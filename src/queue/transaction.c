@@ -27,7 +27,6 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "nodes/bitmapset.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -35,6 +34,7 @@
 #include "base/compat.h"
 #include "base/key.h"
 #include "base/settings.h"
+#include "queue/erasures.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
 #include "queue/transaction.h"
@@ -42,7 +42,6 @@
 #include "shared/fault.h"
 #include "shared/lock.h"
 #include "shared/wake.h"
-#include "store/calendar.h"
 #include "store/floor.h"
 #include "version/session.h"
 #include "version/version.h"
@@ -58,38 +57,6 @@ typedef struct RequestSlot
 	uint32		hash;
 	char		status;
 } RequestSlot;
-
-/* A key that was erased, or a prefix of such keys. */
-typedef struct ErasureKey
-{
-	Oid			store;
-	bool		prefix;
-	int			length;
-	const char *data;
-} ErasureKey;
-
-/* The last of its erasures. */
-typedef struct Erasure
-{
-	ErasureKey	key;
-	uint64		number;
-	char		status;
-} Erasure;
-
-#define SH_PREFIX erasures
-#define SH_ELEMENT_TYPE Erasure
-#define SH_KEY_TYPE ErasureKey
-#define SH_KEY key
-#define SH_HASH_KEY(table, key) \
-	hash_combine(hash_bytes((const unsigned char *) (key).data, (key).length), \
-				 murmurhash32((key).store) + (key).prefix)
-#define SH_EQUAL(table, a, b) \
-	((a).store == (b).store && (a).prefix == (b).prefix && (a).length == (b).length && \
-	 memcmp((a).data, (b).data, (a).length) == 0)
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 typedef struct Level
 {
@@ -111,9 +78,7 @@ typedef struct Level
 	List	   *counts;			/* of MvsStoreCount */
 	bool		journal;		/* rows of the journal are to be looked at */
 	bool		recheck;		/* and what the worker has in hand */
-	erasures_hash *erasures;	/* NULL: none */
-	Bitmapset  *prefixes;		/* the lengths of the prefixes among them */
-	List	   *erased_stores;	/* OIDs of their stores */
+	MvsErasures *erasures;		/* NULL: none */
 	List	   *rewritten;		/* OIDs of stores whose past was changed */
 	bool		pins;
 	MvsPause	pause;
@@ -160,13 +125,7 @@ static MvsStoreCount *count_of(Level *level, Oid store);
 static void merge_adopted(Level *level);
 static void merge_levels(Level *into, Level *from);
 static void publish(Level *level);
-static void add_erasure(Level *level, const ErasureKey *key, uint64 number);
-static uint64 find_erasure(const Level *level, const ErasureKey *key);
-static bool ends_with_prefix(const MvsRequest *request, int length);
-static uint64 last_erasure(const Level *level, const MvsRequest *request);
 static void void_erased(Level *level);
-static bool is_noted_erased(Oid store, const char *key, int length, void *argument);
-static void erase_notes(Level *level);
 static void record_rewrites(Level *level);
 static void secure_requests(Level *level);
 static void end_transaction(XactEvent event, void *argument);
@@ -541,107 +500,22 @@ mvs_transaction_recheck(void)
 	current_level()->recheck = true;
 }
 
-/* Record an erasure. */
-static void
-add_erasure(Level *level, const ErasureKey *key, uint64 number)
-{
-	MemoryContext old = MemoryContextSwitchTo(level->context);
-	ErasureKey	own = *key;
-	Erasure    *erasure;
-
-	if (level->erasures == NULL)
-		level->erasures = erasures_create(level->context, 16, NULL);
-	erasure = erasures_lookup(level->erasures, own);
-	if (erasure == NULL)
-	{
-		char	   *data = palloc(Max(key->length, 1));
-		bool		found;
-
-		memcpy(data, key->data, key->length);
-		own.data = data;
-		level->erased_stores = list_append_unique_oid(level->erased_stores, key->store);
-		if (key->prefix)
-			level->prefixes = bms_add_member(level->prefixes, key->length);
-		erasure = erasures_insert(level->erasures, own, &found);
-	}
-	erasure->number = number;
-	level->recheck = true;
-	MemoryContextSwitchTo(old);
-}
-
 void
 mvs_transaction_erased(Oid store, const bytea *key, bool prefix)
 {
-	ErasureKey	erased = {
-		.store = store,
-		.prefix = prefix,
-		.length = VARSIZE_ANY_EXHDR(key),
-		.data = VARDATA_ANY(key)
-	};
+	Level	   *level = current_level();
 
-	add_erasure(current_level(), &erased, ++last_number);
-}
-
-/* The number of the last erasure of a key, or of a prefix; 0: none. */
-static uint64
-find_erasure(const Level *level, const ErasureKey *key)
-{
-	Erasure    *erasure = erasures_lookup(level->erasures, *key);
-
-	return erasure ? erasure->number : 0;
-}
-
-/* Whether a range has no keys but those that begin with so many bytes of its first. */
-static bool
-ends_with_prefix(const MvsRequest *request, int length)
-{
-	bytea	   *prefix = mvs_key_make(request->key, length);
-	bytea	   *end = mvs_key_prefix_end(prefix);
-	bool		ends = end == NULL;
-
-	if (end && request->bounded)
-	{
-		bytea	   *to = mvs_key_make(request->key + request->key_length, request->to_length);
-
-		ends = mvs_key_compare(to, end) <= 0;
-		pfree(to);
-	}
-	if (end)
-		pfree(end);
-	pfree(prefix);
-	return ends;
-}
-
-/* The number of the last erasure of all keys that a request is about; 0: none. */
-static uint64
-last_erasure(const Level *level, const MvsRequest *request)
-{
-	ErasureKey	key = {
-		.store = request->store,
-		.length = request->key_length,
-		.data = request->key
-	};
-	bool		range = MvsRequestIsRange(request);
-	uint64		last = range ? 0 : find_erasure(level, &key);
-
-	key.prefix = true;
-	key.length = -1;
-	while ((key.length = bms_next_member(level->prefixes, key.length)) >= 0 &&
-		   key.length <= request->key_length)
-	{
-		uint64		number = find_erasure(level, &key);
-
-		if (number > last && (!range || ends_with_prefix(request, key.length)))
-			last = number;
-	}
-	return last;
+	if (level->erasures == NULL)
+		level->erasures = mvs_erasures_create(level->context);
+	mvs_erasures_add(level->erasures, store, key, prefix, ++last_number);
+	level->recheck = true;
 }
 
 static bool
 is_valid(const Level *level, const MvsRequest *request)
 {
 	CHECK_FOR_INTERRUPTS();
-	return request->sequence > last_erasure(level, request);
+	return request->sequence > mvs_erasures_last(level->erasures, request);
 }
 
 /* Forget the requests of a level that its erasures have made void. */
@@ -650,36 +524,6 @@ void_erased(Level *level)
 {
 	if (level->erasures)
 		keep_requests(level, is_valid);
-}
-
-/* Whether the key of a note in the calendar was erased. */
-static bool
-is_noted_erased(Oid store, const char *key, int length, void *argument)
-{
-	const Level *level = argument;
-	ErasureKey	erased = {.store = store, .length = length, .data = key};
-	bool		found = find_erasure(level, &erased) > 0;
-
-	erased.prefix = true;
-	erased.length = -1;
-	while (!found && (erased.length = bms_next_member(level->prefixes, erased.length)) >= 0 &&
-		   erased.length <= length)
-		found = find_erasure(level, &erased) > 0;
-	return found;
-}
-
-/* Have the calendar forget the erased keys; since it was written last, we keep the worker out. */
-static void
-erase_notes(Level *level)
-{
-	ListCell   *cell;
-
-	if (level->erasures == NULL)
-		return;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	foreach(cell, level->erased_stores)
-		mvs_calendar_erase(lfirst_oid(cell), is_noted_erased, level);
-	PopActiveSnapshot();
 }
 
 void
@@ -782,8 +626,6 @@ merge_levels(Level *into, Level *from)
 {
 	MemoryContext old;
 	ListCell   *cell;
-	erasures_iterator erasures;
-	Erasure    *erasure;
 
 	for (Size position = 0; position < from->used;)
 	{
@@ -797,12 +639,10 @@ merge_levels(Level *into, Level *from)
 	into->forgotten = list_concat_unique_oid(into->forgotten, from->forgotten);
 	into->rewritten = list_concat_unique_oid(into->rewritten, from->rewritten);
 	MemoryContextSwitchTo(old);
+	if (from->erasures && into->erasures == NULL)
+		into->erasures = mvs_erasures_create(into->context);
 	if (from->erasures)
-	{
-		erasures_start_iterate(from->erasures, &erasures);
-		while ((erasure = erasures_iterate(from->erasures, &erasures)) != NULL)
-			add_erasure(into, &erasure->key, erasure->number);
-	}
+		mvs_erasures_merge(into->erasures, from->erasures);
 	if (into->implicit_count > mvs_queue_size)
 		become_marks(into);
 	foreach(cell, from->counts)
@@ -913,7 +753,8 @@ end_transaction(XactEvent event, void *argument)
 			{
 				merge_adopted(levels);
 				void_erased(levels);
-				erase_notes(levels);
+				if (levels->erasures)
+					mvs_erasures_erase_notes(levels->erasures);
 				record_rewrites(levels);
 			}
 			if (levels && levels->explicit_count > 0)
