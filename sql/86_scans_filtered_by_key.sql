@@ -164,6 +164,19 @@ RESET ROLE;
 GRANT EXECUTE ON FUNCTION mvstore_scan TO PUBLIC;
 REVOKE ALL ON live, s FROM regress_mvstore_stranger;
 DROP ROLE regress_mvstore_stranger;
+-- Where the function has settings or rights of its own, the server has a call before the
+-- call, which ranges do not pass: all is read, and filtered.
+PREPARE by_key AS SELECT key, version, value FROM mvstore_scan('s') WHERE key = 'k007';
+EXECUTE by_key;
+ALTER FUNCTION mvstore_scan SET mvstore.strict_history = off;
+EXECUTE by_key;
+SELECT key, version, value FROM mvstore_scan('s') WHERE key = 'k007';
+ALTER FUNCTION mvstore_scan RESET ALL;
+ALTER FUNCTION mvstore_scan SECURITY DEFINER;
+SELECT key, version, value FROM mvstore_scan('s') WHERE key = 'k007';
+ALTER FUNCTION mvstore_scan SECURITY INVOKER;
+EXPLAIN (COSTS OFF) EXECUTE by_key;
+
 -- Of what is no store, the error is the same.
 CREATE TABLE plain (key text);
 SELECT * FROM mvstore_scan('plain') WHERE key = 'k007';

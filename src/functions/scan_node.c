@@ -44,6 +44,9 @@ typedef struct MvsScanState
 	MemoryContext range_context;
 } MvsScanState;
 
+/* fmgr.c's, in no header. */
+extern Datum fmgr_security_definer(PG_FUNCTION_ARGS);
+
 static Node *create_state(CustomScan *scan);
 static void begin_scan(CustomScanState *node, EState *estate, int flags);
 static TupleTableSlot *exec_scan(CustomScanState *node);
@@ -75,6 +78,12 @@ const CustomScanMethods *
 mvs_scan_node_methods(void)
 {
 	return &scan_methods;
+}
+
+bool
+mvs_scan_node_reaches(const FmgrInfo *function)
+{
+	return function->fn_addr != fmgr_security_definer;
 }
 
 static Node *
@@ -152,11 +161,16 @@ get_ranges(MvsScanState *state)
 static void
 read_rows(MvsScanState *state)
 {
-	state->call->func.fn_extra = get_ranges(state);
+	FmgrInfo   *function = &state->call->func;
+
+	/* It may have been altered since the plan was made. */
+	if (mvs_scan_node_reaches(function))
+		function->fn_extra = get_ranges(state);
 	state->rows = ExecMakeTableFunctionResult(state->call, state->custom.ss.ps.ps_ExprContext,
 											  state->call_context, state->shape,
 											  state->backward);
-	state->call->func.fn_extra = NULL;
+	if (mvs_scan_node_reaches(function))
+		function->fn_extra = NULL;
 }
 
 /* Store what is in the slot's arrays; with the whole row behind it, if the plan has that. */

@@ -29,6 +29,12 @@ extern void mvs_scan_node_init(void);
 extern const CustomScanMethods *mvs_scan_node_methods(void);
 
 /*
+ * Return whether ranges can be handed to a function: not where it has settings of its own
+ * (ALTER FUNCTION ... SET), or other rights. What stands before it then uses fn_extra.
+ */
+extern bool mvs_scan_node_reaches(const FmgrInfo *function);
+
+/*
  * Return the ranges that the function being called is to keep to; NULL where it is called by
  * itself. They are handed over in fn_extra, which is thus not for the function to use.
  */

@@ -98,9 +98,13 @@ get_scan_to_narrow(RangeTblEntry *rte)
 {
 	const MvsReader *reader;
 	FuncExpr   *call = get_scan(rte, &reader);
+	FmgrInfo	function;
 	Node	   *limit;
 
 	if (call == NULL)
+		return NULL;
+	fmgr_info(call->funcid, &function);
+	if (!mvs_scan_node_reaches(&function))
 		return NULL;
 	limit = list_nth(call->args, reader->max_rows);
 	if (!IsA(limit, Const) || !((Const *) limit)->constisnull)
