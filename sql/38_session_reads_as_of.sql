@@ -83,6 +83,8 @@ SET mvstore.as_of = '-1';
 SET mvstore.as_of = '1960-01-01';
 SET mvstore.as_of = 'infinity';
 SET mvstore.as_of = '12.5';
+-- Nor what the configuration file could not say: no transaction reads it.
+ALTER SYSTEM SET mvstore.as_of = '2026-01-01 00:00:00+00';
 SHOW mvstore.as_of;
 -- The future, and what is gone, are refused when they are read.
 SET mvstore.as_of = '2200-01-01 00:00:00+00';

@@ -55,7 +55,10 @@ parse_version(const char *string, int64 *version)
 	return errno == 0 && end != string && *end == '\0' && *version >= 0;
 }
 
-/* Set *version to that of a time, in any form that timestamptz takes. */
+/*
+ * Set *version to that of a time, in any form that timestamptz takes: inside a transaction,
+ * as words like "today" are relative to its start, and the names of time zones are looked up.
+ */
 static bool
 parse_time(const char *string, int64 *version)
 {
@@ -69,9 +72,7 @@ parse_time(const char *string, int64 *version)
 	int			zone;
 	TimestampTz time;
 
-	/* Words like "today" are relative to the transaction's start. */
-	if (!IsTransactionState() ||
-		ParseDateTime(string, work, sizeof(work), fields, types, MAXDATEFIELDS, &count) != 0 ||
+	if (ParseDateTime(string, work, sizeof(work), fields, types, MAXDATEFIELDS, &count) != 0 ||
 		mvs_compat_decode_datetime(fields, types, count, &kind, &tm, &fraction, &zone) != 0 ||
 		kind != DTK_DATE || tm2timestamp(&tm, fraction, &zone, &time) != 0)
 		return false;
@@ -88,7 +89,17 @@ check_as_of(char **newval, void **extra, GucSource source)
 		return true;
 	if (pg_strcasecmp(*newval, "stable") == 0)
 		return mvs_compat_replace_setting(newval, "stable");
-	if (parse_version(*newval, &version) || parse_time(*newval, &version))
+	if (parse_version(*newval, &version))
+		return mvs_compat_replace_setting(newval, psprintf(INT64_FORMAT, version));
+
+	/* A file is read in no transaction, so ALTER SYSTEM is to refuse what it could not say. */
+	if (source == PGC_S_FILE || !IsTransactionState())
+	{
+		GUC_check_errdetail("In a configuration file, it must be a version or \"stable\".");
+		GUC_check_errhint("mvstore_version_at() tells the version of a time.");
+		return false;
+	}
+	if (parse_time(*newval, &version))
 		return mvs_compat_replace_setting(newval, psprintf(INT64_FORMAT, version));
 	GUC_check_errdetail("It must be a version, a time, or \"stable\".");
 	return false;

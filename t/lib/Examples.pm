@@ -1,0 +1,100 @@
+# The examples of a page: what its ```sql blocks have psql do, and what they say comes of it.
+
+package Examples;
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(examples_of examples_hold);
+
+# What differs from run to run, and from one width of a column to another.
+sub plain
+{
+	my ($text) = @_;
+
+	$text =~ s/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+\d\d/TIME/g;
+	$text =~ s/-{2,}/--/g;
+	$text =~ s/ +/ /g;
+	$text =~ s/ ?$//mg;
+	$text =~ s/\s+\z//;
+	return $text;
+}
+
+# The examples of a text in Markdown, in their order: what is typed, up to the next result that
+# is shown, and that result. It is shown as psql prints it, in lines that begin with "-- " and
+# follow the statement; or as its only value, in a comment behind the statement.
+sub examples_of
+{
+	my ($markdown) = @_;
+	my @examples;
+
+	for my $block ($markdown =~ /^```sql\n(.*?)^```$/msg)
+	{
+		my $example = { typed => '' };
+		my $end = sub {
+			push @examples, $example if $example->{typed} =~ /\S/;
+			$example = { typed => '' };
+		};
+
+		for my $line (split /\n/, $block)
+		{
+			if ($line =~ /^--(?: (.*))?$/)
+			{
+				$example->{shown} .= ($1 // '') . "\n";
+				next;
+			}
+			$end->() if defined $example->{shown};
+			$example->{typed} .= "$line\n";
+			if ($line =~ /^SELECT .*;\s+-- (.*)$/)
+			{
+				$example->{value} = $1;
+				$end->();
+			}
+		}
+		$end->();
+	}
+	return @examples;
+}
+
+# Type them all in one session of psql: nothing fails, and each has the result that is shown.
+# Return what the server said beside.
+sub examples_hold
+{
+	my ($node, @examples) = @_;
+	my ($mark, $script, $shown) = ('---- end of an example ----', "\\pset footer off\n", 0);
+	$script .= "$_->{typed}\n\\echo '$mark'\n" for @examples;
+
+	my ($status, $out, $err) = ('', '', '');
+	my @psql = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'));
+	my $result = IPC::Run::run(\@psql, '<', \$script, '>', \$out, '2>', \$err);
+	ok($result, 'every statement works') or note($out);
+
+	my @results = split /^\Q$mark\E\n/m, $out, -1;
+	is(scalar(@results), @examples + 1, 'every example ran');
+	for my $i (0 .. $#examples)
+	{
+		my $example = $examples[$i];
+		my $result = plain($results[$i] // '');
+		my $what = (split /\n/, $example->{typed})[-1];
+
+		if (defined $example->{shown})
+		{
+			my $expected = plain($example->{shown});
+			ok($result =~ /^\Q$expected\E\z/m, "as shown: $what") or diag("$result\ninstead of\n$expected");
+			$shown++;
+		}
+		elsif (defined $example->{value})
+		{
+			is((split /\n/, $result)[-1], " $example->{value}", "as shown: $what");
+			$shown++;
+		}
+	}
+	cmp_ok($shown, '>', 10, 'many results are shown');
+	return $err;
+}
+
+1;
