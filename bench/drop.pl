@@ -10,7 +10,7 @@ my $superseded = KEYS * (VERSIONS - 1);
 
 sub fill_store
 {
-	return <<'SQL' . "SELECT count(mvstore_put('store', key, value)) FROM keys \\g /dev/null\n" x VERSIONS;
+	return <<'SQL' . "SELECT count(mvstore_put_raw('store', key, value)) FROM keys \\g /dev/null\n" x VERSIONS;
 SET client_min_messages = error;
 DROP TABLE IF EXISTS store, plain;
 SELECT mvstore_create('store') \g /dev/null
@@ -37,7 +37,7 @@ sub check
 }
 
 my $request = <<'SQL';
-DO $$ BEGIN PERFORM mvstore_drop('store', key) FROM keys; END $$;
+DO $$ BEGIN PERFORM mvstore_drop_raw('store', key) FROM keys; END $$;
 SQL
 my $flush = "SELECT 1 / mvstore_flush('1 hour')::int;\n";
 

@@ -12,7 +12,7 @@ SET client_min_messages = error;
 DROP TABLE IF EXISTS store, plain;
 SELECT mvstore_create('store') \g /dev/null
 SQL
-	. "SELECT count(mvstore_put('store', key, value)) FROM keys \\g /dev/null\n" x VERSIONS
+	. "SELECT count(mvstore_put_raw('store', key, value)) FROM keys \\g /dev/null\n" x VERSIONS
 	. <<'SQL');
 CREATE TABLE plain (LIKE store);
 CREATE UNIQUE INDEX ON plain (key, version DESC);
@@ -41,7 +41,7 @@ SELECT count((SELECT value FROM plain p WHERE p.key = keys.key
 SQL
 	} ],
 	[ 'mvstore_get' => sub {
-		warm("SELECT count(mvstore_get('store', key)) FROM keys;\n");
+		warm("SELECT count(mvstore_get_raw('store', key)) FROM keys;\n");
 	} ],
 	[ 'the same SELECT, version <= the middle' => sub {
 		warm(<<"SQL");
@@ -50,7 +50,7 @@ SELECT count((SELECT value FROM plain p WHERE p.key = keys.key AND version <= $m
 SQL
 	} ],
 	[ 'mvstore_get, as of the middle' => sub {
-		warm("SELECT count(mvstore_get('store', key, as_of => $middle)) FROM keys;\n");
+		warm("SELECT count(mvstore_get_raw('store', key, as_of => $middle)) FROM keys;\n");
 	} ],
 );
 

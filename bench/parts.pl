@@ -15,7 +15,7 @@ die "bench: which servers? ./dev bench parts\n" if !@servers;
 sub in_one
 {
 	my ($sessions) = @_;
-	return map { "SELECT count(mvstore_put('store', key, value)) FROM keys WHERE n % $sessions = $_;\n" }
+	return map { "SELECT count(mvstore_put_raw('store', key, value)) FROM keys WHERE n % $sessions = $_;\n" }
 	  0 .. $sessions - 1;
 }
 
@@ -30,7 +30,7 @@ DECLARE
   k record;
 BEGIN
   FOR k IN SELECT key, value FROM keys WHERE n % $sessions = $_ LOOP
-    PERFORM mvstore_put('store', k.key, k.value);
+    PERFORM mvstore_put_raw('store', k.key, k.value);
     COMMIT;
   END LOOP;
 END \$\$;

@@ -54,14 +54,14 @@ END LOOP; END $$;
 SQL
 	} ],
 	[ 'mvstore_put, a row at a time' => sub {
-		check(store => seconds(passes("SELECT count(mvstore_put('store', key, value)) FROM keys;\n"),
+		check(store => seconds(passes("SELECT count(mvstore_put_raw('store', key, value)) FROM keys;\n"),
 			fresh_store()));
 	} ],
 	[ 'mvstore_put in a PL/pgSQL loop' => sub {
 		check(store => seconds(passes(<<'SQL'), fresh_store()));
 DO $$ DECLARE k record; BEGIN
 FOR k IN SELECT key, value FROM keys LOOP
-	PERFORM mvstore_put('store', k.key, k.value);
+	PERFORM mvstore_put_raw('store', k.key, k.value);
 END LOOP; END $$;
 SQL
 	} ],

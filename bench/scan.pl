@@ -16,7 +16,7 @@ my $answer = 'SELECT count(*), sum(length(value))';
 sub fill
 {
 	my ($entries, $versions) = @_;
-	my $pass = "SELECT count(mvstore_put('store', key, value)) FROM keys \\g /dev/null\n";
+	my $pass = "SELECT count(mvstore_put_raw('store', key, value)) FROM keys \\g /dev/null\n";
 	make_keys($entries / $versions);
 	sql(<<'SQL' . $pass x $versions . <<'SQL');
 SET client_min_messages = error;

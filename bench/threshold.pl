@@ -24,7 +24,7 @@ sub fill
 {
 	for my $versions (@versions)
 	{
-		my $pass = "SELECT count(mvstore_put('store$versions', key, value)) FROM keys \\g /dev/null\n";
+		my $pass = "SELECT count(mvstore_put_raw('store$versions', key, value)) FROM keys \\g /dev/null\n";
 		make_keys(ENTRIES / $versions);
 		sql(<<"SQL" . $pass x $versions . "VACUUM ANALYZE store$versions;\n");
 SET client_min_messages = error;

@@ -1,0 +1,34 @@
+# The benchmarks run, with little to do: a figure that nobody can measure again is no figure.
+# Of those in bench/, the ones that need one server and no minutes.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use MvstoreTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('bench');
+$node->init;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'mvstore'");
+$node->start;
+
+my $bench = "$FindBin::RealBin/../bench";
+my %little = (BENCH_KEYS => 200, BENCH_VERSIONS => 2, BENCH_ROUNDS => 1, BENCH_ENTRIES => 200,
+	BENCH_SESSIONS => 1, BENCH_WRITERS => 1);
+@ENV{ keys %little } = values %little;
+@ENV{qw(PGHOST PGPORT)} = ($node->host, $node->port);
+for my $name (qw(drop feed get locks put scan view))
+{
+	local $ENV{PGDATABASE} = $name;
+	$node->safe_psql('postgres', "CREATE DATABASE $name");
+	$node->safe_psql($name, 'CREATE EXTENSION mvstore');
+	my $report = '';
+	ok(IPC::Run::run([ $^X, "-I$bench", "$bench/$name.pl" ], '>&', \$report), "bench/$name.pl runs") or diag($report);
+}
+
+$node->stop;
+done_testing();
