@@ -334,6 +334,8 @@ scan_keys(FunctionCallInfo fcinfo, MvsRead *read, const bytea *from, const bytea
 	{
 		MvsKeyRange range = {from, to};
 
+		/* There may be very many, in which nothing is found. */
+		CHECK_FOR_INTERRUPTS();
 		if (within)
 			mvs_key_range_narrow(&range, &within->ranges[reverse ? count - 1 - i : i]);
 		limit -= add_range(&rows, read, &range, limit, reverse);
