@@ -27,7 +27,7 @@ sub waiter
 {
 	my ($command) = @_;
 	my $name = 'waiter' . $number++;
-	my $session = $node->background_psql('postgres', on_error_stop => 0, timeout => 180);
+	my $session = $node->background_psql('postgres', on_error_stop => 0);
 
 	$session->query_safe("SET application_name = '$name'");
 	$session->query_until(qr/waiting/, "\\echo waiting\n$command;\n\\echo woken\n");
@@ -50,8 +50,8 @@ sub woken
 my $position = sql(q{SELECT mvstore_put('s', 'a', '1')});
 
 # Many wait, and one commit wakes them all.
-my @waiters = map { waiter("SELECT 'got ' || key || value FROM mvstore_changes('s', $position, wait => '3 min')") } 1 .. 20;
-my $caller = waiter("CALL mvstore_wait_changes('s', $position, '3 min')");
+my @waiters = map { waiter("SELECT 'got ' || key || value FROM mvstore_changes('s', $position, wait => '1 hour')") } 1 .. 20;
+my $caller = waiter("CALL mvstore_wait_changes('s', $position, '1 hour')");
 sql(q{SELECT mvstore_put('other', 'a', '1'), mvstore_put('other', 'b', '1')});
 is(sql(q{SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'waiter%' AND state = 'active'}), 21, 'what is written to another store wakes nobody');
 is(sql(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waiter20' AND backend_xmin IS NOT NULL}), 0, 'the call holds no snapshot');
@@ -65,7 +65,7 @@ woken($caller, 'the call ends');
 my $older = $node->background_psql('postgres');
 $older->query_safe(q{BEGIN; SELECT mvstore_put('other', 'c', '1')});
 my $third = sql(q{SELECT mvstore_put('s', 'c', '3')});
-my $held = waiter("SELECT 'got ' || key || value FROM mvstore_changes('s', $second, wait => '3 min')");
+my $held = waiter("SELECT 'got ' || key || value FROM mvstore_changes('s', $second, wait => '1 hour')");
 $older->query_safe('COMMIT');
 like(woken($held, 'the end of an older writer wakes'), qr/got c3/, 'and what it held up is there');
 $older->quit;
@@ -82,10 +82,10 @@ like(woken($plain, 'time is up'), qr/got plain/, 'what SQL has inserted is there
 $position = sql(q{SELECT mvstore_stable_version()});
 
 # Cancelled, and the store emptied and dropped under it.
-my $cancelled = waiter("SELECT count(*) FROM mvstore_changes('s', $position, wait => '3 min')");
+my $cancelled = waiter("SELECT count(*) FROM mvstore_changes('s', $position, wait => '1 hour')");
 sql(qq{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = '$cancelled->{name}'});
 woken($cancelled, 'a cancel ends it');
-my $emptied = waiter("SELECT count(*) FROM mvstore_changes('s', $position, wait => '3 min')");
+my $emptied = waiter("SELECT count(*) FROM mvstore_changes('s', $position, wait => '1 hour')");
 sql(q{SET lock_timeout = '60 s'; TRUNCATE s; SELECT mvstore_put('s', 'e', '5')});
 woken($emptied, 'TRUNCATE does not wait for it, and it is told');
 like($emptied->{session}->{stderr}, qr/not complete/, 'by an error') if defined $emptied->{session}->{stderr};
@@ -97,8 +97,8 @@ $standby->init_from_backup($node, 'backup', has_streaming => 1);
 $standby->start;
 $position = sql(q{SELECT mvstore_stable_version()});
 $node->wait_for_catchup($standby);
-my $there = $standby->background_psql('postgres', timeout => 180);
-$there->query_until(qr/waiting/, "\\echo waiting\nSELECT 'got ' || key FROM mvstore_changes('s', $position, wait => '3 min');\n\\echo woken\n");
+my $there = $standby->background_psql('postgres');
+$there->query_until(qr/waiting/, "\\echo waiting\nSELECT 'got ' || key FROM mvstore_changes('s', $position, wait => '1 hour');\n\\echo woken\n");
 sql(q{SELECT mvstore_put('s', 'f', '6')});
 like($there->query_until(qr/woken/, ''), qr/got f/, 'on a standby it comes by replay');
 $there->quit;
