@@ -26,6 +26,7 @@
 #include "storage/condition_variable.h"
 #include "storage/latch.h"
 #include "utils/inval.h"
+#include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -366,8 +367,8 @@ mvstore_wait_changes(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("mvstore_wait_changes() cannot be called inside a transaction block"),
 				 errhint("In a transaction, mvstore_changes() can wait.")));
-	if (ActiveSnapshotSet())
-		PopActiveSnapshot();
+	/* As COMMIT does: where a procedure calls, its next statement takes a new one. */
+	ForgetPortalSnapshots();
 	InvalidateCatalogSnapshot();
 	(void) wait_for_changes(&asked, timeout);
 	PG_RETURN_VOID();
