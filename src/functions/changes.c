@@ -93,13 +93,15 @@ open_feed(MvsRead *read, MvsFeed *feed, const MvsAsked *asked, int64 limit)
 				  limit);
 }
 
-/* Refuse a position that no consumer can have, unless it is another server's. */
+/* Refuse a position that no consumer can have; but the clock of a standby may be behind. */
 static void
 refuse_unknown(MvsRead *read, const MvsAsked *asked)
 {
-	MvsDatabase *database = RecoveryInProgress() ? NULL : mvs_database_find(MyDatabaseId);
-	int64		now = mvs_clock_now(database);
+	int64		now;
 
+	if (RecoveryInProgress())
+		return;
+	now = mvs_clock_now(mvs_database_find(MyDatabaseId));
 	if (asked->after.version > now)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -253,7 +255,7 @@ sleep_on(MvsDatabase *database, int64 milliseconds, bool in_vain)
 	static int64 pause = 0;
 	uint32		wait_event = mvs_compat_wait_event(&wait_event_changes, "MvstoreWaitChanges");
 
-	/* A standby must look; on a primary, who settles a version says so. */
+	/* A standby must look, or who shares no memory; else who settles a version says so. */
 	if (database == NULL)
 		pause = MVS_STABLE_INTERVAL;
 	else
@@ -296,7 +298,7 @@ wait_for_changes(const MvsAsked *asked, int64 timeout)
 			found = look(asked, &upto);
 			seen = upto >= last ? written : -1;
 		}
-		if (found || left <= 0 || (database == NULL && !RecoveryInProgress()))
+		if (found || left <= 0)
 			break;
 		in_vain = slept_at != 0 &&
 			!TimestampDifferenceExceeds(slept_at, GetCurrentTimestamp(), 2 * LONGEST_PAUSE);
