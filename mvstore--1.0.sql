@@ -783,11 +783,11 @@ CREATE FUNCTION mvstore_help(OUT function text, OUT arguments text, OUT result t
 RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 AS $$
-SELECT p.proname::text,
+SELECT p.proname::pg_catalog.text,
 	   pg_catalog.regexp_replace(pg_catalog.pg_get_function_arguments(p.oid),
 								 '::[a-z ]+', '', 'g'),
 	   pg_catalog.pg_get_function_result(p.oid),
-	   CASE WHEN p.proargnames OPERATOR(pg_catalog.&&) '{key,keys,from_key,prefix}'::text[]
+	   CASE WHEN p.proargnames OPERATOR(pg_catalog.&&) '{key,keys,from_key,prefix}'::pg_catalog.text[]
 			THEN f.family END,
 	   pg_catalog.obj_description(p.oid, 'pg_proc')
   FROM pg_catalog.unnest('{
@@ -796,15 +796,15 @@ SELECT p.proname::text,
 		scan, scan_prefix, count, count_prefix, diff, history, changes, wait_changes, stable_version, wait_stable, version_at, time_of, drop,
 		drop_prefix, drop_range, compact, sweep, flush, erase, erase_prefix, pin, unpin, pause,
 		resume, retry_failed, cancel_request, stats_reset, help
-	   }'::text[]) WITH ORDINALITY AS listed (name, place)
+	   }'::pg_catalog.text[]) WITH ORDINALITY AS listed (name, place)
  CROSS JOIN (VALUES (1, '', 'plain'), (2, '_bytea', '_bytea'), (3, '_raw', '_raw'))
 	   AS f (place, suffix, family)
   JOIN pg_catalog.pg_proc p
 	ON p.proname OPERATOR(pg_catalog.=) pg_catalog.concat('mvstore_', listed.name, f.suffix)
   JOIN pg_catalog.pg_depend d
-	ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::regclass
+	ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
    AND d.objid OPERATOR(pg_catalog.=) p.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
-   AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::regclass
+   AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
   JOIN pg_catalog.pg_extension e
 	ON e.oid OPERATOR(pg_catalog.=) d.refobjid AND e.extname OPERATOR(pg_catalog.=) 'mvstore'
  ORDER BY listed.place, f.place

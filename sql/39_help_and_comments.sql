@@ -56,11 +56,13 @@ SELECT p.proname AS internal
 -- It does not depend on what the caller has of such names.
 CREATE TABLE pg_proc (proname text);
 CREATE FUNCTION concat(VARIADIC text[]) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$;
+CREATE DOMAIN public.text AS pg_catalog.text CHECK (VALUE = 'mine');
 SET search_path = public, pg_catalog;
 SELECT count(*) > 80 AS found FROM mvstore_help();
 RESET search_path;
 DROP TABLE public.pg_proc;
 DROP FUNCTION public.concat;
+DROP DOMAIN public.text;
 -- A comment is one line that a terminal shows.
 SELECT function, comment FROM mvstore_help() WHERE comment IS NULL OR comment ~ '\n' OR length(comment) > 100 OR comment !~ '^[a-z(]';
 
