@@ -42,6 +42,7 @@ static void check_owner(MvsDatabase *database, const MvsPin *pin);
 static void get_name(FunctionCallInfo fcinfo, Name name);
 static int64 get_pin_ttl(FunctionCallInfo fcinfo);
 static void check_version(MvsDatabase *database, Oid store, int64 version, bool chosen);
+static int	lock_pins(MvsDatabase *database, const char *name, MvsPin **pins);
 
 /* Only who has the rights of its owner may change a pin that lives. */
 static void
@@ -171,6 +172,38 @@ mvstore_pin(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(version);
 }
 
+/*
+ * Set *pins to the pins of a name, lock their stores and then the name, and return how many
+ * there are; where there is none, nothing stays locked.
+ *
+ * A store is locked as by those who come next in such a transaction, an erasure or TRUNCATE:
+ * who renews the pin meanwhile waits for it, and not for the name with the store's lock in hand.
+ */
+static int
+lock_pins(MvsDatabase *database, const char *name, MvsPin **pins)
+{
+	int			count = mvs_pin_find(name, pins);
+	int			locked;
+
+	do
+	{
+		for (int i = 0; i < count; i++)
+		{
+			Oid			store = (*pins)[i].store;
+
+			check_owner(database, &(*pins)[i]);
+			(void) mvs_lock_drops(store, OidIsValid(store) ? MVS_LOCKER_STORE : MVS_LOCKER_PIN,
+								  true);
+		}
+		locked = count;
+		(void) mvs_pin_lock(name, true);
+		count = mvs_pin_find(name, pins);
+		if (count == 0 || count != locked)
+			mvs_pin_unlock(name);
+	} while (count != locked && count > 0);
+	return count;
+}
+
 /* mvstore_unpin(name): give a pin up; false if there is none of that name. */
 Datum
 mvstore_unpin(PG_FUNCTION_ARGS)
@@ -184,15 +217,7 @@ mvstore_unpin(PG_FUNCTION_ARGS)
 	get_name(fcinfo, &name);
 	database = mvs_command_begin("mvstore_unpin()");
 
-	/* The drop lock comes before that of the name. */
-	count = mvs_pin_find(NameStr(name), &pins);
-	for (int i = 0; i < count; i++)
-	{
-		check_owner(database, &pins[i]);
-		(void) mvs_lock_drops(pins[i].store, MVS_LOCKER_PIN, true);
-	}
-	(void) mvs_pin_lock(NameStr(name), true);
-	count = mvs_pin_find(NameStr(name), &pins);
+	count = lock_pins(database, NameStr(name), &pins);
 	for (int i = 0; i < count; i++)
 	{
 		check_owner(database, &pins[i]);

@@ -39,7 +39,7 @@ typedef enum MvsLocker
 {
 	MVS_LOCKER_PIN,				/* keeps batches and writers of the past away */
 	MVS_LOCKER_PAST,			/* put_at: keeps batches and pins away */
-	MVS_LOCKER_STORE			/* batch, erase, TRUNCATE, a new policy: all others, too */
+	MVS_LOCKER_STORE			/* batch, erase, TRUNCATE, policy, unpin: all others, too */
 } MvsLocker;
 
 /* Takes them to the end of the transaction; false where that would mean to wait. */

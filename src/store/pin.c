@@ -165,14 +165,30 @@ mvs_pin_find(const char *name, MvsPin **pins)
 	return read_pins(name, NULL, pins);
 }
 
+/* Set *tag to the lock of a name. */
+static void
+tag_name(LOCKTAG *tag, const char *name)
+{
+	mvs_lock_tag(tag, MVS_LOCK_PIN, InvalidOid,
+				 hash_bytes((const unsigned char *) name, (int) strlen(name)));
+}
+
 bool
 mvs_pin_lock(const char *name, bool wait)
 {
 	LOCKTAG		tag;
 
-	mvs_lock_tag(&tag, MVS_LOCK_PIN, InvalidOid,
-				 hash_bytes((const unsigned char *) name, (int) strlen(name)));
+	tag_name(&tag, name);
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+mvs_pin_unlock(const char *name)
+{
+	LOCKTAG		tag;
+
+	tag_name(&tag, name);
+	(void) LockRelease(&tag, ExclusiveLock, false);
 }
 
 void

@@ -43,6 +43,9 @@ typedef struct MvsPin
  */
 extern bool mvs_pin_lock(const char *name, bool wait);
 
+/* Let a name go again before the end of the transaction, by who has changed nothing of it. */
+extern void mvs_pin_unlock(const char *name);
+
 /*
  * Set *pins to the pins of a name, in a fresh snapshot and the current memory context;
  * return how many there are: our own, and what restores have brought.
