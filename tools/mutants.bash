@@ -72,6 +72,39 @@ mutant feed_index_forgotten 'specs/feed_index_is_built_beside_writers.spec' \
 mutant unfinished_index_forgotten 'specs/feed_index_is_built_beside_writers.spec' \
 	src/store/store.c 's~\t\telse\n\t\t\tplain = false;\n~~'
 
+# Who follows the changes is shown what is not stable yet.
+mutant changes_not_yet_stable 't/model_of_changes_agrees.pl' \
+	src/functions/changes.c 's~mvs_stable\(read->snapshot, MVS_NEWEST\),~MVS_NEWEST - 1,~'
+
+# A position in the middle of a transaction is taken for its end.
+mutant changes_cut_transactions 't/model_of_changes_agrees.pl' \
+	src/store/feed.c 's~feed->within = after\.key != NULL~feed->within = false~' \
+	src/store/feed.c 's~return feed->after\.key != NULL &&~return false \&\& feed->after.key != NULL \&\&~'
+
+# Nobody asks which entries have gone.
+mutant changes_ignore_gone_entries 't/model_of_changes_agrees.pl' \
+	src/functions/changes.c 's~gone = asked->compacted \? floors\.keys : floors\.entries;~gone = floors.keys;~'
+
+# Of the entries that went, the oldest is remembered.
+mutant floor_of_entries_too_low 't/model_of_changes_agrees.pl' \
+	src/worker/drop.c 's~drop->floors\.entries, entries->versions\[left\]~drop->floors.entries, entries->versions[entries->history.count - 1]~'
+
+# Nobody asks which keys have gone.
+mutant changes_ignore_gone_keys 't/model_of_changes_agrees.pl' \
+	src/functions/changes.c 's~gone = asked->compacted \? floors\.keys : floors\.entries;~gone = asked->compacted ? 0 : floors.entries;~'
+
+# Of a key that went whole, its oldest entry is remembered.
+mutant floor_of_keys_too_low 't/model_of_changes_agrees.pl' \
+	src/worker/drop.c 's~drop->floors\.keys, entries->versions\[0\]~drop->floors.keys, entries->versions[entries->history.count - 1]~'
+
+# Erasures and writes into the past leave no trace for who follows the changes.
+mutant rewrites_not_recorded 't/model_of_changes_agrees.pl' \
+	src/queue/transaction.c 's~\n\t\t\tmvs_floor_rewrite\(lfirst_oid\(cell\), version\);~\n\t\t\t(void) version;~'
+
+# Who was woken before all was stable takes what he has not seen for seen.
+mutant wake_up_lost 't/changes_wake_who_waits.pl' \
+	src/functions/changes.c 's~seen = upto >= last \? written : -1;~seen = written + 0 * (upto - last);~'
+
 # What was changed while it was read is remembered as it was.
 mutant stale_store_remembered 'specs/stores_changed_while_they_are_read_are_read_again.spec' \
 	src/store/store.c 's~if \(age == mvs_cache_age\(\)\)~if (age > 0 || age == 0)~'
