@@ -41,17 +41,19 @@ sql($_) for
 # An erasure gives the pin up; the consumer can be making it just then, for which it waits.
 sql(<<'SQL');
 CREATE FUNCTION erase_key(gone text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	erased bigint;
 BEGIN
 	LOOP
 		BEGIN
 			PERFORM mvstore_unpin('projection of s');
-			PERFORM mvstore_erase('s', gone);
+			erased := mvstore_erase('s', gone);
 			EXIT;
 		EXCEPTION WHEN object_in_use THEN
 		END;
 	END LOOP;
-	-- What others have put since stays.
-	DELETE FROM truth t WHERE key = gone
+	-- What others have put since stays; and where nothing was left to erase, the consumer is told nothing.
+	DELETE FROM truth t WHERE key = gone AND erased > 0
 	   AND NOT EXISTS (SELECT FROM s WHERE s.key = convert_to(t.key, 'UTF8') AND s.version = t.version);
 	PERFORM mvstore_erase('p', gone);
 END $$
