@@ -195,7 +195,7 @@ mutant beyond_the_horizon 't/crash_under_load_loses_nothing.pl' \
 
 # A drop does not raise the floor.
 mutant floor_not_raised 't/crash_under_load_loses_nothing.pl' \
-	src/worker/drop.c 's~\t\t\tmvs_floor_raise\(drop->oid, drop->floor\);\n~~'
+	src/worker/drop.c 's~\t\t\tmvs_floor_raise\(drop->oid, &drop->floors\);\n~~'
 
 # A subtransaction that rolls back leaves its requests.
 mutant rolled_back_requests 't/crash_under_load_loses_nothing.pl' \
