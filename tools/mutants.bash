@@ -191,7 +191,7 @@ mutant journal_emptied_first 't/crash_under_load_loses_nothing.pl' \
 
 # Drops do not heed the horizon.
 mutant beyond_the_horizon 't/crash_under_load_loses_nothing.pl' \
-	src/worker/drop.c 's~drop->stable = mvs_stable_here\(database, GetActiveSnapshot\(\), MVS_NEWEST\);~drop->stable = mvs_version_now(database);~'
+	src/worker/drop.c 's~drop->stable = mvs_stable_here\(database, GetActiveSnapshot\(\), MVS_NEWEST\);~drop->stable = mvs_clock_now(database);~'
 
 # A drop does not raise the floor.
 mutant floor_not_raised 't/crash_under_load_loses_nothing.pl' \
