@@ -16,6 +16,7 @@
 use strict;
 use warnings;
 use Bench;
+use Load qw(percentiles);
 use Plot;
 use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
@@ -95,21 +96,6 @@ sub read_latencies
 		close $log;
 		unlink $file;
 	}
-}
-
-# Percentiles, in ms, of counted latencies: the least that so many are at or below.
-sub percentiles
-{
-	my ($count, @percent) = @_;
-	my @latencies = sort { $a <=> $b } keys %$count;
-	my $total = sum0(values %$count);
-	my $seen = 0;
-	my $next = 0;
-	return map {
-		my $wanted = $_ / 100 * $total;
-		$seen += $count->{ $latencies[ $next++ ] } while $seen < $wanted;
-		$latencies[ $next - 1 ] / 1000;
-	} @percent;
 }
 
 # ---- The samples -----------------------------------------------------------

@@ -18,10 +18,10 @@ $node->start;
 
 my $bench = "$FindBin::RealBin/../bench";
 my %little = (BENCH_KEYS => 200, BENCH_VERSIONS => 2, BENCH_ROUNDS => 1, BENCH_ENTRIES => 200,
-	BENCH_SESSIONS => 1, BENCH_WRITERS => 1);
+	BENCH_SESSIONS => 1, BENCH_WRITERS => 1, BENCH_OVERWRITES => 200);
 @ENV{ keys %little } = values %little;
 @ENV{qw(PGHOST PGPORT)} = ($node->host, $node->port);
-for my $name (qw(drop feed get locks put scan view))
+for my $name (qw(drop feed get keep locks put scan view))
 {
 	local $ENV{PGDATABASE} = $name;
 	$node->safe_psql('postgres', "CREATE DATABASE $name");
