@@ -1121,7 +1121,7 @@ CREATE FUNCTION mvstore_stat_databases(OUT database oid, OUT worker_pid integer,
 	OUT requests_processed bigint, OUT requests_held bigint, OUT requests_failed bigint,
 	OUT entries_dropped bigint, OUT bytes_dropped bigint, OUT batches bigint,
 	OUT last_batch_at timestamptz, OUT last_batch_duration interval,
-	OUT lag_mean interval, OUT lag_max interval, OUT sweeps bigint, OUT keys_due bigint,
+	OUT lag_count bigint, OUT lag_sum interval, OUT lag_max interval, OUT sweeps bigint, OUT keys_due bigint,
 	OUT maintenance_runs bigint, OUT last_maintenance_at timestamptz,
 	OUT last_error text, OUT last_error_at timestamptz, OUT stats_since timestamptz,
 	OUT throttled_since timestamptz)
@@ -1134,12 +1134,12 @@ COMMENT ON FUNCTION mvstore_stat_databases() IS
 CREATE FUNCTION mvstore_stat_stores(OUT store oid, OUT puts bigint, OUT deletes bigint,
 	OUT requests bigint, OUT entries_dropped bigint, OUT bytes_dropped bigint,
 	OUT keys_purged bigint, OUT keys_expired bigint, OUT last_sweep timestamptz,
-	OUT entries_swept bigint, OUT keys_due bigint)
+	OUT entries_swept bigint, OUT keys_due bigint, OUT reads_refused bigint, OUT retries bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
 
 COMMENT ON FUNCTION mvstore_stat_stores() IS
-'what shared memory counts for each store of this database; read it through mvstore_store_stats';
+'what shared memory counts for each store of this database, and without one; read it through mvstore_store_stats';
 
 CREATE FUNCTION mvstore_stat_feed(store oid)
 RETURNS boolean
@@ -1147,6 +1147,28 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
 
 COMMENT ON FUNCTION mvstore_stat_feed(oid) IS
 'whether a store has an index in the order of versions; read it through mvstore_stores';
+
+CREATE FUNCTION mvstore_stat_size(store oid)
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_stat_size(oid) IS
+'bytes of a store, without waiting for a lock; read it through mvstore_store_metrics';
+
+CREATE FUNCTION mvstore_stat_launcher()
+RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_stat_launcher() IS
+'whether the launcher runs; read it through mvstore_metrics';
+
+CREATE FUNCTION mvstore_seconds(span interval)
+RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT coalesce(greatest(pg_catalog.date_part('epoch', span), 0), 0) $$;
+
+COMMENT ON FUNCTION mvstore_seconds(interval) IS
+'an interval as a number that is not below 0; read it through mvstore_metrics';
 
 --
 -- Views
@@ -1423,7 +1445,9 @@ SELECT d.datname AS database, s.worker_pid, s.worker_state,
 	   s.requests_enqueued, s.requests_merged, s.requests_overflowed,
 	   s.requests_processed, s.requests_held, s.requests_failed,
 	   s.entries_dropped, s.bytes_dropped, s.batches, s.last_batch_at, s.last_batch_duration,
-	   s.lag_mean, s.lag_max, s.sweeps, s.keys_due, s.maintenance_runs, s.last_maintenance_at,
+	   CASE WHEN s.lag_count OPERATOR(pg_catalog.>) 0
+			THEN s.lag_sum OPERATOR(pg_catalog./) s.lag_count END AS lag_mean,
+	   s.lag_max, s.sweeps, s.keys_due, s.maintenance_runs, s.last_maintenance_at,
 	   s.last_error, s.last_error_at, s.stats_since
   FROM mvstore_stat_databases() s
   JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) s.database;
@@ -1598,3 +1622,259 @@ COMMENT ON COLUMN mvstore_stores.history_size IS
 'estimate: bytes of size for older entries';
 COMMENT ON COLUMN mvstore_stores.dead_size IS
 'estimate: bytes of size for dead rows that await a VACUUM';
+
+-- What a monitoring system wants: numbers, named as Prometheus names them. Nothing of it reads a
+-- store, or waits for a lock on one.
+CREATE VIEW mvstore_metrics AS
+SELECT d.datname AS database,
+	   (NOT n.standby)::integer AS is_primary,
+	   mvstore_stat_launcher()::integer AS launcher_up,
+	   coalesce(s.worker_pid IS NOT NULL
+				AND s.worker_state OPERATOR(pg_catalog.<>) 'version mismatch', false)::integer
+	   AS worker_up,
+	   coalesce(s.worker_state OPERATOR(pg_catalog.<>) 'stopped', false)::integer AS worker_wanted,
+	   (EXISTS (SELECT FROM mvstore_paused))::integer AS paused,
+	   (s.throttled_since IS NOT NULL)::integer AS rate_limited,
+	   coalesce(s.queue_length, 0) AS queue_length,
+	   coalesce(s.queue_bytes, 0) AS queue_bytes,
+	   coalesce(s.queue_capacity, 0) AS queue_capacity,
+	   coalesce(s.queue_high_water, 0) AS queue_high_water,
+	   mvstore_seconds(n.at OPERATOR(pg_catalog.-) s.oldest_request) AS queue_oldest_seconds,
+	   coalesce(s.requests_held, 0) AS requests_held,
+	   coalesce(s.requests_failed, 0) AS requests_failed,
+	   coalesce(s.requests_enqueued, 0) AS requests_enqueued_total,
+	   coalesce(s.requests_merged, 0) AS requests_merged_total,
+	   coalesce(s.requests_overflowed, 0) AS requests_overflowed_total,
+	   coalesce(s.requests_processed, 0) AS requests_processed_total,
+	   mvstore_seconds(s.lag_sum) AS lag_seconds_total,
+	   coalesce(s.lag_count, 0) AS lag_requests_total,
+	   mvstore_seconds(s.lag_max) AS lag_max_seconds,
+	   coalesce(s.entries_dropped, 0) AS dropped_entries_total,
+	   coalesce(s.bytes_dropped, 0) AS dropped_bytes_total,
+	   coalesce(s.batches, 0) AS batches_total,
+	   coalesce(s.sweeps, 0) AS sweeps_total,
+	   coalesce(s.keys_due, 0) AS due_keys_total,
+	   coalesce(s.maintenance_runs, 0) AS vacuums_total,
+	   coalesce(r.reads_refused, 0) AS reads_refused_total,
+	   coalesce(r.retries, 0) AS retries_total,
+	   CASE WHEN NOT n.standby THEN mvstore_seconds(n.at OPERATOR(pg_catalog.-) w.since)
+			WHEN t.stable OPERATOR(pg_catalog.>) 0
+			THEN mvstore_seconds(n.at OPERATOR(pg_catalog.-) mvstore_time_of(t.stable))
+			ELSE 0 END AS stable_lag_seconds,
+	   w.writers, mvstore_seconds(n.at OPERATOR(pg_catalog.-) w.since) AS oldest_writer_seconds,
+	   p.pins, mvstore_seconds(n.at OPERATOR(pg_catalog.-) p.since) AS oldest_pin_seconds,
+	   (SELECT pg_catalog.count(*) FROM mvstore_policy) AS stores
+  FROM pg_catalog.pg_database d
+  LEFT JOIN mvstore_stat_databases() s ON s.database OPERATOR(pg_catalog.=) d.oid
+  LEFT JOIN mvstore_stat_stores() r ON r.store OPERATOR(pg_catalog.=) 0::oid,
+	   (SELECT pg_catalog.clock_timestamp() AS at, pg_catalog.pg_is_in_recovery() AS standby) n,
+	   (SELECT pg_catalog.count(*) AS writers, pg_catalog.min(mvstore_time_of(version)) AS since
+		  FROM mvstore_stat_writers()) w,
+	   (SELECT pg_catalog.count(*) AS pins, pg_catalog.min(created) AS since
+		  FROM mvstore_pins) p,
+	   -- A primary is not asked: the answer may have to be made durable first.
+	   LATERAL (SELECT CASE WHEN n.standby THEN mvstore_stable_version() END AS stable) t
+ WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
+GRANT SELECT ON mvstore_metrics TO PUBLIC;
+
+COMMENT ON VIEW mvstore_metrics IS
+'this database in numbers, one row, on standbys too';
+COMMENT ON COLUMN mvstore_metrics.database IS
+'the database';
+COMMENT ON COLUMN mvstore_metrics.is_primary IS
+'1: this server takes writes; 0: it is a standby, or being recovered';
+COMMENT ON COLUMN mvstore_metrics.launcher_up IS
+'1: the launcher of drop workers runs';
+COMMENT ON COLUMN mvstore_metrics.worker_up IS
+'1: the drop worker runs, and is of the same version as the extension';
+COMMENT ON COLUMN mvstore_metrics.worker_wanted IS
+'1: there is something for a drop worker to do, or one runs';
+COMMENT ON COLUMN mvstore_metrics.paused IS
+'1: mvstore_pause() was called';
+COMMENT ON COLUMN mvstore_metrics.rate_limited IS
+'1: the worker makes a pause for mvstore.drop_rate_limit';
+COMMENT ON COLUMN mvstore_metrics.queue_length IS
+'requests in the queue';
+COMMENT ON COLUMN mvstore_metrics.queue_bytes IS
+'bytes of the queue in use';
+COMMENT ON COLUMN mvstore_metrics.queue_capacity IS
+'requests that the queue has room for';
+COMMENT ON COLUMN mvstore_metrics.queue_high_water IS
+'the greatest queue_length so far';
+COMMENT ON COLUMN mvstore_metrics.queue_oldest_seconds IS
+'time since the commit of the oldest request in the queue; 0: it is empty';
+COMMENT ON COLUMN mvstore_metrics.requests_held IS
+'requests and sweeps that wait for a writing transaction to end, or a pin';
+COMMENT ON COLUMN mvstore_metrics.requests_failed IS
+'requests that failed so often that they are set aside';
+COMMENT ON COLUMN mvstore_metrics.requests_enqueued_total IS
+'requests that committed transactions have made';
+COMMENT ON COLUMN mvstore_metrics.requests_merged_total IS
+'requests that were done together with another one';
+COMMENT ON COLUMN mvstore_metrics.requests_overflowed_total IS
+'requests for which the queue had no room';
+COMMENT ON COLUMN mvstore_metrics.requests_processed_total IS
+'requests that are done';
+COMMENT ON COLUMN mvstore_metrics.lag_seconds_total IS
+'time from the commit of a request until it was done, added up';
+COMMENT ON COLUMN mvstore_metrics.lag_requests_total IS
+'requests of which that was added up';
+COMMENT ON COLUMN mvstore_metrics.lag_max_seconds IS
+'the greatest such time';
+COMMENT ON COLUMN mvstore_metrics.dropped_entries_total IS
+'entries removed, by requests and sweeps';
+COMMENT ON COLUMN mvstore_metrics.dropped_bytes_total IS
+'bytes of these rows, out-of-line values included';
+COMMENT ON COLUMN mvstore_metrics.batches_total IS
+'batches from the queue';
+COMMENT ON COLUMN mvstore_metrics.sweeps_total IS
+'passes over a whole store';
+COMMENT ON COLUMN mvstore_metrics.due_keys_total IS
+'keys looked at because something of them had got old enough';
+COMMENT ON COLUMN mvstore_metrics.vacuums_total IS
+'stores vacuumed by mvstore';
+COMMENT ON COLUMN mvstore_metrics.reads_refused_total IS
+'errors 72000: what was asked for is gone from the history';
+COMMENT ON COLUMN mvstore_metrics.retries_total IS
+'errors 40001 of mvstore: the transaction was too late, and is to be retried';
+COMMENT ON COLUMN mvstore_metrics.stable_lag_seconds IS
+'how far the stable version is behind the clock';
+COMMENT ON COLUMN mvstore_metrics.writers IS
+'open transactions that have written to stores';
+COMMENT ON COLUMN mvstore_metrics.oldest_writer_seconds IS
+'time since the oldest of them has first written; 0: there is none';
+COMMENT ON COLUMN mvstore_metrics.pins IS
+'pins that live';
+COMMENT ON COLUMN mvstore_metrics.oldest_pin_seconds IS
+'time since the oldest of them was made; 0: there is none';
+COMMENT ON COLUMN mvstore_metrics.stores IS
+'stores of the database';
+
+-- Sizes go by what the last VACUUM or ANALYZE has counted, as if all rows were of the same size.
+CREATE VIEW mvstore_store_metrics AS
+SELECT pg_catalog.current_database() AS database, n.nspname AS schema, c.relname AS store,
+	   coalesce(s.puts, 0) AS puts_total, coalesce(s.deletes, 0) AS deletes_total,
+	   coalesce(s.requests, 0) AS requests_total,
+	   coalesce(s.entries_dropped, 0) AS dropped_entries_total,
+	   coalesce(s.bytes_dropped, 0) AS dropped_bytes_total,
+	   coalesce(s.keys_purged, 0) AS purged_keys_total,
+	   coalesce(s.keys_expired, 0) AS expired_keys_total,
+	   coalesce(s.entries_swept, 0) AS swept_entries_total,
+	   coalesce(s.keys_due, 0) AS due_keys_total,
+	   coalesce(s.reads_refused, 0) AS reads_refused_total,
+	   coalesce(s.retries, 0) AS retries_total,
+	   CASE WHEN f.floor IS NULL THEN 'Infinity'
+			ELSE mvstore_seconds(pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+								 mvstore_time_of(f.floor)) END AS floor_age_seconds,
+	   t.size::double precision AS size_bytes, e.entries, e.dead AS dead_entries,
+	   t.size OPERATOR(pg_catalog.*) k.keys OPERATOR(pg_catalog./) e.all_rows AS live_bytes,
+	   t.size OPERATOR(pg_catalog.*) (e.entries OPERATOR(pg_catalog.-) k.keys)
+	   OPERATOR(pg_catalog./) e.all_rows AS history_bytes,
+	   t.size OPERATOR(pg_catalog.*) e.dead OPERATOR(pg_catalog./) e.all_rows AS dead_bytes
+  FROM mvstore_policy p
+  JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.store
+  JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+  LEFT JOIN mvstore_floor f ON f.store OPERATOR(pg_catalog.=) p.store
+  LEFT JOIN mvstore_stat_stores() s ON s.store OPERATOR(pg_catalog.=) p.store
+  LEFT JOIN pg_catalog.pg_attribute a
+	ON a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attname OPERATOR(pg_catalog.=) 'key'
+  LEFT JOIN pg_catalog.pg_statistic d
+	ON d.starelid OPERATOR(pg_catalog.=) c.oid AND d.staattnum OPERATOR(pg_catalog.=) a.attnum
+   AND NOT d.stainherit,
+	   (SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS informed) u,
+	   LATERAL (SELECT CASE WHEN c.reltuples OPERATOR(pg_catalog.>=) 0
+							THEN c.reltuples::double precision END AS entries,
+					   pg_catalog.pg_stat_get_dead_tuples(p.store)::double precision AS dead) b,
+	   LATERAL (SELECT b.entries, b.dead,
+					   greatest(b.entries OPERATOR(pg_catalog.+) b.dead, 1) AS all_rows) e,
+	   LATERAL (SELECT mvstore_stat_size(p.store) AS size) t,
+	   -- How many keys there are is for who may read them, or statistics.
+	   LATERAL (SELECT CASE WHEN e.entries OPERATOR(pg_catalog.=) 0 THEN 0
+							WHEN NOT (u.informed OR pg_catalog.has_table_privilege(p.store, 'SELECT'))
+							THEN NULL
+							WHEN d.stadistinct OPERATOR(pg_catalog.>) 0
+							THEN least(d.stadistinct, e.entries)
+							WHEN d.stadistinct OPERATOR(pg_catalog.<) 0
+							THEN (OPERATOR(pg_catalog.-) d.stadistinct)
+								 OPERATOR(pg_catalog.*) e.entries END AS keys) k;
+GRANT SELECT ON mvstore_store_metrics TO PUBLIC;
+
+COMMENT ON VIEW mvstore_store_metrics IS
+'the stores of this database in numbers';
+COMMENT ON COLUMN mvstore_store_metrics.database IS
+'the database';
+COMMENT ON COLUMN mvstore_store_metrics.schema IS
+'the schema of the store';
+COMMENT ON COLUMN mvstore_store_metrics.store IS
+'its name there';
+COMMENT ON COLUMN mvstore_store_metrics.puts_total IS
+'entries with a value that were written';
+COMMENT ON COLUMN mvstore_store_metrics.deletes_total IS
+'tombstones that were written';
+COMMENT ON COLUMN mvstore_store_metrics.requests_total IS
+'drop requests, explicit ones and those of the policy';
+COMMENT ON COLUMN mvstore_store_metrics.dropped_entries_total IS
+'entries removed';
+COMMENT ON COLUMN mvstore_store_metrics.dropped_bytes_total IS
+'bytes of these rows, out-of-line values included';
+COMMENT ON COLUMN mvstore_store_metrics.purged_keys_total IS
+'keys removed whole: deleted or expired ones';
+COMMENT ON COLUMN mvstore_store_metrics.expired_keys_total IS
+'of these keys, those whose newest entry had expired';
+COMMENT ON COLUMN mvstore_store_metrics.swept_entries_total IS
+'entries read by full passes';
+COMMENT ON COLUMN mvstore_store_metrics.due_keys_total IS
+'keys looked at because something of them had got old enough';
+COMMENT ON COLUMN mvstore_store_metrics.reads_refused_total IS
+'errors 72000: what was asked for is gone from the history';
+COMMENT ON COLUMN mvstore_store_metrics.retries_total IS
+'errors 40001 of mvstore: the transaction was too late, and is to be retried';
+COMMENT ON COLUMN mvstore_store_metrics.floor_age_seconds IS
+'so far back reads are complete; infinity: nothing has gone';
+COMMENT ON COLUMN mvstore_store_metrics.size_bytes IS
+'bytes on disk, with indexes and TOAST; NULL: somebody has it locked';
+COMMENT ON COLUMN mvstore_store_metrics.entries IS
+'estimate: entries, tombstones included; NULL: never vacuumed or analyzed';
+COMMENT ON COLUMN mvstore_store_metrics.dead_entries IS
+'estimate: dead rows that await a VACUUM';
+COMMENT ON COLUMN mvstore_store_metrics.live_bytes IS
+'estimate: bytes of the newest entry of each key; NULL: not known, or not for everybody to see';
+COMMENT ON COLUMN mvstore_store_metrics.history_bytes IS
+'estimate: bytes of older entries; NULL: as for live_bytes';
+COMMENT ON COLUMN mvstore_store_metrics.dead_bytes IS
+'estimate: bytes of dead rows that await a VACUUM';
+
+CREATE VIEW mvstore_blocker_metrics AS
+SELECT pg_catalog.current_database() AS database, b.kind, coalesce(b.name, '') AS name,
+	   coalesce(n.nspname, '') AS schema, coalesce(c.relname, '') AS store,
+	   pg_catalog.count(*) AS reasons,
+	   pg_catalog.max(mvstore_seconds(pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) b.since))
+	   AS oldest_seconds,
+	   coalesce(pg_catalog.max(b.requests), 0) AS requests,
+	   coalesce(pg_catalog.max(b.entries), 0) AS entries
+  FROM mvstore_blockers b
+  LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) b.store
+  LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+ GROUP BY b.kind, b.name, n.nspname, c.relname;
+GRANT SELECT ON mvstore_blocker_metrics TO PUBLIC;
+
+COMMENT ON VIEW mvstore_blocker_metrics IS
+'mvstore_blockers in numbers: a row for each kind, name and store';
+COMMENT ON COLUMN mvstore_blocker_metrics.database IS
+'the database';
+COMMENT ON COLUMN mvstore_blocker_metrics.kind IS
+'writer, pin, put_at, lock, error, paused, rate limit, slot or snapshot';
+COMMENT ON COLUMN mvstore_blocker_metrics.name IS
+'of the role, the pin, the replication slot or the prepared transaction; empty: none';
+COMMENT ON COLUMN mvstore_blocker_metrics.schema IS
+'the schema of the store; empty: all of the database';
+COMMENT ON COLUMN mvstore_blocker_metrics.store IS
+'the store; empty: all of the database';
+COMMENT ON COLUMN mvstore_blocker_metrics.reasons IS
+'how many of these reasons there are';
+COMMENT ON COLUMN mvstore_blocker_metrics.oldest_seconds IS
+'how long the oldest of them has been in the way; 0: not known';
+COMMENT ON COLUMN mvstore_blocker_metrics.requests IS
+'requests that wait for it; 0: none, or not known';
+COMMENT ON COLUMN mvstore_blocker_metrics.entries IS
+'dead entries whose space it may hold back; 0: none, or not known';

@@ -58,6 +58,8 @@ for my $call (
 	like($message, qr/HINT:.*shared_preload_libraries/, 'with a hint what to set');
 }
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stats'), 0, 'mvstore_stats is empty');
+is($node->safe_psql('postgres', 'SELECT launcher_up, worker_up, worker_wanted, stores, reads_refused_total FROM mvstore_metrics'),
+	'0|0|0|2|0', 'mvstore_metrics has its row');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stat_stores()'), 0, 'nothing is counted for stores');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stat_databases()'), 0, 'nor does shared memory count any database');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stores'), 2, 'mvstore_stores is not');

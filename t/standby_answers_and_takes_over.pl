@@ -65,6 +65,10 @@ for my $call (
 }
 is($standby->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'mvstore drop worker'}), 0, 'no worker runs');
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM mvstore_stats WHERE worker_pid IS NOT NULL'), 0, 'nor does mvstore_stats know one');
+is($standby->safe_psql('postgres', 'SELECT is_primary, worker_up, worker_wanted, stores, reads_refused_total, stable_lag_seconds < 600 FROM mvstore_metrics'),
+	'0|0|0|2|1|t', 'its row of metrics says so, and counts what it has refused');
+is($standby->safe_psql('postgres', q{SELECT reads_refused_total, size_bytes > 0, floor_age_seconds < 'Infinity' FROM mvstore_store_metrics WHERE store = 's'}),
+	'1|t|t', 'as that of the store does');
 
 # The primary is told things that it has no time to do.
 $primary->append_conf('postgresql.conf', "mvstore.flush_interval = '10 min'\nmvstore.batch_size = 10000");

@@ -119,13 +119,18 @@ refuse_missed(MvsRead *read, const MvsAsked *asked)
 	int64		rewritten = mvs_floor_rewritten(store, read->snapshot);
 	MvsFloors	floors;
 	int64		gone;
+	bool		is_gone;
 
 	mvs_store_refuse_untold(&read->store);
 	mvs_floor_read_all(store, read->snapshot, &floors);
 	gone = asked->compacted ? floors.keys : floors.entries;
 
 	/* Of those of the position's own version nobody knows which were behind it. */
-	if (gone > asked->after.version || (gone == asked->after.version && asked->after.key))
+	is_gone = gone > asked->after.version || (gone == asked->after.version && asked->after.key);
+	if (!is_gone && rewritten <= Max(asked->after.version, asked->synced_at))
+		return;
+	mvs_counters_refused(store, MVS_REFUSED_GONE);
+	if (is_gone)
 		ereport(ERROR,
 				(errcode(ERRCODE_HISTORY_GONE),
 				 errmsg("changes of store \"%s\" behind version " INT64_FORMAT " are not complete",
@@ -137,14 +142,13 @@ refuse_missed(MvsRead *read, const MvsAsked *asked)
 				 !asked->compacted && floors.keys <= asked->after.version ?
 				 errhint("With compacted, the newest entry of each key is returned.") :
 				 errhint(BEGIN_ANEW)));
-	if (rewritten > Max(asked->after.version, asked->synced_at))
-		ereport(ERROR,
-				(errcode(ERRCODE_HISTORY_GONE),
-				 errmsg("changes of store \"%s\" behind version " INT64_FORMAT " are not complete",
-						RelationGetRelationName(read->store.heap), asked->after.version),
-				 errdetail("The past of the store was changed at version " INT64_FORMAT ".",
-						   rewritten),
-				 errhint(BEGIN_ANEW)));
+	ereport(ERROR,
+			(errcode(ERRCODE_HISTORY_GONE),
+			 errmsg("changes of store \"%s\" behind version " INT64_FORMAT " are not complete",
+					RelationGetRelationName(read->store.heap), asked->after.version),
+			 errdetail("The past of the store was changed at version " INT64_FORMAT ".",
+					   rewritten),
+			 errhint(BEGIN_ANEW)));
 }
 
 /* Say once a session that reading changes costs as much as reading all of the store. */

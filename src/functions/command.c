@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 
 #include "functions/command.h"
+#include "shared/counters.h"
 #include "version/as_of.h"
 #include "version/clock.h"
 #include "version/session.h"
@@ -46,8 +47,9 @@ mvs_command_refuse_future(MvsDatabase *database, int64 version)
 }
 
 void
-mvs_command_refuse_concurrent(void)
+mvs_command_refuse_concurrent(Oid store)
 {
+	mvs_counters_refused(store, MVS_REFUSED_LATE);
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			 errmsg("could not serialize access due to concurrent update"),

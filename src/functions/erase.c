@@ -31,6 +31,7 @@
 #include "functions/command.h"
 #include "queue/journal.h"
 #include "queue/transaction.h"
+#include "shared/counters.h"
 #include "shared/database.h"
 #include "shared/fault.h"
 #include "shared/lock.h"
@@ -68,7 +69,7 @@ try_key(MvsStatement *statement, MvsDatabase *database, MvsKeyRows *rows, int64 
 		CHECK_FOR_INTERRUPTS();
 		if (IsolationUsesXactSnapshot() &&
 			!mvs_entry_is_seen(store, &rows->tids[i], GetTransactionSnapshot()))
-			mvs_command_refuse_concurrent();
+			mvs_command_refuse_concurrent(RelationGetRelid(store->heap));
 		if (mvs_statement_delete(statement, &rows->tids[i]))
 			(*erased)++;
 		else
@@ -163,10 +164,13 @@ refuse_missed(MvsStore *store, const bytea *from, const bytea *to)
 	missed = mvs_scan_next(&scan, &entry);
 	mvs_scan_close(&scan);
 	if (missed)
+	{
+		mvs_counters_refused(RelationGetRelid(store->heap), MVS_REFUSED_LATE);
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access due to concurrent delete"),
 				 errhint("The transaction might succeed if retried.")));
+	}
 }
 
 /* Erase a key, or all keys with a prefix; the number of entries that went. */

@@ -25,6 +25,7 @@
 #include "base/settings.h"
 #include "functions/command.h"
 #include "queue/transaction.h"
+#include "shared/counters.h"
 #include "shared/database.h"
 #include "shared/lock.h"
 #include "store/floor.h"
@@ -121,12 +122,15 @@ check_version(MvsDatabase *database, Oid store, int64 version, bool chosen)
 				 errhint("Try again when that has ended; mvstore_wait_stable() waits for a version.")));
 	}
 	if (version < floor)
+	{
+		mvs_counters_refused(store, MVS_REFUSED_GONE);
 		ereport(ERROR,
 				(errcode(ERRCODE_HISTORY_GONE),
 				 errmsg("history of store \"%s\" as of version " INT64_FORMAT " is gone",
 						get_rel_name(store), version),
 				 errdetail("It is complete as of version " INT64_FORMAT " or later.", floor),
 				 errhint("Pin a version from there on.")));
+	}
 }
 
 /* mvstore_pin(name, version, ttl, store): reads as of the version stay complete for so long. */

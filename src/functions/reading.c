@@ -21,6 +21,7 @@
 
 #include "base/settings.h"
 #include "functions/reading.h"
+#include "shared/counters.h"
 #include "store/floor.h"
 #include "version/as_of.h"
 #include "version/stable.h"
@@ -96,6 +97,7 @@ mvs_read_refuse_below_floor(MvsRead *read)
 	mvs_store_refuse_untold(&read->store);
 	if (read->as_of >= read_floor(read))
 		return;
+	mvs_counters_refused(RelationGetRelid(read->store.heap), MVS_REFUSED_GONE);
 	ereport(ERROR,
 			(errcode(ERRCODE_HISTORY_GONE),
 			 errmsg("history of store \"%s\" as of version " INT64_FORMAT " is gone",

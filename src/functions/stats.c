@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * stats.c
- *	  The functions below mvstore_stats, mvstore_store_stats and the views of
- *	  what the worker and the writers do; mvstore_stats_reset().
+ *	  The functions below mvstore_stats, mvstore_store_stats, the views of metrics
+ *	  and of what the worker and the writers do; mvstore_stats_reset().
  *
  * They run in backends, copy what they show under its lock, and form rows of it
  * afterwards.
@@ -66,8 +66,8 @@ typedef struct DatabaseCopy
 /* A row of mvstore_stat_databases(), as far as it is formed. */
 typedef struct Row
 {
-	Datum		values[31];
-	bool		nulls[31];
+	Datum		values[32];
+	bool		nulls[32];
 	int			count;
 } Row;
 
@@ -76,6 +76,8 @@ PG_FUNCTION_INFO_V1(mvstore_stat_stores);
 PG_FUNCTION_INFO_V1(mvstore_stat_troubles);
 PG_FUNCTION_INFO_V1(mvstore_stat_writers);
 PG_FUNCTION_INFO_V1(mvstore_stat_feed);
+PG_FUNCTION_INFO_V1(mvstore_stat_size);
+PG_FUNCTION_INFO_V1(mvstore_stat_launcher);
 PG_FUNCTION_INFO_V1(mvstore_stats_reset);
 
 static Datum interval_of(int64 usecs);
@@ -211,8 +213,8 @@ add_drops(Row *row, const DatabaseCopy *copy)
 	add_count(row, stats->batches);
 	add_time(row, stats->last_batch_at);
 	add_column(row, interval_of(stats->last_batch_usecs), stats->last_batch_at != 0);
-	add_column(row, interval_of(stats->lag_total_usecs / Max(stats->lag_count, 1)),
-			   stats->lag_count > 0);
+	add_count(row, stats->lag_count);
+	add_column(row, interval_of(stats->lag_total_usecs), true);
 	add_column(row, interval_of(stats->lag_max_usecs), stats->lag_count > 0);
 	add_count(row, stats->sweeps);
 	add_count(row, stats->keys_due);
@@ -247,7 +249,7 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* What shared memory counts for each store of this database. */
+/* What shared memory counts for each store of this database; store 0: beyond the life of stores. */
 Datum
 mvstore_stat_stores(PG_FUNCTION_ARGS)
 {
@@ -263,8 +265,8 @@ mvstore_stat_stores(PG_FUNCTION_ARGS)
 	{
 		MvsStoreStats *copy = &copies[i];
 		uint64		last_sweep = pg_atomic_read_u64(&copy->last_sweep);
-		Datum		values[11];
-		bool		nulls[11] = {false};
+		Datum		values[13];
+		bool		nulls[13] = {false};
 
 		values[0] = ObjectIdGetDatum(copy->key.store);
 		values[1] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->puts));
@@ -278,6 +280,8 @@ mvstore_stat_stores(PG_FUNCTION_ARGS)
 		values[8] = TimestampTzGetDatum((TimestampTz) last_sweep);
 		values[9] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->swept));
 		values[10] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->keys_due));
+		values[11] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->refused[MVS_REFUSED_GONE]));
+		values[12] = Int64GetDatum((int64) pg_atomic_read_u64(&copy->refused[MVS_REFUSED_LATE]));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
@@ -347,6 +351,24 @@ Datum
 mvstore_stat_feed(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(mvs_store_has_feed(PG_GETARG_OID(0)));
+}
+
+/* The size of a store; NULL where somebody has it locked: who watches waits for nobody. */
+Datum
+mvstore_stat_size(PG_FUNCTION_ARGS)
+{
+	int64		size = mvs_store_size(PG_GETARG_OID(0));
+
+	if (size < 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(size);
+}
+
+/* Whether the launcher runs. */
+Datum
+mvstore_stat_launcher(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(mvs_shared && mvs_shared->launcher_proc >= 0);
 }
 
 /* mvstore_stats_reset(): the counters of this database and of its stores begin anew. */

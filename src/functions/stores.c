@@ -53,6 +53,7 @@
 #include "functions/stores.h"
 #include "queue/journal.h"
 #include "queue/transaction.h"
+#include "shared/counters.h"
 #include "shared/lock.h"
 #include "store/calendar.h"
 #include "store/floor.h"
@@ -786,10 +787,13 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 		/* A snapshot that does not see the row to be updated would go on seeing an older one. */
 		if (IsolationUsesXactSnapshot() &&
 			mvs_floor_read(store, GetTransactionSnapshot()) != mvs_floor_read(store, NULL))
+		{
+			mvs_counters_refused(store, MVS_REFUSED_LATE);
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not serialize access due to concurrent drops"),
 					 errhint("The transaction might succeed if retried.")));
+		}
 		raise_floors(store, mvs_version_truncate(mvs_session_join()));
 		(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, store);
 	}

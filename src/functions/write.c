@@ -35,6 +35,7 @@
 #include "functions/command.h"
 #include "functions/write.h"
 #include "queue/transaction.h"
+#include "shared/counters.h"
 #include "shared/database.h"
 #include "shared/fault.h"
 #include "shared/lock.h"
@@ -230,7 +231,7 @@ judge_head(MvsWrite *write, MvsHead *head, bytea *value, int64 expected)
 	{
 		/* Nothing was read, so there are to be no locks on what was. */
 		if (!head->own && !is_same_unread(write, head))
-			mvs_command_refuse_concurrent();
+			mvs_command_refuse_concurrent(RelationGetRelid(write->store.heap));
 		return true;
 	}
 
@@ -240,7 +241,7 @@ judge_head(MvsWrite *write, MvsHead *head, bytea *value, int64 expected)
 	if (!head->own &&
 		(head->found != found ||
 		 (found && !ItemPointerEquals(&head->entry.tid, &seen.tid))))
-		mvs_command_refuse_concurrent();
+		mvs_command_refuse_concurrent(RelationGetRelid(write->store.heap));
 	return true;
 }
 
@@ -271,6 +272,8 @@ place_version(MvsWrite *write, const MvsHead *head)
 		int64		floor = mvs_floor_read(RelationGetRelid(write->store.heap), NULL);
 
 		if (floor > mvs_version_mine())
+		{
+			mvs_counters_refused(RelationGetRelid(write->store.heap), MVS_REFUSED_LATE);
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not write to store \"%s\" below its floor",
@@ -278,8 +281,11 @@ place_version(MvsWrite *write, const MvsHead *head)
 					 errdetail("The transaction has version " INT64_FORMAT ", and the store was emptied as of version " INT64_FORMAT ".",
 							   mvs_version_mine(), floor),
 					 errhint("The transaction might succeed if retried.")));
+		}
 	}
 	if (!head->own && above >= mvs_version_mine())
+	{
+		mvs_counters_refused(RelationGetRelid(write->store.heap), MVS_REFUSED_LATE);
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not write to store \"%s\" below a newer entry of the key",
@@ -287,6 +293,7 @@ place_version(MvsWrite *write, const MvsHead *head)
 				 errdetail("The transaction has version " INT64_FORMAT ", and the newest entry " INT64_FORMAT ".",
 						   mvs_version_mine(), above),
 				 errhint("The transaction might succeed if retried.")));
+	}
 	return mvs_version_mine();
 }
 
@@ -416,12 +423,15 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 	mvs_pin_refuse(write->database, write->store.heap, version);
 	floor = mvs_floor_read(oid, NULL);
 	if (version < floor)
+	{
+		mvs_counters_refused(oid, MVS_REFUSED_GONE);
 		ereport(ERROR,
 				(errcode(ERRCODE_HISTORY_GONE),
 				 errmsg("history of store \"%s\" as of version " INT64_FORMAT " is gone",
 						RelationGetRelationName(write->store.heap), version),
 				 errdetail("Entries can be added at version " INT64_FORMAT " or later.", floor),
 				 errhint("mvstore_pin() keeps history that will be added to.")));
+	}
 
 	mvs_clock_past(write->database, version);
 	hold_key(write, version, &head);

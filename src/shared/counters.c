@@ -3,7 +3,7 @@
  * counters.c
  *	  Counters of stores in shared memory.
  *
- * Everything is counted when it has committed. The hash of stores is guarded by
+ * Everything is counted when it has committed, but refusals, which never do. The hash of stores is guarded by
  * store_lock, shared for counting, exclusive for adding and removing; the
  * counters are atomic.
  *
@@ -92,6 +92,8 @@ mvs_counters_prepare(Oid store)
 		pg_atomic_init_u64(&stats->maintained_vain, 0);
 		pg_atomic_init_u64(&stats->maintained_left, 0);
 		pg_atomic_init_u64(&stats->last_sweep, 0);
+		for (int i = 0; i < MVS_REFUSALS; i++)
+			pg_atomic_init_u64(&stats->refused[i], 0);
 	}
 	LWLockRelease(store_lock);
 }
@@ -130,6 +132,26 @@ mvs_counters_tally(Oid store, const MvsTally *tally)
 		pg_atomic_fetch_add_u64(&stats->unmaintained, tally->entries);
 	}
 	LWLockRelease(store_lock);
+}
+
+void
+mvs_counters_refused(Oid store, MvsRefusal why)
+{
+	Oid			counted[] = {store, InvalidOid};
+
+	if (store_stats == NULL)
+		return;
+	for (int i = 0; i < lengthof(counted); i++)
+	{
+		MvsStoreStats *stats;
+
+		mvs_counters_prepare(counted[i]);
+		LWLockAcquire(store_lock, LW_SHARED);
+		stats = find(counted[i], HASH_FIND);
+		if (stats)
+			pg_atomic_fetch_add_u64(&stats->refused[why], 1);
+		LWLockRelease(store_lock);
+	}
 }
 
 int64

@@ -17,7 +17,16 @@
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 
-/* Counters of one store. */
+/* Why somebody is refused who could do nothing about it, and is to ask anew. */
+typedef enum MvsRefusal
+{
+	MVS_REFUSED_GONE,			/* 72000: history is gone */
+	MVS_REFUSED_LATE			/* 40001: others came first */
+} MvsRefusal;
+
+#define MVS_REFUSALS (MVS_REFUSED_LATE + 1)
+
+/* Counters of one store; without one, what a database counts beyond the life of its stores. */
 typedef struct MvsStoreKey
 {
 	Oid			database;
@@ -42,6 +51,7 @@ typedef struct MvsStoreStats
 	pg_atomic_uint64 maintained_vain;
 	pg_atomic_uint64 maintained_left;
 	pg_atomic_uint64 last_sweep;	/* a TimestampTz, 0: never */
+	pg_atomic_uint64 refused[MVS_REFUSALS];
 } MvsStoreStats;
 
 /* What a transaction counts for a store. */
@@ -77,6 +87,12 @@ extern void mvs_counters_prepare(Oid store);
 extern void mvs_counters_count(const MvsStoreCount *count);
 extern void mvs_counters_tally(Oid store, const MvsTally *tally);
 extern void mvs_counters_swept(Oid store, TimestampTz at);
+
+/*
+ * Count that somebody is about to be refused at a store: at once, and for the database as well.
+ * Not with an LWLock held.
+ */
+extern void mvs_counters_refused(Oid store, MvsRefusal why);
 
 /* Return how often a store was written to, as far as is counted; -1: it is not. */
 extern int64 mvs_counters_written(Oid store);

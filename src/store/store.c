@@ -31,6 +31,7 @@
 #include "optimizer/plancat.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -93,6 +94,7 @@ static void refuse_table(Relation heap);
 static void fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info, LOCKMODE mode);
 static void open_checked(MvsStore *store, Relation heap, LOCKMODE mode);
 static Relation open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned);
+static bool lock_at_once(Oid relation, List **locked);
 
 /* ------------------------------------------------------------------------
  * Opening stores
@@ -652,6 +654,52 @@ mvs_store_has_feed(Oid relation)
 	found = look_up(heap, &info) && OidIsValid(info.feed_index);
 	relation_close(heap, AccessShareLock);
 	return found;
+}
+
+/*
+ * Lock a table, its indexes and its TOAST table, and add them to *locked; false where one of
+ * them cannot be had at once, or has gone.
+ */
+static bool
+lock_at_once(Oid relation, List **locked)
+{
+	Relation	heap;
+	List	   *parts;
+	ListCell   *cell;
+	Oid			toast;
+
+	if (!ConditionalLockRelationOid(relation, AccessShareLock))
+		return false;
+	*locked = lappend_oid(*locked, relation);
+	heap = RelationIdGetRelation(relation);
+	if (heap == NULL)
+		return false;
+	toast = heap->rd_rel->reltoastrelid;
+	parts = RelationGetIndexList(heap);
+	RelationClose(heap);
+	foreach(cell, parts)
+	{
+		if (!ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
+			return false;
+		*locked = lappend_oid(*locked, lfirst_oid(cell));
+	}
+	return !OidIsValid(toast) || lock_at_once(toast, locked);
+}
+
+int64
+mvs_store_size(Oid relation)
+{
+	List	   *locked = NIL;
+	ListCell   *cell;
+	int64		size = -1;
+
+	if (lock_at_once(relation, &locked))
+		size = DatumGetInt64(DirectFunctionCall1(pg_total_relation_size,
+												 ObjectIdGetDatum(relation)));
+	foreach(cell, locked)
+		UnlockRelationOid(lfirst_oid(cell), AccessShareLock);
+	list_free(locked);
+	return size;
 }
 
 void

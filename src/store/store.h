@@ -98,6 +98,12 @@ extern List *mvs_store_feed_indexes(MvsStore *store);
 /* Return whether a table is a store that has a feed_index. It is locked for that. */
 extern bool mvs_store_has_feed(Oid relation);
 
+/*
+ * Return the bytes of a table, with its indexes and TOAST; -1: it has gone, or somebody has some of
+ * it locked. It waits for no lock, and keeps none.
+ */
+extern int64 mvs_store_size(Oid relation);
+
 /* Raise 55000 for a store that a foreign key refers to: nothing can go from it. */
 extern void mvs_store_refuse_referenced(MvsStore *store);
 
