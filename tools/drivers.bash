@@ -62,26 +62,6 @@ install_languages() {
 	have_pgbouncer || leave_out PgBouncer "it is not installed"
 }
 
-# start_nothing COMMAND ...: whatever is installed by it, no service is started: Debian's
-# pgbouncer is one.
-start_nothing() {
-	local policy=/usr/sbin/policy-rc.d status=0
-	if [[ ! -e $policy && -z $no_install ]] && may_be_root; then
-		printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
-		as_root chmod +x "$policy"
-		policy_at_exit=$policy
-	fi
-	("$@") || status=$?
-	forget_policy
-	return "$status"
-}
-
-policy_at_exit=
-forget_policy() {
-	[[ -z $policy_at_exit ]] || as_root rm -f "$policy_at_exit"
-	policy_at_exit=
-}
-
 leave_out() { left_out+=("left out: $1: $2"); }
 
 # cached NAME CONTENTS COMMAND ...: let COMMAND fill the directory $cache/NAME, whose name it

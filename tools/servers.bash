@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 #
 # Other servers than the machine's own, for the commands that run tests on them: matrix,
-# assert, sanitize, upgrade; and what is kept from run to run, which drivers has a use for,
-# too. Sourced by these; uses functions and variables of ./dev.
+# assert, sanitize, upgrade; and what is kept from run to run and how services are installed, which
+# drivers and monitoring have a use for, too. Sourced by these; uses functions and variables of ./dev.
 #
 # What takes long to make is kept in $XDG_CACHE_HOME/mvstore and made anew when
 # it is older than two weeks: root trees of other Debian suites, and a server
@@ -54,6 +54,28 @@ remove_cached() {
 mirror() {
 	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 'COMPONENT: main' 2>/dev/null |
 		sed -nE "s/^(bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)$1 //p" | head -n 1
+}
+
+# ---- What is installed --------------------------------------------------
+
+# start_nothing COMMAND ...: whatever is installed by it, no service is started.
+# Debian's pgbouncer is one, and so are the exporters of Prometheus.
+start_nothing() {
+	local policy=/usr/sbin/policy-rc.d status=0
+	if [[ ! -e $policy && -z $no_install ]] && may_be_root; then
+		printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+		as_root chmod +x "$policy"
+		policy_at_exit=$policy
+	fi
+	("$@") || status=$?
+	forget_policy
+	return "$status"
+}
+
+policy_at_exit=
+forget_policy() {
+	[[ -z $policy_at_exit ]] || as_root rm -f "$policy_at_exit"
+	policy_at_exit=
 }
 
 # ---- One run of the suite, and the table of all ---------------------------

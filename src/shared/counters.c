@@ -3,9 +3,9 @@
  * counters.c
  *	  Counters of stores in shared memory.
  *
- * Everything is counted when it has committed, but refusals, which never do. The hash of stores is guarded by
- * store_lock, shared for counting, exclusive for adding and removing; the
- * counters are atomic.
+ * Everything is counted when it has committed; refusals at once, as nothing commits.
+ * The hash of stores is guarded by store_lock, shared for counting, exclusive for
+ * adding and removing; the counters are atomic.
  *
  * Copyright (c) 2026, mvstore contributors
  *
