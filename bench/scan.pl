@@ -1,7 +1,8 @@
 # Scan: the newest value of every key, and that as of a version in the middle of
 # the history, of stores with ENTRIES entries each, 1 to 1,000 of a key; against
 # SELECT DISTINCT ON, and a loose index scan by a recursive query, of the same
-# table with its index. And what ten rows of a larger store cost.
+# table with its index; likewise downwards, of one version and ten. And what ten
+# rows of a larger store cost.
 
 use strict;
 use warnings;
@@ -77,6 +78,25 @@ SQL
 	);
 }
 
+# Measure both ways of reading the store from the last key to the first.
+sub measure_reverse
+{
+	my ($versions) = @_;
+	my @measured = map {
+		my ($name, $rows) = @$_;
+		[ $name => sub { seconds("$answer FROM $rows;\n") } ]
+	  } [ 'DISTINCT ON, descending' => <<'SQL' ], [ 'mvstore_scan_raw, reverse' => <<'SQL' ];
+(SELECT * FROM (SELECT DISTINCT ON (key) key, version, value FROM store
+				ORDER BY key DESC, version DESC) newest
+  WHERE value IS NOT NULL) answer
+SQL
+mvstore_scan_raw('store', reverse => true)
+SQL
+	report(sprintf('scan downwards: %d keys of %d versions, %d rounds', ENTRIES / $versions,
+			$versions, ROUNDS), 'ms', sub { $_[0] * 1e3 }, [ map { $_->[0] } @measured ],
+		rounds(@measured));
+}
+
 # Measure all ways of reading the store as of one version.
 sub measure
 {
@@ -103,7 +123,12 @@ sub ten_rows
 {
 	my ($entries, $versions, $middle) = @_;
 	my %cells;
-	for my $way (map { ways($_, 10) } undef, $middle)
+	my @ways = map {
+		my $options = defined $_ ? ", as_of => $_" : '';
+		(ways($_, 10),
+			[ 'mvstore_scan_raw, reverse', '', "mvstore_scan_raw('store'$options, max_rows => 10, reverse => true)\n" ])
+	} undef, $middle;
+	for my $way (@ways)
 	{
 		my ($name, $before, $rows) = @$way;
 		my @plans = split /\n/, sql($before . "SELECT * FROM pages(\$\$SELECT * FROM $rows\$\$);\n" x ROUNDS);
@@ -112,7 +137,7 @@ sub ten_rows
 	}
 	printf "ten rows of %d keys of %d versions\n", $entries / $versions, $versions;
 	printf "  %-44s %10s %10s %10s %10s\n", '', 'pages', 'ms', 'pages', 'as of, ms';
-	printf "  %-44s %10d %10.3f %10d %10.3f\n", $_, @{ $cells{$_} } for map { $_->[0] } ways();
+	printf "  %-44s %10d %10.3f %10d %10.3f\n", $_, @{ $cells{$_} } for map { $_->[0] } @ways[ 0 .. $#ways / 2 ];
 }
 
 sql(<<'SQL');
@@ -134,6 +159,7 @@ for my $versions (grep { $_ <= ENTRIES } 1, 10, 100, 1000)
 	my $middle = fill(ENTRIES, $versions);
 	measure($versions, 'newest', undef);
 	measure($versions, 'as of the middle', $middle);
+	measure_reverse($versions) if $versions <= 10;
 	ten_rows(ENTRIES, $versions, $middle);
 }
 ten_rows(4 * ENTRIES, 4, fill(4 * ENTRIES, 4));
