@@ -14,6 +14,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
@@ -109,7 +110,13 @@ get(FunctionCallInfo fcinfo, MvsFamily family)
 	mvs_cursor_open(&cursor, &read.store, read.snapshot);
 	found = mvs_read_find(&read, &cursor, key, &entry);
 	if (found)
+	{
 		value = mvs_read_return_value(&read, key, &entry);
+
+		/* It is to outlive the cursor. */
+		if (value == entry.value)
+			value = datumCopy(value, false, -1);
+	}
 	mvs_cursor_close(&cursor);
 	mvs_read_close(&read);
 

@@ -61,7 +61,10 @@ extern bool mvs_read_is_live(MvsRead *read, const MvsEntry *entry);
  */
 extern bool mvs_read_find(MvsRead *read, MvsCursor *cursor, const bytea *key, MvsEntry *entry);
 
-/* Return a key, or the value of an entry under it, as the read's family has them. */
+/*
+ * Return a key, or the value of an entry under it, as the read's family has them: not
+ * copied, where that need not be.
+ */
 extern Datum mvs_read_return_key(MvsRead *read, bytea *key);
 extern Datum mvs_read_return_value(MvsRead *read, const bytea *key, const MvsEntry *entry);
 

@@ -21,6 +21,7 @@
 #include "access/sysattr.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "pgstat.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -43,8 +44,8 @@
 #endif
 
 static void refuse_null_key(bool isnull, MvsStore *store);
-static bool next_index_key(MvsScan *scan, bytea **key, int64 *version);
 static void seek_keys(MvsScan *scan);
+static bool walk_on(MvsScan *scan);
 static void look(MvsStore *store, ScanKey keys, int key_count,
 				 pg_atomic_uint64 *ignore, MvsHead *head);
 
@@ -205,7 +206,7 @@ mvs_cursor_bytes(MvsCursor *cursor, const MvsEntry *entry)
 bytea *
 mvs_entry_value(const MvsEntry *entry)
 {
-	return DatumGetByteaPCopy(entry->value);
+	return DatumGetByteaPP(entry->value);
 }
 
 /* ------------------------------------------------------------------------
@@ -266,11 +267,14 @@ seek_keys(MvsScan *scan)
 					PointerGetDatum(scan->to));
 	restart_scan(scan->walk.scan, keys, count);
 	scan->steps = 0;
+	scan->ahead = false;
+	scan->ended = false;
+	ItemPointerSetInvalid(&scan->candidate);
 }
 
-/* Step the walk to its next index entry, visible or not. */
+/* Step the walk to its next index entry, visible or not; false at the end, and from then on. */
 static bool
-next_index_key(MvsScan *scan, bytea **key, int64 *version)
+walk_on(MvsScan *scan)
 {
 	IndexScanDesc walk = scan->walk.scan;
 	Datum		datum;
@@ -282,50 +286,60 @@ next_index_key(MvsScan *scan, bytea **key, int64 *version)
 		pfree(scan->detoasted);
 		scan->detoasted = NULL;
 	}
-	for (;;)
-	{
-		if (index_getnext_tid(walk, scan->reverse ? BackwardScanDirection
-							  : ForwardScanDirection) == NULL)
-			return false;
-		datum = index_getattr(walk->xs_itup, MVS_INDEX_KEY, walk->xs_itupdesc, &key_isnull);
-		*version = DatumGetInt64(index_getattr(walk->xs_itup, MVS_INDEX_VERSION,
-											   walk->xs_itupdesc, &version_isnull));
-		if (!key_isnull && !version_isnull)
-			break;
-		/* It may be of a row long deleted. */
-		refuse_null_key(index_fetch_heap(walk, scan->walk.slot), scan->walk.store);
-	}
-	*key = DatumGetByteaPP(datum);
-	if ((Pointer) *key != DatumGetPointer(datum))
-		scan->detoasted = *key;
-	return true;
-}
-
-bool
-mvs_scan_next(MvsScan *scan, MvsEntry *entry)
-{
-	bool		answered = true;	/* the current key has been looked at */
-	bytea	   *key;
-	int64		version;
-
-	while (next_index_key(scan, &key, &version))
+	do
 	{
 		CHECK_FOR_INTERRUPTS();
 
-		if (!scan->begun || mvs_key_compare(key, scan->key.key) != 0)
+		/* At its end, an index scan would begin anew. */
+		if (scan->ended ||
+			index_getnext_tid(walk, scan->reverse ? BackwardScanDirection
+							  : ForwardScanDirection) == NULL)
 		{
-			mvs_key_copy(&scan->key, key, 0);
-			scan->begun = true;
-			scan->steps = 0;
-			answered = false;
+			scan->ended = true;
+			return false;
+		}
+		datum = index_getattr(walk->xs_itup, MVS_INDEX_KEY, walk->xs_itupdesc, &key_isnull);
+		scan->at_version = DatumGetInt64(index_getattr(walk->xs_itup, MVS_INDEX_VERSION,
+													   walk->xs_itupdesc, &version_isnull));
 
-			/* Downwards, a key's oldest entry comes first: look its newest up. */
-			if (scan->reverse)
-			{
-				if (mvs_cursor_find(&scan->point, scan->key.key, scan->as_of, entry))
-					return true;
-				answered = true;
-			}
+		/* One without key or version may be of a row long deleted. */
+		if (key_isnull || version_isnull)
+			refuse_null_key(index_fetch_heap(walk, scan->walk.slot), scan->walk.store);
+	} while (key_isnull || version_isnull);
+
+	scan->at = DatumGetByteaPP(datum);
+	if ((Pointer) scan->at != DatumGetPointer(datum))
+		scan->detoasted = scan->at;
+	return true;
+}
+
+static bool
+is_at_key(MvsScan *scan)
+{
+	return scan->begun && mvs_key_compare(scan->at, scan->key.key) == 0;
+}
+
+/* Make the key that the walk is at the current one. */
+static void
+begin_key(MvsScan *scan)
+{
+	mvs_key_copy(&scan->key, scan->at, 0);
+	scan->begun = true;
+	scan->steps = 0;
+}
+
+/* Upwards, a key's newest entry comes first. */
+static bool
+next_upwards(MvsScan *scan, MvsEntry *entry)
+{
+	bool		answered = true;	/* the current key has been looked at */
+
+	while (walk_on(scan))
+	{
+		if (!is_at_key(scan))
+		{
+			begin_key(scan);
+			answered = false;
 		}
 		else if (++scan->steps > MVSTORE_STEPS_BEFORE_SEEK)
 		{
@@ -340,7 +354,7 @@ mvs_scan_next(MvsScan *scan, MvsEntry *entry)
 			continue;
 		}
 
-		if (!answered && version <= scan->as_of &&
+		if (!answered && scan->at_version <= scan->as_of &&
 			index_fetch_heap(scan->walk.scan, scan->walk.slot))
 		{
 			mvs_entry_of_row(scan->walk.store, scan->walk.slot, entry);
@@ -348,6 +362,67 @@ mvs_scan_next(MvsScan *scan, MvsEntry *entry)
 		}
 	}
 	return false;
+}
+
+/*
+ * Set *entry to that of the current key which answers downwards: the candidate, which
+ * the walk has passed; or where the snapshot does not see that, what a look-up finds.
+ * Also that tells the index of rows that nobody sees any more.
+ */
+static bool
+find_candidate(MvsScan *scan, MvsEntry *entry)
+{
+	MvsCursor  *point = &scan->point;
+	bool		again = false;
+	ItemPointerData tid = scan->candidate;
+
+	ItemPointerSetInvalid(&scan->candidate);
+	if (!table_index_fetch_tuple(point->scan->xs_heapfetch, &tid, point->snapshot, point->slot,
+								 &again, NULL))
+		return mvs_cursor_find(point, scan->key.key, scan->as_of, entry);
+	pgstat_count_heap_fetch(point->store->index);
+	mvs_entry_of_row(point->store, point->slot, entry);
+	return true;
+}
+
+/*
+ * Downwards, a key's oldest entry comes first, and its newest at or below as_of is known
+ * when the walk is at the next key: then it is ahead of the scan.
+ */
+static bool
+next_downwards(MvsScan *scan, MvsEntry *entry)
+{
+	while (scan->ahead || walk_on(scan))
+	{
+		if (!is_at_key(scan))
+		{
+			scan->ahead = ItemPointerIsValid(&scan->candidate);
+			if (scan->ahead && find_candidate(scan, entry))
+				return true;
+			scan->ahead = false;
+			begin_key(scan);
+		}
+		else if (++scan->steps > MVSTORE_STEPS_BEFORE_SEEK)
+		{
+			/* The oldest is above as_of, or there are too many to step over. */
+			bool		found = ItemPointerIsValid(&scan->candidate) &&
+				mvs_cursor_find(&scan->point, scan->key.key, scan->as_of, entry);
+
+			seek_keys(scan);
+			if (found)
+				return true;
+			continue;
+		}
+		if (scan->at_version <= scan->as_of)
+			scan->candidate = scan->walk.scan->xs_heaptid;
+	}
+	return ItemPointerIsValid(&scan->candidate) && find_candidate(scan, entry);
+}
+
+bool
+mvs_scan_next(MvsScan *scan, MvsEntry *entry)
+{
+	return scan->reverse ? next_downwards(scan, entry) : next_upwards(scan, entry);
 }
 
 /* ------------------------------------------------------------------------

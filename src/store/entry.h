@@ -31,7 +31,7 @@
 
 /*
  * An entry under a cursor, valid until the cursor moves. The value may be
- * toasted; mvs_entry_value() makes a copy of it.
+ * toasted; mvs_entry_value() detoasts it.
  */
 typedef struct MvsEntry
 {
@@ -79,7 +79,7 @@ extern bytea *mvs_cursor_key(MvsCursor *cursor);
 /* Return the bytes that the entry under a cursor takes on disk, TOAST included. */
 extern int64 mvs_cursor_bytes(MvsCursor *cursor, const MvsEntry *entry);
 
-/* Return a detoasted copy of the value of an entry. */
+/* Return the value of an entry: where it lies, or detoasted. */
 extern bytea *mvs_entry_value(const MvsEntry *entry);
 
 /*
@@ -95,10 +95,15 @@ typedef struct MvsScan
 	bool		begun;
 	const bytea *from;
 	const bytea *to;
-	MvsKeyBuffer key;			/* that the walk is at */
+	MvsKeyBuffer key;			/* the current one */
 	MvsKeyBuffer bound;			/* that the walk was last put behind */
-	bytea	   *detoasted;		/* the last key of the index that was compressed */
-	int			steps;			/* over entries of that key */
+	bytea	   *at;				/* the key that the walk is at */
+	int64		at_version;		/* and its version there */
+	bytea	   *detoasted;		/* that key, if it was compressed */
+	int			steps;			/* over entries of the current key */
+	bool		ended;			/* so has the walk */
+	bool		ahead;			/* downwards: the walk is at a key behind the current one */
+	ItemPointerData candidate;	/* downwards: the last entry at or below as_of, or invalid */
 } MvsScan;
 
 extern void mvs_scan_open(MvsScan *scan, MvsStore *store, Snapshot snapshot,
