@@ -36,19 +36,61 @@ wait_until($node, 'postgres',
 	q{SELECT requests_held = 4 AND queue_length = 0 AND worker_state = 'idle' FROM mvstore_stats WHERE database = 'postgres'},
 	'an open writer holds requests back');
 my $pid = worker_pid($node, 'postgres');
+my $proc = -r "/proc/$pid/status";
+
+# How often the worker has gone to sleep while something was done.
+sub sleeps
+{
+	my ($what) = @_;
+	my $count = sub { return (slurp_file("/proc/$pid/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m)[0]; };
+	my $before = $count->();
+
+	$what->();
+	return $count->() - $before;
+}
+
 SKIP:
 {
-	skip 'needs /proc', 1 unless -r "/proc/$pid/status";
-	my $switches = sub { return (slurp_file("/proc/$pid/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m)[0]; };
-	my $before = $switches->();
-
-	$node->safe_psql('postgres', "CALL put_often('plain', 1000)");
-	cmp_ok($switches->() - $before, '<', 100, '1,000 writers that come and go do not wake the worker');
+	skip 'needs /proc', 1 unless $proc;
+	cmp_ok(sleeps(sub { $node->safe_psql('postgres', "CALL put_often('plain', 1000)") }),
+		'<', 100, '1,000 writers that come and go do not wake the worker');
 }
 is(entries_of($node, 'postgres', 's'), 5, 'what the open writer may need is still there');
 $writer->query_safe('COMMIT');
 is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'its own end does');
 is(entries_of($node, 'postgres', 's'), 1, 'and what was held is dropped');
+
+# Nor do they where a pin holds requests back: each of them is the oldest while it lasts.
+$node->safe_psql('postgres', q{SELECT mvstore_pin('here')});
+$node->safe_psql('postgres', "CALL put_often('s', 5)");
+wait_until($node, 'postgres',
+	q{SELECT requests_held = 5 AND queue_length = 0 AND worker_state = 'idle' FROM mvstore_stats WHERE database = 'postgres'},
+	'a pin holds requests back');
+SKIP:
+{
+	skip 'needs /proc', 1 unless $proc;
+	cmp_ok(sleeps(sub { $node->safe_psql('postgres', "CALL put_often('plain', 1000)") }),
+		'<', 100, 'beside which writers do not wake the worker');
+}
+$node->safe_psql('postgres', q{SELECT mvstore_unpin('here')});
+is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'its end does');
+is(entries_of($node, 'postgres', 's'), 1, 'and what it held is dropped');
+
+# While requests come all the time, it sleeps once a batch, or somewhat more often.
+SKIP:
+{
+	skip 'needs /proc', 1 unless $proc;
+	my $done = stat_of('batches');
+	my $script = $node->basedir . '/puts.sql';
+	append_to_file($script, "SELECT mvstore_put('s', 'k' || :client_id, 'v');\n");
+	my $sleeps = sleeps(sub { $node->command_ok([ 'pgbench', '-n', '-c', 4, '-t', 1000, '-f', $script, 'postgres' ],
+		'four sessions write to the store') });
+	cmp_ok($sleeps, '<', 4 * (stat_of('batches') - $done), 'and do not wake the worker for each of their commits');
+}
+is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'what they have superseded');
+is(entries_of($node, 'postgres', 's'), 5, 'has gone');
+$node->safe_psql('postgres', q{SELECT mvstore_put('s', 'k', 'v')});
+is($node->safe_psql('postgres', q{DELETE FROM s WHERE key <> 'k'; SELECT mvstore_flush()}), 't', 'and one key is left');
 
 # A long transaction that writes to no store holds nothing back at all, though
 # more writers come and go than are remembered.

@@ -44,9 +44,12 @@
 /* Writes of the row without growth after which its table has the size that it has. */
 #define WRITES_AT_REST 200
 
+/* When the transaction began that last wrote the row. */
+static TimestampTz served_at = 0;
+
 static HeapTuple find_stable_row(Relation catalog, Snapshot snapshot);
 static int64 read_stable_row(Snapshot snapshot);
-static TimestampTz time_to_serve(TimestampTz served_at, bool moved, int64 factor);
+static TimestampTz time_to_serve(bool moved, int64 factor);
 
 /* ------------------------------------------------------------------------
  * Asking
@@ -233,6 +236,7 @@ mvs_stable_write(int64 version)
 	else
 		new->t_self = old->t_self;
 	place = new->t_self;
+	served_at = GetCurrentTransactionStartTimestamp();
 	blocks = RelationGetNumberOfBlocks(catalog);
 	table_close(catalog, RowExclusiveLock);
 	CommandCounterIncrement();
@@ -240,11 +244,11 @@ mvs_stable_write(int64 version)
 }
 
 /*
- * When the row is to be written next, that was last written then: soon if versions
- * have moved, later for a standby; DT_NOEND for nobody.
+ * When the row is to be written next: soon if versions have moved since it was, later for
+ * a standby; DT_NOEND for nobody.
  */
 static TimestampTz
-time_to_serve(TimestampTz served_at, bool moved, int64 factor)
+time_to_serve(bool moved, int64 factor)
 {
 	int64		interval = (int64) Max(mvs_flush_interval, MVS_STABLE_INTERVAL) * factor;
 
@@ -258,7 +262,6 @@ time_to_serve(TimestampTz served_at, bool moved, int64 factor)
 bool
 mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 {
-	static TimestampTz served_at = 0;
 	static bool owed = false;	/* the flag was cleared, and the row is not written */
 	static BlockNumber base = 0;	/* blocks when the table was last at rest */
 	static BlockNumber last = 0;
@@ -268,7 +271,7 @@ mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 	BlockNumber blocks = last;
 
 	/* Where an old snapshot keeps the dead rows, there are to be fewer of them. */
-	*due_at = time_to_serve(served_at, database->clock->stable_due || owed, last - base + 1);
+	*due_at = time_to_serve(database->clock->stable_due || owed, last - base + 1);
 	if (*due_at == DT_NOEND ||
 		(now < *due_at && now >= served_at && !at_once))	/* the clock may have stepped back */
 		return false;
@@ -294,7 +297,7 @@ mvs_stable_serve(MvsDatabase *database, bool at_once, TimestampTz *due_at)
 	if (rest >= WRITES_AT_REST || blocks < base || base == 0)
 		base = blocks;
 	last = blocks;
-	served_at = GetCurrentTimestamp();
-	*due_at = time_to_serve(served_at, owed || database->clock->stable_due, 1);
+	served_at = now;
+	*due_at = time_to_serve(owed || database->clock->stable_due, 1);
 	return true;
 }

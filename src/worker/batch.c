@@ -119,11 +119,12 @@ mvs_batch_next(bool force)
 {
 	TimestampTz begin = GetCurrentTimestamp();
 	MvsPending **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
-	int			kept = mvs_pending_choose(batch, mvs_batch_size);
+	bool		due = queue_is_due(force);
+	int			kept = mvs_pending_choose(batch, mvs_batch_size, due);
 	Taken		taken = {0};
 
 	/* What is kept and due comes first: it has waited longest. */
-	if (kept < mvs_batch_size && queue_is_due(force))
+	if (kept < mvs_batch_size && due)
 		taken = take_from_queue(batch + kept, mvs_batch_size - kept);
 	if (kept + taken.count == 0)
 		return false;

@@ -140,6 +140,21 @@ mvs_left_due(const MvsLook *look)
 	return DT_NOEND;
 }
 
+bool
+mvs_left_waits_for_writers(const MvsLook *look)
+{
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		const Left *left = lfirst(cell);
+
+		if (!may_go(left, look) && left->wait_for <= mvs_pin_known(left->store))
+			return true;
+	}
+	return false;
+}
+
 void
 mvs_left_report(MvsBacklog *backlog, const MvsLook *look)
 {

@@ -33,6 +33,9 @@ extern bool mvs_left_is_any(void);
 /* When the journal is to be read again for them; DT_NOEND: not before things look otherwise. */
 extern TimestampTz mvs_left_due(const MvsLook *look);
 
+/* Whether some may go but for writers that have yet to end. */
+extern bool mvs_left_waits_for_writers(const MvsLook *look);
+
 /* Rows may be gone: all are to be looked at again. */
 extern void mvs_left_recheck(void);
 

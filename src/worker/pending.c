@@ -33,6 +33,7 @@
 static List *all = NIL;			/* of MvsPending */
 static int64 set_aside = 0;		/* requests that have failed too often */
 
+static bool is_held(const MvsPending *item, const MvsLook *look);
 static TimestampTz due_of(const MvsPending *item, const MvsLook *look);
 static bool is_over(const MvsPending *item);
 static bool leave(const MvsPending *item);
@@ -98,18 +99,23 @@ mvs_pending_take_over(const MvsRequest *request)
 	return item;
 }
 
+/* Whether the horizon is in the way of one. */
+static bool
+is_held(const MvsPending *item, const MvsLook *look)
+{
+	return item->outcome == MVS_OUTCOME_HELD &&
+		item->wait_for > mvs_process_horizon(look, item->request->store);
+}
+
 /* Return when one is to be tried; DT_NOEND: not before the horizon rises. */
 static TimestampTz
 due_of(const MvsPending *item, const MvsLook *look)
 {
-	if (item->outcome == MVS_OUTCOME_HELD &&
-		item->wait_for > mvs_process_horizon(look, item->request->store))
-		return DT_NOEND;
-	return item->retry_at;
+	return is_held(item, look) ? DT_NOEND : item->retry_at;
 }
 
 TimestampTz
-mvs_pending_due(void)
+mvs_pending_due(TimestampTz now)
 {
 	TimestampTz due_at = DT_NOEND;
 	MvsLook		look;
@@ -119,12 +125,38 @@ mvs_pending_due(void)
 		return DT_NOEND;
 	look = mvs_process_look();
 	foreach(cell, all)
-		due_at = Min(due_at, due_of(lfirst(cell), &look));
+	{
+		const MvsPending *item = lfirst(cell);
+
+		/* That the horizon rises is not waited for before that would be of use. */
+		due_at = Min(due_at, item->retry_at > now ? item->retry_at : due_of(item, &look));
+	}
 	return due_at;
 }
 
+bool
+mvs_pending_waits_for_writers(TimestampTz now)
+{
+	MvsLook		look;
+	ListCell   *cell;
+
+	if (all == NIL && !mvs_left_is_any())
+		return false;
+	look = mvs_process_look();
+	foreach(cell, all)
+	{
+		const MvsPending *item = lfirst(cell);
+
+		/* Where a pin is in the way, who gives it up tells of that. */
+		if (item->retry_at <= now && is_held(item, &look) &&
+			item->wait_for <= mvs_pin_known(item->request->store))
+			return true;
+	}
+	return mvs_left_waits_for_writers(&look);
+}
+
 int
-mvs_pending_choose(MvsPending **batch, int limit)
+mvs_pending_choose(MvsPending **batch, int limit, bool along)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	MvsLook		look;
@@ -139,8 +171,13 @@ mvs_pending_choose(MvsPending **batch, int limit)
 	{
 		MvsPending *item = lfirst(cell);
 
-		/* What takes many batches leaves half of each to others. */
-		item->in_batch = count < limit && due_of(item, &look) <= now &&
+		/*
+		 * What was held may go along with others, before its time. What takes many batches leaves
+		 * half of each to others.
+		 */
+		item->in_batch = count < limit &&
+			(due_of(item, &look) <= now ||
+			 (along && item->outcome == MVS_OUTCOME_HELD && !is_held(item, &look))) &&
 			(item->outcome != MVS_OUTCOME_MORE || more < (limit + 1) / 2);
 		if (!item->in_batch)
 			continue;

@@ -78,11 +78,17 @@ extern int	mvs_pending_rows(int64 **rows, Size space);
 /* Return a copy of a request in the worker's own memory, which is in nobody's list yet. */
 extern MvsPending *mvs_pending_take_over(const MvsRequest *request);
 
-/* When the next one is to be tried; DT_NOEND: not before the horizon rises. */
-extern TimestampTz mvs_pending_due(void);
+/* When the next one is to be looked at; DT_NOEND: not before the horizon rises. */
+extern TimestampTz mvs_pending_due(TimestampTz now);
 
-/* Set batch to those that are due, at most "limit", and return how many. They stay here. */
-extern int	mvs_pending_choose(MvsPending **batch, int limit);
+/* Whether one, here or left to the journal, is due but for writers that have yet to end. */
+extern bool mvs_pending_waits_for_writers(TimestampTz now);
+
+/*
+ * Set batch to those that are due, at most "limit", and return how many. They stay here. With
+ * "along" there will be a batch in any case, and what the horizon lets go now may be in it.
+ */
+extern int	mvs_pending_choose(MvsPending **batch, int limit, bool along);
 
 /* Take those that were chosen out, to be settled. */
 extern void mvs_pending_take_out(void);

@@ -55,10 +55,11 @@ typedef struct Outlook
 	TimestampTz wake_at;		/* something is due, but what is in the queue; DT_NOEND: nothing */
 } Outlook;
 
-static void watch_horizon(void);
+static void watch_writers(TimestampTz now);
 static void look_ahead(Outlook *outlook);
 static TimestampTz queue_due(const Outlook *outlook);
 static int	time_to_stay(void);
+static TimestampTz nap_end(const Outlook *outlook);
 static bool is_dispensable(const Outlook *outlook);
 static TimestampTz leave_at(void);
 static bool may_leave(const Outlook *outlook);
@@ -67,10 +68,9 @@ static TimestampTz lie_down(const Outlook *outlook);
 
 /* Have the end of a writer set the latch, if that is waited for. */
 static void
-watch_horizon(void)
+watch_writers(TimestampTz now)
 {
-	if (mvs_sweep_waits_for_horizon() ||
-		mvs_worker.database->backlogs->parts[MVS_BACKLOG_REQUESTS].held > 0)
+	if (mvs_sweep_waits_for_writers() || mvs_pending_waits_for_writers(now))
 		mvs_version_watch_writers(mvs_worker.database);
 }
 
@@ -91,8 +91,8 @@ look_ahead(Outlook *outlook)
 	/* First the wish, then the look: who ends in between is seen or sets the latch. */
 	if (outlook->may_drop && outlook->keeps)
 	{
-		watch_horizon();
-		outlook->wake_at = Min(mvs_pending_due(), mvs_sweep_due());
+		watch_writers(outlook->now);
+		outlook->wake_at = Min(mvs_pending_due(outlook->now), mvs_sweep_due());
 	}
 	steps_at = mvs_steps_due(outlook->may_drop, &retrying);
 	outlook->wake_at = Min(outlook->wake_at, steps_at);
@@ -163,6 +163,18 @@ give_way(const Outlook *outlook)
 	mvs_claim_give_way(until);
 }
 
+/*
+ * Return when a worker that finds the queue empty looks again, though nobody wakes it: while
+ * requests come all the time, the first of them need not. None waits longer than it would.
+ */
+static TimestampTz
+nap_end(const Outlook *outlook)
+{
+	if (mvs_worker.idle_since > outlook->now)
+		return outlook->now;	/* the clock was moved back */
+	return TimestampTzPlusMilliseconds(mvs_worker.idle_since, mvs_flush_interval);
+}
+
 /* Tell who publishes when to wake us; return when to get up without that. With queue_lock held. */
 static TimestampTz
 lie_down(const Outlook *outlook)
@@ -173,8 +185,15 @@ lie_down(const Outlook *outlook)
 
 	if (due_at != DT_NOEND)
 		database->queue->wake_at = mvs_batch_size;
+	else if (!outlook->may_drop || mvs_pending_is_full())
+		database->queue->wake_at = PG_INT64_MAX;
+	else if (nap_end(outlook) > outlook->now)
+	{
+		database->queue->wake_at = mvs_batch_size;
+		wake_at = Min(wake_at, nap_end(outlook));
+	}
 	else
-		database->queue->wake_at = outlook->may_drop && !mvs_pending_is_full() ? 1 : PG_INT64_MAX;
+		database->queue->wake_at = 1;
 
 	/* One that may not leave sleeps all the same. */
 	if (is_dispensable(outlook))

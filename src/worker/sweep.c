@@ -50,7 +50,7 @@ static List *all = NIL;			/* of Sweep */
 static Sweep *sweep_of(Oid store);
 static void want_pass(Oid store, uint64 sequence);
 static int64 age_of(const MvsDrop *drop);
-static bool is_held(const Sweep *sweep, const MvsLook *look);
+static bool is_held(const Sweep *sweep, int64 now, int64 horizon);
 static TimestampTz due_of(const Sweep *sweep, const MvsLook *look);
 static Sweep *choose_sweep(void);
 static MvsSliceEnd do_slice(Sweep *sweep, bool passes);
@@ -217,15 +217,13 @@ forget_sweep(Sweep *sweep)
  * Which store is swept when
  * ------------------------------------------------------------------------ */
 
-/* Whether it waits for the horizon. */
+/* Whether it waits for a horizon. */
 static bool
-is_held(const Sweep *sweep, const MvsLook *look)
+is_held(const Sweep *sweep, int64 now, int64 horizon)
 {
-	int64		horizon = mvs_process_horizon(look, sweep->store);
-
 	if (sweep->pass.active)
 		return sweep->pass.wait_for > horizon;
-	return mvs_run_is_held(&sweep->run, look->now, horizon);
+	return mvs_run_is_held(&sweep->run, now, horizon);
 }
 
 /*
@@ -264,7 +262,7 @@ mvs_sweep_due(void)
 }
 
 bool
-mvs_sweep_waits_for_horizon(void)
+mvs_sweep_waits_for_writers(void)
 {
 	MvsLook		look;
 	ListCell   *cell;
@@ -274,7 +272,11 @@ mvs_sweep_waits_for_horizon(void)
 	look = mvs_process_look();
 	foreach(cell, all)
 	{
-		if (is_held(lfirst(cell), &look))
+		const Sweep *sweep = lfirst(cell);
+
+		/* Where a pin is in the way, who gives it up tells of that. */
+		if (is_held(sweep, look.now, look.horizon) &&
+			!is_held(sweep, look.now, mvs_pin_known(sweep->store)))
 			return true;
 	}
 	return false;
@@ -460,7 +462,7 @@ mvs_sweep_report(void)
 									waited_for);
 		if (sweep->pass.active)
 			backlog.unfinished = Min(backlog.unfinished, mvs_pass_sequence(&sweep->pass));
-		if (waited_for && is_held(sweep, &look))
+		if (waited_for && is_held(sweep, look.now, mvs_process_horizon(&look, sweep->store)))
 			mvs_backlog_add_held(&backlog, 1, mvs_pin_known(sweep->store) < sweep->pass.wait_for);
 		else if (waited_for)
 			backlog.retrying++;

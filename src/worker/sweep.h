@@ -43,7 +43,7 @@ extern bool mvs_sweep_is_any(void);
  * rises, or never. And whether one waits for that.
  */
 extern TimestampTz mvs_sweep_due(void);
-extern bool mvs_sweep_waits_for_horizon(void);
+extern bool mvs_sweep_waits_for_writers(void);
 
 /* Do a slice of the sweep that waits longest; false if none is due. */
 extern bool mvs_sweep_slice(void);
