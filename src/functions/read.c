@@ -32,6 +32,18 @@ typedef struct MvsRows
 	MemoryContext context;		/* of one row */
 } MvsRows;
 
+/* Keys that are looked up in the order of the index at a time. */
+#define ASKED_AT_ONCE 10000
+
+/* A key of many that are read, and what is live there. */
+typedef struct MvsLookup
+{
+	bytea	   *key;
+	MvsEntry	entry;			/* with a copy of the value */
+	bool		live;
+	bool		known;			/* it has been looked up */
+} MvsLookup;
+
 static void begin_read(MvsRead *read, FunctionCallInfo fcinfo, int as_of_argument,
 					   MvsFamily family, const char *function);
 static void put_value(MvsRead *read, const bytea *key, const MvsEntry *entry, bool found,
@@ -41,6 +53,8 @@ static Datum form_row(FunctionCallInfo fcinfo, MvsRead *read, bytea *key, const 
 static void begin_rows(MvsRows *rows, FunctionCallInfo fcinfo);
 static void add_row(MvsRows *rows, MvsRead *read, bytea *key, const MvsEntry *entry, bool live);
 static void end_rows(MvsRows *rows);
+static void find_asked(MvsRead *read, MvsLookup *asked, int count);
+static void add_asked(MvsRows *rows, MvsRead *read, bytea **keys, int count);
 static void get_range(FunctionCallInfo fcinfo, MvsFamily family, const bytea **from,
 					  const bytea **to);
 static int64 add_range(MvsRows *rows, MvsRead *read, const MvsKeyRange *range, int64 limit,
@@ -260,13 +274,84 @@ end_rows(MvsRows *rows)
 	MemoryContextDelete(rows->context);
 }
 
+static int
+compare_asked(const void *left, const void *right)
+{
+	return mvs_key_compare((*(const MvsLookup *const *) left)->key,
+						   (*(const MvsLookup *const *) right)->key);
+}
+
+/*
+ * Look keys up in their order in the index, which takes less than one by one, until the
+ * values found fill work_mem.
+ */
+static void
+find_asked(MvsRead *read, MvsLookup *asked, int count)
+{
+	MvsLookup **sorted = palloc(sizeof(MvsLookup *) * count);
+	Size		space = (Size) work_mem * 1024;
+	Size		used = 0;
+	MvsScan		scan;
+
+	for (int i = 0; i < count; i++)
+		sorted[i] = &asked[i];
+	qsort(sorted, count, sizeof(MvsLookup *), compare_asked);
+
+	mvs_scan_open(&scan, &read->store, read->snapshot, NULL, NULL, read->as_of, false);
+	for (int i = 0; i < count && used <= space; i++)
+	{
+		MvsEntry   *entry = &sorted[i]->entry;
+
+		CHECK_FOR_INTERRUPTS();
+		if (i > 0 && compare_asked(&sorted[i - 1], &sorted[i]) == 0)
+		{
+			*sorted[i] = *sorted[i - 1];
+			continue;
+		}
+		sorted[i]->live = mvs_read_found(read, mvs_scan_find(&scan, sorted[i]->key, entry), entry);
+		if (sorted[i]->live)
+		{
+			entry->value = datumCopy(entry->value, false, -1);
+			used += VARSIZE_ANY(DatumGetPointer(entry->value));
+		}
+		sorted[i]->known = true;
+	}
+	mvs_scan_close(&scan);
+	pfree(sorted);
+}
+
+/* Return a row for each of some keys, in their order. */
+static void
+add_asked(MvsRows *rows, MvsRead *read, bytea **keys, int count)
+{
+	MvsLookup  *asked = palloc0(sizeof(MvsLookup) * count);
+	MvsCursor	cursor;
+
+	for (int i = 0; i < count; i++)
+		asked[i].key = keys[i];
+	if (count > 1)
+		find_asked(read, asked, count);
+
+	mvs_cursor_open(&cursor, &read->store, read->snapshot);
+	for (int i = 0; i < count; i++)
+	{
+		MvsEntry   *entry = &asked[i].entry;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!asked[i].known)
+			asked[i].live = mvs_read_find(read, &cursor, keys[i], entry);
+		add_row(rows, read, keys[i], entry, asked[i].live);
+	}
+	mvs_cursor_close(&cursor);
+}
+
 /* mvstore_get_many(store, keys, as_of): a row for each of the keys, in their order. */
 static Datum
 get_many(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsRead		read;
 	MvsRows		rows;
-	MvsCursor	cursor;
+	MemoryContext context;
 	bytea	  **keys;
 	int			count;
 
@@ -274,17 +359,16 @@ get_many(FunctionCallInfo fcinfo, MvsFamily family)
 	count = mvs_get_keys(fcinfo, 1, family, &keys);
 	begin_read(&read, fcinfo, 2, family, "mvstore_get_many");
 	begin_rows(&rows, fcinfo);
-	mvs_cursor_open(&cursor, &read.store, read.snapshot);
-	for (int i = 0; i < count; i++)
+	context = AllocSetContextCreate(CurrentMemoryContext, "mvstore keys", ALLOCSET_DEFAULT_SIZES);
+	for (int i = 0; i < count; i += ASKED_AT_ONCE)
 	{
-		MvsEntry	entry;
-		bool		live;
+		MemoryContext old = MemoryContextSwitchTo(context);
 
-		CHECK_FOR_INTERRUPTS();
-		live = mvs_read_find(&read, &cursor, keys[i], &entry);
-		add_row(&rows, &read, keys[i], &entry, live);
+		add_asked(&rows, &read, &keys[i], Min(count - i, ASKED_AT_ONCE));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
 	}
-	mvs_cursor_close(&cursor);
+	MemoryContextDelete(context);
 	end_rows(&rows);
 	mvs_read_close(&read);
 	return (Datum) 0;

@@ -135,7 +135,13 @@ mvs_read_is_live(MvsRead *read, const MvsEntry *entry)
 bool
 mvs_read_find(MvsRead *read, MvsCursor *cursor, const bytea *key, MvsEntry *entry)
 {
-	if (!mvs_cursor_find(cursor, key, read->as_of, entry))
+	return mvs_read_found(read, mvs_cursor_find(cursor, key, read->as_of, entry), entry);
+}
+
+bool
+mvs_read_found(MvsRead *read, bool found, const MvsEntry *entry)
+{
+	if (!found)
 	{
 		mvs_read_refuse_below_floor(read);
 		return false;

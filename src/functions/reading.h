@@ -61,6 +61,9 @@ extern bool mvs_read_is_live(MvsRead *read, const MvsEntry *entry);
  */
 extern bool mvs_read_find(MvsRead *read, MvsCursor *cursor, const bytea *key, MvsEntry *entry);
 
+/* Return the same of what a look-up as of the read's version has found, or has not. */
+extern bool mvs_read_found(MvsRead *read, bool found, const MvsEntry *entry);
+
 /*
  * Return a key, or the value of an entry under it, as the read's family has them: not
  * copied, where that need not be.

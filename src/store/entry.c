@@ -43,6 +43,13 @@
 #define MVSTORE_STEPS_BEFORE_SEEK 24
 #endif
 
+/*
+ * Keys that are looked up before a walk is tried for those that follow: it costs more where
+ * they turn out to be far apart, and is then tried ever more rarely.
+ */
+#define LOOKUPS_BEFORE_WALK 4
+#define LOOKUPS_AT_MOST 128
+
 static void refuse_null_key(bool isnull, MvsStore *store);
 static void seek_keys(MvsScan *scan);
 static bool walk_on(MvsScan *scan);
@@ -228,6 +235,9 @@ mvs_scan_open(MvsScan *scan, MvsStore *store, Snapshot snapshot,
 	memset(&scan->key, 0, sizeof(scan->key));
 	memset(&scan->bound, 0, sizeof(scan->bound));
 	scan->detoasted = NULL;
+	scan->lost = true;
+	scan->apart = LOOKUPS_BEFORE_WALK;
+	scan->next_apart = 1;
 	seek_keys(scan);
 }
 
@@ -404,10 +414,11 @@ next_downwards(MvsScan *scan, MvsEntry *entry)
 		}
 		else if (++scan->steps > MVSTORE_STEPS_BEFORE_SEEK)
 		{
-			/* The oldest is above as_of, or there are too many to step over. */
-			bool		found = ItemPointerIsValid(&scan->candidate) &&
-				mvs_cursor_find(&scan->point, scan->key.key, scan->as_of, entry);
+			/* Too many to step over. Without a candidate the oldest is above as_of already. */
+			bool		found = ItemPointerIsValid(&scan->candidate);
 
+			if (found)
+				found = mvs_cursor_find(&scan->point, scan->key.key, scan->as_of, entry);
 			seek_keys(scan);
 			if (found)
 				return true;
@@ -423,6 +434,50 @@ bool
 mvs_scan_next(MvsScan *scan, MvsEntry *entry)
 {
 	return scan->reverse ? next_downwards(scan, entry) : next_upwards(scan, entry);
+}
+
+bool
+mvs_scan_find(MvsScan *scan, const bytea *key, MvsEntry *entry)
+{
+	bool		lost = scan->lost;
+
+	if (scan->apart > 0)
+	{
+		scan->apart--;
+		return mvs_cursor_find(&scan->point, key, scan->as_of, entry);
+	}
+	if (lost)
+	{
+		scan->from = key;
+		seek_keys(scan);
+		scan->lost = false;
+	}
+
+	for (int i = 0; i <= MVSTORE_STEPS_BEFORE_SEEK; i++)
+	{
+		int			order;
+		bool		found;
+
+		if (!scan->ahead && !walk_on(scan))
+			return false;
+		scan->ahead = true;
+		order = mvs_key_compare(scan->at, key);
+		found = order == 0 && scan->at_version <= scan->as_of &&
+			index_fetch_heap(scan->walk.scan, scan->walk.slot);
+		if (found)
+			mvs_entry_of_row(scan->walk.store, scan->walk.slot, entry);
+		if (found || order > 0)
+		{
+			if (!lost)
+				scan->next_apart = 1;
+			return found;
+		}
+		scan->ahead = false;
+	}
+	scan->lost = true;
+	scan->apart = scan->next_apart;
+	scan->next_apart = Min(scan->next_apart * 2, LOOKUPS_AT_MOST);
+	return mvs_cursor_find(&scan->point, key, scan->as_of, entry);
 }
 
 /* ------------------------------------------------------------------------

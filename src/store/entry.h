@@ -104,6 +104,9 @@ typedef struct MvsScan
 	bool		ended;			/* so has the walk */
 	bool		ahead;			/* downwards: the walk is at a key behind the current one */
 	ItemPointerData candidate;	/* downwards: the last entry at or below as_of, or invalid */
+	bool		lost;			/* finding: the walk is at none of the keys asked for */
+	int			apart;			/* finding: keys to look up before the walk is tried */
+	int			next_apart;		/* and after it fails */
 } MvsScan;
 
 extern void mvs_scan_open(MvsScan *scan, MvsStore *store, Snapshot snapshot,
@@ -111,6 +114,12 @@ extern void mvs_scan_open(MvsScan *scan, MvsStore *store, Snapshot snapshot,
 
 /* Go to the next key that has an entry, a tombstone or an expired one, too; false at the end. */
 extern bool mvs_scan_next(MvsScan *scan, MvsEntry *entry);
+
+/*
+ * Or, of a scan of all keys upwards: find the entry of a key, if there is one. Each key is
+ * behind the last one asked for. Neighbours are found without a descent for each.
+ */
+extern bool mvs_scan_find(MvsScan *scan, const bytea *key, MvsEntry *entry);
 extern void mvs_scan_close(MvsScan *scan);
 
 /* The head of a key with everything uncommitted, for a writer that holds the key. */
