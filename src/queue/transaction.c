@@ -67,7 +67,7 @@ typedef struct Level
 	char	   *buffer;			/* requests, one behind the other */
 	Size		used;
 	Size		space;
-	struct requests_hash *index;
+	struct requests_hash *index;	/* NULL while there is no more than one of them */
 	int64		explicit_count;
 	int64		implicit_count;
 	int64		merged;
@@ -110,6 +110,7 @@ static bool same_request(Level *level, Size left, Size right);
 #include "lib/simplehash.h"
 
 static Level *current_level(void);
+static bool index_request(Level *level, Size position, Size *like);
 static void add_request(Level *level, const MvsRequest *request);
 static void collect(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *to);
 static void collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key,
@@ -196,18 +197,35 @@ current_level(void)
 	return levels;
 }
 
+/*
+ * Enter the request at a position in the index; true where its like is there, at *like. Most
+ * transactions ask for one thing: the index is made with the second.
+ */
+static bool
+index_request(Level *level, Size position, Size *like)
+{
+	bool		found;
+
+	if (position == 0)
+		return false;
+	if (level->index == NULL)
+	{
+		level->index = requests_create(level->context, 64, level);
+		(void) requests_insert(level->index, 0, &found);
+	}
+	*like = requests_insert(level->index, position, &found)->position;
+	return found;
+}
+
 /* Add a request to a level, unless it has its like. */
 static void
 add_request(Level *level, const MvsRequest *request)
 {
-	RequestSlot *slot;
-	bool		found;
+	Size		like;
 
-	if (level->index == NULL)
-		level->index = requests_create(level->context, 64, level);
 	if (level->used + request->size > level->space)
 	{
-		Size		space = Max(level->space * 2, 8192);
+		Size		space = Max(Max(level->space * 2, 1024), level->used + request->size);
 
 		level->buffer = level->buffer ?
 			repalloc_huge(level->buffer, space) :
@@ -216,11 +234,10 @@ add_request(Level *level, const MvsRequest *request)
 	}
 
 	memcpy(level->buffer + level->used, request, request->size);
-	slot = requests_insert(level->index, level->used, &found);
-	if (found)
+	if (index_request(level, level->used, &like))
 	{
 		/* Of a policy's, the later one covers more. */
-		MvsRequest *earlier = (MvsRequest *) (level->buffer + slot->position);
+		MvsRequest *earlier = (MvsRequest *) (level->buffer + like);
 
 		earlier->before = Max(earlier->before, request->before);
 		earlier->expires = request->expires;	/* of the head that stays */
@@ -416,7 +433,9 @@ keep_requests(Level *level, bool (*is_kept) (const Level *, const MvsRequest *))
 
 	if (level->used == 0)
 		return;
-	requests_reset(level->index);
+	if (level->index)
+		requests_destroy(level->index);
+	level->index = NULL;
 	level->explicit_count = level->implicit_count = 0;
 	for (Size position = 0; position < level->used;)
 	{
@@ -425,14 +444,14 @@ keep_requests(Level *level, bool (*is_kept) (const Level *, const MvsRequest *))
 
 		if (is_kept(level, request))
 		{
-			bool		found;
+			Size		like;
 
 			if (MvsRequestIsImplicit(request))
 				level->implicit_count++;
 			else
 				level->explicit_count++;
 			memmove(level->buffer + kept, request, size);
-			(void) requests_insert(level->index, kept, &found);
+			(void) index_request(level, kept, &like);
 			kept += size;
 		}
 		position += size;
@@ -761,15 +780,6 @@ end_transaction(XactEvent event, void *argument)
 				secure_requests(levels);
 			if (levels && levels->pause == MVS_PAUSE_ON)
 				(void) mvs_lock_pause(ShareLock, true);
-
-			/* So that counting at COMMIT finds its place. */
-			if (levels)
-			{
-				ListCell   *cell;
-
-				foreach(cell, levels->counts)
-					mvs_counters_prepare(((MvsStoreCount *) lfirst(cell))->store);
-			}
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			if (levels || mvs_version_mine() != 0)

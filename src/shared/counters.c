@@ -27,6 +27,8 @@ static HTAB *store_stats = NULL;
 static LWLock *store_lock = NULL;
 
 static MvsStoreStats *find(Oid store, HASHACTION action);
+static void add_store(Oid store);
+static MvsStoreStats *find_to_count(Oid store);
 
 Size
 mvs_counters_shmem_size(void)
@@ -63,16 +65,11 @@ find(Oid store, HASHACTION action)
 	return hash_search(store_stats, &key, action, NULL);
 }
 
-void
-mvs_counters_prepare(Oid store)
+/* Make a place for a store that has none, if there is room. */
+static void
+add_store(Oid store)
 {
 	MvsStoreStats *stats;
-
-	LWLockAcquire(store_lock, LW_SHARED);
-	stats = find(store, HASH_FIND);
-	LWLockRelease(store_lock);
-	if (stats)
-		return;
 
 	LWLockAcquire(store_lock, LW_EXCLUSIVE);
 	if (!find(store, HASH_FIND) && (stats = find(store, HASH_ENTER_NULL)) != NULL)
@@ -98,13 +95,30 @@ mvs_counters_prepare(Oid store)
 	LWLockRelease(store_lock);
 }
 
-void
-mvs_counters_count(const MvsStoreCount *count)
+/*
+ * The counters of a store, which has some from now on; NULL where there is no room. Either way
+ * store_lock is held then.
+ */
+static MvsStoreStats *
+find_to_count(Oid store)
 {
 	MvsStoreStats *stats;
 
 	LWLockAcquire(store_lock, LW_SHARED);
-	stats = find(count->store, HASH_FIND);
+	stats = find(store, HASH_FIND);
+	if (stats)
+		return stats;
+	LWLockRelease(store_lock);
+	add_store(store);
+	LWLockAcquire(store_lock, LW_SHARED);
+	return find(store, HASH_FIND);
+}
+
+void
+mvs_counters_count(const MvsStoreCount *count)
+{
+	MvsStoreStats *stats = find_to_count(count->store);
+
 	if (stats)
 	{
 		pg_atomic_fetch_add_u64(&stats->puts, count->puts);
@@ -117,10 +131,8 @@ mvs_counters_count(const MvsStoreCount *count)
 void
 mvs_counters_tally(Oid store, const MvsTally *tally)
 {
-	MvsStoreStats *stats;
+	MvsStoreStats *stats = find_to_count(store);
 
-	LWLockAcquire(store_lock, LW_SHARED);
-	stats = find(store, HASH_FIND);
 	if (stats)
 	{
 		pg_atomic_fetch_add_u64(&stats->entries, tally->entries);
@@ -143,11 +155,8 @@ mvs_counters_refused(Oid store, MvsRefusal why)
 		return;
 	for (int i = 0; i < lengthof(counted); i++)
 	{
-		MvsStoreStats *stats;
+		MvsStoreStats *stats = find_to_count(counted[i]);
 
-		mvs_counters_prepare(counted[i]);
-		LWLockAcquire(store_lock, LW_SHARED);
-		stats = find(counted[i], HASH_FIND);
 		if (stats)
 			pg_atomic_fetch_add_u64(&stats->refused[why], 1);
 		LWLockRelease(store_lock);
@@ -211,10 +220,8 @@ mvs_counters_vacuumed(Oid store, const MvsVacuum *vacuum)
 void
 mvs_counters_swept(Oid store, TimestampTz at)
 {
-	MvsStoreStats *stats;
+	MvsStoreStats *stats = find_to_count(store);
 
-	LWLockAcquire(store_lock, LW_SHARED);
-	stats = find(store, HASH_FIND);
 	if (stats)
 		pg_atomic_write_u64(&stats->last_sweep, (uint64) at);
 	LWLockRelease(store_lock);

@@ -80,10 +80,9 @@ extern int	mvs_counters_shmem_locks(void);
 extern void mvs_counters_shmem_startup(LWLockPadded *locks);
 
 /*
- * Make a place for the counters of a store of the current database. Where all
- * are taken, the store is not counted. The functions below cannot fail.
+ * Count what was done to a store of the current database. Where all places are taken, a store
+ * that has none is not counted. None of these functions can fail.
  */
-extern void mvs_counters_prepare(Oid store);
 extern void mvs_counters_count(const MvsStoreCount *count);
 extern void mvs_counters_tally(Oid store, const MvsTally *tally);
 extern void mvs_counters_swept(Oid store, TimestampTz at);

@@ -434,10 +434,7 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 
 	mvs_pace_dropped(drop->tally.entries);
 	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->tally.swept > 0)
-	{
-		mvs_counters_prepare(drop->oid);
 		mvs_counters_tally(drop->oid, &drop->tally);
-	}
 	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->merged > 0)
 	{
 		LWLockAcquire(drop->database->queue_lock, LW_EXCLUSIVE);

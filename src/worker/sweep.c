@@ -430,7 +430,6 @@ after_slice(Sweep *sweep, MvsSliceEnd end, bool passes)
 static void
 after_walk(Sweep *sweep)
 {
-	mvs_counters_prepare(sweep->store);
 	mvs_counters_swept(sweep->store, GetCurrentTimestamp());
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	mvs_worker.database->stats->sweeps++;
