@@ -27,6 +27,7 @@ OBJS = \
 	src/functions/key_clause.o \
 	src/functions/operate.o \
 	src/functions/pins.o \
+	src/functions/progress.o \
 	src/functions/read.o \
 	src/functions/reading.o \
 	src/functions/revert.o \
@@ -49,6 +50,7 @@ OBJS = \
 	src/shared/fault.o \
 	src/shared/lock.o \
 	src/shared/pool.o \
+	src/shared/progress.o \
 	src/shared/standby.o \
 	src/shared/wake.o \
 	src/startup.o \

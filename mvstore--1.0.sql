@@ -1148,6 +1148,15 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION mvstore_stat_feed(oid) IS
 'whether a store has an index in the order of versions; read it through mvstore_stores';
 
+CREATE FUNCTION mvstore_stat_progress(OUT pid integer, OUT command text, OUT store oid,
+									  OUT phase text, OUT done bigint, OUT total bigint,
+									  OUT unit text, OUT started_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
+
+COMMENT ON FUNCTION mvstore_stat_progress() IS
+'how far long operations of this database have got; read it through mvstore_progress';
+
 CREATE FUNCTION mvstore_stat_size(store oid)
 RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
@@ -1768,7 +1777,7 @@ SELECT pg_catalog.current_database() AS database, n.nspname AS schema, c.relname
 								 mvstore_time_of(f.floor)) END AS floor_age_seconds,
 	   t.size::double precision AS size_bytes, e.entries, e.dead AS dead_entries,
 	   t.size OPERATOR(pg_catalog.*) k.keys OPERATOR(pg_catalog./) e.all_rows AS live_bytes,
-	   t.size OPERATOR(pg_catalog.*) (e.entries OPERATOR(pg_catalog.-) k.keys)
+	   (e.entries OPERATOR(pg_catalog.-) k.keys) OPERATOR(pg_catalog.*) t.size
 	   OPERATOR(pg_catalog./) e.all_rows AS history_bytes,
 	   t.size OPERATOR(pg_catalog.*) e.dead OPERATOR(pg_catalog./) e.all_rows AS dead_bytes
   FROM mvstore_policy p
@@ -1878,3 +1887,30 @@ COMMENT ON COLUMN mvstore_blocker_metrics.requests IS
 'requests that wait for it; 0: none, or not known';
 COMMENT ON COLUMN mvstore_blocker_metrics.entries IS
 'dead entries whose space it may hold back; 0: none, or not known';
+
+CREATE VIEW mvstore_progress AS
+SELECT pg_catalog.current_database() AS database, p.pid, p.command, p.store::regclass, p.phase,
+	   p.done, p.total, p.unit, p.started_at
+  FROM mvstore_stat_progress() p;
+GRANT SELECT ON mvstore_progress TO PUBLIC;
+
+COMMENT ON VIEW mvstore_progress IS
+'how far long operations of this database have got';
+COMMENT ON COLUMN mvstore_progress.database IS
+'the database';
+COMMENT ON COLUMN mvstore_progress.pid IS
+'the process that is at it; of a flush, the session that waits';
+COMMENT ON COLUMN mvstore_progress.command IS
+'sweep, compact, drop range, replay or flush';
+COMMENT ON COLUMN mvstore_progress.store IS
+'the store; NULL: all of the database';
+COMMENT ON COLUMN mvstore_progress.phase IS
+'what it does, or waits for';
+COMMENT ON COLUMN mvstore_progress.done IS
+'entries read, or requests done, so far';
+COMMENT ON COLUMN mvstore_progress.total IS
+'estimate: what there was to do when it began; NULL: not known';
+COMMENT ON COLUMN mvstore_progress.unit IS
+'entries or requests: what is counted';
+COMMENT ON COLUMN mvstore_progress.started_at IS
+'when it began, or took longer than one transaction';

@@ -100,5 +100,7 @@ SELECT reads_refused_total, retries_total, requests_enqueued_total, lag_seconds_
 SELECT mvstore_seconds('1.5 s'), mvstore_seconds('1 day'), mvstore_seconds('-1 s'), mvstore_seconds(NULL);
 -- What there is no table of has no size.
 SELECT mvstore_stat_size(0), mvstore_stat_launcher();
+-- Nothing takes long here.
+SELECT * FROM mvstore_progress;
 DROP ROLE regress_mvstore_monitor, regress_mvstore_stranger;
 DROP FUNCTION regress_sizes;

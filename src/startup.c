@@ -21,6 +21,7 @@
 #include "shared/database.h"
 #include "shared/drop_stats.h"
 #include "shared/pool.h"
+#include "shared/progress.h"
 #include "shared/wake.h"
 #include "startup.h"
 #include "version/version.h"
@@ -47,6 +48,7 @@ static const MvsDatabasePart *const database_parts[] = {
 	&mvs_wake_part,
 	&mvs_backlog_part,
 	&mvs_drop_stats_part,
+	&mvs_progress_part,
 	&mvs_clock_part,
 	&mvs_version_part,
 	&mvs_queue_part,

@@ -96,8 +96,8 @@ check() {
 
 lint_metrics() { perl -MHTTP::Tiny -e 'print grep { /mvstore_/ } map { "$_\n" } split /\n/, HTTP::Tiny->new->get(shift)->{content}' "$1" | promtool check metrics; }
 
-# Nothing but what we have started is there, which listens where it was told to.
-check_listeners() {
+# The ports that Debian's services have, and on which somebody listens.
+listeners() {
 	local port
 	for port in 9090 9187 9237; do
 		! (exec 3<>"/dev/tcp/localhost/$port") 2>/dev/null || echo "something listens on port $port"
@@ -147,6 +147,7 @@ dev_monitoring() {
 	*) misuse "monitoring: unknown option: $1" ;;
 	esac
 	setup monitoring
+	listeners >"$work/listened"
 	if ! (install_monitoring); then
 		say "left out: monitoring: its programs are not installed"
 		say "0 passed, $([[ -n $available ]] && echo 0 || echo 1) failed"
@@ -156,7 +157,8 @@ dev_monitoring() {
 	build
 	start_server
 	make_metrics
-	check "no service is there that nobody has started" check_listeners
+	listeners >"$work/listen"
+	check "what was installed has started no service" diff "$work/listened" "$work/listen"
 	check_files
 	check_scrapes
 	say "$passed passed, $failed failed"

@@ -28,7 +28,10 @@ extern MvsDatabase *mvs_command_begin_write(const char *function);
 /* Raise 55000 for a version that the clock of versions has not reached. */
 extern void mvs_command_refuse_future(MvsDatabase *database, int64 version);
 
-/* Raise 40001: another transaction has changed what this one's snapshot goes on seeing of a store. */
+/*
+ * Raise 40001: another transaction has changed what this one's snapshot goes on seeing of a
+ * store.
+ */
 pg_noreturn extern void mvs_command_refuse_concurrent(Oid store);
 
 #endif							/* MVSTORE_COMMAND_H */

@@ -50,6 +50,10 @@ typedef struct MvsRequest
 #define MvsRequestIsRange(request) \
 	((request)->kind == MVS_REQUEST_RANGE || (request)->kind == MVS_REQUEST_COMPACT)
 
+/* A number that no other request in the worker's hands has. */
+#define MvsRequestId(request) \
+	((request)->journal != 0 ? (uint64) (request)->journal : (request)->sequence)
+
 #define MvsRequestSize(key_length, to_length) \
 	MAXALIGN(offsetof(MvsRequest, key) + (key_length) + (to_length))
 #define MVS_MAX_REQUEST MvsRequestSize(MVS_MAX_BOUND, MVS_MAX_BOUND)

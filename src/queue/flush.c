@@ -16,6 +16,7 @@
 
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
+#include "storage/ipc.h"
 #include "storage/lock.h"
 #include "utils/timestamp.h"
 
@@ -24,6 +25,7 @@
 #include "queue/queue.h"
 #include "shared/backlog.h"
 #include "shared/lock.h"
+#include "shared/progress.h"
 #include "shared/wake.h"
 #include "version/version.h"
 
@@ -43,6 +45,9 @@ static bool is_done(MvsDatabase *database, uint64 target, uint64 unfinished);
 static bool is_locked_by_caller(Oid store);
 static bool cannot_go(MvsDatabase *database, const Rest *rest);
 static void look_at_rest(MvsDatabase *database, uint64 target, Rest *rest);
+static const char *phase_of(const MvsDatabase *database, uint64 target, const MvsBacklog *backlog);
+static void stop_showing(int code, Datum database);
+static void wait_for(MvsDatabase *database, uint64 target, TimestampTz deadline, Rest *rest);
 
 /*
  * Whether all requests up to a sequence number are done, where the worker keeps none below
@@ -117,6 +122,79 @@ look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
 	LWLockRelease(database->queue_lock);
 }
 
+/* What requests up to a sequence number wait for. With queue_lock held. */
+static const char *
+phase_of(const MvsDatabase *database, uint64 target, const MvsBacklog *backlog)
+{
+	const MvsQueue *queue = database->queue;
+
+	if (queue->paused)
+		return "paused";
+	if (database->worker->pid == 0)
+		return "waiting for a worker";
+	if (database->worker->throttled_since != 0)
+		return "rate limit";
+	if (queue->journal_wanted || backlog->unfinished == 0)
+		return "replaying the journal";
+	if (queue->taken < target || queue->put_back <= target)
+		return "working off the queue";
+	for (int i = 0; i < backlog->trouble_count; i++)
+		if (backlog->troubles[i].requests > 0)
+			return backlog->troubles[i].locked ? "waiting for a lock" : "waiting after an error";
+	if (backlog->held > 0 && backlog->retrying == 0)
+		return backlog->pinned < backlog->held ? "waiting for a writer" : "waiting for a pin";
+	if (queue->mark_count > 0 || queue->all_marked || !queue->swept ||
+		database->backlogs->parts[MVS_BACKLOG_SWEEPS].unfinished <= target)
+		return "sweeping stores";
+	return "working off requests";
+}
+
+int64
+mvs_flush_left(MvsDatabase *database, uint64 sequence, const char **phase)
+{
+	MvsBacklog	backlog;
+	int64		left;
+
+	LWLockAcquire(database->queue_lock, LW_SHARED);
+	mvs_backlog_combine(database->backlogs, &backlog);
+	left = backlog.held + backlog.retrying + database->queue->mark_count;
+	if (sequence > database->queue->taken)
+		left += (int64) (sequence - database->queue->taken);
+	*phase = phase_of(database, sequence, &backlog);
+	LWLockRelease(database->queue_lock);
+	return left;
+}
+
+/* At the end of the wait, however it comes. */
+static void
+stop_showing(int code, Datum database)
+{
+	mvs_progress_end((MvsDatabase *) DatumGetPointer(database), InvalidOid, MyProcPid);
+}
+
+/* Wait until all up to a sequence number is done, or cannot be while we wait. */
+static void
+wait_for(MvsDatabase *database, uint64 target, TimestampTz deadline, Rest *rest)
+{
+	const char *phase;
+
+	mvs_progress_wait(database, target, mvs_flush_left(database, target, &phase));
+	ConditionVariablePrepareToSleep(&database->progress);
+	for (;;)
+	{
+		int64		left;
+
+		look_at_rest(database, target, rest);
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+		if (rest->done || rest->paused || left <= 0 || cannot_go(database, rest))
+			break;
+		(void) ConditionVariableTimedSleep(&database->progress, Min(left, INT_MAX),
+										   mvs_compat_wait_event(&wait_event_flush,
+																 "MvstoreFlush"));
+	}
+	ConditionVariableCancelSleep();
+}
+
 bool
 mvs_flush_wait(MvsDatabase *database, int64 timeout)
 {
@@ -130,21 +208,12 @@ mvs_flush_wait(MvsDatabase *database, int64 timeout)
 	LWLockRelease(database->queue_lock);
 	look_at_rest(database, target, &rest);
 	if (!rest.done)
-		mvs_wake_worker(database);
-
-	ConditionVariablePrepareToSleep(&database->progress);
-	for (;;)
 	{
-		int64		left;
-
-		look_at_rest(database, target, &rest);
-		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-		if (rest.done || rest.paused || left <= 0 || cannot_go(database, &rest))
-			break;
-		(void) ConditionVariableTimedSleep(&database->progress, Min(left, INT_MAX),
-										   mvs_compat_wait_event(&wait_event_flush,
-																 "MvstoreFlush"));
+		mvs_wake_worker(database);
+		PG_ENSURE_ERROR_CLEANUP(stop_showing, PointerGetDatum(database));
+		wait_for(database, target, deadline, &rest);
+		PG_END_ENSURE_ERROR_CLEANUP(stop_showing, PointerGetDatum(database));
+		stop_showing(0, PointerGetDatum(database));
 	}
-	ConditionVariableCancelSleep();
 	return rest.done && !rest.failed;
 }

@@ -21,4 +21,10 @@
  */
 extern bool mvs_flush_wait(MvsDatabase *database, int64 timeout);
 
+/*
+ * Return how many requests may be left of those up to a sequence number, or more: what the
+ * worker keeps is counted whole. Set *phase to what that waits for.
+ */
+extern int64 mvs_flush_left(MvsDatabase *database, uint64 sequence, const char **phase);
+
 #endif							/* MVSTORE_FLUSH_H */

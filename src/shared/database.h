@@ -57,6 +57,7 @@ typedef struct MvsDatabase
 	struct MvsWorkerStatus *worker; /* wake.h */
 	struct MvsBacklogs *backlogs;	/* backlog.h */
 	struct MvsDropStats *stats; /* drop_stats.h */
+	struct MvsProgress *operations; /* progress.h */
 	ConditionVariable progress; /* broadcast when one of these moves */
 
 	/*

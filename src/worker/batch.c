@@ -26,6 +26,7 @@
 #include "queue/queue.h"
 #include "shared/drop_stats.h"
 #include "shared/fault.h"
+#include "shared/progress.h"
 #include "store/rule.h"
 #include "store/store.h"
 #include "version/clock.h"
@@ -222,7 +223,7 @@ work_group(MvsPending **group, int count)
 	for (int i = 0; i < count; i++)
 	{
 		/* What it had done of a range was rolled back, or some of it. */
-		mvs_walk_end(&group[i]->walk);
+		mvs_pending_end_walk(group[i]);
 		if (count > 1)
 			work_group(group + i, 1);
 		else
@@ -334,6 +335,7 @@ work_range(MvsDrop *drop, MvsPending *item)
 	MvsRequest *request = item->request;
 	bytea	   *to = NULL;
 	MvsSliceEnd state = MVS_SLICE_DONE;
+	int64		read = drop->read;
 
 	if (request->bounded)
 		to = mvs_key_make(request->key + request->key_length, request->to_length);
@@ -355,7 +357,11 @@ work_range(MvsDrop *drop, MvsPending *item)
 							   mvs_worker.context, &drop->read);
 	}
 	if (state == MVS_SLICE_MORE)
+	{
 		item->outcome = MVS_OUTCOME_MORE;
+		mvs_drop_show(drop, request->kind == MVS_REQUEST_COMPACT ? MVS_COMMAND_COMPACT :
+					  MVS_COMMAND_RANGE, MvsRequestId(request), drop->read - read);
+	}
 	else if (state == MVS_SLICE_LOCKED)
 		item->outcome = MVS_OUTCOME_LOCKED;
 	else if (item->found)

@@ -25,6 +25,7 @@
 #include "queue/queue.h"
 #include "shared/backlog.h"
 #include "shared/database.h"
+#include "shared/progress.h"
 #include "shared/wake.h"
 #include "version/clock.h"
 #include "version/session.h"
@@ -143,6 +144,7 @@ mvs_claim_release(int code, Datum argument)
 	mvs_left_give_back(database);
 	mvs_sweep_give_back(database);
 	mvs_backlog_clear(database->backlogs);
+	mvs_progress_clear(database->operations);
 	database->worker->throttled_since = 0;
 	database->worker->pid = 0;
 	database->worker->proc = -1;

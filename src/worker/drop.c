@@ -412,6 +412,17 @@ mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, MvsDroppable d
 }
 
 void
+mvs_drop_show(const MvsDrop *drop, MvsCommand command, uint64 id, int64 read)
+{
+	double		entries = drop->store.heap->rd_rel->reltuples;
+
+	/* What part of them is in a range is not known. */
+	if (command == MVS_COMMAND_RANGE)
+		entries = -1;
+	mvs_progress_step(drop->database, command, drop->oid, id, read, (int64) entries);
+}
+
+void
 mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 {
 	if (state == MVS_DROP_READY)

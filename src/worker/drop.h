@@ -14,6 +14,7 @@
 
 #include "shared/counters.h"
 #include "shared/database.h"
+#include "shared/progress.h"
 #include "store/calendar.h"
 #include "store/entry.h"
 #include "store/floor.h"
@@ -116,6 +117,9 @@ extern int	mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict);
  */
 extern void mvs_drop_note_pending(MvsDrop *drop, const char *key, int length,
 								  MvsDroppable droppable);
+
+/* Show that a command, beyond this transaction, has read so many more entries: see progress.h. */
+extern void mvs_drop_show(const MvsDrop *drop, MvsCommand command, uint64 id, int64 read);
 
 /* Raise the floor, write the calendar, commit and count, as the drop's state allows. */
 extern void mvs_drop_commit(MvsDrop *drop, MvsDropState state);

@@ -26,6 +26,7 @@
 #include "queue/queue.h"
 #include "shared/backlog.h"
 #include "shared/drop_stats.h"
+#include "shared/progress.h"
 #include "store/pin.h"
 #include "worker/left.h"
 #include "worker/pending.h"
@@ -333,12 +334,20 @@ mvs_pending_settle(MvsPending **batch, int count)
 		record_failures();
 }
 
+void
+mvs_pending_end_walk(MvsPending *item)
+{
+	if (MvsRequestIsRange(item->request))
+		mvs_progress_end(mvs_worker.database, item->request->store, MvsRequestId(item->request));
+	mvs_walk_end(&item->walk);
+}
+
 static void
 free_pending(MvsPending *item)
 {
 	if (item->keeps_room)
 		mvs_queue_release(mvs_worker.database, 1, item->request->size);
-	mvs_walk_end(&item->walk);
+	mvs_pending_end_walk(item);
 	pfree(item->request);
 	pfree(item);
 }

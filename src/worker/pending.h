@@ -75,6 +75,9 @@ extern int64 mvs_pending_set_aside(void);
  */
 extern int	mvs_pending_rows(int64 **rows, Size space);
 
+/* End the walk of a request for a range: it is done, or is to begin anew. */
+extern void mvs_pending_end_walk(MvsPending *item);
+
 /* Return a copy of a request in the worker's own memory, which is in nobody's list yet. */
 extern MvsPending *mvs_pending_take_over(const MvsRequest *request);
 

@@ -21,6 +21,7 @@
 #include "queue/queue.h"
 #include "shared/backlog.h"
 #include "shared/fault.h"
+#include "shared/progress.h"
 #include "version/clock.h"
 #include "worker/batch.h"
 #include "worker/left.h"
@@ -82,6 +83,9 @@ mvs_replay_go_on(void)
 	CHECK_FOR_INTERRUPTS();
 	more = read_rows(&requests, &last);
 	MVS_FAULT("journal-read");
+	if (more)
+		mvs_progress_step(mvs_worker.database, MVS_COMMAND_REPLAY, InvalidOid, 0,
+						  list_length(requests), -1);
 	work_rows(requests, known, known_count);
 	after = last;
 	mvs_left_replay_meets(last);
@@ -183,6 +187,7 @@ end_replay(void)
 
 	first = Max(first, Min(lowest, settled));
 	mvs_left_replay_ends();
+	mvs_progress_end(database, InvalidOid, 0);
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	/* What was set aside meanwhile it has not met. */
 	database->queue->failed_count = failed + mvs_pending_set_aside() - set_aside;

@@ -23,6 +23,7 @@
 #include "shared/backlog.h"
 #include "shared/drop_stats.h"
 #include "shared/fault.h"
+#include "shared/progress.h"
 #include "store/calendar.h"
 #include "store/pin.h"
 #include "version/clock.h"
@@ -209,6 +210,7 @@ static void
 forget_sweep(Sweep *sweep)
 {
 	all = list_delete_ptr(all, sweep);
+	mvs_progress_end(mvs_worker.database, sweep->store, 0);
 	mvs_walk_end(&sweep->pass.walk);
 	pfree(sweep);
 }
@@ -342,7 +344,10 @@ mvs_sweep_slice(void)
 		/* It may have gone on behind what was rolled back. */
 		mvs_run_expect(&sweep->run, 0);
 		if (passes)
+		{
+			mvs_progress_end(mvs_worker.database, sweep->store, 0);
 			mvs_pass_begin(&sweep->pass);
+		}
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
@@ -374,6 +379,8 @@ do_slice(Sweep *sweep, bool passes)
 			sweep->run.age = age_of(&drop);
 			end = passes ? mvs_pass_slice(&sweep->pass, &sweep->run, &drop) :
 				mvs_run_slice(&sweep->run, &drop);
+			if (passes && end == MVS_SLICE_MORE)
+				mvs_drop_show(&drop, MVS_COMMAND_SWEEP, 0, drop.tally.swept);
 			break;
 		case MVS_DROP_GONE:
 			/* A table that no event trigger saw go may have left notes. */
@@ -434,6 +441,7 @@ after_walk(Sweep *sweep)
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	mvs_worker.database->stats->sweeps++;
 	LWLockRelease(mvs_worker.database->queue_lock);
+	mvs_progress_end(mvs_worker.database, sweep->store, 0);
 	mvs_pass_end_walk(&sweep->pass);
 	if (mvs_pass_is_walking(&sweep->pass))
 		sweep->due_at = 0;
