@@ -6,9 +6,14 @@
 # Where the tree is.
 TREE := $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
 
+# The version of the SQL objects stands in mvstore.control alone, that of the release in
+# META.json; ./dev lint looks that the packages go by them.
+SQL_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'$$/\1/p" $(TREE)/mvstore.control)
+RELEASE := $(shell sed -n 's/^   "version": "\(.*\)",$$/\1/p' $(TREE)/META.json)
+
 EXTENSION = mvstore
 MODULE_big = mvstore
-DATA = mvstore--1.0.sql
+DATA = mvstore--$(SQL_VERSION).sql $(patsubst $(TREE)/%,%,$(wildcard $(TREE)/mvstore--*--*.sql))
 DOCS = $(patsubst $(TREE)/%,%,$(filter-out %/testing.md %/coverage.md,$(wildcard $(TREE)/doc/*.md)))
 
 OBJS = \
@@ -88,7 +93,7 @@ OBJS = \
 	src/worker/walk.o \
 	src/worker/worker.o
 
-PG_CPPFLAGS = -I$(TREE)/src -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
+PG_CPPFLAGS = -I$(TREE)/src -DMVSTORE_VERSION=$(SQL_VERSION) -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
 
 # make MVSTORE_FAULTS=1: fault points for tests, see src/shared/fault.h
 ifdef MVSTORE_FAULTS
@@ -99,6 +104,10 @@ REGRESS = $(sort $(patsubst $(TREE)/sql/%.sql,%,$(wildcard $(TREE)/sql/*.sql)))
 ISOLATION = $(sort $(patsubst $(TREE)/specs/%.spec,%,$(wildcard $(TREE)/specs/*.spec)))
 TAP_TESTS = 1
 
+# Their databases, whatever the server's default is: plans and estimates go by the collation.
+ENCODING = UTF8
+NO_LOCALE = 1
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
@@ -108,6 +117,15 @@ docmoduledir := extension/mvstore
 
 # Every part may see the others' headers.
 $(OBJS): $(wildcard $(TREE)/src/*.h $(TREE)/src/*/*.h)
+
+# These say with which version of the SQL objects the library goes.
+src/base/catalog.o src/worker/worker.o: $(TREE)/mvstore.control
+
+# The archive of a release, of what is committed.
+dist:
+	git -C $(TREE) archive --prefix=mvstore-$(RELEASE)/ -o $(CURDIR)/mvstore-$(RELEASE).zip HEAD
+
+.PHONY: dist
 
 # Outside the tree there is no directory for the objects yet.
 ifdef VPATH

@@ -96,7 +96,7 @@ SELECT regress_state(format('SELECT * FROM mvstore_changes(''s'', %s)', :positio
 SELECT mvstore_pin('consumer', ttl := '10 min', store := 's') AS position \gset
 BEGIN;
 SELECT mvstore_unpin('consumer');
-SELECT mvstore_erase('s', 'f');
+SELECT mvstore_erase('s', 'f') > 0 AS erased;
 COMMIT;
 SELECT mvstore_pin('consumer', :position, '10 min', 's') = :position AS renewed;
 SELECT regress_state(format('SELECT * FROM mvstore_changes(''s'', %s)', :position));

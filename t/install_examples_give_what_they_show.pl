@@ -18,7 +18,7 @@ $node->append_conf('postgresql.conf', "shared_preload_libraries = 'mvstore'");
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION mvstore');
 
-my $said = examples_hold($node, examples_of(slurp_file("$FindBin::RealBin/../doc/reference.md")));
+my $said = examples_hold($node->connstr('postgres'), examples_of(slurp_file("$FindBin::RealBin/../doc/reference.md")));
 unlike($said, qr/WARNING:  (?!drops are not worked off because they are paused)/, 'and nothing is warned of');
 
 $node->stop;

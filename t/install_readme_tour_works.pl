@@ -11,9 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $readme = "$FindBin::RealBin/../README.md";
-my ($tour) = slurp_file($readme) =~ /^## A five-minute tour$(.*?)(?=^## |\z)/ms;
-ok(defined $tour, 'README.md has a five-minute tour');
+my $tour = section_of(slurp_file("$FindBin::RealBin/../README.md"), 'A five-minute tour');
 
 my @examples = examples_of($tour);
 cmp_ok(scalar(@examples), '>', 0, 'the tour has something to type');
@@ -26,7 +24,7 @@ $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION mvstore') unless $tour =~ /CREATE EXTENSION/i;
 
 # All of it in one session, as one would type it.
-is(examples_hold($node, @examples), '', 'and nothing is warned of');
+is(examples_hold($node->connstr('postgres'), @examples), '', 'and nothing is warned of');
 
 # It leaves a server whose worker is well.
 is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'and nothing waits at its end');

@@ -235,13 +235,31 @@ check_lengths() {
 
 check_circles() { (cd "$work/src" && perl tools/circles.pl 2>&1) || true; }
 
+# The version of a release stands in META.json, that of the SQL objects in mvstore.control;
+# packages have to write down the first, too.
+check_release() {
+	(
+		cd "$work/src" || return
+		sql=$(sed -n "s/^default_version = '\(.*\)'/\1/p" mvstore.control)
+		release=$(sed -n 's/^   "version": "\(.*\)",$/\1/p' META.json)
+		[[ $release == "$sql".* ]] || echo "META.json has $release, but mvstore.control $sql"
+		[[ -f mvstore--$sql.sql ]] || echo "there is no mvstore--$sql.sql"
+		says() { grep -qE -- "$2" "$1" || echo "$1 does not say $release as META.json does"; }
+		says META.json "^         \"version\": \"$release\"\$"
+		says CHANGELOG.md "^## ($sql \(unreleased\)|$release\b)"
+		says debian/changelog "^mvstore \($release-"
+		says rpm/mvstore.spec "^Version: +$release\$"
+		diff <(sed 's/PGVERSION/18/g' debian/control.in) debian/control
+	) || true
+}
+
 check_marks() { in_tree_grep '\b(TOD[O]|FIXM[E]|XX[X])\b' .; }
 
-# The specification that META.json must name, the name space of SVG, the names of modules in
+# The specifications that META.json and debian/copyright must name, the name space of SVG, the names of modules in
 # Go, and this machine itself for drivers without Unix sockets are the only ones.
 check_hosts() {
 	in_tree_grep '\b(https?|ftp|git|ssh)://|\blocalhost\b|\b[0-9]{1,3}(\.[0-9]{1,3}){3}\b|[a-z0-9-]\.(com|org|net|io|de|dev|local|internal)\b' . |
-		grep -vE '^\./META\.json:[0-9]+: *"url": "https:/[/]pgxn[.]org/meta/spec[.]txt"$|^\./bench/Plot\.pm:[0-9]+:.* xmlns="http:/[/]www[.]w3[.]org/2000/svg" |^\./examples/pgx/go[.](mod|sum):|^\./examples/pgx/[a-z]+[.]go:[0-9]+:.*"github[.]com/jackc/pgx/|^\./tools/drivers[.]bash:[0-9]+:.*\Wlocalhost\b' || true
+		grep -vE '^\./META\.json:[0-9]+: *"url": "https:/[/]pgxn[.]org/meta/spec[.]txt"$|^\./debian/copyright:1:Format: https:/[/]www[.]debian[.]org/doc/packaging-manuals/copyright-format/1[.]0/$|^\./bench/Plot\.pm:[0-9]+:.* xmlns="http:/[/]www[.]w3[.]org/2000/svg" |^\./examples/pgx/go[.](mod|sum):|^\./examples/pgx/[a-z]+[.]go:[0-9]+:.*"github[.]com/jackc/pgx/|^\./tools/drivers[.]bash:[0-9]+:.*\Wlocalhost\b' || true
 }
 
 # ---- ./dev lint -----------------------------------------------------------
@@ -297,6 +315,7 @@ dev_lint() {
 	check "SQL scripts: functions and views come as in doc/reference.md" check_sql order
 	check "every function is called in a test" check_sql tests
 	check "every setting is in doc/" check_sql settings
+	check "packages have the version of META.json" check_release
 	check "no marks of unfinished work" check_marks
 	check "no mention of hosts" check_hosts
 	say "$passed passed, $failed failed"

@@ -136,13 +136,20 @@ suite_of() {
 # make_tree MAJOR [OLDER]: a root tree with that PostgreSQL and what ./dev test needs,
 # in the cache, unless it is there and not too old; with the older one beside it.
 make_tree() {
-	local major=$1 older=${2:-} name=root-$1${2:+-$2} release archive security option start=$SECONDS
-	local sources=() options=() packages="postgresql-$1,postgresql-server-dev-$1"
-	release=$(suite_of "$major")
+	local major=$1 older=${2:-} packages="postgresql-$1,postgresql-server-dev-$1"
 	# What tests want beside the server, where there is one for this major.
 	[[ $major -ge 19 ]] || packages+=",postgresql-$major-repack,postgresql-$major-wal2json"
 	[[ -z $older ]] || packages+=",postgresql-$older,postgresql-server-dev-$older"
 	packages+=",gcc,libc6-dev,make,perl,libipc-run-perl"
+	make_root "root-$major${older:+-$older}" "$packages" "$@"
+}
+
+# make_root NAME PACKAGES MAJOR [OLDER]: a root tree of the Debian suite of that major, with
+# packages of it, and of the suite of an older one. Without packages it is a bare Debian.
+make_root() {
+	local name=$1 packages=$2 major=$3 older=${4:-} release archive security option start=$SECONDS
+	local sources=() options=()
+	release=$(suite_of "$major")
 	open_cache "$name"
 	if fresh "$name" "$packages"; then
 		close_cache
@@ -174,7 +181,13 @@ make_tree() {
 	while IFS= read -r option; do
 		options+=(--aptopt="$option")
 	done < <(apt-config dump --format '%f "%v";%n' Acquire::http::Proxy Acquire::https::Proxy 2>/dev/null | grep -v ' "";$')
-	say "Making a root tree of Debian $release with PostgreSQL $major${older:+ and $older} in $cache/$name: a minute or two, 1.4 GB"
+	if [[ -n $packages ]]; then
+		options+=(--include="$packages")
+		for option in doc man locale; do
+			options+=(--dpkgopt="path-exclude=/usr/share/$option/*")
+		done
+	fi
+	say "Making a root tree of Debian $release in $cache/$name: 20 seconds to two minutes, up to 1.4 GB"
 	if ! remove_cached "$name.new"; then
 		close_cache
 		return 1
@@ -182,9 +195,6 @@ make_tree() {
 	# A copy of a mirror may be older than its own date of expiry.
 	if as_root mmdebstrap --mode=root --variant=apt --format=directory "${options[@]}" \
 		--aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Check-Valid-Until "false"' \
-		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		--include="$packages" \
 		"$release" "$cache/$name.new" "${sources[@]}" </dev/null 2>&1 | tee "$work/$name.log" |
 		sed -un 's/^I: /    /p' &&
 		remove_cached "$name" &&
@@ -220,6 +230,26 @@ readonly IN_TREE='
 
 as_root_in_namespaces() {
 	as_root unshare --mount --propagation private --pid --fork --kill-child "$@"
+}
+
+# Before that, for a tree that is to stay as it is: put another directory over it.
+# shellcheck disable=SC2016 # for the shell that runs it
+readonly OVER_TREE='
+	set -e
+	mount -t overlay -o "lowerdir=$1,upperdir=$3/upper,workdir=$3/work" overlay "$3/root"
+	set -- "$3/root" "$2" "${@:4}"'
+
+# over_tree TREE DIRECTORY COMMAND ...: run a command in a root tree, which stays as it is, with
+# that directory as its /tmp.
+over_tree() {
+	local tree=$1 tmp=$2 over status=0
+	shift 2
+	over=$(mktemp -d "$work/over.XXXXXX")
+	as_root install -d -m 755 "$over/upper" "$over/work" "$over/root"
+	as_root_in_namespaces bash -c "$OVER_TREE$IN_TREE" tree "$cache/$tree" "$tmp" "$over" \
+		DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 "$@" </dev/null || status=$?
+	as_root rm -rf --one-file-system "$over"
+	return $status
 }
 
 # in_tree MAJOR TREE WORD ...: run ./dev WORD ... in the root tree.

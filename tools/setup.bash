@@ -97,6 +97,8 @@ find_missing() {
 	case $1 in
 	demo)
 		command -v git >/dev/null || need git "reads the repository" ;;
+	packages)
+		command -v git >/dev/null || need git "makes the archive" ;;
 	test)
 		perl -MIPC::Run -e 1 2>/dev/null || need libipc-run-perl "TAP tests" ;;
 	esac

@@ -1,4 +1,4 @@
-#!/usr/bin/env perl
+#!/usr/bin/perl
 #
 # Replay a git repository's history into a store, prove that it reads back,
 # drop the older half and prove that the rest is unchanged.

@@ -40,8 +40,11 @@ typedef enum MvsCatalog
 
 #define MVS_CATALOG_COUNT (MVS_CLOCK + 1)
 
-/* The version of the extension's SQL objects that this library goes with. */
-#define MVS_SQL_VERSION "1.0"
+/*
+ * The version of the extension's SQL objects that this library goes with. The Makefile
+ * takes it from mvstore.control.
+ */
+#define MVS_SQL_VERSION CppAsString2(MVSTORE_VERSION)
 
 /* Return the version of them that the database has; NULL without the extension. */
 extern char *mvs_extension_version(void);

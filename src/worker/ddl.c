@@ -11,6 +11,8 @@
  *
  * After VACUUM FULL and CLUSTER, stores whose storage is another one get a pass. After
  * a command that has dropped the extension, the user is told what becomes of the stores.
+ * An update of the extension that the library does not go along with is refused: a worker
+ * that runs would go on with SQL objects that it does not know.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -31,6 +33,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "base/catalog.h"
 #include "base/compat.h"
 #include "functions/stores.h"
 #include "shared/database.h"
@@ -61,6 +64,8 @@ static void next_process_utility(PlannedStmt *statement, const char *query,
 								 DestReceiver *receiver, QueryCompletion *completion);
 static bool rewrites_tables(Node *command);
 static bool may_drop_extension(Node *command);
+static bool updates_extension(Node *command);
+static void check_extension_version(void);
 static const char *exclusive_database(Node *command, bool *copied);
 static bool find_slot_to_clear(Node *command, HoldOff *hold_off);
 static bool may_create_database(void);
@@ -105,6 +110,8 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 							 environment, receiver, completion);
 		if (rewriting)
 			mvs_stores_check_storage(InvalidOid);
+		if (updates_extension(statement->utilityStmt))
+			check_extension_version();
 		if (stores != NIL)
 			mvs_stores_report_left(stores);
 		return;
@@ -163,6 +170,31 @@ may_drop_extension(Node *command)
 		return IsA(command, DropOwnedStmt);
 	return drop->removeType == OBJECT_EXTENSION ||
 		(drop->removeType == OBJECT_SCHEMA && drop->behavior == DROP_CASCADE);
+}
+
+/* Whether a command is ALTER EXTENSION mvstore UPDATE. */
+static bool
+updates_extension(Node *command)
+{
+	return IsA(command, AlterExtensionStmt) &&
+		strcmp(((AlterExtensionStmt *) command)->extname, "mvstore") == 0;
+}
+
+/* Raise 55000 if the SQL objects are now those of another library than this one. */
+static void
+check_extension_version(void)
+{
+	char	   *version;
+
+	CommandCounterIncrement();
+	version = mvs_extension_version();
+	if (version && strcmp(version, MVS_SQL_VERSION) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot update extension \"mvstore\" to version %s", version),
+				 errdetail("The library that the server has loaded goes with version %s.",
+						   MVS_SQL_VERSION),
+				 errhint("Restart the server, so that it loads the library that is installed, and try again.")));
 }
 
 /*

@@ -6,10 +6,28 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
-use PostgreSQL::Test::Utils;
+use File::Temp;
 use Test::More;
 
-our @EXPORT = qw(examples_of examples_hold);
+our @EXPORT = qw(section_of examples_of examples_hold);
+
+# The section of a text in Markdown that has this title.
+sub section_of
+{
+	my ($markdown, $title) = @_;
+	my ($section) = $markdown =~ /^## \Q$title\E$(.*?)(?=^## |\z)/ms;
+
+	return $section // '';
+}
+
+sub contents
+{
+	my ($file) = @_;
+
+	open(my $handle, '<', $file) or die "$file: $!";
+	local $/;
+	return scalar(<$handle>) // '';
+}
 
 # What differs from run to run, and from one width of a column to another.
 sub plain
@@ -60,18 +78,22 @@ sub examples_of
 	return @examples;
 }
 
-# Type them all in one session of psql: nothing fails, and each has the result that is shown.
-# Return what the server said beside.
+# Type them all in one session of psql, connected to a database: nothing fails, and each has the
+# result that is shown. Return what the server said beside.
 sub examples_hold
 {
-	my ($node, @examples) = @_;
+	my ($database, @examples) = @_;
 	my ($mark, $script, $shown) = ('---- end of an example ----', "\\pset footer off\n", 0);
 	$script .= "$_->{typed}\n\\echo '$mark'\n" for @examples;
 
-	my ($status, $out, $err) = ('', '', '');
-	my @psql = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'));
-	my $result = IPC::Run::run(\@psql, '<', \$script, '>', \$out, '2>', \$err);
-	ok($result, 'every statement works') or note($out);
+	my $dir = File::Temp->newdir;
+	open(my $typed, '>', "$dir/typed") or die "$dir/typed: $!";
+	print $typed $script;
+	close $typed or die "$dir/typed: $!";
+	my $status = system('sh', '-c',
+		'exec psql -X -q -v ON_ERROR_STOP=1 -d "$1" <"$0/typed" >"$0/out" 2>"$0/err"', $dir, $database);
+	my ($out, $err) = map { contents("$dir/$_") } qw(out err);
+	is($status, 0, 'every statement works') or note("$out\n$err");
 
 	my @results = split /^\Q$mark\E\n/m, $out, -1;
 	is(scalar(@results), @examples + 1, 'every example ran');
