@@ -147,6 +147,10 @@ mutant no_key_lock 't/stable_never_changes.pl' \
 	src/functions/write.c 's~\t\tif \(LockAcquire\(lock, ExclusiveLock,.*?\n\t\t\tbreak;\n~~' \
 	src/functions/write.c 's~LockRelease\(&keys\[i\]\.lock, ExclusiveLock, false\);~(void) keys[i].lock;~'
 
+# Who writes many keys walks past the next one.
+mutant keys_walked_past 'sql/27_put_many_rows_at_once.sql' \
+	src/store/entry.c 's~compare_place\(heads, key\) < 0; steps~compare_place(heads, key) <= 0; steps~'
+
 # A conditional write is judged while another writer of the key may still commit.
 mutant condition_judged_early 'specs/writers_conditions_are_judged_by_the_newest.spec' \
 	src/functions/write.c 's~\n(?=\theld = hold_keys\(write, keys, count, MVS_NEWEST\);)~\n\tif (expected != MVS_ANY && !IsolationUsesXactSnapshot())\n\t{\n\t\tMvsEntry\tearly;\n\t\tbool\t\tfound = look_with_snapshot(write, keys->entry.key, &early);\n\n\t\tif (!is_wanted(write, &early, found, keys->entry.value, expected))\n\t\t\treturn 0;\n\t\texpected = MVS_ANY;\n\t}\n~'

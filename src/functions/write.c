@@ -29,6 +29,7 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -589,10 +590,20 @@ MVS_VALUE_FUNCTIONS(mvstore_put_if, put_if);
 /* An element of put_many. */
 typedef struct Pair
 {
+	uint64		start;			/* the first bytes of the key, as a number that orders as they do */
 	bytea	   *key;
 	bytea	   *value;			/* NULL: delete */
 	int			place;
 } Pair;
+
+static uint64
+key_start(const bytea *key)
+{
+	uint64		start = 0;
+
+	memcpy(&start, VARDATA_ANY(key), Min(VARSIZE_ANY_EXHDR(key), sizeof(start)));
+	return pg_ntoh64(start);
+}
 
 /* By key, and of equal keys the last of the array first. */
 static int
@@ -600,8 +611,11 @@ compare_pairs(const void *left, const void *right)
 {
 	const Pair *a = left;
 	const Pair *b = right;
-	int			order = mvs_key_compare(a->key, b->key);
+	int			order;
 
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	order = mvs_key_compare(a->key, b->key);
 	return order != 0 ? order : b->place - a->place;
 }
 
@@ -626,6 +640,7 @@ get_pairs(FunctionCallInfo fcinfo, MvsFamily family, Pair **pairs, AclMode *righ
 	*pairs = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Pair) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
+		(*pairs)[i].start = key_start(keys[i]);
 		(*pairs)[i].key = keys[i];
 		(*pairs)[i].value = values[i];
 		(*pairs)[i].place = i;
