@@ -44,9 +44,10 @@ change() {
 
 # mvstore without the lock that a write holds on its key.
 without_key_lock() {
-	change src/functions/write.c '\(void\) LockAcquire\(&write->lock,[^;]*;' ''
-	change src/functions/write.c 'LockRelease\(&write->lock,[^;]*;' ''
-	change src/functions/write.c 'mvs_lock_tag_key\(&write->lock,[^;]*;' ''
+	change src/functions/write.c 'LOCKTAG    \*lock = [^;]*;' ''
+	change src/functions/write.c 'mvs_lock_tag_key\(lock,[^;]*;' ''
+	change src/functions/write.c 'if \(LockAcquire\(lock,[^;]*;' ''
+	change src/functions/write.c 'LockRelease\(&keys[^;]*;' ';'
 }
 
 # mvstore with versions from the clock that are told to nobody.

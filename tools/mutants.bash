@@ -66,7 +66,7 @@ mutant withdrawn_early 't/stable_goes_by_the_snapshot.pl' \
 
 # A put leaves the index of the feed to somebody else.
 mutant feed_index_forgotten 'specs/feed_index_is_built_beside_writers.spec' \
-	src/store/statement.c 's~if \(statement->feed_index\)\n(?=\t\t\(void\) index_insert)~if (false)\n~'
+	src/store/statement.c 's~if \(statement->feed_index\)\n(?=\t\tinsert_into_feed)~if (false)\n~'
 
 # An index that is not valid yet is none.
 mutant unfinished_index_forgotten 'specs/feed_index_is_built_beside_writers.spec' \
@@ -144,12 +144,16 @@ mutant repeatable_read_overwrites 'specs/writers_too_late_are_told.spec' \
 
 # Two writers may look at a key at the same time.
 mutant no_key_lock 't/stable_never_changes.pl' \
-	src/functions/write.c 's~\t\t\(void\) LockAcquire\(&write->lock, ExclusiveLock, false, false\);\n~~' \
-	src/functions/write.c 's~LockRelease\(&write->lock, ExclusiveLock, false\);~(void) write->lock;~g'
+	src/functions/write.c 's~\t\tif \(LockAcquire\(lock, ExclusiveLock,.*?\n\t\t\tbreak;\n~~' \
+	src/functions/write.c 's~LockRelease\(&keys\[i\]\.lock, ExclusiveLock, false\);~(void) keys[i].lock;~'
+
+# Who writes many keys walks past the next one.
+mutant keys_walked_past 'sql/27_put_many_rows_at_once.sql' \
+	src/store/entry.c 's~compare_place\(heads, key\) < 0; steps~compare_place(heads, key) <= 0; steps~'
 
 # A conditional write is judged while another writer of the key may still commit.
 mutant condition_judged_early 'specs/writers_conditions_are_judged_by_the_newest.spec' \
-	src/functions/write.c 's~\n\thold_key\(write, MVS_NEWEST, &head\);\n(?=\tif \(!judge_head)~\n\tif (expected != MVS_ANY && !IsolationUsesXactSnapshot())\n\t{\n\t\tMvsEntry\tearly;\n\t\tbool\t\tfound = look_with_snapshot(write, &early);\n\n\t\tif (!is_wanted(write, &early, found, value, expected))\n\t\t\treturn 0;\n\t\texpected = MVS_ANY;\n\t}\n\thold_key(write, MVS_NEWEST, &head);\n~'
+	src/functions/write.c 's~\n(?=\theld = hold_keys\(write, keys, count, MVS_NEWEST\);)~\n\tif (expected != MVS_ANY && !IsolationUsesXactSnapshot())\n\t{\n\t\tMvsEntry\tearly;\n\t\tbool\t\tfound = look_with_snapshot(write, keys->entry.key, &early);\n\n\t\tif (!is_wanted(write, &early, found, keys->entry.value, expected))\n\t\t\treturn 0;\n\t\texpected = MVS_ANY;\n\t}\n~'
 
 # Under SERIALIZABLE a condition that fails is no read.
 mutant no_predicate_locks 'specs/writers_conditions_are_reads.spec' \

@@ -8,8 +8,13 @@
  * entries included. Where another transaction is at work there, it lets the
  * lock go, waits for that transaction, holding nothing of ours, and looks
  * again. Otherwise it inserts and lets the lock go: from then on the
- * uncommitted entry itself is what others wait for. So no transaction holds
- * two key locks, and lock memory does not grow with the writes.
+ * uncommitted entry itself is what others wait for. So lock memory does not
+ * grow with the writes.
+ *
+ * A write of many keys takes them in ascending order, some at a time: the locks of
+ * as many as can be had, then the looks, then all entries together, so that
+ * neighbours in the index and in the table are met once. Only for the first of
+ * them it waits. So no transaction waits with a key lock held, but by mvstore_lock().
  *
  * Lock order: drop lock of the store (put_at), key lock, clock lock.
  *
@@ -24,6 +29,7 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -50,28 +56,42 @@
 /* For a conditional write's expected version: there is no condition. */
 #define MVS_ANY (-1)
 
+/* Bytes of values that are written together, about. */
+#define MOST_BYTES 65536
+
+
+/* A key that is being written. */
+typedef struct KeyWrite
+{
+	MvsNewEntry entry;
+	int64		ttl;			/* of the entry; -1: it expires as it says */
+	LOCKTAG		lock;
+	MvsHead		head;
+} KeyWrite;
 
 static void open_write(MvsWrite *write, Oid store, const char *function, AclMode rights);
-static void choose_key(MvsWrite *write, bytea *key);
-static void open_key(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
-					 MvsFamily family, AclMode rights);
-static void begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
-						MvsFamily family, AclMode rights);
-static void hold_key(MvsWrite *write, int64 version, MvsHead *head);
+static bytea *begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+						  MvsFamily family, AclMode rights);
+static int	lock_keys(MvsWrite *write, KeyWrite *keys, int count);
+static void unlock_keys(KeyWrite *keys, int from, int to);
+static int	look_at_keys(MvsWrite *write, KeyWrite *keys, int count, int64 version);
+static int	hold_keys(MvsWrite *write, KeyWrite *keys, int count, int64 version);
 static int64 live_version(MvsWrite *write, const MvsEntry *entry, bool found);
 static bool is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea *value,
 					  int64 expected);
-static bool look_with_snapshot(MvsWrite *write, MvsEntry *entry);
-static bool is_same_unread(MvsWrite *write, const MvsHead *head);
-static bool judge_head(MvsWrite *write, MvsHead *head, bytea *value, int64 expected);
+static bool look_with_snapshot(MvsWrite *write, bytea *key, MvsEntry *entry);
+static bool is_same_unread(MvsWrite *write, const KeyWrite *key);
+static bool judge_head(MvsWrite *write, KeyWrite *key, int64 expected);
 static int64 place_version(MvsWrite *write, const MvsHead *head);
 static int64 choose_ttl(MvsWrite *write, int64 ttl);
 static TimestampTz expiry(MvsWrite *write, int64 version, int64 ttl);
-static int64 write_head(MvsWrite *write, bytea *value, int64 ttl, TimestampTz until,
-						int64 expected);
-static void refuse_seen(MvsWrite *write, int64 version);
-static void write_past(MvsWrite *write, bytea *value, int64 version);
+static bool prepare_entry(MvsWrite *write, KeyWrite *key, int64 expected);
+static int	write_heads(MvsWrite *write, KeyWrite *keys, int count, int64 expected);
+static int64 write_head(MvsWrite *write, bytea *key, bytea *value, int64 ttl, int64 expected);
+static void refuse_seen(MvsWrite *write, const MvsNewEntry *entry);
+static void write_past(MvsWrite *write, bytea *key, bytea *value, int64 version);
 static void count_write(MvsWrite *write, bytea *value);
+static void request_policy(MvsWrite *write, const MvsNewEntry *entry, bool superseding);
 
 /* ------------------------------------------------------------------------
  * What every write does
@@ -81,38 +101,22 @@ static void count_write(MvsWrite *write, bytea *value);
 static void
 open_write(MvsWrite *write, Oid store, const char *function, AclMode rights)
 {
+	memset(&write->heads, 0, sizeof(MvsHeads));
 	write->database = mvs_command_begin_write(function);
 	mvs_store_open(&write->store, store, RowExclusiveLock, rights);
 	mvs_store_refuse_unguarded(&write->store);
 }
 
-/* The key that the write is of. */
-static void
-choose_key(MvsWrite *write, bytea *key)
-{
-	write->key = key;
-	mvs_lock_tag_key(&write->lock, RelationGetRelid(write->store.heap), key);
-}
-
-/* Open the store in argument 0 for writing the key in argument 1. */
-static void
-open_key(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
-		 MvsFamily family, AclMode rights)
+/* Begin to write to the store in argument 0; the key in argument 1. */
+static bytea *
+begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
+			MvsFamily family, AclMode rights)
 {
 	Oid			store = mvs_get_store(fcinfo, 0);
 	bytea	   *key = mvs_get_key(fcinfo, 1, family, "key");
 
-	open_write(write, store, function, rights);
-	choose_key(write, key);
-}
-
-/* Begin to write that key. */
-static void
-begin_write(MvsWrite *write, FunctionCallInfo fcinfo, const char *function,
-			MvsFamily family, AclMode rights)
-{
-	open_key(write, fcinfo, function, family, rights);
-	mvs_statement_begin(&write->statement, &write->store, CMD_INSERT);
+	mvs_write_begin(write, store, function, rights);
+	return key;
 }
 
 void
@@ -130,24 +134,73 @@ mvs_write_end(MvsWrite *write)
 }
 
 /*
- * Hold the key, with nobody else's write of it under way, and look at its
- * head; with a version, instead at the entry there, of which that holds, too.
+ * Lock the first of some keys, and of the next those that can be had without waiting; how
+ * many.
  */
-static void
-hold_key(MvsWrite *write, int64 version, MvsHead *head)
+static int
+lock_keys(MvsWrite *write, KeyWrite *keys, int count)
 {
-	pg_atomic_uint64 *worker = &write->database->worker_xid;
+	int			locked = 0;
 
+	while (locked < count)
+	{
+		LOCKTAG    *lock = &keys[locked].lock;
+
+		mvs_lock_tag_key(lock, RelationGetRelid(write->store.heap), keys[locked].entry.key);
+		if (LockAcquire(lock, ExclusiveLock, false, locked > 0) == LOCKACQUIRE_NOT_AVAIL)
+			break;
+		locked++;
+	}
+	return locked;
+}
+
+static void
+unlock_keys(KeyWrite *keys, int from, int to)
+{
+	for (int i = from; i < to; i++)
+		LockRelease(&keys[i].lock, ExclusiveLock, false);
+}
+
+/*
+ * Look at the heads of keys that are locked, up to the first that somebody else is writing;
+ * how many nobody is. With a version, instead at the entry there, of which that holds, too.
+ */
+static int
+look_at_keys(MvsWrite *write, KeyWrite *keys, int count, int64 version)
+{
+	int			seen;
+
+	mvs_heads_open(&write->heads, &write->store, &write->database->worker_xid, count > 1);
+	for (seen = 0; seen < count; seen++)
+	{
+		MvsHead    *head = &keys[seen].head;
+
+		mvs_heads_find(&write->heads, keys[seen].entry.key, head);
+		if (version != MVS_NEWEST && !TransactionIdIsValid(head->wait_for))
+			mvs_heads_find_at(&write->heads, keys[seen].entry.key, version, head);
+		if (TransactionIdIsValid(head->wait_for))
+			break;
+	}
+	mvs_heads_close(&write->heads);
+	return seen;
+}
+
+/*
+ * Hold the first of some keys, and of the next those that can be had with it, with nobody
+ * else's write of them under way, and look at their heads, or at entries; how many.
+ */
+static int
+hold_keys(MvsWrite *write, KeyWrite *keys, int count, int64 version)
+{
 	for (;;)
 	{
-		(void) LockAcquire(&write->lock, ExclusiveLock, false, false);
-		mvs_entry_look(&write->store, write->key, worker, head);
-		if (version != MVS_NEWEST && !TransactionIdIsValid(head->wait_for))
-			mvs_entry_look_at(&write->store, write->key, version, worker, head);
-		if (!TransactionIdIsValid(head->wait_for))
-			return;
-		LockRelease(&write->lock, ExclusiveLock, false);
-		XactLockTableWait(head->wait_for, write->store.heap, &head->entry.tid,
+		int			locked = lock_keys(write, keys, count);
+		int			held = look_at_keys(write, keys, locked, version);
+
+		unlock_keys(keys, held, locked);
+		if (held > 0)
+			return held;
+		XactLockTableWait(keys[0].head.wait_for, write->store.heap, &keys[0].head.entry.tid,
 						  XLTW_InsertIndex);
 	}
 }
@@ -183,13 +236,13 @@ is_wanted(MvsWrite *write, const MvsEntry *entry, bool found, bytea *value, int6
 
 /* The head as the transaction's own snapshot sees it; read for predicate locks, too. */
 static bool
-look_with_snapshot(MvsWrite *write, MvsEntry *entry)
+look_with_snapshot(MvsWrite *write, bytea *key, MvsEntry *entry)
 {
 	MvsCursor	cursor;
 	bool		found;
 
 	mvs_cursor_open(&cursor, &write->store, GetTransactionSnapshot());
-	found = mvs_cursor_find(&cursor, write->key, MVS_NEWEST, entry);
+	found = mvs_cursor_find(&cursor, key, MVS_NEWEST, entry);
 	mvs_cursor_close(&cursor);
 	return found;
 }
@@ -199,8 +252,9 @@ look_with_snapshot(MvsWrite *write, MvsEntry *entry)
  * without reading the key by the index where that can be helped.
  */
 static bool
-is_same_unread(MvsWrite *write, const MvsHead *head)
+is_same_unread(MvsWrite *write, const KeyWrite *key)
 {
+	const MvsHead *head = &key->head;
 	MvsEntry	seen;
 
 	/* The newer ones of what is there have not gone before it. */
@@ -212,7 +266,7 @@ is_same_unread(MvsWrite *write, const MvsHead *head)
 	}
 
 	/* What our snapshot may see cannot have left the index. */
-	return head->passed == 0 || !look_with_snapshot(write, &seen);
+	return head->passed == 0 || !look_with_snapshot(write, key->entry.key, &seen);
 }
 
 /*
@@ -220,8 +274,10 @@ is_same_unread(MvsWrite *write, const MvsHead *head)
  * what that sees; 40001 where the head is another.
  */
 static bool
-judge_head(MvsWrite *write, MvsHead *head, bytea *value, int64 expected)
+judge_head(MvsWrite *write, KeyWrite *key, int64 expected)
 {
+	MvsHead    *head = &key->head;
+	bytea	   *value = key->entry.value;
 	MvsEntry	seen;
 	bool		found;
 
@@ -230,12 +286,12 @@ judge_head(MvsWrite *write, MvsHead *head, bytea *value, int64 expected)
 	if (IsolationIsSerializable() && value != NULL && expected == MVS_ANY)
 	{
 		/* Nothing was read, so there are to be no locks on what was. */
-		if (!head->own && !is_same_unread(write, head))
+		if (!head->own && !is_same_unread(write, key))
 			mvs_command_refuse_concurrent(RelationGetRelid(write->store.heap));
 		return true;
 	}
 
-	found = look_with_snapshot(write, &seen);
+	found = look_with_snapshot(write, key->entry.key, &seen);
 	if (!is_wanted(write, &seen, found, value, expected))
 		return false;
 	if (!head->own &&
@@ -324,57 +380,88 @@ count_write(MvsWrite *write, bytea *value)
 	mvs_transaction_count(RelationGetRelid(write->store.heap), value == NULL);
 }
 
-/* Have the store's policy look at what a new head superseded, and at when it expires. */
+/* Have the store's policy look at what a new entry superseded, and at when it expires. */
 static void
-request_policy(MvsWrite *write, int64 version, bool superseding, TimestampTz expires_at)
+request_policy(MvsWrite *write, const MvsNewEntry *entry, bool superseding)
 {
 	const MvsPolicy *policy = &write->store.info.policy;
 	bool		limited = policy->keep_versions > 0 || policy->keep_for >= 0;
-	int64		before = limited && superseding ? version : 0;
-	int64		expires = expires_at == DT_NOEND ? 0 : Max(mvs_version_of_time(expires_at), 1);
+	int64		before = limited && superseding ? entry->version : 0;
+	int64		expires = entry->expires_at == DT_NOEND ? 0 :
+	Max(mvs_version_of_time(entry->expires_at), 1);
 
 	if (before > 0 || expires > 0)
-		mvs_transaction_write(&write->store, write->key, before, expires);
+		mvs_transaction_write(&write->store, entry->key, before, expires);
 }
 
 /*
- * Write a new head: a value, or a tombstone where it is NULL. It expires after its ttl,
- * or without one (-1) at "until". The version; or 0, and nothing written, where the live
- * version is not the one expected, and for a tombstone where there is nothing to delete.
+ * Make the entry ready for a key that is held, and take away what it replaces. False, with
+ * no version, where it is not wanted: where the live version is not the one expected, and for
+ * a tombstone where there is nothing to delete.
  */
-static int64
-write_head(MvsWrite *write, bytea *value, int64 ttl, TimestampTz until, int64 expected)
+static bool
+prepare_entry(MvsWrite *write, KeyWrite *key, int64 expected)
 {
-	MvsHead		head;
-	int64		version;
-	TimestampTz expires_at;
+	MvsNewEntry *entry = &key->entry;
 
-	hold_key(write, MVS_NEWEST, &head);
-	if (!judge_head(write, &head, value, expected))
-	{
-		LockRelease(&write->lock, ExclusiveLock, false);
-		return 0;
-	}
-
-	version = place_version(write, &head);
-	expires_at = ttl < 0 ? until : expiry(write, version, ttl);
-	if (head.own && !mvs_statement_delete(&write->statement, &head.entry.tid))
+	entry->version = 0;
+	if (!judge_head(write, key, expected))
+		return false;
+	entry->version = place_version(write, &key->head);
+	if (key->ttl >= 0)
+		entry->expires_at = expiry(write, entry->version, key->ttl);
+	if (key->head.own && !mvs_statement_delete(&write->statement, &key->head.entry.tid))
 		elog(ERROR, "could not replace an entry of the current transaction");
-	expires_at = mvs_statement_insert(&write->statement, write->key, version, value, expires_at);
-	LockRelease(&write->lock, ExclusiveLock, false);
-	MVS_FAULT("entry-written");
+	return true;
+}
 
-	count_write(write, value);
-	request_policy(write, version, head.found, expires_at);
-	CommandCounterIncrement();
-	return version;
+/*
+ * Write new heads of keys, which ascend: of the first, and of the next that can be held with
+ * it; of how many. Set their versions: 0, and nothing is written, where it is not wanted.
+ */
+static int
+write_heads(MvsWrite *write, KeyWrite *keys, int count, int64 expected)
+{
+	MvsNewEntry *entries[MVS_STATEMENT_ROWS];
+	int			held;
+	int			wanted = 0;
+
+	held = hold_keys(write, keys, count, MVS_NEWEST);
+	for (int i = 0; i < held; i++)
+		if (prepare_entry(write, &keys[i], expected))
+			entries[wanted++] = &keys[i].entry;
+	mvs_statement_insert(&write->statement, entries, wanted);
+	unlock_keys(keys, 0, held);
+	for (int i = 0; i < held; i++)
+	{
+		if (keys[i].entry.version == 0)
+			continue;
+		MVS_FAULT("entry-written");
+		count_write(write, keys[i].entry.value);
+		request_policy(write, &keys[i].entry, keys[i].head.found);
+	}
+	if (wanted > 0)
+		CommandCounterIncrement();
+	return held;
+}
+
+/* Write one, which expires after its ttl, or never without (-1). Its version, or 0. */
+static int64
+write_head(MvsWrite *write, bytea *key, bytea *value, int64 ttl, int64 expected)
+{
+	KeyWrite	one = {.entry = {.key = key, .value = value, .expires_at = DT_NOEND}, .ttl = ttl};
+
+	(void) write_heads(write, &one, 1, expected);
+	return one.entry.version;
 }
 
 int64
 mvs_write_entry(MvsWrite *write, bytea *key, bytea *value, TimestampTz expires_at)
 {
-	choose_key(write, key);
-	return write_head(write, value, -1, expires_at, MVS_ANY);
+	KeyWrite	one = {.entry = {.key = key, .value = value, .expires_at = expires_at}, .ttl = -1};
+
+	(void) write_heads(write, &one, 1, MVS_ANY);
+	return one.entry.version;
 }
 
 /*
@@ -382,14 +469,15 @@ mvs_write_entry(MvsWrite *write, bytea *key, bytea *value, TimestampTz expires_a
  * goes on seeing it. (The index refuses what is there.)
  */
 static void
-refuse_seen(MvsWrite *write, int64 version)
+refuse_seen(MvsWrite *write, const MvsNewEntry *entry)
 {
 	MvsCursor	cursor;
-	MvsEntry	entry;
+	MvsEntry	found;
 	bool		seen;
 
 	mvs_cursor_open(&cursor, &write->store, GetTransactionSnapshot());
-	seen = mvs_cursor_find(&cursor, write->key, version, &entry) && entry.version == version;
+	seen = mvs_cursor_find(&cursor, entry->key, entry->version, &found) &&
+		found.version == entry->version;
 	mvs_cursor_close(&cursor);
 	if (seen)
 		ereport(ERROR,
@@ -397,20 +485,22 @@ refuse_seen(MvsWrite *write, int64 version)
 				 errmsg("duplicate key value violates unique constraint \"%s\"",
 						RelationGetRelationName(write->store.index)),
 				 errdetail("The transaction's snapshot sees the entry at version " INT64_FORMAT ", which has gone since.",
-						   version),
+						   entry->version),
 				 errtableconstraint(write->store.heap,
 									RelationGetRelationName(write->store.index))));
 }
 
 /* Write an entry into the past. */
 static void
-write_past(MvsWrite *write, bytea *value, int64 version)
+write_past(MvsWrite *write, bytea *key, bytea *value, int64 version)
 {
 	const MvsPolicy *policy = &write->store.info.policy;
-	MvsHead		head;
+	KeyWrite	one = {
+		.entry = {.key = key, .value = value, .version = version, .expires_at = DT_NOEND}
+	};
+	MvsNewEntry *entry = &one.entry;
 	Oid			oid = RelationGetRelid(write->store.heap);
 	int64		floor;
-	TimestampTz expires_at;
 
 	if (version < 1)
 		ereport(ERROR,
@@ -434,17 +524,17 @@ write_past(MvsWrite *write, bytea *value, int64 version)
 	}
 
 	mvs_clock_past(write->database, version);
-	hold_key(write, version, &head);
-	if (IsolationUsesXactSnapshot() && head.passed > 0)
-		refuse_seen(write, version);
-	expires_at = mvs_statement_insert(&write->statement, write->key, version, value, DT_NOEND);
-	LockRelease(&write->lock, ExclusiveLock, false);
+	(void) hold_keys(write, &one, 1, version);
+	if (IsolationUsesXactSnapshot() && one.head.passed > 0)
+		refuse_seen(write, entry);
+	mvs_statement_insert(&write->statement, &entry, 1);
+	unlock_keys(&one, 0, 1);
 
 	count_write(write, value);
 	mvs_transaction_rewritten(oid);
 	if (policy->keep_versions > 0 || policy->keep_for >= 0)
-		mvs_transaction_look(&write->store, write->key, mvs_clock_last(write->database));
-	request_policy(write, version, false, expires_at);
+		mvs_transaction_look(&write->store, key, mvs_clock_last(write->database));
+	request_policy(write, entry, false);
 	CommandCounterIncrement();
 }
 
@@ -465,12 +555,13 @@ static Datum
 put(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
+	bytea	   *key;
 	bytea	   *value = mvs_get_value(fcinfo, 2, family);
 	int64		ttl = mvs_get_ttl(fcinfo, 3);
 	int64		version;
 
-	begin_write(&write, fcinfo, "mvstore_put()", family, ACL_INSERT);
-	version = write_head(&write, value, choose_ttl(&write, ttl), DT_NOEND, MVS_ANY);
+	key = begin_write(&write, fcinfo, "mvstore_put()", family, ACL_INSERT);
+	version = write_head(&write, key, value, choose_ttl(&write, ttl), MVS_ANY);
 	mvs_write_end(&write);
 	RETURN_VERSION(version);
 }
@@ -482,13 +573,14 @@ static Datum
 put_if(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
+	bytea	   *key;
 	bytea	   *value = mvs_get_value(fcinfo, 2, family);
 	int64		expected = mvs_get_version(fcinfo, 3, "expected");
 	int64		ttl = mvs_get_ttl(fcinfo, 4);
 	int64		version;
 
-	begin_write(&write, fcinfo, "mvstore_put_if()", family, ACL_INSERT | ACL_SELECT);
-	version = write_head(&write, value, choose_ttl(&write, ttl), DT_NOEND, expected);
+	key = begin_write(&write, fcinfo, "mvstore_put_if()", family, ACL_INSERT | ACL_SELECT);
+	version = write_head(&write, key, value, choose_ttl(&write, ttl), expected);
 	mvs_write_end(&write);
 	RETURN_VERSION(version);
 }
@@ -498,10 +590,20 @@ MVS_VALUE_FUNCTIONS(mvstore_put_if, put_if);
 /* An element of put_many. */
 typedef struct Pair
 {
+	uint64		start;			/* the first bytes of the key, as a number that orders as they do */
 	bytea	   *key;
 	bytea	   *value;			/* NULL: delete */
 	int			place;
 } Pair;
+
+static uint64
+key_start(const bytea *key)
+{
+	uint64		start = 0;
+
+	memcpy(&start, VARDATA_ANY(key), Min(VARSIZE_ANY_EXHDR(key), sizeof(start)));
+	return pg_ntoh64(start);
+}
 
 /* By key, and of equal keys the last of the array first. */
 static int
@@ -509,21 +611,26 @@ compare_pairs(const void *left, const void *right)
 {
 	const Pair *a = left;
 	const Pair *b = right;
-	int			order = mvs_key_compare(a->key, b->key);
+	int			order;
 
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	order = mvs_key_compare(a->key, b->key);
 	return order != 0 ? order : b->place - a->place;
 }
 
 /*
  * Set *pairs to those of arguments 1 and 2, in the order of the keys: writers that take
- * them in one order do not wait for each other in a circle. The number of them.
+ * them in one order do not wait for each other in a circle. The number of them. Add to
+ * *rights what they take.
  */
 static int
-get_pairs(FunctionCallInfo fcinfo, MvsFamily family, Pair **pairs)
+get_pairs(FunctionCallInfo fcinfo, MvsFamily family, Pair **pairs, AclMode *rights)
 {
 	bytea	  **keys;
 	bytea	  **values;
 	int			count = mvs_get_keys(fcinfo, 1, family, &keys);
+	int			kept = 0;
 
 	if (mvs_get_values(fcinfo, 2, family, &values) != count)
 		ereport(ERROR,
@@ -533,12 +640,74 @@ get_pairs(FunctionCallInfo fcinfo, MvsFamily family, Pair **pairs)
 	*pairs = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Pair) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
+		(*pairs)[i].start = key_start(keys[i]);
 		(*pairs)[i].key = keys[i];
 		(*pairs)[i].value = values[i];
 		(*pairs)[i].place = i;
+		if (values[i] == NULL)
+			*rights |= ACL_SELECT;	/* what is returned tells of the key */
 	}
 	qsort(*pairs, count, sizeof(Pair), compare_pairs);
-	return count;
+	for (int i = 0; i < count; i++)
+		if (i == 0 || mvs_key_compare((*pairs)[i].key, (*pairs)[kept - 1].key) != 0)
+			(*pairs)[kept++] = (*pairs)[i];
+	return kept;
+}
+
+/* How many keys may be held at once: locks have room for some of each transaction. */
+static int
+keys_together(MvsWrite *write)
+{
+	return Min(mvs_statement_rows(&write->statement), Max(max_locks_per_xact / 2, 1));
+}
+
+/* Take over the first of some pairs, as many as may be written together; how many. */
+static int
+take_pairs(KeyWrite *keys, int most, const Pair *pairs, int count, int64 ttl)
+{
+	Size		bytes = 0;
+	int			taken;
+
+	for (taken = 0; taken < Min(count, most) && bytes < MOST_BYTES; taken++)
+	{
+		const Pair *pair = &pairs[taken];
+		MvsNewEntry *entry = &keys[taken].entry;
+
+		entry->key = pair->key;
+		entry->value = pair->value;
+		entry->expires_at = DT_NOEND;
+		keys[taken].ttl = pair->value ? ttl : -1;
+		bytes += pair->value ? VARSIZE_ANY(pair->value) : 0;
+	}
+	return taken;
+}
+
+/* Write all pairs; the version, or 0 where nothing was written. */
+static int64
+write_pairs(MvsWrite *write, const Pair *pairs, int count, int64 ttl)
+{
+	KeyWrite	keys[MVS_STATEMENT_ROWS];
+	int			most = keys_together(write);
+	int64		version = 0;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "mvstore put_many",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	for (int done = 0; done < count;)
+	{
+		int			taken = take_pairs(keys, most, pairs + done, count - done, ttl);
+		int			written;
+
+		CHECK_FOR_INTERRUPTS();
+		written = write_heads(write, keys, taken, MVS_ANY);
+		for (int i = 0; i < written; i++)
+			version = Max(version, keys[i].entry.version);
+		done += written;
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return version;
 }
 
 /*
@@ -553,38 +722,13 @@ put_many(FunctionCallInfo fcinfo, MvsFamily family)
 	int			count;
 	AclMode		rights = ACL_INSERT;
 	int64		ttl;
-	int64		version = 0;
-	MemoryContext pair_context;
-	MemoryContext old;
+	int64		version;
 	Oid			store = mvs_get_store(fcinfo, 0);
 
-	count = get_pairs(fcinfo, family, &pairs);
+	count = get_pairs(fcinfo, family, &pairs, &rights);
 	ttl = mvs_get_ttl(fcinfo, 3);
-	for (int i = 0; i < count; i++)
-		if (pairs[i].value == NULL)
-			rights |= ACL_SELECT;	/* what is returned tells of the key */
-
 	mvs_write_begin(&write, store, "mvstore_put_many()", rights);
-	ttl = choose_ttl(&write, ttl);
-	pair_context = AllocSetContextCreate(CurrentMemoryContext, "mvstore put_many",
-										 ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(pair_context);
-	for (int i = 0; i < count; i++)
-	{
-		int64		written;
-
-		CHECK_FOR_INTERRUPTS();
-		if (i > 0 && mvs_key_compare(pairs[i].key, pairs[i - 1].key) == 0)
-			continue;
-		choose_key(&write, pairs[i].key);
-		written = write_head(&write, pairs[i].value, pairs[i].value ? ttl : -1, DT_NOEND,
-							 MVS_ANY);
-		if (written != 0)
-			version = written;
-		MemoryContextReset(pair_context);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(pair_context);
+	version = write_pairs(&write, pairs, count, choose_ttl(&write, ttl));
 	mvs_write_end(&write);
 	RETURN_VERSION(version);
 }
@@ -596,10 +740,11 @@ static Datum
 delete(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
+	bytea	   *key;
 	int64		version;
 
-	begin_write(&write, fcinfo, "mvstore_delete()", family, ACL_INSERT | ACL_SELECT);
-	version = write_head(&write, NULL, -1, DT_NOEND, MVS_ANY);
+	key = begin_write(&write, fcinfo, "mvstore_delete()", family, ACL_INSERT | ACL_SELECT);
+	version = write_head(&write, key, NULL, -1, MVS_ANY);
 	mvs_write_end(&write);
 	RETURN_VERSION(version);
 }
@@ -611,11 +756,12 @@ static Datum
 delete_if(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
+	bytea	   *key;
 	int64		expected = mvs_get_version(fcinfo, 2, "expected");
 	int64		version;
 
-	begin_write(&write, fcinfo, "mvstore_delete_if()", family, ACL_INSERT | ACL_SELECT);
-	version = write_head(&write, NULL, -1, DT_NOEND, expected);
+	key = begin_write(&write, fcinfo, "mvstore_delete_if()", family, ACL_INSERT | ACL_SELECT);
+	version = write_head(&write, key, NULL, -1, expected);
 	mvs_write_end(&write);
 	RETURN_VERSION(version);
 }
@@ -630,10 +776,11 @@ static Datum
 lock(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
-	MvsHead		head;
+	Oid			store = mvs_get_store(fcinfo, 0);
+	KeyWrite	one = {.entry.key = mvs_get_key(fcinfo, 1, family, "key")};
 
-	open_key(&write, fcinfo, "mvstore_lock()", family, ACL_INSERT);
-	hold_key(&write, MVS_NEWEST, &head);
+	open_write(&write, store, "mvstore_lock()", ACL_INSERT);
+	(void) hold_keys(&write, &one, 1, MVS_NEWEST);
 	mvs_store_close(&write.store);
 	PG_RETURN_VOID();
 }
@@ -645,11 +792,12 @@ static Datum
 put_at(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
+	bytea	   *key;
 	bytea	   *value = mvs_get_value(fcinfo, 2, family);
 	int64		version = mvs_get_version(fcinfo, 3, "version");
 
-	begin_write(&write, fcinfo, "mvstore_put_at()", family, ACL_INSERT);
-	write_past(&write, value, version);
+	key = begin_write(&write, fcinfo, "mvstore_put_at()", family, ACL_INSERT);
+	write_past(&write, key, value, version);
 	mvs_write_end(&write);
 	PG_RETURN_VOID();
 }
@@ -661,10 +809,11 @@ static Datum
 delete_at(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
+	bytea	   *key;
 	int64		version = mvs_get_version(fcinfo, 2, "version");
 
-	begin_write(&write, fcinfo, "mvstore_delete_at()", family, ACL_INSERT);
-	write_past(&write, NULL, version);
+	key = begin_write(&write, fcinfo, "mvstore_delete_at()", family, ACL_INSERT);
+	write_past(&write, key, NULL, version);
 	mvs_write_end(&write);
 	PG_RETURN_VOID();
 }

@@ -15,9 +15,9 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-#include "storage/lock.h"
 
 #include "shared/database.h"
+#include "store/entry.h"
 #include "store/statement.h"
 #include "store/store.h"
 
@@ -27,8 +27,7 @@ typedef struct MvsWrite
 	MvsStore	store;
 	MvsStatement statement;
 	MvsDatabase *database;
-	bytea	   *key;			/* that is being written */
-	LOCKTAG		lock;			/* of that key */
+	MvsHeads	heads;			/* at the keys that are held; closed in between */
 } MvsWrite;
 
 /*

@@ -50,11 +50,21 @@
 #define LOOKUPS_BEFORE_WALK 4
 #define LOOKUPS_AT_MOST 128
 
+/*
+ * Keys that a look at many seeks, where they are far from each other, before it tries again
+ * to walk from one to the next: it reads half a page for that.
+ */
+#define SEEKS_BEFORE_WALK 256
+
 static void refuse_null_key(bool isnull, MvsStore *store);
 static void seek_keys(MvsScan *scan);
 static bool walk_on(MvsScan *scan);
-static void look(MvsStore *store, ScanKey keys, int key_count,
-				 pg_atomic_uint64 *ignore, MvsHead *head);
+static void seek_entries(MvsHeads *heads, const bytea *key);
+static int	compare_place(MvsHeads *heads, const bytea *key);
+static void step_on(MvsHeads *heads);
+static bool walk_to(MvsHeads *heads, const bytea *key);
+static bool find_walking(MvsHeads *heads, const bytea *key, MvsHead *head);
+static void judge_entry(MvsHeads *heads, MvsHead *head);
 
 /* ------------------------------------------------------------------------
  * Cursors
@@ -485,18 +495,121 @@ mvs_scan_find(MvsScan *scan, const bytea *key, MvsEntry *entry)
  * ------------------------------------------------------------------------ */
 
 void
-mvs_entry_look(MvsStore *store, const bytea *key, pg_atomic_uint64 *ignore, MvsHead *head)
+mvs_heads_open(MvsHeads *heads, MvsStore *store, pg_atomic_uint64 *ignore, bool many)
 {
-	ScanKeyData scan_key;
-
-	ScanKeyInit(&scan_key, MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
-				PointerGetDatum(key));
-	look(store, &scan_key, 1, ignore, head);
+	InitDirtySnapshot(heads->dirty);
+	mvs_cursor_open(&heads->cursor, store, &heads->dirty);
+	heads->ignore = ignore;
+	heads->many = many;
+	heads->walking = false;
 }
 
 void
-mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
-				  pg_atomic_uint64 *ignore, MvsHead *head)
+mvs_heads_close(MvsHeads *heads)
+{
+	mvs_cursor_close(&heads->cursor);
+}
+
+/* Begin to walk at a key, or put the cursor before its entries alone. */
+static void
+seek_entries(MvsHeads *heads, const bytea *key)
+{
+	IndexScanDesc scan = heads->cursor.scan;
+	ScanKeyData scan_key;
+
+	heads->walking = heads->many && heads->seeks == 0;
+	if (heads->walking)
+	{
+		ScanKeyInit(&scan_key, MVS_INDEX_KEY, BTGreaterEqualStrategyNumber, F_BYTEAGE,
+					PointerGetDatum(key));
+		scan->xs_want_itup = true;
+		restart_scan(scan, &scan_key, 1);
+		heads->reached = 0;
+		step_on(heads);
+		return;
+	}
+	heads->seeks = (heads->seeks + 1) % SEEKS_BEFORE_WALK;
+	ScanKeyInit(&scan_key, MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+				PointerGetDatum(key));
+	restart_scan(scan, &scan_key, 1);
+}
+
+/* Compare the key of the entry that the walk is at with another; the end is behind all. */
+static int
+compare_place(MvsHeads *heads, const bytea *key)
+{
+	IndexScanDesc scan = heads->cursor.scan;
+	bool		isnull;
+	Datum		datum;
+	bytea	   *place;
+	int			order;
+
+	if (heads->ended)
+		return 1;
+	datum = index_getattr(scan->xs_itup, MVS_INDEX_KEY, scan->xs_itupdesc, &isnull);
+	place = DatumGetByteaPP(datum);
+	order = mvs_key_compare(place, key);
+	if ((Pointer) place != DatumGetPointer(datum))
+		pfree(place);
+	return order;
+}
+
+static void
+step_on(MvsHeads *heads)
+{
+	heads->ended = index_getnext_tid(heads->cursor.scan, ForwardScanDirection) == NULL;
+}
+
+/* Walk to the first entry from a key on; false where it is too far, or there is no walk. */
+static bool
+walk_to(MvsHeads *heads, const bytea *key)
+{
+	for (int steps = 0; heads->walking && compare_place(heads, key) < 0; steps++)
+	{
+		if (steps < MVSTORE_STEPS_BEFORE_SEEK)
+			step_on(heads);
+		else
+		{
+			heads->walking = false;
+			heads->seeks = heads->reached > 0 ? 0 : 1;
+		}
+	}
+	if (heads->walking)
+		heads->reached++;
+	return heads->walking;
+}
+
+/* Find the newest entry of a key that is there, from the first entry from the key on. */
+static bool
+find_walking(MvsHeads *heads, const bytea *key, MvsHead *head)
+{
+	MvsCursor  *cursor = &heads->cursor;
+
+	for (; compare_place(heads, key) == 0; step_on(heads))
+	{
+		if (index_fetch_heap(cursor->scan, cursor->slot))
+		{
+			mvs_entry_of_row(cursor->store, cursor->slot, &head->entry);
+			return true;
+		}
+		cursor->skipped++;
+	}
+	return false;
+}
+
+void
+mvs_heads_find(MvsHeads *heads, const bytea *key, MvsHead *head)
+{
+	heads->cursor.skipped = 0;
+	if (!walk_to(heads, key))
+		seek_entries(heads, key);
+	head->found = heads->walking ? find_walking(heads, key, head) :
+		mvs_cursor_next(&heads->cursor, &head->entry);
+	judge_entry(heads, head);
+}
+
+void
+mvs_heads_find_at(MvsHeads *heads, const bytea *key, int64 version, MvsHead *head)
 {
 	ScanKeyData keys[2];
 
@@ -504,45 +617,41 @@ mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
 				PointerGetDatum(key));
 	ScanKeyInit(&keys[1], MVS_INDEX_VERSION, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(version));
-	look(store, keys, 2, ignore, head);
+	heads->walking = false;
+	heads->cursor.skipped = 0;
+	restart_scan(heads->cursor.scan, keys, 2);
+	head->found = mvs_cursor_next(&heads->cursor, &head->entry);
+	judge_entry(heads, head);
 }
 
-/* Read the first entry of a scan with everything uncommitted. */
+/* Set what else is to be known of the entry that the cursor has found, if it has. */
 static void
-look(MvsStore *store, ScanKey keys, int key_count, pg_atomic_uint64 *ignore,
-	 MvsHead *head)
+judge_entry(MvsHeads *heads, MvsHead *head)
 {
-	SnapshotData dirty;
-	MvsCursor	cursor;
+	SnapshotData *dirty = &heads->dirty;
 
-	InitDirtySnapshot(dirty);
+	head->passed = heads->cursor.skipped;
 	head->own = false;
 	head->wait_for = InvalidTransactionId;
+	if (!head->found)
+		return;
+	if (TransactionIdIsValid(dirty->xmin))
+		head->wait_for = dirty->xmin;
+	else if (TransactionIdIsValid(dirty->xmax) &&
+			 !TransactionIdEquals(dirty->xmax,
+								  (TransactionId) pg_atomic_read_u64(heads->ignore)))
+		head->wait_for = dirty->xmax;
 
-	mvs_cursor_open(&cursor, store, &dirty);
-	restart_scan(cursor.scan, keys, key_count);
-	head->found = mvs_cursor_next(&cursor, &head->entry);
-	head->passed = cursor.skipped;
-	if (head->found)
+	/* Only an entry of our own version can be ours. */
+	if (head->entry.version == mvs_version_mine())
 	{
-		if (TransactionIdIsValid(dirty.xmin))
-			head->wait_for = dirty.xmin;
-		else if (TransactionIdIsValid(dirty.xmax) &&
-				 !TransactionIdEquals(dirty.xmax, (TransactionId) pg_atomic_read_u64(ignore)))
-			head->wait_for = dirty.xmax;
+		bool		isnull;
+		Datum		xmin = slot_getsysattr(heads->cursor.slot, MinTransactionIdAttributeNumber,
+										   &isnull);
 
-		/* Only an entry of our own version can be ours. */
-		if (head->entry.version == mvs_version_mine())
-		{
-			bool		isnull;
-			Datum		xmin = slot_getsysattr(cursor.slot, MinTransactionIdAttributeNumber,
-											   &isnull);
-
-			head->own = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
-		}
-		head->entry.value = (Datum) 0;	/* goes with the slot */
+		head->own = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
 	}
-	mvs_cursor_close(&cursor);
+	head->entry.value = (Datum) 0;	/* goes with the slot */
 }
 
 /* ------------------------------------------------------------------------

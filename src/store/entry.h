@@ -122,7 +122,7 @@ extern bool mvs_scan_next(MvsScan *scan, MvsEntry *entry);
 extern bool mvs_scan_find(MvsScan *scan, const bytea *key, MvsEntry *entry);
 extern void mvs_scan_close(MvsScan *scan);
 
-/* The head of a key with everything uncommitted, for a writer that holds the key. */
+/* The head of a key with everything uncommitted. */
 typedef struct MvsHead
 {
 	bool		found;
@@ -133,13 +133,31 @@ typedef struct MvsHead
 } MvsHead;
 
 /*
- * Set *head to the head of a key, or to its entry at "version". Deletions by the
- * transaction that "ignore" names, in shared memory, count as not made.
+ * A look at the heads of keys, for a writer that holds them from before the look is opened
+ * until it is closed. Zeroed before it is opened for the first time.
  */
-extern void mvs_entry_look(MvsStore *store, const bytea *key,
-						   pg_atomic_uint64 *ignore, MvsHead *head);
-extern void mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
-							  pg_atomic_uint64 *ignore, MvsHead *head);
+typedef struct MvsHeads
+{
+	SnapshotData dirty;
+	MvsCursor	cursor;
+	pg_atomic_uint64 *ignore;
+	bool		many;			/* keys are looked at in ascending order */
+	bool		walking;		/* at an entry, the index's first from some key on, or at its end */
+	bool		ended;
+	int			reached;		/* keys that the walk was of use for */
+	int			seeks;			/* since it was of none; 0: it was */
+} MvsHeads;
+
+/*
+ * Open it: for "many" keys in ascending order, or for one. Deletions by the transaction that
+ * "ignore" names, in shared memory, count as not made.
+ */
+extern void mvs_heads_open(MvsHeads *heads, MvsStore *store, pg_atomic_uint64 *ignore, bool many);
+extern void mvs_heads_close(MvsHeads *heads);
+
+/* Set *head to the head of a key, or to its entry at "version". */
+extern void mvs_heads_find(MvsHeads *heads, const bytea *key, MvsHead *head);
+extern void mvs_heads_find_at(MvsHeads *heads, const bytea *key, int64 version, MvsHead *head);
 
 /*
  * Delete the entry at "tid", without waiting; false where somebody has it locked. With

@@ -42,8 +42,12 @@ static TriggerDesc *choose_triggers(Relation heap, bool with_tables);
 static void begin_part(MvsStatement *statement, CmdType command);
 static void prepare_defaults(MvsStatement *statement);
 static void fill_defaults(MvsStatement *statement);
-static void insert_plain(MvsStatement *statement);
-static TimestampTz insert_by_executor(MvsStatement *statement, bytea *key, int64 version);
+static void fill_slot(MvsStatement *statement, int place, const MvsNewEntry *entry);
+static void insert_plain(MvsStatement *statement, MvsNewEntry **entries, int count);
+static IndexInfo *build_index_info(MvsStatement *statement, Relation index);
+static void insert_into_index(MvsStatement *statement, MvsNewEntry **entries, int count);
+static void insert_into_feed(MvsStatement *statement, MvsNewEntry **entries, int count);
+static void insert_by_executor(MvsStatement *statement, MvsNewEntry *entry);
 static bool delete_by_executor(MvsStatement *statement, ItemPointer tid);
 
 /* ------------------------------------------------------------------------
@@ -57,7 +61,8 @@ mvs_statement_begin(MvsStatement *statement, MvsStore *store, CmdType command)
 
 	memset(statement, 0, sizeof(MvsStatement));
 	statement->store = store;
-	statement->slot = table_slot_create(store->heap, NULL);
+	statement->context = CurrentMemoryContext;
+	statement->slots[0] = table_slot_create(store->heap, NULL);
 	if (!store->info.plain_delete || (inserting && !store->info.plain_insert))
 		open_target(statement, inserting && !store->info.plain_insert);
 	if (inserting && store->info.plain_insert && OidIsValid(store->info.feed_index))
@@ -143,72 +148,134 @@ begin_part(MvsStatement *statement, CmdType command)
  * Inserting
  * ------------------------------------------------------------------------ */
 
-TimestampTz
-mvs_statement_insert(MvsStatement *statement, bytea *key, int64 version, bytea *value,
-					 TimestampTz expires_at)
+int
+mvs_statement_rows(const MvsStatement *statement)
 {
-	MvsStore   *store = statement->store;
-	const AttrNumber *columns = store->info.columns;
-	TupleTableSlot *slot = statement->slot;
+	const MvsStoreInfo *info = &statement->store->info;
+
+	return info->plain_insert && info->plain_delete ? MVS_STATEMENT_ROWS : 1;
+}
+
+void
+mvs_statement_insert(MvsStatement *statement, MvsNewEntry **entries, int count)
+{
+	Assert(count <= MVS_STATEMENT_ROWS);
+	if (statement->store->info.plain_insert)
+		insert_plain(statement, entries, count);
+	else
+		for (int i = 0; i < count; i++)
+			insert_by_executor(statement, entries[i]);
+}
+
+/* Make an entry the row in a slot, but for the user's own columns. */
+static void
+fill_slot(MvsStatement *statement, int place, const MvsNewEntry *entry)
+{
+	const AttrNumber *columns = statement->store->info.columns;
+	TupleTableSlot *slot = statement->slots[place];
 
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
-	slot->tts_values[columns[MVS_KEY] - 1] = PointerGetDatum(key);
+	slot->tts_values[columns[MVS_KEY] - 1] = PointerGetDatum(entry->key);
 	slot->tts_isnull[columns[MVS_KEY] - 1] = false;
-	slot->tts_values[columns[MVS_VERSION] - 1] = Int64GetDatum(version);
+	slot->tts_values[columns[MVS_VERSION] - 1] = Int64GetDatum(entry->version);
 	slot->tts_isnull[columns[MVS_VERSION] - 1] = false;
-	slot->tts_values[columns[MVS_VALUE] - 1] = PointerGetDatum(value);
-	slot->tts_isnull[columns[MVS_VALUE] - 1] = (value == NULL);
-	slot->tts_values[columns[MVS_EXPIRES] - 1] = TimestampTzGetDatum(expires_at);
-	slot->tts_isnull[columns[MVS_EXPIRES] - 1] = (expires_at == DT_NOEND);
-
-	if (store->info.plain_insert)
-	{
-		ExecStoreVirtualTuple(slot);
-		insert_plain(statement);
-		return expires_at;
-	}
-	return insert_by_executor(statement, key, version);
+	slot->tts_values[columns[MVS_VALUE] - 1] = PointerGetDatum(entry->value);
+	slot->tts_isnull[columns[MVS_VALUE] - 1] = (entry->value == NULL);
+	slot->tts_values[columns[MVS_EXPIRES] - 1] = TimestampTzGetDatum(entry->expires_at);
+	slot->tts_isnull[columns[MVS_EXPIRES] - 1] = (entry->expires_at == DT_NOEND);
 }
 
-/* Insert the slot's row through the table and index access methods. */
+/* Insert rows through the table and index access methods. */
 static void
-insert_plain(MvsStatement *statement)
+insert_plain(MvsStatement *statement, MvsNewEntry **entries, int count)
 {
-	MvsStore   *store = statement->store;
-	TupleTableSlot *slot = statement->slot;
-	Datum		key = slot->tts_values[store->info.columns[MVS_KEY] - 1];
-	Datum		version = slot->tts_values[store->info.columns[MVS_VERSION] - 1];
-	Datum		by_key[2] = {key, version};
-	Datum		by_version[2] = {version, key};
-	bool		nulls[2] = {false, false};
+	Relation	heap = statement->store->heap;
+	CommandId	command = GetCurrentCommandId(true);
 
-	/* It may replace the slot's values by toasted ones, which no index is to get. */
-	table_tuple_insert(store->heap, slot, GetCurrentCommandId(true), 0, NULL);
-	(void) index_insert(store->index, by_key, nulls, &slot->tts_tid, store->heap,
-						UNIQUE_CHECK_YES, false, BuildIndexInfo(store->index));
+	for (int i = 0; i < count; i++)
+	{
+		if (statement->slots[i] == NULL)
+		{
+			MemoryContext old = MemoryContextSwitchTo(statement->context);
+
+			statement->slots[i] = table_slot_create(heap, NULL);
+			MemoryContextSwitchTo(old);
+		}
+		fill_slot(statement, i, entries[i]);
+		ExecStoreVirtualTuple(statement->slots[i]);
+	}
+	if (count == 1)
+		table_tuple_insert(heap, statement->slots[0], command, 0, NULL);
+	else if (count > 1)
+		table_multi_insert(heap, statement->slots, count, command, 0, NULL);
+	insert_into_index(statement, entries, count);
 	if (statement->feed_index)
-		(void) index_insert(statement->feed_index, by_version, nulls, &slot->tts_tid, store->heap,
-							UNIQUE_CHECK_NO, false, BuildIndexInfo(statement->feed_index));
+		insert_into_feed(statement, entries, count);
+}
+
+/* What an index's access method is told of it, for as long as the statement lasts. */
+static IndexInfo *
+build_index_info(MvsStatement *statement, Relation index)
+{
+	MemoryContext old = MemoryContextSwitchTo(statement->context);
+	IndexInfo  *info = BuildIndexInfo(index);
+
+	MemoryContextSwitchTo(old);
+	return info;
 }
 
 /*
- * Insert the slot's row as INSERT would: defaults, row triggers, constraints, all indexes.
- * When it expires.
+ * The table may have replaced the slots' values by toasted ones, which no index is to get. So
+ * the indexes are given what the entries say.
  */
-static TimestampTz
-insert_by_executor(MvsStatement *statement, bytea *key, int64 version)
+static void
+insert_into_index(MvsStatement *statement, MvsNewEntry **entries, int count)
+{
+	MvsStore   *store = statement->store;
+
+	if (statement->index_info == NULL)
+		statement->index_info = build_index_info(statement, store->index);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[2] = {PointerGetDatum(entries[i]->key), Int64GetDatum(entries[i]->version)};
+		bool		nulls[2] = {false, false};
+
+		(void) index_insert(store->index, values, nulls, &statement->slots[i]->tts_tid,
+							store->heap, UNIQUE_CHECK_YES, false, statement->index_info);
+	}
+}
+
+static void
+insert_into_feed(MvsStatement *statement, MvsNewEntry **entries, int count)
+{
+	if (statement->feed_info == NULL)
+		statement->feed_info = build_index_info(statement, statement->feed_index);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[2] = {Int64GetDatum(entries[i]->version), PointerGetDatum(entries[i]->key)};
+		bool		nulls[2] = {false, false};
+
+		(void) index_insert(statement->feed_index, values, nulls, &statement->slots[i]->tts_tid,
+							statement->store->heap, UNIQUE_CHECK_NO, false, statement->feed_info);
+	}
+}
+
+/* Insert a row as INSERT would: defaults, row triggers, constraints, all indexes. */
+static void
+insert_by_executor(MvsStatement *statement, MvsNewEntry *entry)
 {
 	Relation	heap = statement->store->heap;
 	const AttrNumber *columns = statement->store->info.columns;
 	EState	   *estate = statement->estate;
 	ResultRelInfo *target = statement->target;
 	TriggerDesc *triggers = target->ri_TrigDesc;
-	TupleTableSlot *slot = statement->slot;
+	TupleTableSlot *slot = statement->slots[0];
 	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
 	Datum		expires_at;
 	bool		isnull;
 
+	fill_slot(statement, 0, entry);
 	ResetPerTupleExprContext(estate);
 	estate->es_output_cid = GetCurrentCommandId(true);
 	fill_defaults(statement);
@@ -219,14 +286,16 @@ insert_by_executor(MvsStatement *statement, bytea *key, int64 version)
 
 	/* What is read, locked and counted is the entry that was asked for. */
 	if (!ItemPointerIsValid(&slot->tts_tid) ||
-		version != DatumGetInt64(slot_getattr(slot, columns[MVS_VERSION], &isnull)) ||
-		mvs_key_compare(key, DatumGetByteaPP(slot_getattr(slot, columns[MVS_KEY], &isnull))) != 0)
+		entry->version != DatumGetInt64(slot_getattr(slot, columns[MVS_VERSION], &isnull)) ||
+		mvs_key_compare(entry->key,
+						DatumGetByteaPP(slot_getattr(slot, columns[MVS_KEY], &isnull))) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("trigger on store \"%s\" suppressed an entry or changed its key or version",
 						RelationGetRelationName(heap)),
 				 errhint("A BEFORE ROW trigger on a store can check an entry, or change its value.")));
 	expires_at = slot_getattr(slot, columns[MVS_EXPIRES], &isnull);
+	entry->expires_at = isnull ? DT_NOEND : DatumGetTimestampTz(expires_at);
 
 	if (statement->inserting.tables)
 	{
@@ -235,7 +304,6 @@ insert_by_executor(MvsStatement *statement, bytea *key, int64 version)
 	}
 	target->ri_TrigDesc = triggers;
 	MemoryContextSwitchTo(old);
-	return isnull ? DT_NOEND : DatumGetTimestampTz(expires_at);
 }
 
 /* Prepare the defaults of the columns that are the user's own. */
@@ -265,7 +333,7 @@ prepare_defaults(MvsStatement *statement)
 static void
 fill_defaults(MvsStatement *statement)
 {
-	TupleTableSlot *slot = statement->slot;
+	TupleTableSlot *slot = statement->slots[0];
 	ExprContext *context = GetPerTupleExprContext(statement->estate);
 
 	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
@@ -302,10 +370,10 @@ delete_by_executor(MvsStatement *statement, ItemPointer tid)
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
 	ResetPerTupleExprContext(estate);
 	estate->es_output_cid = GetCurrentCommandId(true);
-	ExecClearTuple(statement->slot);
-	statement->slot->tts_tid = *tid;
+	ExecClearTuple(statement->slots[0]);
+	statement->slots[0]->tts_tid = *tid;
 	target->ri_TrigDesc = statement->without_tables;
-	ExecSimpleRelationDelete(target, estate, &unused, statement->slot);
+	ExecSimpleRelationDelete(target, estate, &unused, statement->slots[0]);
 	if (mvs_entry_is_seen(store, tid, SnapshotSelf))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -344,5 +412,6 @@ mvs_statement_end(MvsStatement *statement)
 	}
 	if (statement->feed_index)
 		index_close(statement->feed_index, NoLock);
-	ExecDropSingleTupleTableSlot(statement->slot);
+	for (int i = 0; i < MVS_STATEMENT_ROWS && statement->slots[i]; i++)
+		ExecDropSingleTupleTableSlot(statement->slots[i]);
 }

@@ -6,8 +6,8 @@
  * A put, delete or import is an INSERT, an erasure a DELETE, however many entries
  * are written. BEFORE STATEMENT triggers fire as it begins, AFTER triggers as it
  * ends. Where nothing of the user's is in the way, rows go straight through the
- * access methods, into the table and the index or two that we know; else through the
- * executor's routines.
+ * access methods, many at once, into the table and the index or two that we know; else
+ * one by one through the executor's routines.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -18,9 +18,22 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "nodes/execnodes.h"
 
 #include "store/store.h"
+
+/* Rows that go in at once, at most. */
+#define MVS_STATEMENT_ROWS 32
+
+/* An entry that is to be written. */
+typedef struct MvsNewEntry
+{
+	bytea	   *key;
+	bytea	   *value;			/* NULL: a tombstone */
+	int64		version;
+	TimestampTz expires_at;		/* DT_NOEND: never */
+} MvsNewEntry;
 
 /* What a statement does of one kind. */
 typedef struct MvsStatementPart
@@ -32,8 +45,11 @@ typedef struct MvsStatementPart
 typedef struct MvsStatement
 {
 	MvsStore   *store;
-	TupleTableSlot *slot;
+	TupleTableSlot *slots[MVS_STATEMENT_ROWS];	/* the first; others as they are wanted */
+	MemoryContext context;		/* of slots and index_info */
 	Relation	feed_index;		/* NULL: rows of ours go into none */
+	struct IndexInfo *index_info;	/* of both indexes; NULL: not wanted yet */
+	struct IndexInfo *feed_info;
 	EState	   *estate;			/* the rest is unset where this is NULL: nothing wants it */
 	ResultRelInfo *target;
 	TriggerDesc *with_tables;	/* the table's triggers that have transition tables */
@@ -49,13 +65,14 @@ typedef struct MvsStatement
  */
 extern void mvs_statement_begin(MvsStatement *statement, MvsStore *store, CmdType command);
 
+/* Return how many entries may be inserted at once: one where code of the user's would run. */
+extern int	mvs_statement_rows(const MvsStatement *statement);
+
 /*
- * Insert an entry: a NULL "value" is a tombstone, DT_NOEND never expires. Return when it
- * expires, which a trigger may have changed. Raise what INSERT raises, and 39P01 where a
- * trigger interferes.
+ * Insert entries, as many as may be at once, or fewer, and set when they expire, which a
+ * trigger may have changed. Raise what INSERT raises, and 39P01 where a trigger interferes.
  */
-extern TimestampTz mvs_statement_insert(MvsStatement *statement, bytea *key, int64 version,
-										bytea *value, TimestampTz expires_at);
+extern void mvs_statement_insert(MvsStatement *statement, MvsNewEntry **entries, int count);
 
 /*
  * Delete the entry at "tid", without waiting; false where somebody has it locked, or has
