@@ -56,6 +56,7 @@ OBJS = \
 	src/store/entry.o \
 	src/store/feed.o \
 	src/store/floor.o \
+	src/store/gather.o \
 	src/store/pin.o \
 	src/store/rule.o \
 	src/store/statement.o \

@@ -12,7 +12,7 @@
 
 #include "postgres.h"
 
-extern int	mvs_batch_size;		/* due requests that make a batch, and its limit */
+extern int	mvs_batch_size;		/* due requests that make a batch */
 extern int	mvs_drop_rate_limit;	/* entries a second that a worker drops; 0: no limit */
 extern bool mvs_durable_drops;	/* drop requests survive a crash */
 extern int	mvs_flush_interval; /* milliseconds that a due request waits at most */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * entry.h
- *	  Entries: all access to the table and the index of a store.
+ *	  Entries: access to the table and the index of a store.
  *
  * Nothing here knows of policies, floors or
  * the queue.

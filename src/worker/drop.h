@@ -17,6 +17,7 @@
 #include "store/calendar.h"
 #include "store/entry.h"
 #include "store/floor.h"
+#include "store/gather.h"
 #include "store/rule.h"
 #include "store/store.h"
 
@@ -25,6 +26,11 @@
  * Some 10 ms worth of deletes. With mvstore.drop_rate_limit it may be fewer.
  */
 #define MVS_DROP_LIMIT 5000
+
+/* The same of entries that are gathered, which cost less each the more there are. */
+#ifndef MVS_GATHER_LIMIT
+#define MVS_GATHER_LIMIT 50000
+#endif
 
 /* Entries of ranges that it reads, more or less. */
 #define MVS_READ_LIMIT 20000
@@ -39,6 +45,7 @@ typedef struct MvsKeyEntries
 	int64	   *versions;
 	ItemPointerData *tids;
 	int64	   *bytes;
+	const MvsGatheredKey *gathered; /* they are those that were seen of it, or NULL */
 } MvsKeyEntries;
 
 /* A drop under way. */
@@ -49,6 +56,7 @@ typedef struct MvsDrop
 	MvsStore	store;
 	MvsCursor	cursor;
 	MvsKeyEntries entries;
+	MvsGather  *gather;			/* entries of many keys, or NULL */
 	bool		exchanged;		/* the store needs a pass, in another storage */
 	int64		stable;			/* by the transaction's snapshot */
 	int64		horizon;		/* that, or the lowest pin */
@@ -88,9 +96,15 @@ extern void mvs_drop_forget_bottoms(void);
  */
 extern void mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep);
 
-/* Collect them one by one, newest first. */
-extern void mvs_drop_collect_begin(MvsDrop *drop);
-extern void mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry);
+/*
+ * Begin to gather entries of keys that are to be collected next, in ascending order; what of
+ * them is to go goes when that ends, or at the commit.
+ */
+extern void mvs_drop_gather(MvsDrop *drop);
+extern void mvs_drop_end_gather(MvsDrop *drop);
+
+/* Return how many entries are to be gathered at a time. */
+extern int	mvs_drop_gather_limit(void);
 
 /* Whether the transaction has done enough. */
 extern bool mvs_drop_is_full(const MvsDrop *drop);

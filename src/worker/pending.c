@@ -92,9 +92,11 @@ mvs_pending_rows(int64 **rows, Size space)
 MvsPending *
 mvs_pending_take_over(const MvsRequest *request)
 {
-	MvsPending *item = MemoryContextAllocZero(mvs_worker.context, sizeof(MvsPending));
+	/* The one in the memory of the other: there may be very many. */
+	MvsPending *item = MemoryContextAllocZero(mvs_worker.context,
+											  MAXALIGN(sizeof(MvsPending)) + request->size);
 
-	item->request = MemoryContextAlloc(mvs_worker.context, request->size);
+	item->request = (MvsRequest *) ((char *) item + MAXALIGN(sizeof(MvsPending)));
 	memcpy(item->request, request, request->size);
 	return item;
 }
@@ -302,6 +304,7 @@ mvs_pending_settle(MvsPending **batch, int count)
 	{
 		MvsPending *item = batch[i];
 
+		item->in_batch = false;
 		set_retry(item);
 		failures |= (item->outcome == MVS_OUTCOME_ERROR);
 		if (item->outcome == MVS_OUTCOME_DONE)
@@ -339,7 +342,8 @@ free_pending(MvsPending *item)
 	if (item->keeps_room)
 		mvs_queue_release(mvs_worker.database, 1, item->request->size);
 	mvs_walk_end(&item->walk);
-	pfree(item->request);
+	if (item->error)
+		pfree(item->error);
 	pfree(item);
 }
 
@@ -440,7 +444,8 @@ record_failures(void)
 		bool		recorded;
 
 		/* A policy's own request needs no row as long as it is in our hands. */
-		if (item->outcome != MVS_OUTCOME_ERROR || item->tries == item->recorded_tries ||
+		if (item->outcome != MVS_OUTCOME_ERROR || item->in_batch ||
+			item->tries == item->recorded_tries ||
 			(item->request->journal == 0 && !last_try))
 			continue;
 		recorded = record_failure(item);

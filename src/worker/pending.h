@@ -47,7 +47,7 @@ typedef struct MvsPending
 	bool		keeps_room;		/* there, where it no longer is */
 	TimestampTz retry_at;
 	int			recorded_tries; /* of these, those that its row tells of */
-	char		error[MVS_ERROR_LENGTH];	/* of the last try */
+	char	   *error;			/* of the last try that failed; NULL: none has */
 	MvsWalk		walk;			/* of a range: where it is */
 
 	/* In the current transaction. */
