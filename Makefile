@@ -46,6 +46,7 @@ OBJS = \
 	src/shared/counters.o \
 	src/shared/database.o \
 	src/shared/drop_stats.o \
+	src/shared/droppers.o \
 	src/shared/fault.o \
 	src/shared/lock.o \
 	src/shared/pool.o \

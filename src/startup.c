@@ -20,6 +20,7 @@
 #include "shared/counters.h"
 #include "shared/database.h"
 #include "shared/drop_stats.h"
+#include "shared/droppers.h"
 #include "shared/pool.h"
 #include "shared/wake.h"
 #include "startup.h"
@@ -45,6 +46,7 @@ static const Part parts[] = {
 /* Those that have state of each database. */
 static const MvsDatabasePart *const database_parts[] = {
 	&mvs_wake_part,
+	&mvs_droppers_part,
 	&mvs_backlog_part,
 	&mvs_drop_stats_part,
 	&mvs_clock_part,

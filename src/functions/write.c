@@ -136,14 +136,13 @@ mvs_write_end(MvsWrite *write)
 static void
 hold_key(MvsWrite *write, int64 version, MvsHead *head)
 {
-	pg_atomic_uint64 *worker = &write->database->worker_xid;
-
 	for (;;)
 	{
 		(void) LockAcquire(&write->lock, ExclusiveLock, false, false);
-		mvs_entry_look(&write->store, write->key, worker, head);
+		mvs_entry_look(&write->store, write->key, write->database, head);
 		if (version != MVS_NEWEST && !TransactionIdIsValid(head->wait_for))
-			mvs_entry_look_at(&write->store, write->key, version, worker, head);
+			mvs_entry_look_at(&write->store, write->key, version, write->database,
+							  head);
 		if (!TransactionIdIsValid(head->wait_for))
 			return;
 		LockRelease(&write->lock, ExclusiveLock, false);

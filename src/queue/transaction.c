@@ -760,7 +760,7 @@ end_transaction(XactEvent event, void *argument)
 			if (levels && levels->explicit_count > 0)
 				secure_requests(levels);
 			if (levels && levels->pause == MVS_PAUSE_ON)
-				(void) mvs_lock_pause(ShareLock, true);
+				(void) mvs_lock_pause(false);
 
 			/* So that counting at COMMIT finds its place. */
 			if (levels)

@@ -28,6 +28,7 @@
 
 #include "base/compat.h"
 #include "base/key.h"
+#include "shared/droppers.h"
 #include "store/entry.h"
 #include "version/version.h"
 
@@ -47,7 +48,7 @@ static void refuse_null_key(bool isnull, MvsStore *store);
 static void seek_keys(MvsScan *scan);
 static bool walk_on(MvsScan *scan);
 static void look(MvsStore *store, ScanKey keys, int key_count,
-				 pg_atomic_uint64 *ignore, MvsHead *head);
+				 const MvsDatabase *database, MvsHead *head);
 
 /* ------------------------------------------------------------------------
  * Cursors
@@ -430,18 +431,18 @@ mvs_scan_next(MvsScan *scan, MvsEntry *entry)
  * ------------------------------------------------------------------------ */
 
 void
-mvs_entry_look(MvsStore *store, const bytea *key, pg_atomic_uint64 *ignore, MvsHead *head)
+mvs_entry_look(MvsStore *store, const bytea *key, const MvsDatabase *database, MvsHead *head)
 {
 	ScanKeyData scan_key;
 
 	ScanKeyInit(&scan_key, MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
 				PointerGetDatum(key));
-	look(store, &scan_key, 1, ignore, head);
+	look(store, &scan_key, 1, database, head);
 }
 
 void
 mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
-				  pg_atomic_uint64 *ignore, MvsHead *head)
+				  const MvsDatabase *database, MvsHead *head)
 {
 	ScanKeyData keys[2];
 
@@ -449,12 +450,12 @@ mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
 				PointerGetDatum(key));
 	ScanKeyInit(&keys[1], MVS_INDEX_VERSION, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(version));
-	look(store, keys, 2, ignore, head);
+	look(store, keys, 2, database, head);
 }
 
 /* Read the first entry of a scan with everything uncommitted. */
 static void
-look(MvsStore *store, ScanKey keys, int key_count, pg_atomic_uint64 *ignore,
+look(MvsStore *store, ScanKey keys, int key_count, const MvsDatabase *database,
 	 MvsHead *head)
 {
 	SnapshotData dirty;
@@ -473,7 +474,7 @@ look(MvsStore *store, ScanKey keys, int key_count, pg_atomic_uint64 *ignore,
 		if (TransactionIdIsValid(dirty.xmin))
 			head->wait_for = dirty.xmin;
 		else if (TransactionIdIsValid(dirty.xmax) &&
-				 !TransactionIdEquals(dirty.xmax, (TransactionId) pg_atomic_read_u64(ignore)))
+				 !mvs_droppers_have(database, dirty.xmax))
 			head->wait_for = dirty.xmax;
 
 		/* Only an entry of our own version can be ours. */

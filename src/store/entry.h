@@ -19,10 +19,10 @@
 #include "access/relscan.h"
 #include "datatype/timestamp.h"
 #include "executor/tuptable.h"
-#include "port/atomics.h"
 #include "utils/snapshot.h"
 
 #include "base/key.h"
+#include "shared/database.h"
 #include "store/store.h"
 
 /* Columns of the index. */
@@ -124,13 +124,13 @@ typedef struct MvsHead
 } MvsHead;
 
 /*
- * Set *head to the head of a key, or to its entry at "version". Deletions by the
- * transaction that "ignore" names, in shared memory, count as not made.
+ * Set *head to the head of a key, or to its entry at "version". Deletions by the workers of
+ * the database count as not made.
  */
 extern void mvs_entry_look(MvsStore *store, const bytea *key,
-						   pg_atomic_uint64 *ignore, MvsHead *head);
+						   const MvsDatabase *database, MvsHead *head);
 extern void mvs_entry_look_at(MvsStore *store, const bytea *key, int64 version,
-							  pg_atomic_uint64 *ignore, MvsHead *head);
+							  const MvsDatabase *database, MvsHead *head);
 
 /*
  * Delete the entry at "tid", without waiting; false where somebody has it locked. With

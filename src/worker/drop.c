@@ -4,7 +4,7 @@
  *	  Dropping entries of one store in one transaction of the worker.
  *
  * Locks, in this order and none of them waited for: that of a pause; the store's
- * table, ROW EXCLUSIVE; the store's drop lock; then the snapshot is taken by which
+ * table, ROW EXCLUSIVE; the store's batch lock; then the snapshot is taken by which
  * everything is judged. What the horizon of that snapshot does not cover stays.
  * Deletions go straight to the table access method: no trigger, no expression
  * of an index, nothing of the user's runs.
@@ -27,6 +27,7 @@
 #include "base/settings.h"
 #include "queue/queue.h"
 #include "shared/drop_stats.h"
+#include "shared/droppers.h"
 #include "shared/fault.h"
 #include "shared/lock.h"
 #include "store/floor.h"
@@ -86,7 +87,7 @@ static void
 end_transaction(XactEvent event, void *argument)
 {
 	if ((event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) && mvs_worker.database)
-		pg_atomic_write_u64(&mvs_worker.database->worker_xid, 0);
+		mvs_droppers_delete(mvs_worker.database, InvalidFullTransactionId);
 }
 
 MvsDropState
@@ -113,13 +114,13 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	StartTransactionCommand();
 
 	/* With the lock, no pause can begin; and who has begun one may rely on it. */
-	if (!mvs_lock_pause(ExclusiveLock, false))
+	if (!mvs_lock_pause(true))
 		return MVS_DROP_LOCKED;
 	if (database->queue->paused)
 		return MVS_DROP_PAUSED;
 	if (!mvs_store_try_open(&drop->store, store, &locked))
 		return locked ? MVS_DROP_LOCKED : MVS_DROP_GONE;
-	if (!mvs_lock_drops(store, MVS_LOCKER_STORE, false))
+	if (!mvs_lock_drops(store, MVS_LOCKER_BATCH, false))
 	{
 		mvs_store_close(&drop->store);
 		return MVS_DROP_LOCKED;
@@ -453,8 +454,7 @@ mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict)
 		return count;
 
 	/* Writers that meet our deletions need not wait for us. */
-	pg_atomic_write_u64(&drop->database->worker_xid,
-						U64FromFullTransactionId(GetTopFullTransactionId()));
+	mvs_droppers_delete(drop->database, GetTopFullTransactionId());
 
 	if (entries->gathered == NULL || !leave_to_gather(drop, left))
 		left = delete_entries(drop, left, Min(verdict->together, count));
@@ -519,14 +519,19 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 	{
 		mvs_drop_end_gather(drop);
 		mvs_cursor_close(&drop->cursor);
+		drop->noted = mvs_calendar_write(drop->oid, &drop->notes);
 		if (drop->floors.end > 0)
 		{
-			/* Who sees a floor knows a stable version at or above it. */
+			/*
+			 * The rows of floors are the same for all who drop: one after the other, which
+			 * takes no longer than a commit does. Who sees a floor knows a stable version at
+			 * or above it.
+			 */
+			mvs_lock_floors();
 			mvs_floor_raise(drop->oid, &drop->floors);
 			mvs_stable_write(drop->stable);
 		}
 		MVS_FAULT("floor-raised");
-		drop->noted = mvs_calendar_write(drop->oid, &drop->notes);
 		PopActiveSnapshot();
 		mvs_store_close(&drop->store);
 	}
