@@ -67,8 +67,10 @@ OBJS = \
 	src/version/session.o \
 	src/version/stable.o \
 	src/version/version.o \
+	src/worker/assistant.o \
 	src/worker/batch.o \
 	src/worker/claim.o \
+	src/worker/crew.o \
 	src/worker/ddl.o \
 	src/worker/drop.o \
 	src/worker/keep.o \
@@ -81,6 +83,7 @@ OBJS = \
 	src/worker/process.o \
 	src/worker/replay.o \
 	src/worker/run.o \
+	src/worker/share.o \
 	src/worker/sleep.o \
 	src/worker/steps.o \
 	src/worker/sweep.o \

@@ -28,6 +28,7 @@ int			mvs_queue_size;
 int			mvs_standby_interval;
 bool		mvs_strict_history;
 int			mvs_sweep_interval;
+int			mvs_workers_per_database;
 
 static void define_sizes(void);
 
@@ -84,6 +85,11 @@ mvs_settings_init(void)
 							NULL,
 							&mvs_sweep_interval, 60, 1, 24 * 3600,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.workers_per_database",
+							"Sets how many processes drop in one database while a backlog lasts.",
+							"Each takes one of max_worker_processes.",
+							&mvs_workers_per_database, 1, 1, 16,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	if (process_shared_preload_libraries_in_progress)
 		define_sizes();

@@ -32,11 +32,11 @@
 #include "store/store.h"
 #include "version/clock.h"
 #include "worker/batch.h"
+#include "worker/crew.h"
 #include "worker/drop.h"
 #include "worker/pace.h"
 #include "worker/pending.h"
 #include "worker/process.h"
-#include "worker/sweep.h"
 #include "worker/walk.h"
 
 /* Requests of one store from which on their entries are gathered. */
@@ -47,6 +47,9 @@
 
 /* Requests that a transaction works off at most, whatever they drop. */
 #define REQUEST_LIMIT 5000
+
+/* Milliseconds after which no other transaction begins in a share of a batch. */
+#define SHARE_TIME 100
 
 /* What a batch has of the head of the queue. */
 typedef struct Taken
@@ -81,6 +84,7 @@ static void end_batch(void);
 static void count_batch(TimestampTz begin);
 static int	compare_requests(const void *a, const void *b);
 static int	group_end(MvsPending **batch, int start, int count);
+static int	work_some(MvsPending **items, int count);
 static int	work_group(MvsPending **group, int count);
 static void set_error(MvsPending *item, bool locked);
 static pg_noinline int work_group_in_transaction(MvsPending **group, int count);
@@ -234,15 +238,9 @@ work_store(MvsPending **group, int count)
 bool
 mvs_batch_next(bool force)
 {
-	int			start;
-	int			end;
-
 	if (!mvs_batch_is_under_way() && !begin_batch(force))
 		return false;
-	start = current.done;
-	end = group_end(current.items, start, current.count);
-	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
-	current.done += work_store(current.items + start, end - start);
+	current.done += work_some(current.items + current.done, current.count - current.done);
 	if (current.done == current.count)
 		end_batch();
 	else if (mvs_drop_rate_limit > 0)
@@ -315,16 +313,44 @@ group_end(MvsPending **batch, int start, int count)
 	return end;
 }
 
+/*
+ * Work off requests of a batch in a transaction, or with assistants each hand in some, and
+ * return how many of them have an outcome now. These are the first ones then.
+ */
+static int
+work_some(MvsPending **items, int count)
+{
+	MvsShares	shares = mvs_crew_hand_out(items, count);
+
+	if (shares.others > 0)
+		return mvs_crew_collect(items, &shares, mvs_batch_work_share(items, shares.own));
+	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
+	return work_store(items, group_end(items, 0, count));
+}
+
+int
+mvs_batch_work_share(MvsPending **items, int count)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHARE_TIME);
+	int			done = 0;
+
+	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
+	request_limit = REQUEST_LIMIT;
+	do
+		done += work_group(items + done, group_end(items, done, count) - done);
+	while (done < count && !mvs_process_is_stopping() && GetCurrentTimestamp() < until);
+	return done;
+}
+
 void
 mvs_batch_work_off(MvsPending **batch, int count)
 {
 	int			start = 0;
 
-	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
 	request_limit = REQUEST_LIMIT;
 	qsort(batch, count, sizeof(MvsPending *), compare_requests);
 	while (start < count && mvs_pace_may_drop() && !mvs_process_is_stopping())
-		start += work_group(batch + start, group_end(batch, start, count) - start);
+		start += work_some(batch + start, count - start);
 	for (; start < count; start++)
 		batch[start]->outcome = MVS_OUTCOME_MORE;
 }
@@ -383,9 +409,7 @@ set_error(MvsPending *item, bool locked)
 	item->found = false;
 	if (locked)
 		return;
-	if (item->error == NULL)
-		item->error = MemoryContextAlloc(mvs_worker.context, MVS_ERROR_LENGTH);
-	strlcpy(item->error, mvs_worker.database->stats->last_error, MVS_ERROR_LENGTH);
+	mvs_pending_set_error(item, mvs_worker.database->stats->last_error);
 }
 
 /* (Not inline, or gcc fears for what it sets between PG_TRY and PG_CATCH.) */
@@ -394,6 +418,7 @@ work_group_in_transaction(MvsPending **group, int count)
 {
 	MvsDrop		drop;
 	MvsDropState state = mvs_drop_begin(&drop, mvs_worker.database, group[0]->request->store);
+	MvsDropNews news;
 	int			start;
 	int			end;
 
@@ -419,8 +444,8 @@ work_group_in_transaction(MvsPending **group, int count)
 			work_key(&drop, group + start, end - start);
 		}
 	}
-	mvs_drop_commit(&drop, state);
-	mvs_sweep_expect(&drop);
+	news = mvs_drop_commit(&drop, state);
+	mvs_crew_tell(&news);
 	return start;
 }
 

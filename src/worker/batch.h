@@ -38,4 +38,10 @@ extern TimestampTz mvs_batch_due(TimestampTz now);
  */
 extern void mvs_batch_work_off(MvsPending **batch, int count);
 
+/*
+ * Work off a share of a batch, which is sorted, for some 100 ms, and return how many of its
+ * requests, from the first on, have an outcome now.
+ */
+extern int	mvs_batch_work_share(MvsPending **items, int count);
+
 #endif							/* MVSTORE_BATCH_H */

@@ -72,6 +72,7 @@ typedef struct Bottom
 #include "lib/simplehash.h"
 
 static bottoms_hash *bottoms = NULL;
+static uint64 forgets = 0;		/* times that they were thrown away */
 static bool under_way = false;	/* a drop has begun, and not committed */
 
 static void end_transaction(XactEvent event, void *argument);
@@ -146,6 +147,13 @@ mvs_drop_forget_bottoms(void)
 	if (bottoms)
 		bottoms_destroy(bottoms);
 	bottoms = NULL;
+	forgets++;
+}
+
+uint64
+mvs_drop_forgets(void)
+{
+	return forgets;
 }
 
 /* Throw the bottoms away when they are old, or many, or the past was written. */
@@ -512,9 +520,11 @@ mvs_drop_note_pending(MvsDrop *drop, const char *key, int length, MvsDroppable d
 	}
 }
 
-void
+MvsDropNews
 mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 {
+	MvsDropNews news = {.store = drop->oid};
+
 	if (state == MVS_DROP_READY)
 	{
 		mvs_drop_end_gather(drop);
@@ -523,9 +533,9 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 		if (drop->floors.end > 0)
 		{
 			/*
-			 * The rows of floors are the same for all who drop: one after the other, which
-			 * takes no longer than a commit does. Who sees a floor knows a stable version at
-			 * or above it.
+			 * The rows of floors are the same for all who drop: one after the other, which takes
+			 * no longer than a commit does. Who sees a floor knows a stable version at or above
+			 * it.
 			 */
 			mvs_lock_floors();
 			mvs_floor_raise(drop->oid, &drop->floors);
@@ -539,7 +549,6 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 	under_way = false;
 	MVS_FAULT_NO_ERROR("drop-committed");
 
-	mvs_pace_dropped(drop->tally.entries);
 	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->tally.swept > 0)
 	{
 		mvs_counters_prepare(drop->oid);
@@ -555,4 +564,10 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 		LWLockRelease(drop->database->queue_lock);
 	}
 	pgstat_report_stat(false);
+
+	news.exchanged = drop->exchanged;
+	news.noted = drop->noted;
+	news.age = Max(drop->store.info.policy.keep_for, 0);
+	news.entries = drop->tally.entries;
+	return news;
 }

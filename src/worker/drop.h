@@ -70,6 +70,16 @@ typedef struct MvsDrop
 	MvsTally	tally;
 } MvsDrop;
 
+/* What is to be known of a drop that has committed. */
+typedef struct MvsDropNews
+{
+	Oid			store;
+	bool		exchanged;		/* as in MvsDrop */
+	int64		noted;
+	int64		age;			/* of what the store's policy lets go, in microseconds */
+	int64		entries;		/* that went */
+} MvsDropNews;
+
 typedef enum MvsDropState
 {
 	MVS_DROP_READY,
@@ -86,6 +96,9 @@ extern MvsDropState mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid sto
 
 /* Forget the bottoms, where the oldest entries of keys were found: others may lie below. */
 extern void mvs_drop_forget_bottoms(void);
+
+/* How often that was done here: those of another process go by it. */
+extern uint64 mvs_drop_forgets(void);
 
 /*
  * Collect the entries of a key; if they are very many, only the head and so
@@ -131,7 +144,10 @@ extern int	mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict);
 extern void mvs_drop_note_pending(MvsDrop *drop, const char *key, int length,
 								  MvsDroppable droppable);
 
-/* Raise the floor, write the calendar, commit and count, as the drop's state allows. */
-extern void mvs_drop_commit(MvsDrop *drop, MvsDropState state);
+/*
+ * Write the calendar, raise the floor, commit and count, as the drop's state allows, and
+ * return what is to be told.
+ */
+extern MvsDropNews mvs_drop_commit(MvsDrop *drop, MvsDropState state);
 
 #endif							/* MVSTORE_DROP_H */

@@ -89,6 +89,24 @@ mvs_pending_rows(int64 **rows, Size space)
  * Into a batch
  * ------------------------------------------------------------------------ */
 
+void
+mvs_pending_set_error(MvsPending *item, const char *error)
+{
+	if (item->error == NULL)
+		item->error = MemoryContextAlloc(mvs_worker.context, MVS_ERROR_LENGTH);
+	strlcpy(item->error, error, MVS_ERROR_LENGTH);
+}
+
+bool
+mvs_pending_same_key(const MvsPending *item, const MvsPending *other)
+{
+	const MvsRequest *left = item->request;
+	const MvsRequest *right = other->request;
+
+	return left->store == right->store && left->key_length == right->key_length &&
+		memcmp(left->key, right->key, left->key_length) == 0;
+}
+
 MvsPending *
 mvs_pending_take_over(const MvsRequest *request)
 {

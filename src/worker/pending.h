@@ -75,6 +75,12 @@ extern int64 mvs_pending_set_aside(void);
  */
 extern int	mvs_pending_rows(int64 **rows, Size space);
 
+/* Whether two of them are for the same key. */
+extern bool mvs_pending_same_key(const MvsPending *item, const MvsPending *other);
+
+/* Set the error of one's last try, in the worker's own memory. */
+extern void mvs_pending_set_error(MvsPending *item, const char *error);
+
 /* Return a copy of a request in the worker's own memory, which is in nobody's list yet. */
 extern MvsPending *mvs_pending_take_over(const MvsRequest *request);
 
