@@ -52,6 +52,7 @@ OBJS = \
 	src/shared/counters.o \
 	src/shared/database.o \
 	src/shared/drop_stats.o \
+	src/shared/droppers.o \
 	src/shared/fault.o \
 	src/shared/lock.o \
 	src/shared/pool.o \
@@ -63,6 +64,7 @@ OBJS = \
 	src/store/entry.o \
 	src/store/feed.o \
 	src/store/floor.o \
+	src/store/gather.o \
 	src/store/pin.o \
 	src/store/rule.o \
 	src/store/statement.o \
@@ -72,8 +74,10 @@ OBJS = \
 	src/version/session.o \
 	src/version/stable.o \
 	src/version/version.o \
+	src/worker/assistant.o \
 	src/worker/batch.o \
 	src/worker/claim.o \
+	src/worker/crew.o \
 	src/worker/ddl.o \
 	src/worker/drop.o \
 	src/worker/keep.o \
@@ -86,6 +90,7 @@ OBJS = \
 	src/worker/process.o \
 	src/worker/replay.o \
 	src/worker/run.o \
+	src/worker/share.o \
 	src/worker/sleep.o \
 	src/worker/steps.o \
 	src/worker/sweep.o \

@@ -1115,7 +1115,7 @@ COMMENT ON FUNCTION mvstore_stat_troubles() IS
 'the stores that the drop worker cannot get at; read it through mvstore_blockers';
 
 CREATE FUNCTION mvstore_stat_databases(OUT database oid, OUT worker_pid integer,
-	OUT worker_state text, OUT lacks_slot boolean, OUT lacks_launcher boolean,
+	OUT worker_state text, OUT workers integer, OUT lacks_assistant boolean, OUT lacks_slot boolean, OUT lacks_launcher boolean,
 	OUT queue_length bigint, OUT queue_bytes bigint, OUT queue_capacity bigint, OUT queue_high_water bigint, OUT oldest_request timestamptz,
 	OUT requests_enqueued bigint, OUT requests_merged bigint, OUT requests_overflowed bigint,
 	OUT requests_processed bigint, OUT requests_held bigint, OUT requests_failed bigint,
@@ -1257,7 +1257,7 @@ COMMENT ON COLUMN mvstore_pins.expires IS
 
 -- This database, and what shared memory counts for it, if anything.
 CREATE VIEW mvstore_this_database AS
-SELECT d.oid, s.worker_pid, s.lacks_slot, s.lacks_launcher, s.queue_length, s.requests_held,
+SELECT d.oid, s.worker_pid, s.workers, s.lacks_assistant, s.lacks_slot, s.lacks_launcher, s.queue_length, s.requests_held,
 	   s.throttled_since
   FROM pg_catalog.pg_database d
   LEFT JOIN mvstore_stat_databases() s ON s.database OPERATOR(pg_catalog.=) d.oid
@@ -1362,14 +1362,16 @@ CREATE VIEW mvstore_blockers_slot AS
 SELECT d.queue_length AS requests,
 	   CASE WHEN d.lacks_slot
 			THEN 'all drops of the database, for lack of a worker slot'
+			WHEN d.lacks_assistant
+			THEN pg_catalog.format('drops beyond what %s of mvstore.workers_per_database processes do, for lack of a worker slot', d.workers)
 			ELSE 'all drops of the database: the mvstore launcher is not running, which needs one of max_worker_processes when the server starts'
 			END AS holds_back
   FROM mvstore_this_database d
- WHERE d.lacks_slot OR d.lacks_launcher;
+ WHERE d.lacks_slot OR d.lacks_launcher OR d.lacks_assistant;
 REVOKE ALL ON mvstore_blockers_slot FROM PUBLIC;
 
 COMMENT ON VIEW mvstore_blockers_slot IS
-'that no worker can run, below mvstore_blockers';
+'that no worker, or not as many as are wanted, can run, below mvstore_blockers';
 
 -- Who keeps VACUUM from taking dead rows of the stores.
 CREATE VIEW mvstore_blockers_snapshot AS
@@ -1448,7 +1450,7 @@ COMMENT ON COLUMN mvstore_blockers.holds_back IS
 'what does not go';
 
 CREATE VIEW mvstore_stats AS
-SELECT d.datname AS database, s.worker_pid, s.worker_state,
+SELECT d.datname AS database, s.worker_pid, s.worker_state, s.workers,
 	   s.queue_length, s.queue_bytes, s.queue_capacity, s.queue_high_water,
 	   pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.oldest_request AS oldest_request_age,
 	   s.requests_enqueued, s.requests_merged, s.requests_overflowed,
@@ -1470,6 +1472,8 @@ COMMENT ON COLUMN mvstore_stats.worker_pid IS
 'process id of the drop worker; NULL: none runs';
 COMMENT ON COLUMN mvstore_stats.worker_state IS
 'what it does, or why there is none';
+COMMENT ON COLUMN mvstore_stats.workers IS
+'processes that drop: the drop worker, and with mvstore.workers_per_database its assistants';
 COMMENT ON COLUMN mvstore_stats.queue_length IS
 'requests in the queue';
 COMMENT ON COLUMN mvstore_stats.queue_bytes IS

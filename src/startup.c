@@ -20,6 +20,7 @@
 #include "shared/counters.h"
 #include "shared/database.h"
 #include "shared/drop_stats.h"
+#include "shared/droppers.h"
 #include "shared/pool.h"
 #include "shared/progress.h"
 #include "shared/wake.h"
@@ -46,6 +47,7 @@ static const Part parts[] = {
 /* Those that have state of each database. */
 static const MvsDatabasePart *const database_parts[] = {
 	&mvs_wake_part,
+	&mvs_droppers_part,
 	&mvs_backlog_part,
 	&mvs_drop_stats_part,
 	&mvs_progress_part,

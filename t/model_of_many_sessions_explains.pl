@@ -18,7 +18,7 @@ use Storable 'dclone';
 use Test::More;
 
 my $seed = $ENV{MVSTORE_TEST_SEED} // int(rand(1_000_000));
-my $node = mvstore_node('history', conf => "log_statement = none\nlog_min_messages = fatal\ndeadlock_timeout = '10 ms'\nmvstore.flush_interval = '5 ms'\nfsync = off");
+my $node = mvstore_node('history', conf => "log_statement = none\nlog_min_messages = fatal\ndeadlock_timeout = '10 ms'\nmvstore.flush_interval = '5 ms'\nmvstore.batch_size = 1\nmvstore.workers_per_database = 3\nfsync = off");
 
 # A few keys that all want, and more that leave room for long histories and scans.
 my @connection = (connection => [ '-d', $node->connstr('postgres') ]);

@@ -15,7 +15,8 @@ dev_history() {
 	done
 	setup history
 	build
-	start_server 'fsync = off' 'log_min_messages = fatal' "deadlock_timeout = '10 ms'" "mvstore.flush_interval = '5 ms'"
+	start_server 'fsync = off' 'log_min_messages = fatal' "deadlock_timeout = '10 ms'" "mvstore.flush_interval = '5 ms'" \
+		'mvstore.batch_size = 1' 'mvstore.workers_per_database = 3'
 	as_server "$server/createdb" history
 	PGDATABASE=history perl "$root/tools/history.pl" "$@"
 }

@@ -28,6 +28,7 @@ int			mvs_queue_size;
 int			mvs_standby_interval;
 bool		mvs_strict_history;
 int			mvs_sweep_interval;
+int			mvs_workers_per_database;
 
 static void define_sizes(void);
 
@@ -36,7 +37,7 @@ mvs_settings_init(void)
 {
 	DefineCustomIntVariable("mvstore.batch_size",
 							"Sets how many due drop requests make a batch.",
-							"A batch is also never larger than this.",
+							"A batch has all that wait then, up to half of what the queue holds.",
 							&mvs_batch_size, 100, 1, 10000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("mvstore.drop_rate_limit",
@@ -84,6 +85,11 @@ mvs_settings_init(void)
 							NULL,
 							&mvs_sweep_interval, 60, 1, 24 * 3600,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.workers_per_database",
+							"Sets how many processes drop in one database while a backlog lasts.",
+							"Each takes one of max_worker_processes.",
+							&mvs_workers_per_database, 1, 1, 16,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	if (process_shared_preload_libraries_in_progress)
 		define_sizes();

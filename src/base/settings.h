@@ -12,7 +12,7 @@
 
 #include "postgres.h"
 
-extern int	mvs_batch_size;		/* due requests that make a batch, and its limit */
+extern int	mvs_batch_size;		/* due requests that make a batch */
 extern int	mvs_drop_rate_limit;	/* entries a second that a worker drops; 0: no limit */
 extern bool mvs_durable_drops;	/* drop requests survive a crash */
 extern int	mvs_flush_interval; /* milliseconds that a due request waits at most */
@@ -24,6 +24,7 @@ extern int	mvs_queue_size;		/* requests in a database's queue */
 extern int	mvs_standby_interval;	/* milliseconds between writes for standbys; 0: none */
 extern bool mvs_strict_history; /* reads of dropped or future history fail */
 extern int	mvs_sweep_interval; /* seconds between looks for what is old enough */
+extern int	mvs_workers_per_database;	/* processes that drop in one, while a backlog lasts */
 
 /* Define them all; from _PG_init, in whichever process. */
 extern void mvs_settings_init(void);

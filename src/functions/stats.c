@@ -29,6 +29,7 @@
 #include "shared/counters.h"
 #include "shared/database.h"
 #include "shared/drop_stats.h"
+#include "shared/droppers.h"
 #include "shared/wake.h"
 #include "store/store.h"
 #include "version/session.h"
@@ -51,7 +52,9 @@ typedef struct DatabaseCopy
 	Oid			oid;
 	int			worker_pid;		/* 0: there is none */
 	const char *worker_state;
-	bool		lacks_slot;		/* a worker is wanted, and the server has no slot for it */
+	int			workers;		/* that drop, assistants among them */
+	bool		lacks_assistant;	/* another is wanted, and the server has no slot for it */
+	bool		lacks_slot;		/* a worker is wanted, and likewise */
 	bool		lacks_launcher; /* or nobody to start it */
 	int64		queue_length;
 	int64		queue_bytes;
@@ -66,8 +69,8 @@ typedef struct DatabaseCopy
 /* A row of mvstore_stat_databases(), as far as it is formed. */
 typedef struct Row
 {
-	Datum		values[32];
-	bool		nulls[32];
+	Datum		values[34];
+	bool		nulls[34];
 	int			count;
 } Row;
 
@@ -142,6 +145,8 @@ copy_database(const MvsDatabase *slot, DatabaseCopy *copy)
 	LWLockAcquire(slot->queue_lock, LW_SHARED);
 	copy->oid = slot->oid;
 	copy->worker_pid = slot->worker->pid;
+	copy->workers = (slot->worker->pid != 0) + slot->droppers->assistants;
+	copy->lacks_assistant = slot->droppers->lacks_slot;
 	copy->worker_state = worker_state_of(slot);
 	copy->lacks_launcher = lacks_launcher(slot);
 	copy->lacks_slot = !copy->lacks_launcher && slot->worker->state == MVS_WORKER_NO_SLOT;
@@ -187,6 +192,8 @@ add_queue(Row *row, const DatabaseCopy *copy)
 	add_column(row, ObjectIdGetDatum(copy->oid), true);
 	add_column(row, Int32GetDatum(copy->worker_pid), copy->worker_pid != 0);
 	add_column(row, CStringGetTextDatum(copy->worker_state), true);
+	add_column(row, Int32GetDatum(copy->workers), true);
+	add_column(row, BoolGetDatum(copy->lacks_assistant), true);
 	add_column(row, BoolGetDatum(copy->lacks_slot), true);
 	add_column(row, BoolGetDatum(copy->lacks_launcher), true);
 	add_count(row, copy->queue_length);

@@ -170,7 +170,7 @@ look_at_keys(MvsWrite *write, KeyWrite *keys, int count, int64 version)
 {
 	int			seen;
 
-	mvs_heads_open(&write->heads, &write->store, &write->database->worker_xid, count > 1);
+	mvs_heads_open(&write->heads, &write->store, write->database, count > 1);
 	for (seen = 0; seen < count; seen++)
 	{
 		MvsHead    *head = &keys[seen].head;

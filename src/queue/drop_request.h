@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "storage/itemptr.h"
 
 #include "base/key.h"
 
@@ -35,6 +36,7 @@ typedef struct MvsRequest
 	uint16		to_length;		/* of a range's end, which stands behind the key */
 	uint8		kind;
 	bool		bounded;		/* the range has an end */
+	ItemPointerData row;		/* where its row in mvstore_journal was made, or invalid */
 	int32		keep;
 	Oid			store;
 	int64		incarnation;	/* life of the store that it was made in */

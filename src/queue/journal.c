@@ -58,6 +58,10 @@ static const char *const kind_names[] = {
 };
 
 static bool is_own(const Datum *values);
+static bool is_row_of(Relation journal, HeapTuple tuple, const MvsRequest *request);
+static MvsJournalRow state_of(const SnapshotData *dirty);
+static MvsJournalRow find_where_made(Relation journal, const MvsRequest *request);
+static MvsJournalRow find_by_id(Relation journal, const MvsRequest *request, ItemPointer tid);
 static HeapTuple form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
 						  bool spilled, int attempts, const char *error);
 static int	kind_of(const char *name);
@@ -120,6 +124,7 @@ mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled
 			continue;
 		tuple = form_row(journal, database, request, spilled, 0, NULL);
 		CatalogTupleInsertWithInfo(journal, tuple, indexes);
+		request->row = tuple->t_self;
 		heap_freetuple(tuple);
 	}
 	CatalogCloseIndexes(indexes);
@@ -134,39 +139,94 @@ is_own(const Datum *values)
 		DatumGetObjectId(values[Anum_journal_database - 1]) == MyDatabaseId;
 }
 
-MvsJournalRow
-mvs_journal_find(int64 id, Oid store, ItemPointer tid)
+/* Whether a row is that of a request. */
+static bool
+is_row_of(Relation journal, HeapTuple tuple, const MvsRequest *request)
 {
-	Relation	journal;
+	Datum		values[Anum_journal_store];
+	bool		isnull;
+
+	for (int i = 0; i < Anum_journal_store; i++)
+		values[i] = heap_getattr(tuple, i + 1, RelationGetDescr(journal), &isnull);
+	return DatumGetInt64(values[Anum_journal_id - 1]) == request->journal && is_own(values) &&
+		DatumGetObjectId(values[Anum_journal_store - 1]) == request->store;
+}
+
+/* Return the state of a row that a dirty snapshot has just seen. */
+static MvsJournalRow
+state_of(const SnapshotData *dirty)
+{
+	return TransactionIdIsValid(dirty->xmin) || TransactionIdIsValid(dirty->xmax) ?
+		MVS_ROW_LOCKED : MVS_ROW_FOUND;
+}
+
+/* Find the row of a request where it was made; MVS_ROW_GONE: there it is not, or not any more. */
+static MvsJournalRow
+find_where_made(Relation journal, const MvsRequest *request)
+{
+	MvsJournalRow state = MVS_ROW_GONE;
+	HeapTupleData tuple;
+	Buffer		buffer;
+	SnapshotData dirty;
+
+	/* The table may have been emptied and truncated since, or be another one. */
+	if (!ItemPointerIsValid(&request->row) ||
+		ItemPointerGetBlockNumber(&request->row) >= RelationGetNumberOfBlocks(journal))
+		return MVS_ROW_GONE;
+	InitDirtySnapshot(dirty);
+	tuple.t_self = request->row;
+	if (!heap_fetch(journal, &dirty, &tuple, &buffer, false))
+		return MVS_ROW_GONE;
+	if (is_row_of(journal, &tuple, request))
+		state = state_of(&dirty);
+	ReleaseBuffer(buffer);
+	return state;
+}
+
+/* Find the row of a request by its id. */
+static MvsJournalRow
+find_by_id(Relation journal, const MvsRequest *request, ItemPointer tid)
+{
+	MvsJournalRow state = MVS_ROW_GONE;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	SnapshotData dirty;
-	MvsJournalRow state = MVS_ROW_GONE;
+
+	InitDirtySnapshot(dirty);
+	ScanKeyInit(&key, Anum_journal_id, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(request->journal));
+	scan = systable_beginscan(journal, mvs_catalog_oid(MVS_JOURNAL_KEY, false), true,
+							  &dirty, 1, &key);
+	while (state == MVS_ROW_GONE && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		if (!is_row_of(journal, tuple, request))
+			continue;
+		*tid = tuple->t_self;
+		state = state_of(&dirty);
+	}
+	systable_endscan(scan);
+	return state;
+}
+
+MvsJournalRow
+mvs_journal_find(const MvsRequest *request, ItemPointer tid)
+{
+	Relation	journal;
+	MvsJournalRow state;
 
 	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
 		return MVS_ROW_GONE;	/* with the extension */
 	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), AccessShareLock);
 
 	/* With what is uncommitted: who is at a row is not waited for. */
-	InitDirtySnapshot(dirty);
-	ScanKeyInit(&key, Anum_journal_id, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
-	scan = systable_beginscan(journal, mvs_catalog_oid(MVS_JOURNAL_KEY, false), true,
-							  &dirty, 1, &key);
-	while (state == MVS_ROW_GONE && HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Datum		values[Natts_journal];
-		bool		nulls[Natts_journal];
+	*tid = request->row;
+	state = find_where_made(journal, request);
+	if (state == MVS_ROW_GONE)
+		state = find_by_id(journal, request, tid);
 
-		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
-		if (!is_own(values) || DatumGetObjectId(values[Anum_journal_store - 1]) != store)
-			continue;
-		*tid = tuple->t_self;
-		state = TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax) ?
-			MVS_ROW_LOCKED : MVS_ROW_FOUND;
-	}
-	systable_endscan(scan);
-	table_close(journal, AccessShareLock);
+	/* There will be more to find, until the end of the transaction. */
+	table_close(journal, NoLock);
 	return state;
 }
 
@@ -182,7 +242,7 @@ mvs_journal_delete(ItemPointer tid)
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("could not obtain lock on a drop request"),
 				 errdetail("Another transaction is changing it.")));
-	table_close(journal, RowExclusiveLock);
+	table_close(journal, NoLock);
 }
 
 bool
@@ -198,7 +258,7 @@ mvs_journal_record_failure(MvsDatabase *database, MvsRequest *request, int attem
 		return true;
 	if (request->journal != 0)
 	{
-		state = mvs_journal_find(request->journal, request->store, &old.t_self);
+		state = mvs_journal_find(request, &old.t_self);
 		if (state != MVS_ROW_FOUND)
 			return state == MVS_ROW_GONE;
 	}
@@ -275,6 +335,7 @@ read_row(Relation journal, HeapTuple tuple, int64 *failed)
 	request->store = DatumGetObjectId(values[Anum_journal_store - 1]);
 	request->incarnation = DatumGetInt64(values[Anum_journal_incarnation - 1]);
 	request->journal = DatumGetInt64(values[Anum_journal_id - 1]);
+	request->row = tuple->t_self;
 	request->before = DatumGetInt64(values[Anum_journal_before - 1]);
 	/* The clock that ids come from tells when it was made. */
 	request->committed_at = mvs_version_to_time(request->journal);

@@ -42,10 +42,10 @@ typedef enum MvsJournalRow
 } MvsJournalRow;
 
 /*
- * Find a row by its id, and by its store, as a restore may have put another in its place;
- * set *tid to where it is.
+ * Find the row of a request, by its id, and by its store, as a restore may have put another in
+ * its place; set *tid to where it is. The journal stays locked to the end of the transaction.
  */
-extern MvsJournalRow mvs_journal_find(int64 id, Oid store, ItemPointer tid);
+extern MvsJournalRow mvs_journal_find(const MvsRequest *request, ItemPointer tid);
 
 /* Delete a row that was found; 55P03 where somebody has locked it since. */
 extern void mvs_journal_delete(ItemPointer tid);

@@ -293,16 +293,16 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 }
 
 int
-mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int limit)
+mvs_queue_peek(MvsDatabase *database, Size behind, char *buffer, Size space, int limit)
 {
 	MvsQueue   *queue = database->queue;
 	int			count = 0;
 	Size		used = 0;
 
 	LWLockAcquire(database->queue_lock, LW_SHARED);
-	while (count < limit && count < queue->count)
+	while (count < limit && queue->bytes.head + behind + used < queue->bytes.tail)
 	{
-		uint64		position = queue->bytes.head + used;
+		uint64		position = queue->bytes.head + behind + used;
 		uint32		size;
 
 		mvs_pool_read(&queue->bytes, position, (char *) &size, sizeof(size));

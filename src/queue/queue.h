@@ -106,11 +106,12 @@ extern void mvs_queue_release(MvsDatabase *database, int64 count, Size size);
 extern void mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication);
 
 /*
- * Copy requests from the head of the queue to "buffer", never more than fit in "space" bytes
- * and at most "limit", and return their number. They stay in the queue until
+ * Copy requests, so many bytes behind the head of the queue, to "buffer", never more than fit
+ * in "space" bytes and at most "limit", and return their number. They stay in the queue until
  * mvs_queue_remove().
  */
-extern int	mvs_queue_peek(MvsDatabase *database, char *buffer, Size space, int limit);
+extern int	mvs_queue_peek(MvsDatabase *database, Size behind, char *buffer, Size space,
+						   int limit);
 
 /*
  * Remove the first "count" requests, of "size" bytes together and up to "last_sequence", but

@@ -779,7 +779,7 @@ end_transaction(XactEvent event, void *argument)
 			if (levels && levels->explicit_count > 0)
 				secure_requests(levels);
 			if (levels && levels->pause == MVS_PAUSE_ON)
-				(void) mvs_lock_pause(ShareLock, true);
+				(void) mvs_lock_pause(false);
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			if (levels || mvs_version_mine() != 0)

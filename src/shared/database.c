@@ -113,7 +113,8 @@ init_slot(int number)
 	memset(database, 0, sizeof(MvsDatabase));
 	database->version_lock = &locks[0].lock;
 	database->queue_lock = &locks[1].lock;
-	pg_atomic_init_u64(&database->worker_xid, 0);
+	for (int i = 0; i < MVS_MAX_DROPPERS; i++)
+		pg_atomic_init_u64(&database->dropping[i], 0);
 	ConditionVariableInit(&database->progress);
 	ConditionVariableInit(&database->settled);
 	return database;
@@ -131,7 +132,8 @@ reset_slot(MvsDatabase *database, Oid oid)
 		parts[i]->reset(database, place);
 		place += struct_size(parts[i]);
 	}
-	pg_atomic_write_u64(&database->worker_xid, 0);
+	for (int i = 0; i < MVS_MAX_DROPPERS; i++)
+		pg_atomic_write_u64(&database->dropping[i], 0);
 	database->sessions = 0;
 	database->vacant = false;
 	database->oid = oid;

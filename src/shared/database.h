@@ -29,6 +29,9 @@
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 
+/* Processes that drop in one database at a time: the drop worker, and its assistants. */
+#define MVS_MAX_DROPPERS 16
+
 /*
  * A slot: what stays when it changes hands, and pointers to what the parts have of it, each
  * a struct that the part declares, says the lock of, and clears. They are there in a free
@@ -55,16 +58,17 @@ typedef struct MvsDatabase
 	LWLock	   *queue_lock;
 	struct MvsQueue *queue;		/* queue/queue.h */
 	struct MvsWorkerStatus *worker; /* wake.h */
+	struct MvsDroppers *droppers;	/* droppers.h */
 	struct MvsBacklogs *backlogs;	/* backlog.h */
 	struct MvsDropStats *stats; /* drop_stats.h */
 	struct MvsProgress *operations; /* progress.h */
 	ConditionVariable progress; /* broadcast when one of these moves */
 
 	/*
-	 * Of no lock: the worker's FullTransactionId while it deletes, for which writers need not
-	 * wait; 0: none. It is here as atomics are not to be cleared by memset().
+	 * Of no lock: the FullTransactionIds of those who drop, each at its own place, while they
+	 * delete (droppers.h); 0: none. They are here as atomics are not to be cleared by memset().
 	 */
-	pg_atomic_uint64 worker_xid;
+	pg_atomic_uint64 dropping[MVS_MAX_DROPPERS];
 
 	/* What one database writes to is on no cache line with another's. */
 	char		padding[PG_CACHE_LINE_SIZE];

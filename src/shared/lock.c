@@ -5,9 +5,11 @@
  *	  drops with what they must not overtake.
  *
  * A batch takes the drop lock of the database, shared with other batches and
- * writers of the past, and that of its store alone, without waiting, before its
- * snapshot. A pin takes that of its store, or that of the database if it is on all
- * stores, shared with other pins.
+ * writers of the past, and the batch lock of its store, shared with other batches
+ * alone, without waiting, before its snapshot. A pin takes the drop lock of its store, or
+ * that of the database if it is on all stores, shared with other pins. All but batches
+ * order themselves by the drop lock of the store, and keep batches away by the
+ * batch lock.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -49,12 +51,20 @@ take_lock(MvsLockClass class, Oid store, LOCKMODE mode, bool wait)
 bool
 mvs_lock_drops(Oid store, MvsLocker locker, bool wait)
 {
+	static const LOCKMODE modes[] = {
+		[MVS_LOCKER_PIN] = ShareLock,
+		[MVS_LOCKER_PAST] = RowExclusiveLock,
+		[MVS_LOCKER_STORE] = ExclusiveLock
+	};
+
 	/* Of the database: pins on all stores exclude everybody else, and nobody else anybody. */
-	if (locker == MVS_LOCKER_PIN)
-		return take_lock(MVS_LOCK_DROP, store, ShareLock, wait);
-	return take_lock(MVS_LOCK_DROP, InvalidOid, RowExclusiveLock, wait) &&
-		take_lock(MVS_LOCK_DROP, store,
-				  locker == MVS_LOCKER_PAST ? RowExclusiveLock : ExclusiveLock, wait);
+	if (locker != MVS_LOCKER_PIN &&
+		!take_lock(MVS_LOCK_DROP, InvalidOid, RowExclusiveLock, wait))
+		return false;
+	if (locker == MVS_LOCKER_BATCH)
+		return take_lock(MVS_LOCK_BATCH, store, RowExclusiveLock, wait);
+	return take_lock(MVS_LOCK_DROP, store, modes[locker], wait) &&
+		take_lock(MVS_LOCK_BATCH, store, ShareLock, wait);
 }
 
 bool
@@ -71,7 +81,13 @@ mvs_lock_drops_held(Oid store)
 }
 
 bool
-mvs_lock_pause(LOCKMODE mode, bool wait)
+mvs_lock_pause(bool batch)
 {
-	return take_lock(MVS_LOCK_PAUSE, InvalidOid, mode, wait);
+	return take_lock(MVS_LOCK_PAUSE, InvalidOid, batch ? RowExclusiveLock : ShareLock, !batch);
+}
+
+void
+mvs_lock_floors(void)
+{
+	(void) take_lock(MVS_LOCK_FLOOR, InvalidOid, ExclusiveLock, true);
 }

@@ -26,7 +26,9 @@ typedef enum MvsLockClass
 	MVS_LOCK_CLOCK = 0x4d03,	/* 0, 0: raising the durable mark */
 	MVS_LOCK_PIN = 0x4d04,		/* 0, hash of the name: changing a pin */
 	MVS_LOCK_PAUSE = 0x4d05,	/* 0, 0: dropping, or a pause that begins */
-	MVS_LOCK_CREATE = 0x4d06	/* schema, hash of the name: creating a store */
+	MVS_LOCK_CREATE = 0x4d06,	/* schema, hash of the name: creating a store */
+	MVS_LOCK_BATCH = 0x4d07,	/* store, 0: see MvsLocker */
+	MVS_LOCK_FLOOR = 0x4d08		/* 0, 0: raising floors, by one drop after the other */
 } MvsLockClass;
 
 extern void mvs_lock_tag(LOCKTAG *tag, MvsLockClass class, Oid store, uint32 hash);
@@ -39,20 +41,27 @@ typedef enum MvsLocker
 {
 	MVS_LOCKER_PIN,				/* keeps batches and writers of the past away */
 	MVS_LOCKER_PAST,			/* put_at: keeps batches and pins away */
-	MVS_LOCKER_STORE			/* batch, erase, TRUNCATE, policy, unpin: all others, too */
+	MVS_LOCKER_BATCH,			/* keeps all others away, but other batches */
+	MVS_LOCKER_STORE			/* erase, TRUNCATE, policy, unpin: keeps all away */
 } MvsLocker;
 
 /* Takes them to the end of the transaction; false where that would mean to wait. */
 extern bool mvs_lock_drops(Oid store, MvsLocker locker, bool wait);
 
-/* Whether the caller's transaction has one that keeps batches from a store. */
+/* Whether the caller's transaction has one that keeps batches from a store; not a batch's. */
 extern bool mvs_lock_drops_held(Oid store);
 
 /*
- * Takes the lock by which a pause, at its commit, waits for the batch under way: a batch
- * takes it alone, pauses share it. To the end of the transaction; false where that would
- * mean to wait.
+ * Takes the lock by which a pause, at its commit, waits for the batches under way: batches
+ * share it, and so do pauses, but not with each other. To the end of the transaction; false
+ * where that would mean to wait, which only a pause does.
  */
-extern bool mvs_lock_pause(LOCKMODE mode, bool wait);
+extern bool mvs_lock_pause(bool batch);
+
+/*
+ * Takes the lock by which floors are raised in one transaction of the workers after the
+ * other, to its end. Who has it waits for nobody any more, so anybody may wait for it.
+ */
+extern void mvs_lock_floors(void);
 
 #endif							/* MVSTORE_LOCK_H */

@@ -28,6 +28,7 @@
 
 #include "base/compat.h"
 #include "base/key.h"
+#include "shared/droppers.h"
 #include "store/entry.h"
 #include "version/version.h"
 
@@ -495,11 +496,11 @@ mvs_scan_find(MvsScan *scan, const bytea *key, MvsEntry *entry)
  * ------------------------------------------------------------------------ */
 
 void
-mvs_heads_open(MvsHeads *heads, MvsStore *store, pg_atomic_uint64 *ignore, bool many)
+mvs_heads_open(MvsHeads *heads, MvsStore *store, const MvsDatabase *database, bool many)
 {
 	InitDirtySnapshot(heads->dirty);
 	mvs_cursor_open(&heads->cursor, store, &heads->dirty);
-	heads->ignore = ignore;
+	heads->database = database;
 	heads->many = many;
 	heads->walking = false;
 }
@@ -638,8 +639,7 @@ judge_entry(MvsHeads *heads, MvsHead *head)
 	if (TransactionIdIsValid(dirty->xmin))
 		head->wait_for = dirty->xmin;
 	else if (TransactionIdIsValid(dirty->xmax) &&
-			 !TransactionIdEquals(dirty->xmax,
-								  (TransactionId) pg_atomic_read_u64(heads->ignore)))
+			 !mvs_droppers_have(heads->database, dirty->xmax))
 		head->wait_for = dirty->xmax;
 
 	/* Only an entry of our own version can be ours. */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * entry.h
- *	  Entries: all access to the table and the index of a store.
+ *	  Entries: access to the table and the index of a store.
  *
  * Nothing here knows of policies, floors or
  * the queue.
@@ -19,10 +19,10 @@
 #include "access/relscan.h"
 #include "datatype/timestamp.h"
 #include "executor/tuptable.h"
-#include "port/atomics.h"
 #include "utils/snapshot.h"
 
 #include "base/key.h"
+#include "shared/database.h"
 #include "store/store.h"
 
 /* Columns of the index. */
@@ -140,7 +140,7 @@ typedef struct MvsHeads
 {
 	SnapshotData dirty;
 	MvsCursor	cursor;
-	pg_atomic_uint64 *ignore;
+	const MvsDatabase *database;
 	bool		many;			/* keys are looked at in ascending order */
 	bool		walking;		/* at an entry, the index's first from some key on, or at its end */
 	bool		ended;
@@ -149,10 +149,11 @@ typedef struct MvsHeads
 } MvsHeads;
 
 /*
- * Open it: for "many" keys in ascending order, or for one. Deletions by the transaction that
- * "ignore" names, in shared memory, count as not made.
+ * Open it: for "many" keys in ascending order, or for one. Deletions by the workers
+ * of the database count as not made.
  */
-extern void mvs_heads_open(MvsHeads *heads, MvsStore *store, pg_atomic_uint64 *ignore, bool many);
+extern void mvs_heads_open(MvsHeads *heads, MvsStore *store, const MvsDatabase *database,
+						   bool many);
 extern void mvs_heads_close(MvsHeads *heads);
 
 /* Set *head to the head of a key, or to its entry at "version". */

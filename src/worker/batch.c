@@ -3,9 +3,11 @@
  * batch.c
  *	  Batches of drop requests, in the worker.
  *
- * A batch is worked off store by store, one transaction each, in the order of
- * the index. Until it is settled its requests stay where they came from, in the
- * queue or in hand (pending.c), so that a worker that dies leaves none out.
+ * A batch has all that waits, up to half of what the queue holds, in the order of store
+ * and index, so that neighbouring keys are met together. It is worked off in turns, a
+ * transaction each, between which the worker does what else is due. Until all of it is
+ * settled its requests stay where they came from, in the queue or in hand (pending.c),
+ * so that a worker that dies leaves none out.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -31,11 +33,24 @@
 #include "store/store.h"
 #include "version/clock.h"
 #include "worker/batch.h"
+#include "worker/crew.h"
 #include "worker/drop.h"
+#include "worker/pace.h"
 #include "worker/pending.h"
 #include "worker/process.h"
-#include "worker/sweep.h"
 #include "worker/walk.h"
+
+/* Requests of one store from which on their entries are gathered. */
+#define GATHER_FROM 1000
+
+/* Requests that are copied from the queue at a time, under its lock. */
+#define COPY_LIMIT 1000
+
+/* Requests that a transaction works off at most, whatever they drop. */
+#define REQUEST_LIMIT 5000
+
+/* Milliseconds after which no other transaction begins in a share of a batch. */
+#define SHARE_TIME 100
 
 /* What a batch has of the head of the queue. */
 typedef struct Taken
@@ -45,19 +60,45 @@ typedef struct Taken
 	uint64		last_sequence;
 } Taken;
 
+/* The batch under way. */
+typedef struct Batch
+{
+	MvsPending **items;			/* in order; NULL: there is none */
+	int			count;
+	int			done;			/* of these, those that have an outcome */
+	int			kept;			/* how many were in hand before */
+	Taken		taken;
+	TimestampTz begin;
+} Batch;
+
+static Batch current;
+
+/* Requests that a transaction works off at most: fewer once one has failed. */
+static int	request_limit;
+
 static bool queue_is_due(bool force);
+static int	queue_limit(MvsPending *const *items, int kept);
 static Taken take_from_queue(MvsPending **batch, int limit);
+static bool begin_batch(bool force);
+static int	work_store(MvsPending **group, int count);
+static void end_batch(void);
 static void count_batch(TimestampTz begin);
 static int	compare_requests(const void *a, const void *b);
-static void work_group(MvsPending **group, int count);
-static pg_noinline void work_group_in_transaction(MvsPending **group, int count);
+static int	group_end(MvsPending **batch, int start, int count);
+static int	work_some(MvsPending **items, int count);
+static int	work_group(MvsPending **group, int count);
+static void set_error(MvsPending *item, bool locked);
+static pg_noinline int work_group_in_transaction(MvsPending **group, int count);
+static bool may_be_judged(const MvsDrop *drop, const MvsRequest *request);
+static int	gather_keys(MvsDrop *drop, MvsPending **group, int count);
+static void work_gone(MvsPending *item);
 static void find_journal_row(MvsPending *item);
 static void hold(MvsPending *item, int64 wait_for);
 static bool is_erased(MvsDrop *drop, const MvsRequest *request, const bytea *key);
 static MvsDroppable asked_for(MvsDrop *drop, const MvsRequest *request);
 static bool drop_from_key(MvsDrop *drop, const bytea *key, void *argument);
 static void work_range(MvsDrop *drop, MvsPending *item);
-static bool wants_judgement(MvsDrop *drop, const MvsRequest *request);
+static bool wants_judgement(const MvsDrop *drop, const MvsRequest *request);
 static void note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key,
 					  MvsDroppable droppable);
 static bool is_judged(MvsDrop *drop, MvsPending *item, const bytea *key);
@@ -71,11 +112,28 @@ static void finish_group(MvsDrop *drop, MvsPending **group, int count, const byt
 						 MvsDroppable policy);
 static void work_key(MvsDrop *drop, MvsPending **group, int count);
 
+bool
+mvs_batch_is_under_way(void)
+{
+	return current.items != NULL;
+}
+
+int
+mvs_batch_limit(void)
+{
+	/* A batch that has to wait for its rate would keep others waiting. */
+	if (mvs_drop_rate_limit > 0)
+		return mvs_batch_size;
+	return Max(mvs_batch_size, mvs_queue_size / 2);
+}
+
 TimestampTz
 mvs_batch_due(TimestampTz now)
 {
 	const MvsDatabase *database = mvs_worker.database;
 
+	if (mvs_batch_is_under_way())
+		return now;
 	if (database->queue->count == 0 || mvs_pending_is_full())
 		return DT_NOEND;
 	return database->queue->count >= mvs_batch_size ? now : mvs_queue_due(database, now);
@@ -94,58 +152,124 @@ queue_is_due(bool force)
 	return due_at <= now || (force && due_at != DT_NOEND);
 }
 
+/*
+ * Return how many requests a batch may have of the queue beside those that were kept. The
+ * rest of the queue is for writers meanwhile. What takes many batches is to have one soon.
+ */
+static int
+queue_limit(MvsPending *const *items, int kept)
+{
+	for (int i = 0; i < kept; i++)
+		if (items[i]->last_outcome == MVS_OUTCOME_MORE)
+			return mvs_batch_size - kept;
+	return mvs_batch_limit() - kept;
+}
+
 /* Take over at most "limit" requests from the head of the queue, where they stay for now. */
 static Taken
 take_from_queue(MvsPending **batch, int limit)
 {
-	Size		space = Max((Size) mvs_batch_size * MVS_REQUEST_SPACE, MVS_MAX_REQUEST);
+	Size		space = Max((Size) COPY_LIMIT * MVS_REQUEST_SPACE, MVS_MAX_REQUEST);
 	char	   *buffer = palloc(space);
 	Taken		taken = {0};
+	int			count;
 
-	taken.count = mvs_queue_peek(mvs_worker.database, buffer, space, limit);
-	for (int i = 0; i < taken.count; i++)
+	while ((count = mvs_queue_peek(mvs_worker.database, taken.size, buffer, space,
+								   limit - taken.count)) > 0)
 	{
-		MvsRequest *request = (MvsRequest *) (buffer + taken.size);
+		Size		position = 0;
 
-		taken.size += request->size;
-		taken.last_sequence = request->sequence;
-		batch[i] = mvs_pending_take_over(request);
+		for (int i = 0; i < count; i++)
+		{
+			MvsRequest *request = (MvsRequest *) (buffer + position);
+
+			position += request->size;
+			taken.last_sequence = request->sequence;
+			batch[taken.count++] = mvs_pending_take_over(request);
+		}
+		taken.size += position;
 	}
 	pfree(buffer);
 	return taken;
 }
 
+/* Have a batch under way; false where there is nothing to do. */
+static bool
+begin_batch(bool force)
+{
+	int			limit = mvs_batch_limit();
+	MvsPending **items = MemoryContextAlloc(mvs_worker.context, limit * sizeof(MvsPending *));
+	Batch		batch = {.begin = GetCurrentTimestamp()};
+	bool		due = queue_is_due(force);
+
+	/* What is kept and due comes first: it has waited longest. */
+	batch.kept = mvs_pending_choose(items, limit, due);
+	limit = queue_limit(items, batch.kept);
+	if (limit > 0 && due)
+		batch.taken = take_from_queue(items + batch.kept, limit);
+	batch.count = batch.kept + batch.taken.count;
+	if (batch.count == 0)
+	{
+		pfree(items);
+		return false;
+	}
+	qsort(items, batch.count, sizeof(MvsPending *), compare_requests);
+	batch.items = items;
+	current = batch;
+	request_limit = REQUEST_LIMIT;
+	MVS_FAULT("batch-taken");
+	return true;
+}
+
+/*
+ * Work off requests of one store in a transaction. Where a rate is set, what that does not
+ * reach has to wait, so that it does not keep other stores waiting.
+ */
+static int
+work_store(MvsPending **group, int count)
+{
+	int			done = work_group(group, count);
+
+	if (mvs_drop_rate_limit > 0)
+		for (; done < count; done++)
+			group[done]->outcome = MVS_OUTCOME_MORE;
+	return done;
+}
+
 bool
 mvs_batch_next(bool force)
 {
-	TimestampTz begin = GetCurrentTimestamp();
-	MvsPending **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
-	bool		due = queue_is_due(force);
-	int			kept = mvs_pending_choose(batch, mvs_batch_size, due);
-	Taken		taken = {0};
-
-	/* What is kept and due comes first: it has waited longest. */
-	if (kept < mvs_batch_size && due)
-		taken = take_from_queue(batch + kept, mvs_batch_size - kept);
-	if (kept + taken.count == 0)
+	if (!mvs_batch_is_under_way() && !begin_batch(force))
 		return false;
-	MVS_FAULT("batch-taken");
+	current.done += work_some(current.items + current.done, current.count - current.done);
+	if (current.done == current.count)
+		end_batch();
+	else if (mvs_drop_rate_limit > 0)
+		return mvs_batch_next(force);
+	return true;
+}
 
-	mvs_batch_work_off(batch, kept + taken.count);
+/* Settle the batch under way, of which each request has an outcome. */
+static void
+end_batch(void)
+{
+	Batch		batch = current;
 
 	/* Until now it stayed in pending, and in the queue: see release_slot(). */
-	if (kept > 0)
+	current.items = NULL;
+	if (batch.kept > 0)
 		mvs_pending_take_out();
-	mvs_pending_settle(batch, kept + taken.count);
+	mvs_pending_settle(batch.items, batch.count);
+	pfree(batch.items);
 	MVS_FAULT_NO_ERROR("batch-settled");
 
 	/* Who waits for a flush is to see what is kept before it sees that the queue is empty. */
 	mvs_pending_report();
-	if (taken.count > 0)
-		mvs_pending_remove_from_queue(taken.count, taken.size, taken.last_sequence);
+	if (batch.taken.count > 0)
+		mvs_pending_remove_from_queue(batch.taken.count, batch.taken.size,
+									  batch.taken.last_sequence);
 	MVS_FAULT_NO_ERROR("batch-removed");
-	count_batch(begin);
-	return true;
+	count_batch(batch.begin);
 }
 
 /* Count a batch that began then, and tell who waits. */
@@ -179,96 +303,197 @@ compare_requests(const void *a, const void *b)
 	return order != 0 ? order : (int) left->key_length - (int) right->key_length;
 }
 
+/* Return where the requests of the same store as that at "start" end. */
+static int
+group_end(MvsPending **batch, int start, int count)
+{
+	int			end = start + 1;
+
+	while (end < count && batch[end]->request->store == batch[start]->request->store)
+		end++;
+	return end;
+}
+
+/*
+ * Work off requests of a batch in a transaction, or with assistants each hand in some, and
+ * return how many of them have an outcome now. These are the first ones then.
+ */
+static int
+work_some(MvsPending **items, int count)
+{
+	MvsShares	shares = mvs_crew_hand_out(items, count);
+
+	if (shares.others > 0)
+		return mvs_crew_collect(items, &shares, mvs_batch_work_share(items, shares.own));
+	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
+	return work_store(items, group_end(items, 0, count));
+}
+
+int
+mvs_batch_work_share(MvsPending **items, int count)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SHARE_TIME);
+	int			done = 0;
+
+	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
+	request_limit = REQUEST_LIMIT;
+	do
+		done += work_group(items + done, group_end(items, done, count) - done);
+	while (done < count && !mvs_process_is_stopping() && GetCurrentTimestamp() < until);
+	return done;
+}
+
 void
 mvs_batch_work_off(MvsPending **batch, int count)
 {
-	int			end;
+	int			start = 0;
 
-	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
+	request_limit = REQUEST_LIMIT;
 	qsort(batch, count, sizeof(MvsPending *), compare_requests);
-	for (int start = 0; start < count; start = end)
-	{
-		for (end = start + 1; end < count; end++)
-			if (batch[end]->request->store != batch[start]->request->store)
-				break;
-		work_group(batch + start, end - start);
-	}
+	while (start < count && mvs_pace_may_drop() && !mvs_process_is_stopping())
+		start += work_some(batch + start, count - start);
+	for (; start < count; start++)
+		batch[start]->outcome = MVS_OUTCOME_MORE;
 }
 
-/* Work off the requests of one store; after an error, each of them alone. */
-static void
+/*
+ * Work off requests of one store in a transaction, and return how many of them, from the
+ * first on, have an outcome now. After an error, the first ones are worked off alone.
+ */
+static int
 work_group(MvsPending **group, int count)
 {
 	MemoryContext old = CurrentMemoryContext;
+	volatile int done = 0;
 	volatile bool failed = false;
 	volatile bool locked = false;
 
+	count = Min(count, request_limit);
 	PG_TRY();
 	{
-		work_group_in_transaction(group, count);
+		done = work_group_in_transaction(group, count);
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
 		locked = !mvs_process_keep_error(count == 1 && group[0]->tries == 0);
-		if (count == 1 && !locked)
-			strlcpy(group[0]->error, mvs_worker.database->stats->last_error, MVS_ERROR_LENGTH);
 		failed = true;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 
 	if (!failed)
-		return;
+		return done;
 	for (int i = 0; i < count; i++)
 	{
 		/* What it had done of a range was rolled back, or some of it. */
 		mvs_pending_end_walk(group[i]);
-		if (count > 1)
-			work_group(group + i, 1);
-		else
-		{
-			group[0]->outcome = locked ? MVS_OUTCOME_LOCKED : MVS_OUTCOME_ERROR;
-			group[0]->found = false;
-		}
 	}
+	if (count == 1)
+		set_error(group[0], locked);
+	else if (count > mvs_batch_size)
+	{
+		request_limit = mvs_batch_size;
+		return work_group(group, count);
+	}
+	else
+		for (int i = 0; i < count; i++)
+			(void) work_group(group + i, 1);
+	return count;
+}
+
+/* Set the outcome of a request that has failed alone. */
+static void
+set_error(MvsPending *item, bool locked)
+{
+	item->outcome = locked ? MVS_OUTCOME_LOCKED : MVS_OUTCOME_ERROR;
+	item->found = false;
+	if (locked)
+		return;
+	mvs_pending_set_error(item, mvs_worker.database->stats->last_error);
 }
 
 /* (Not inline, or gcc fears for what it sets between PG_TRY and PG_CATCH.) */
-static pg_noinline void
+static pg_noinline int
 work_group_in_transaction(MvsPending **group, int count)
 {
 	MvsDrop		drop;
 	MvsDropState state = mvs_drop_begin(&drop, mvs_worker.database, group[0]->request->store);
+	MvsDropNews news;
+	int			start;
 	int			end;
 
-	for (int start = 0; start < count; start = end)
+	if (state == MVS_DROP_READY && count >= GATHER_FROM)
+		count = gather_keys(&drop, group, count);
+	for (start = 0; start < count; start = end)
 	{
 		end = start + 1;
-		if (state == MVS_DROP_PAUSED || (state == MVS_DROP_READY && mvs_drop_is_full(&drop)))
+		if (state == MVS_DROP_PAUSED)
 			group[start]->outcome = MVS_OUTCOME_MORE;
-		else if (state == MVS_DROP_READY && MvsRequestIsRange(group[start]->request))
+		else if (state == MVS_DROP_LOCKED)
+			group[start]->outcome = MVS_OUTCOME_LOCKED;
+		else if (state == MVS_DROP_GONE)
+			work_gone(group[start]);
+		else if (mvs_drop_is_full(&drop))
+			break;				/* the rest is for another one */
+		else if (MvsRequestIsRange(group[start]->request))
 			work_range(&drop, group[start]);
-		else if (state == MVS_DROP_READY)
+		else
 		{
 			while (end < count && compare_requests(&group[start], &group[end]) == 0)
 				end++;
 			work_key(&drop, group + start, end - start);
 		}
-		else if (state == MVS_DROP_LOCKED)
-			group[start]->outcome = MVS_OUTCOME_LOCKED;
-		else
-		{
-			/* A store that is gone has nothing to drop. */
-			PushActiveSnapshot(GetTransactionSnapshot());
-			find_journal_row(group[start]);
-			if (group[start]->outcome == MVS_OUTCOME_DONE && group[start]->found)
-				mvs_journal_delete(&group[start]->journal_tid);
-			PopActiveSnapshot();
-		}
 	}
-	mvs_drop_commit(&drop, state);
-	mvs_sweep_expect(&drop);
+	news = mvs_drop_commit(&drop, state);
+	mvs_crew_tell(&news);
+	return start;
+}
+
+/* Whether the entries of a request's key may have to be looked at, as things are. */
+static bool
+may_be_judged(const MvsDrop *drop, const MvsRequest *request)
+{
+	return request->incarnation == drop->store.info.incarnation &&
+		wants_judgement(drop, request) &&
+		(MvsRequestIsImplicit(request) || request->before <= drop->horizon);
+}
+
+/* Gather the entries of as many keys as a transaction is for; return of how many requests. */
+static int
+gather_keys(MvsDrop *drop, MvsPending **group, int count)
+{
+	int			limit = mvs_drop_gather_limit();
+	int			last = -1;		/* whose key was gathered */
+	int			i;
+
+	mvs_drop_gather(drop);
+	for (i = 0; i < count && !MvsRequestIsRange(group[i]->request); i++)
+	{
+		const MvsRequest *request = group[i]->request;
+
+		if (last >= 0 && compare_requests(&group[last], &group[i]) == 0)
+			continue;
+		if (drop->gather->count >= limit)
+			break;
+		if (!may_be_judged(drop, request))
+			continue;
+		mvs_gather_key(drop->gather, mvs_key_make(request->key, request->key_length));
+		last = i;
+	}
+	mvs_gather_read(drop->gather);
+	return Max(i, 1);
+}
+
+/* Work off a request whose store is gone: there is nothing to drop. */
+static void
+work_gone(MvsPending *item)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	find_journal_row(item);
+	if (item->outcome == MVS_OUTCOME_DONE && item->found)
+		mvs_journal_delete(&item->journal_tid);
+	PopActiveSnapshot();
 }
 
 /* Find the row of a request that has one; without it, the request is done already. */
@@ -281,7 +506,7 @@ find_journal_row(MvsPending *item)
 	item->outcome = MVS_OUTCOME_DONE;
 	if (item->request->journal == 0)
 		return;
-	row = mvs_journal_find(item->request->journal, item->request->store, &item->journal_tid);
+	row = mvs_journal_find(item->request, &item->journal_tid);
 	item->found = (row == MVS_ROW_FOUND);
 	if (row != MVS_ROW_FOUND)
 		item->outcome = row == MVS_ROW_GONE ? MVS_OUTCOME_ALREADY_DONE : MVS_OUTCOME_LOCKED;
@@ -400,7 +625,7 @@ claim_rows(MvsPending **group, int count)
 
 /* Whether the entries of its key are to be looked at now; else there is but something to note. */
 static bool
-wants_judgement(MvsDrop *drop, const MvsRequest *request)
+wants_judgement(const MvsDrop *drop, const MvsRequest *request)
 {
 	return request->kind != MVS_REQUEST_WRITE ||
 		(request->before > 0 && drop->store.info.policy.keep_versions > 0);

@@ -16,19 +16,32 @@
 
 #include "worker/pending.h"
 
+/* Return how many requests a batch has at most: the rest of the queue is for writers. */
+extern int	mvs_batch_limit(void);
+
 /*
- * Work off one batch, of what is in hand and of the queue, if one is due, or with
- * "force" anything in the queue; false if none was.
+ * Go on with the batch under way by a transaction, or begin one, of what is in hand and of
+ * the queue, if one is due, or with "force" anything in the queue; false if none was.
  */
 extern bool mvs_batch_next(bool force);
+
+/* Whether one has been begun and not been settled. */
+extern bool mvs_batch_is_under_way(void);
 
 /* When the queue is to be worked off; DT_NOEND: not as things are. With queue_lock held. */
 extern TimestampTz mvs_batch_due(TimestampTz now);
 
 /*
- * Work off requests in hand, a transaction for each store, and set their outcomes. An
- * error is that of a request.
+ * Work off requests in hand, in transactions of one store each, and set their outcomes. An
+ * error is that of a request. What is not reached before the worker is to do no more has
+ * more to do.
  */
 extern void mvs_batch_work_off(MvsPending **batch, int count);
+
+/*
+ * Work off a share of a batch, which is sorted, for some 100 ms, and return how many of its
+ * requests, from the first on, have an outcome now.
+ */
+extern int	mvs_batch_work_share(MvsPending **items, int count);
 
 #endif							/* MVSTORE_BATCH_H */

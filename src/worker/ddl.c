@@ -37,6 +37,7 @@
 #include "base/compat.h"
 #include "functions/stores.h"
 #include "shared/database.h"
+#include "shared/droppers.h"
 #include "shared/wake.h"
 #include "store/store.h"
 #include "worker/ddl.h"
@@ -304,14 +305,14 @@ begin_hold_off(HoldOff *hold_off)
 	mvs_wake_proc(proc);
 }
 
-/* Wait until the worker of a database has ended. */
+/* Wait until the worker of a database has ended, and its assistants. */
 static void
 wait_for_worker(MvsDatabase *database)
 {
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STOP_TIME);
 
 	ConditionVariablePrepareToSleep(&database->progress);
-	while (database->worker->pid != 0)
+	while (database->worker->pid != 0 || database->droppers->assistants > 0)
 	{
 		int64		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 

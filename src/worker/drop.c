@@ -4,7 +4,7 @@
  *	  Dropping entries of one store in one transaction of the worker.
  *
  * Locks, in this order and none of them waited for: that of a pause; the store's
- * table, ROW EXCLUSIVE; the store's drop lock; then the snapshot is taken by which
+ * table, ROW EXCLUSIVE; the store's batch lock; then the snapshot is taken by which
  * everything is judged. What the horizon of that snapshot does not cover stays.
  * Deletions go straight to the table access method: no trigger, no expression
  * of an index, nothing of the user's runs.
@@ -27,6 +27,7 @@
 #include "base/settings.h"
 #include "queue/queue.h"
 #include "shared/drop_stats.h"
+#include "shared/droppers.h"
 #include "shared/fault.h"
 #include "shared/lock.h"
 #include "store/floor.h"
@@ -71,10 +72,14 @@ typedef struct Bottom
 #include "lib/simplehash.h"
 
 static bottoms_hash *bottoms = NULL;
+static uint64 forgets = 0;		/* times that they were thrown away */
 static bool under_way = false;	/* a drop has begun, and not committed */
 
 static void end_transaction(XactEvent event, void *argument);
+static void collect_begin(MvsDrop *drop);
+static void collect_gathered(MvsDrop *drop, const MvsGatheredKey *key);
 static void add_entry(MvsDrop *drop, const MvsEntry *entry);
+static void append_entry(MvsKeyEntries *entries, int64 version, ItemPointerData tid, int64 bytes);
 static void describe_head(MvsKeyEntries *entries, const MvsEntry *entry);
 static void swap_entries(MvsKeyEntries *entries, int i, int j);
 
@@ -83,7 +88,7 @@ static void
 end_transaction(XactEvent event, void *argument)
 {
 	if ((event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) && mvs_worker.database)
-		pg_atomic_write_u64(&mvs_worker.database->worker_xid, 0);
+		mvs_droppers_delete(mvs_worker.database, InvalidFullTransactionId);
 }
 
 MvsDropState
@@ -110,13 +115,13 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	StartTransactionCommand();
 
 	/* With the lock, no pause can begin; and who has begun one may rely on it. */
-	if (!mvs_lock_pause(ExclusiveLock, false))
+	if (!mvs_lock_pause(true))
 		return MVS_DROP_LOCKED;
 	if (database->queue->paused)
 		return MVS_DROP_PAUSED;
 	if (!mvs_store_try_open(&drop->store, store, &locked))
 		return locked ? MVS_DROP_LOCKED : MVS_DROP_GONE;
-	if (!mvs_lock_drops(store, MVS_LOCKER_STORE, false))
+	if (!mvs_lock_drops(store, MVS_LOCKER_BATCH, false))
 	{
 		mvs_store_close(&drop->store);
 		return MVS_DROP_LOCKED;
@@ -142,6 +147,13 @@ mvs_drop_forget_bottoms(void)
 	if (bottoms)
 		bottoms_destroy(bottoms);
 	bottoms = NULL;
+	forgets++;
+}
+
+uint64
+mvs_drop_forgets(void)
+{
+	return forgets;
 }
 
 /* Throw the bottoms away when they are old, or many, or the past was written. */
@@ -166,16 +178,23 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 {
 	MvsKeyEntries *entries = &drop->entries;
 	int64		limit = (int64) keep + MVS_DROP_LIMIT + 1;
-	uint64		hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(key),
-										   VARSIZE_ANY_EXHDR(key), drop->oid);
+	uint64		hash;
 	int64		kept = 0;		/* entries that are newer than the horizon */
+	const MvsGatheredKey *gathered = drop->gather ? mvs_gather_find(drop->gather, key) : NULL;
 	Bottom	   *bottom;
 	MvsEntry	entry;
 	bool		found;
 
+	collect_begin(drop);
+	if (gathered)
+	{
+		collect_gathered(drop, gathered);
+		return;
+	}
 	check_bottoms(drop);
+	hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
+							   drop->oid);
 	bottom = bottoms_lookup(bottoms, hash);
-	mvs_drop_collect_begin(drop);
 	found = mvs_cursor_find_oldest(&drop->cursor, key, bottom ? bottom->version : 0, &entry);
 	if (found && drop->cursor.skipped >= BOTTOM_FROM)
 	{
@@ -209,35 +228,92 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 		swap_entries(entries, i, j);
 }
 
-void
-mvs_drop_collect_begin(MvsDrop *drop)
+/* Forget what was collected. */
+static void
+collect_begin(MvsDrop *drop)
 {
 	drop->entries.history.count = 0;
 	drop->entries.whole = true;
 	drop->entries.more = false;
+	drop->entries.gathered = NULL;
+}
+
+/* Collect a key that was gathered. */
+static void
+collect_gathered(MvsDrop *drop, const MvsGatheredKey *key)
+{
+	MvsKeyEntries *entries = &drop->entries;
+
+	for (int i = key->first; i < key->first + key->count; i++)
+	{
+		const MvsGathered *entry = &drop->gather->entries[i];
+
+		if (entry->seen)
+			append_entry(entries, entry->version, entry->tid, entry->bytes);
+	}
+	entries->history.tombstone = key->tombstone;
+	entries->history.expires = key->expires;
+	entries->gathered = key;
 }
 
 void
-mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry)
+mvs_drop_gather(MvsDrop *drop)
 {
-	if (drop->entries.history.count == 0)
-		describe_head(&drop->entries, entry);
-	add_entry(drop, entry);
+	mvs_drop_end_gather(drop);
+	drop->gather = palloc(sizeof(MvsGather));
+	mvs_gather_begin(drop->gather, &drop->store, GetActiveSnapshot());
+}
+
+void
+mvs_drop_end_gather(MvsDrop *drop)
+{
+	MvsGather  *gather = drop->gather;
+
+	if (gather == NULL)
+		return;
+	drop->gather = NULL;
+
+	/* Nobody had any of them locked when it was read: then that was just now. */
+	if (!mvs_gather_delete(gather))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not obtain lock on an entry of store \"%s\"",
+						RelationGetRelationName(drop->store.heap))));
+	mvs_gather_end(gather);
+
+	/* The same key may come again in this transaction. */
+	CommandCounterIncrement();
+	UpdateActiveSnapshotCommandId();
+}
+
+int
+mvs_drop_gather_limit(void)
+{
+	/* A second's worth at most, where so many a second are allowed. */
+	return mvs_drop_rate_limit > 0 ? Min(mvs_drop_rate_limit, MVS_GATHER_LIMIT) : MVS_GATHER_LIMIT;
 }
 
 bool
 mvs_drop_is_full(const MvsDrop *drop)
 {
 	/* A second's worth at most, where so many a second are allowed. */
-	return drop->tally.entries >= MVS_DROP_LIMIT || drop->read >= MVS_READ_LIMIT ||
+	return drop->tally.entries >= (drop->gather ? MVS_GATHER_LIMIT : MVS_DROP_LIMIT) ||
+		drop->read >= MVS_READ_LIMIT ||
 		(mvs_drop_rate_limit > 0 && drop->tally.entries >= mvs_drop_rate_limit);
+}
+
+/* Add the entry under the cursor behind the others. */
+static void
+add_entry(MvsDrop *drop, const MvsEntry *entry)
+{
+	append_entry(&drop->entries, entry->version, entry->tid,
+				 mvs_cursor_bytes(&drop->cursor, entry));
 }
 
 /* Add an entry behind the others. */
 static void
-add_entry(MvsDrop *drop, const MvsEntry *entry)
+append_entry(MvsKeyEntries *entries, int64 version, ItemPointerData tid, int64 bytes)
 {
-	MvsKeyEntries *entries = &drop->entries;
 	int			i = entries->history.count;
 
 	if (i == entries->space)
@@ -259,9 +335,9 @@ add_entry(MvsDrop *drop, const MvsEntry *entry)
 		entries->space = space;
 		entries->history.versions = entries->versions;
 	}
-	entries->versions[i] = entry->version;
-	entries->tids[i] = entry->tid;
-	entries->bytes[i] = mvs_cursor_bytes(&drop->cursor, entry);
+	entries->versions[i] = version;
+	entries->tids[i] = tid;
+	entries->bytes[i] = bytes;
 	entries->history.count++;
 }
 
@@ -329,41 +405,74 @@ lock_entries(MvsDrop *drop, int from, int to)
 	return true;
 }
 
-int
-mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict)
+/*
+ * Have all of those that were gathered go from one on, together with what goes of other keys;
+ * false where somebody may be in the way of one.
+ */
+static bool
+leave_to_gather(MvsDrop *drop, int from)
+{
+	const MvsGatheredKey *key = drop->entries.gathered;
+	MvsGathered *entries = drop->gather->entries + key->first;
+	int			seen = 0;
+	int			first = 0;
+
+	for (first = 0; seen < from; first++)
+		seen += entries[first].seen;
+	for (int i = first; i < key->count; i++)
+		if (entries[i].seen && !entries[i].untouched)
+			return false;
+	for (int i = first; i < key->count; i++)
+		entries[i].goes = entries[i].seen;
+	return true;
+}
+
+/* Delete the entries from "first" on, oldest first: what stays is always the newest part. */
+static int
+delete_entries(MvsDrop *drop, int first, int together)
 {
 	MvsKeyEntries *entries = &drop->entries;
 	int			left = entries->history.count;
-	int			together = Min(verdict->together, left);
 
-	if (verdict->first == entries->history.count)
-		return left;
-
-	/* Writers that meet our deletions need not wait for us. */
-	pg_atomic_write_u64(&drop->database->worker_xid,
-						U64FromFullTransactionId(GetTopFullTransactionId()));
-
-	/* Oldest first, so that what stays is always the newest part. */
-	while (left > verdict->first)
+	while (left > first)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (left == together && !lock_entries(drop, verdict->first, together))
+		if (left == together && !lock_entries(drop, first, together))
 			break;
 		if (!mvs_entry_delete(&drop->store, &entries->tids[left - 1], left < together))
 			break;
 		left--;
-		drop->tally.entries++;
-		drop->tally.bytes += entries->bytes[left];
 		MVS_FAULT("entry-deleted");
 	}
-	if (left < entries->history.count)
+
+	/* The same key may come again in this transaction. */
+	CommandCounterIncrement();
+	UpdateActiveSnapshotCommandId();
+	return left;
+}
+
+int
+mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict)
+{
+	MvsKeyEntries *entries = &drop->entries;
+	int			count = entries->history.count;
+	int			left = verdict->first;
+
+	if (left == count)
+		return count;
+
+	/* Writers that meet our deletions need not wait for us. */
+	mvs_droppers_delete(drop->database, GetTopFullTransactionId());
+
+	if (entries->gathered == NULL || !leave_to_gather(drop, left))
+		left = delete_entries(drop, left, Min(verdict->together, count));
+	for (int i = left; i < count; i++)
+		drop->tally.bytes += entries->bytes[i];
+	drop->tally.entries += count - left;
+	if (left < count)
 	{
 		drop->floors.end = Max(drop->floors.end, mvs_rule_end(&entries->history, left));
 		drop->floors.entries = Max(drop->floors.entries, entries->versions[left]);
-
-		/* The same key may come again in this transaction. */
-		CommandCounterIncrement();
-		UpdateActiveSnapshotCommandId();
 	}
 	if (left == 0)				/* then it was the whole key */
 	{
@@ -422,20 +531,28 @@ mvs_drop_show(const MvsDrop *drop, MvsCommand command, uint64 id, int64 read)
 	mvs_progress_step(drop->database, command, drop->oid, id, read, (int64) entries);
 }
 
-void
+MvsDropNews
 mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 {
+	MvsDropNews news = {.store = drop->oid};
+
 	if (state == MVS_DROP_READY)
 	{
+		mvs_drop_end_gather(drop);
 		mvs_cursor_close(&drop->cursor);
+		drop->noted = mvs_calendar_write(drop->oid, &drop->notes);
 		if (drop->floors.end > 0)
 		{
-			/* Who sees a floor knows a stable version at or above it. */
+			/*
+			 * The rows of floors are the same for all who drop: one after the other, which takes
+			 * no longer than a commit does. Who sees a floor knows a stable version at or above
+			 * it.
+			 */
+			mvs_lock_floors();
 			mvs_floor_raise(drop->oid, &drop->floors);
 			mvs_stable_write(drop->stable);
 		}
 		MVS_FAULT("floor-raised");
-		drop->noted = mvs_calendar_write(drop->oid, &drop->notes);
 		PopActiveSnapshot();
 		mvs_store_close(&drop->store);
 	}
@@ -443,7 +560,6 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 	under_way = false;
 	MVS_FAULT_NO_ERROR("drop-committed");
 
-	mvs_pace_dropped(drop->tally.entries);
 	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->tally.swept > 0)
 		mvs_counters_tally(drop->oid, &drop->tally);
 	if (drop->tally.entries > 0 || drop->tally.keys_due > 0 || drop->merged > 0)
@@ -456,4 +572,10 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 		LWLockRelease(drop->database->queue_lock);
 	}
 	pgstat_report_stat(false);
+
+	news.exchanged = drop->exchanged;
+	news.noted = drop->noted;
+	news.age = Max(drop->store.info.policy.keep_for, 0);
+	news.entries = drop->tally.entries;
+	return news;
 }

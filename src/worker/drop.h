@@ -18,6 +18,7 @@
 #include "store/calendar.h"
 #include "store/entry.h"
 #include "store/floor.h"
+#include "store/gather.h"
 #include "store/rule.h"
 #include "store/store.h"
 
@@ -26,6 +27,11 @@
  * Some 10 ms worth of deletes. With mvstore.drop_rate_limit it may be fewer.
  */
 #define MVS_DROP_LIMIT 5000
+
+/* The same of entries that are gathered, which cost less each the more there are. */
+#ifndef MVS_GATHER_LIMIT
+#define MVS_GATHER_LIMIT 50000
+#endif
 
 /* Entries of ranges that it reads, more or less. */
 #define MVS_READ_LIMIT 20000
@@ -40,6 +46,7 @@ typedef struct MvsKeyEntries
 	int64	   *versions;
 	ItemPointerData *tids;
 	int64	   *bytes;
+	const MvsGatheredKey *gathered; /* they are those that were seen of it, or NULL */
 } MvsKeyEntries;
 
 /* A drop under way. */
@@ -50,6 +57,7 @@ typedef struct MvsDrop
 	MvsStore	store;
 	MvsCursor	cursor;
 	MvsKeyEntries entries;
+	MvsGather  *gather;			/* entries of many keys, or NULL */
 	bool		exchanged;		/* the store needs a pass, in another storage */
 	int64		stable;			/* by the transaction's snapshot */
 	int64		horizon;		/* that, or the lowest pin */
@@ -62,6 +70,16 @@ typedef struct MvsDrop
 	int64		noted;			/* lowest end there, once it is written; MVS_NEWEST: none */
 	MvsTally	tally;
 } MvsDrop;
+
+/* What is to be known of a drop that has committed. */
+typedef struct MvsDropNews
+{
+	Oid			store;
+	bool		exchanged;		/* as in MvsDrop */
+	int64		noted;
+	int64		age;			/* of what the store's policy lets go, in microseconds */
+	int64		entries;		/* that went */
+} MvsDropNews;
 
 typedef enum MvsDropState
 {
@@ -80,6 +98,9 @@ extern MvsDropState mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid sto
 /* Forget the bottoms, where the oldest entries of keys were found: others may lie below. */
 extern void mvs_drop_forget_bottoms(void);
 
+/* How often that was done here: those of another process go by it. */
+extern uint64 mvs_drop_forgets(void);
+
 /*
  * Collect the entries of a key; if they are very many, only the head and so
  * many of the oldest that MVS_DROP_LIMIT of these are not among the newest
@@ -89,9 +110,15 @@ extern void mvs_drop_forget_bottoms(void);
  */
 extern void mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep);
 
-/* Collect them one by one, newest first. */
-extern void mvs_drop_collect_begin(MvsDrop *drop);
-extern void mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry);
+/*
+ * Begin to gather entries of keys that are to be collected next, in ascending order; what of
+ * them is to go goes when that ends, or at the commit.
+ */
+extern void mvs_drop_gather(MvsDrop *drop);
+extern void mvs_drop_end_gather(MvsDrop *drop);
+
+/* Return how many entries are to be gathered at a time. */
+extern int	mvs_drop_gather_limit(void);
 
 /* Whether the transaction has done enough. */
 extern bool mvs_drop_is_full(const MvsDrop *drop);
@@ -121,7 +148,10 @@ extern void mvs_drop_note_pending(MvsDrop *drop, const char *key, int length,
 /* Show that a command, beyond this transaction, has read so many more entries: see progress.h. */
 extern void mvs_drop_show(const MvsDrop *drop, MvsCommand command, uint64 id, int64 read);
 
-/* Raise the floor, write the calendar, commit and count, as the drop's state allows. */
-extern void mvs_drop_commit(MvsDrop *drop, MvsDropState state);
+/*
+ * Write the calendar, raise the floor, commit and count, as the drop's state allows, and
+ * return what is to be told.
+ */
+extern MvsDropNews mvs_drop_commit(MvsDrop *drop, MvsDropState state);
 
 #endif							/* MVSTORE_DROP_H */

@@ -90,12 +90,32 @@ mvs_pending_rows(int64 **rows, Size space)
  * Into a batch
  * ------------------------------------------------------------------------ */
 
+void
+mvs_pending_set_error(MvsPending *item, const char *error)
+{
+	if (item->error == NULL)
+		item->error = MemoryContextAlloc(mvs_worker.context, MVS_ERROR_LENGTH);
+	strlcpy(item->error, error, MVS_ERROR_LENGTH);
+}
+
+bool
+mvs_pending_same_key(const MvsPending *item, const MvsPending *other)
+{
+	const MvsRequest *left = item->request;
+	const MvsRequest *right = other->request;
+
+	return left->store == right->store && left->key_length == right->key_length &&
+		memcmp(left->key, right->key, left->key_length) == 0;
+}
+
 MvsPending *
 mvs_pending_take_over(const MvsRequest *request)
 {
-	MvsPending *item = MemoryContextAllocZero(mvs_worker.context, sizeof(MvsPending));
+	/* The one in the memory of the other: there may be very many. */
+	MvsPending *item = MemoryContextAllocZero(mvs_worker.context,
+											  MAXALIGN(sizeof(MvsPending)) + request->size);
 
-	item->request = MemoryContextAlloc(mvs_worker.context, request->size);
+	item->request = (MvsRequest *) ((char *) item + MAXALIGN(sizeof(MvsPending)));
 	memcpy(item->request, request, request->size);
 	return item;
 }
@@ -303,6 +323,7 @@ mvs_pending_settle(MvsPending **batch, int count)
 	{
 		MvsPending *item = batch[i];
 
+		item->in_batch = false;
 		set_retry(item);
 		failures |= (item->outcome == MVS_OUTCOME_ERROR);
 		if (item->outcome == MVS_OUTCOME_DONE)
@@ -348,7 +369,8 @@ free_pending(MvsPending *item)
 	if (item->keeps_room)
 		mvs_queue_release(mvs_worker.database, 1, item->request->size);
 	mvs_pending_end_walk(item);
-	pfree(item->request);
+	if (item->error)
+		pfree(item->error);
 	pfree(item);
 }
 
@@ -449,7 +471,8 @@ record_failures(void)
 		bool		recorded;
 
 		/* A policy's own request needs no row as long as it is in our hands. */
-		if (item->outcome != MVS_OUTCOME_ERROR || item->tries == item->recorded_tries ||
+		if (item->outcome != MVS_OUTCOME_ERROR || item->in_batch ||
+			item->tries == item->recorded_tries ||
 			(item->request->journal == 0 && !last_try))
 			continue;
 		recorded = record_failure(item);

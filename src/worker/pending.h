@@ -47,7 +47,7 @@ typedef struct MvsPending
 	bool		keeps_room;		/* there, where it no longer is */
 	TimestampTz retry_at;
 	int			recorded_tries; /* of these, those that its row tells of */
-	char		error[MVS_ERROR_LENGTH];	/* of the last try */
+	char	   *error;			/* of the last try that failed; NULL: none has */
 	MvsWalk		walk;			/* of a range: where it is */
 
 	/* In the current transaction. */
@@ -77,6 +77,11 @@ extern int	mvs_pending_rows(int64 **rows, Size space);
 
 /* End the walk of a request for a range: it is done, or is to begin anew. */
 extern void mvs_pending_end_walk(MvsPending *item);
+/* Whether two of them are for the same key. */
+extern bool mvs_pending_same_key(const MvsPending *item, const MvsPending *other);
+
+/* Set the error of one's last try, in the worker's own memory. */
+extern void mvs_pending_set_error(MvsPending *item, const char *error);
 
 /* Return a copy of a request in the worker's own memory, which is in nobody's list yet. */
 extern MvsPending *mvs_pending_take_over(const MvsRequest *request);

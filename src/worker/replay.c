@@ -29,8 +29,8 @@
 #include "worker/process.h"
 #include "worker/replay.h"
 
-/* Requests that are read at a time, in batches. */
-#define READ_BATCHES 10
+/* Requests that are read at a time, but for larger batches and smaller queues. */
+#define READ_REQUESTS 5000
 
 /* The replay under way. */
 static int64 after;				/* it goes on behind this row */
@@ -47,6 +47,7 @@ static int64 first = 0;
 static int64 next_settled = 0;	/* no row below is made after xid next_xid */
 static TransactionId next_xid = InvalidTransactionId;
 
+static int	read_limit(void);
 static void begin_replay(void);
 static bool read_rows(List **requests, int64 *last);
 static void work_rows(List *requests, const int64 *known, int known_count);
@@ -124,6 +125,13 @@ begin_replay(void)
 	LWLockRelease(mvs_worker.database->queue_lock);
 }
 
+/* Return how many rows are read at a time. */
+static int
+read_limit(void)
+{
+	return Max(mvs_batch_size, Min(READ_REQUESTS, mvs_queue_size));
+}
+
 /*
  * Set *requests to those of some rows of the replay, and *last to the row up to which there are
  * no others; false where there are no more behind it.
@@ -137,17 +145,17 @@ read_rows(List **requests, int64 *last)
 	StartTransactionCommand();
 	mvs_process_lock_catalog(MVS_JOURNAL);
 	MemoryContextSwitchTo(old);
-	more = mvs_journal_read(after, mvs_batch_size * READ_BATCHES, requests, &failed, &lowest, last);
+	more = mvs_journal_read(after, read_limit(), requests, &failed, &lowest, last);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(old);
 	return more;
 }
 
-/* Work off those that are not known, in batches. */
+/* Work off those that are not known. */
 static void
 work_rows(List *requests, const int64 *known, int known_count)
 {
-	MvsPending **batch = palloc(mvs_batch_size * sizeof(MvsPending *));
+	MvsPending **batch = palloc(read_limit() * sizeof(MvsPending *));
 	MvsLook		look = mvs_process_look();
 	int			count = 0;
 	ListCell   *cell;
@@ -168,13 +176,9 @@ work_rows(List *requests, const int64 *known, int known_count)
 				batch[count++] = mvs_pending_take_over(request);
 		}
 		pfree(request);
-		if (count == mvs_batch_size || (count > 0 && lnext(requests, cell) == NULL))
-		{
-			mvs_batch_work_off(batch, count);
-			mvs_pending_settle(batch, count);
-			count = 0;
-		}
 	}
+	mvs_batch_work_off(batch, count);
+	mvs_pending_settle(batch, count);
 	list_free(requests);
 	pfree(batch);
 }

@@ -26,6 +26,7 @@
 #include "version/version.h"
 #include "worker/batch.h"
 #include "worker/claim.h"
+#include "worker/crew.h"
 #include "worker/launcher.h"
 #include "worker/left.h"
 #include "worker/maintain.h"
@@ -218,6 +219,7 @@ mvs_sleep_until_needed(void)
 	if (database->vacant)
 		mvs_claim_review();
 	look_ahead(&outlook);
+	mvs_crew_rest();
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	if (may_leave(&outlook))
 		mvs_claim_leave();

@@ -23,6 +23,7 @@
 #include "store/pin.h"
 #include "version/clock.h"
 #include "version/stable.h"
+#include "worker/batch.h"
 #include "worker/claim.h"
 #include "worker/maintain.h"
 #include "worker/pace.h"
@@ -239,11 +240,11 @@ take_marks(void)
 	return true;
 }
 
-/* What is in hand: it may be void, or pinned no more. */
+/* What is in hand: it may be void, or pinned no more. A batch is settled before. */
 static TimestampTz
 recheck_due(void)
 {
-	return mvs_worker.database->queue->recheck ? 0 : DT_NOEND;
+	return mvs_worker.database->queue->recheck && !mvs_batch_is_under_way() ? 0 : DT_NOEND;
 }
 
 static bool

@@ -28,6 +28,7 @@
 #include "store/pin.h"
 #include "version/clock.h"
 #include "worker/drop.h"
+#include "worker/pace.h"
 #include "worker/pass.h"
 #include "worker/process.h"
 #include "worker/run.h"
@@ -50,7 +51,6 @@ static List *all = NIL;			/* of Sweep */
 
 static Sweep *sweep_of(Oid store);
 static void want_pass(Oid store, uint64 sequence);
-static int64 age_of(const MvsDrop *drop);
 static bool is_held(const Sweep *sweep, int64 now, int64 horizon);
 static TimestampTz due_of(const Sweep *sweep, const MvsLook *look);
 static Sweep *choose_sweep(void);
@@ -179,30 +179,23 @@ mvs_sweep_load(void)
 	return !locked;
 }
 
-/* Return how long ago what the store's policy lets go must have ended, in microseconds. */
-static int64
-age_of(const MvsDrop *drop)
-{
-	return Max(drop->store.info.policy.keep_for, 0);
-}
-
 void
-mvs_sweep_expect(const MvsDrop *drop)
+mvs_sweep_expect(const MvsDropNews *news)
 {
 	Sweep	   *sweep;
 
-	if (drop->exchanged)
+	if (news->exchanged)
 	{
 		/* One that has not begun will do. */
-		sweep = sweep_of(drop->oid);
+		sweep = sweep_of(news->store);
 		if (!sweep->pass.active || sweep->pass.begun)
-			want_pass(drop->oid, PG_UINT64_MAX);
+			want_pass(news->store, PG_UINT64_MAX);
 	}
-	if (drop->noted == MVS_NEWEST)
+	if (news->noted == MVS_NEWEST)
 		return;
-	sweep = sweep_of(drop->oid);
-	mvs_run_expect(&sweep->run, drop->noted);
-	sweep->run.age = age_of(drop);
+	sweep = sweep_of(news->store);
+	mvs_run_expect(&sweep->run, news->noted);
+	sweep->run.age = news->age;
 }
 
 /* Sweep a store no more. */
@@ -372,11 +365,12 @@ do_slice(Sweep *sweep, bool passes)
 	MvsDrop		drop;
 	MvsDropState state = mvs_drop_begin(&drop, mvs_worker.database, sweep->store);
 	MvsSliceEnd end = MVS_SLICE_MORE;
+	MvsDropNews news;
 
 	switch (state)
 	{
 		case MVS_DROP_READY:
-			sweep->run.age = age_of(&drop);
+			sweep->run.age = Max(drop.store.info.policy.keep_for, 0);
 			end = passes ? mvs_pass_slice(&sweep->pass, &sweep->run, &drop) :
 				mvs_run_slice(&sweep->run, &drop);
 			if (passes && end == MVS_SLICE_MORE)
@@ -395,10 +389,11 @@ do_slice(Sweep *sweep, bool passes)
 			break;
 	}
 	MVS_FAULT("slice-done");
-	mvs_drop_commit(&drop, state);
+	news = mvs_drop_commit(&drop, state);
+	mvs_pace_dropped(news.entries);
 	if (state == MVS_DROP_READY && passes)
 		mvs_pass_after_slice(&sweep->pass, drop.left);
-	mvs_sweep_expect(&drop);
+	mvs_sweep_expect(&news);
 	return end;
 }
 

@@ -33,7 +33,7 @@ extern bool mvs_sweep_load(void);
  * What follows a drop that has committed: the calendar of the store may have new rows,
  * or its storage been exchanged.
  */
-extern void mvs_sweep_expect(const MvsDrop *drop);
+extern void mvs_sweep_expect(const MvsDropNews *news);
 
 /* Whether there are any. */
 extern bool mvs_sweep_is_any(void);

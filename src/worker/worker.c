@@ -33,6 +33,7 @@
 #include "version/stable.h"
 #include "worker/batch.h"
 #include "worker/claim.h"
+#include "worker/crew.h"
 #include "worker/launcher.h"
 #include "worker/pace.h"
 #include "worker/process.h"
@@ -51,6 +52,7 @@ static MemoryContext loop_context;
 
 static bool extension_is_here(bool *matches);
 static void wait_for_update(void);
+static void wait_for_assistants(void);
 static void work(void);
 static bool drop_some(void);
 static void last_effort(void);
@@ -83,6 +85,7 @@ mvs_worker_main(Datum argument)
 	MVS_FAULT("worker-claimed");
 	if (!matches)
 		wait_for_update();
+	wait_for_assistants();
 	if (mvs_process_is_stopping())
 		proc_exit(0);
 
@@ -144,6 +147,18 @@ wait_for_update(void)
 			proc_exit(0);
 		if (!matches && mvs_launcher_wants_slots())
 			mvs_claim_give_way(DT_NOEND);
+	}
+}
+
+/* Wait until the assistants of an earlier worker have ended, which are on their way. */
+static void
+wait_for_assistants(void)
+{
+	while (mvs_crew_is_of_another() && !mvs_process_is_stopping())
+	{
+		mvs_process_sleep(-1);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
 	}
 }
 

@@ -76,8 +76,9 @@ sub change_settings
 	my ($node, $dice) = @{$server}{qw(node dice)};
 
 	set_conf($node, 'mvstore.queue_size', (16, 64, 65536)[ $dice->(3) ]);
-	set_conf($node, 'mvstore.batch_size', (5, 20, 100)[ $dice->(3) ]);
+	set_conf($node, 'mvstore.batch_size', (1, 5, 20, 100)[ $dice->(4) ]);
 	set_conf($node, 'mvstore.flush_interval', (0, 10, 50, 400)[ $dice->(4) ]);
+	set_conf($node, 'mvstore.workers_per_database', (1, 3)[ $dice->(3) > 0 ]);
 	set_conf($node, 'mvstore.clock_shift', -$dice->(5000)) if $server->{faults};
 }
 
