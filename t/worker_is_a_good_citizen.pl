@@ -113,7 +113,7 @@ sql('SELECT mvstore_pause()');
 sql(q{INSERT INTO s (key, version, value) SELECT convert_to('m' || k, 'UTF8'), v, 'v' FROM generate_series(1, 30000) k, generate_series(1, 2) v});
 sql(q{SET mvstore.durable_drops = off; SELECT count(mvstore_drop('s', 'm' || k)) FROM generate_series(1, 30000) k});
 my $dropped = stat_of('entries_dropped');
-$node->append_conf('postgresql.conf', 'mvstore.drop_rate_limit = 10000');	# so that it takes a while
+$node->append_conf('postgresql.conf', 'mvstore.drop_rate_limit = 1000');	# so that it takes a while
 $node->reload;
 sql('SELECT mvstore_resume()');
 wait_until($node, 'postgres', qq{SELECT entries_dropped > $dropped FROM mvstore_stats WHERE database = 'postgres'}, 'a worker has begun to work off 30,000 requests');

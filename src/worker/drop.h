@@ -28,9 +28,12 @@
  */
 #define MVS_DROP_LIMIT 5000
 
-/* The same of entries that are gathered, which cost less each the more there are. */
+/*
+ * The same of entries that are gathered: no more than the processor still has in its caches
+ * when they are deleted.
+ */
 #ifndef MVS_GATHER_LIMIT
-#define MVS_GATHER_LIMIT 50000
+#define MVS_GATHER_LIMIT 4000
 #endif
 
 /* Entries of ranges that it reads, more or less. */
