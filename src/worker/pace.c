@@ -82,7 +82,10 @@ mvs_pace_load_pause(void)
 bool
 mvs_pace_is_paused(void)
 {
-	return !pause_known || mvs_worker.database->queue->paused;
+	const MvsQueue *queue = mvs_worker.database->queue;
+
+	/* A prepared transaction that has committed may have been a pause. */
+	return !pause_known || queue->paused || queue->prepared_wanted;
 }
 
 bool
