@@ -71,6 +71,7 @@ OBJS = \
 	src/store/store.o \
 	src/version/as_of.o \
 	src/version/clock.o \
+	src/version/prepared.o \
 	src/version/session.o \
 	src/version/stable.o \
 	src/version/version.o \

@@ -587,6 +587,20 @@ AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mvstore_wait_stable(bigint, interval) IS
 'wait until a version is stable; false on timeout';
 
+CREATE FUNCTION mvstore_current_version()
+RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mvstore_current_version() IS
+'the newest version that can have been handed out: no lower one will be';
+
+CREATE FUNCTION mvstore_use_version(version bigint)
+RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mvstore_use_version(bigint) IS
+'have a version that was chosen outside as this transaction''s, before it writes';
+
 CREATE FUNCTION mvstore_version_at(at timestamptz)
 RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -793,9 +807,9 @@ SELECT p.proname::pg_catalog.text,
   FROM pg_catalog.unnest('{
 		create, set_policy, set_feed, detach, attach, clear, put, put_if, put_many, delete,
 		delete_if, lock, put_at, delete_at, revert, get, get_entry, get_many, contains, previous,
-		scan, scan_prefix, count, count_prefix, diff, history, changes, wait_changes, stable_version, wait_stable, version_at, time_of, drop,
-		drop_prefix, drop_range, compact, sweep, flush, erase, erase_prefix, pin, unpin, pause,
-		resume, retry_failed, cancel_request, stats_reset, help
+		scan, scan_prefix, count, count_prefix, diff, history, changes, wait_changes, stable_version, wait_stable,
+		current_version, use_version, version_at, time_of, drop, drop_prefix, drop_range,
+		compact, sweep, flush, erase, erase_prefix, pin, unpin, pause, resume, retry_failed, cancel_request, stats_reset, help
 	   }'::pg_catalog.text[]) WITH ORDINALITY AS listed (name, place)
  CROSS JOIN (VALUES (1, '', 'plain'), (2, '_bytea', '_bytea'), (3, '_raw', '_raw'))
 	   AS f (place, suffix, family)
@@ -939,6 +953,24 @@ CREATE TABLE mvstore_pin (
 	PRIMARY KEY (name, system, database)
 );
 
+-- What a transaction leaves that is prepared for two-phase commit: a row for all of it,
+-- and one a store. The worker takes them out when it has committed. Until then they tell
+-- a server that starts again of its version. Of no use after a restore.
+CREATE TABLE mvstore_prepared (
+	version			bigint,					-- NULL: it has taken none
+	store			oid			NOT NULL,	-- 0: all of the transaction
+	puts			bigint		NOT NULL,
+	deletes			bigint		NOT NULL,
+	requests		bigint		NOT NULL,
+	marked			boolean		NOT NULL,	-- the store is to be swept
+	forgotten		boolean		NOT NULL,	-- it was dropped
+	journal			boolean		NOT NULL,	-- it has left rows in mvstore_journal
+	recheck			boolean		NOT NULL,	-- requests may be void, or due
+	erased			boolean		NOT NULL,	-- keys were erased
+	pins			boolean		NOT NULL,	-- pins have come or gone
+	paused			boolean		NOT NULL	-- so has a row of mvstore_paused
+);
+
 -- A row while the worker is to drop nothing.
 CREATE TABLE mvstore_paused (
 	paused			boolean		NOT NULL PRIMARY KEY CHECK (paused),
@@ -958,7 +990,7 @@ CREATE TABLE mvstore_stable (
 INSERT INTO mvstore_stable VALUES (0, true);
 
 REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_rewrite, mvstore_journal, mvstore_calendar,
-  mvstore_pin, mvstore_paused, mvstore_stable FROM PUBLIC;
+  mvstore_pin, mvstore_prepared, mvstore_paused, mvstore_stable FROM PUBLIC;
 REVOKE ALL ON SEQUENCE mvstore_clock FROM PUBLIC;
 
 -- pg_dump as the owner of the database reads what it takes along.
@@ -1099,7 +1131,7 @@ AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION mvstore_pin_lives(timestamptz) IS
 'whether a pin that expires then lives, wherever the clock was set; read it through mvstore_pins';
 
-CREATE FUNCTION mvstore_stat_writers(OUT pid integer, OUT version bigint)
+CREATE FUNCTION mvstore_stat_writers(OUT pid integer, OUT version bigint, OUT transaction xid)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 10;
 
@@ -1268,14 +1300,17 @@ COMMENT ON VIEW mvstore_this_database IS
 'this database and its worker, below mvstore_blockers';
 
 CREATE VIEW mvstore_blockers_writer AS
-SELECT w.pid, a.usename AS name, mvstore_time_of(w.version) AS since,
+SELECT CASE WHEN w.pid IS NULL THEN 'prepared' ELSE 'writer' END AS kind, w.pid,
+	   coalesce(a.usename, x.gid::name) AS name, mvstore_time_of(w.version) AS since,
 	   coalesce(d.requests_held, 0) AS requests, 'what was superseded since' AS holds_back
   FROM mvstore_this_database d, mvstore_stat_writers() w
-  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) w.pid;
+  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) w.pid
+  LEFT JOIN pg_catalog.pg_prepared_xacts x
+	ON w.pid IS NULL AND x.transaction OPERATOR(pg_catalog.=) w.transaction;
 REVOKE ALL ON mvstore_blockers_writer FROM PUBLIC;
 
 COMMENT ON VIEW mvstore_blockers_writer IS
-'open transactions that have written, below mvstore_blockers';
+'open and prepared transactions that have written, below mvstore_blockers';
 
 CREATE VIEW mvstore_blockers_pin AS
 SELECT p.name, p.created AS since, p.store,
@@ -1295,11 +1330,15 @@ COMMENT ON VIEW mvstore_blockers_pin IS
 -- for each who has a lock that may be the one; and errors, of which it tries again.
 CREATE VIEW mvstore_blockers_lock AS
 WITH locks_of_others AS (
-	SELECT l.locktype, l.relation, l.classid, l.objsubid, l.mode, l.pid, a.usename AS name,
-		   a.xact_start AS since
+	SELECT l.locktype, l.relation, l.classid, l.objsubid, l.mode, l.pid,
+		   coalesce(a.usename, x.gid::name) AS name, coalesce(a.xact_start, x.prepared) AS since
 	  FROM mvstore_this_database d
 	  JOIN pg_catalog.pg_locks l ON l."database" OPERATOR(pg_catalog.=) d.oid
 	  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
+	  LEFT JOIN (
+		pg_catalog.pg_locks t JOIN pg_catalog.pg_prepared_xacts x
+		  ON t.pid IS NULL AND t.transactionid OPERATOR(pg_catalog.=) x.transaction)
+		ON l.pid IS NULL AND l.virtualtransaction OPERATOR(pg_catalog.=) t.virtualtransaction
 	 WHERE l.granted AND NOT coalesce(l.pid OPERATOR(pg_catalog.=) d.worker_pid, false))
 SELECT CASE WHEN l.mode OPERATOR(pg_catalog.=) 'RowExclusiveLock' THEN 'put_at' ELSE 'lock'
 			END AS kind,
@@ -1404,7 +1443,7 @@ COMMENT ON VIEW mvstore_blockers_snapshot IS
 'old snapshots, which keep VACUUM from freeing space, below mvstore_blockers';
 
 CREATE VIEW mvstore_blockers AS
-SELECT 'writer' AS kind, pid, name, since, NULL::regclass AS store, requests,
+SELECT kind, pid, name, since, NULL::regclass AS store, requests,
 	   NULL::bigint AS entries, holds_back
   FROM mvstore_blockers_writer
 UNION ALL
@@ -1433,7 +1472,7 @@ GRANT SELECT ON mvstore_blockers TO PUBLIC;
 COMMENT ON VIEW mvstore_blockers IS
 'what keeps old versions, or the space of dropped ones, from going';
 COMMENT ON COLUMN mvstore_blockers.kind IS
-'writer, pin, put_at, lock, error, paused, rate limit, slot or snapshot';
+'writer, prepared, pin, put_at, lock, error, paused, rate limit, slot or snapshot';
 COMMENT ON COLUMN mvstore_blockers.pid IS
 'the process, where there is one';
 COMMENT ON COLUMN mvstore_blockers.name IS

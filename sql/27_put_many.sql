@@ -151,9 +151,6 @@ ROLLBACK;
 BEGIN READ ONLY;
 SELECT mvstore_put_many_raw('s', '{}', '{}');
 ROLLBACK;
-BEGIN;
-SELECT mvstore_put_many('s', '{k}', '{v}') > 0 AS written;
-PREPARE TRANSACTION 'regress_mvstore';
 \set VERBOSITY default
 SELECT mvstore_contains('s', 'k');
 

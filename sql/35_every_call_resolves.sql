@@ -58,6 +58,8 @@ SELECT function || suffix, names::text[], literals::text[], needed
   ('mvstore_help', '{}', '{}', 0, '{""}'),
   ('mvstore_stable_version', '{}', '{}', 0, '{""}'),
   ('mvstore_wait_stable', '{version,timeout}', '{1,1 s}', 1, '{""}'),
+  ('mvstore_current_version', '{}', '{}', 0, '{""}'),
+  ('mvstore_use_version', '{version}', '{1}', 1, '{""}'),
   ('mvstore_version_at', '{at}', '{2026-01-01}', 1, '{""}'),
   ('mvstore_time_of', '{version}', '{1}', 1, '{""}')) AS given (function, names, literals, needed, family),
        unnest(family::text[]) WITH ORDINALITY AS one (suffix, place)

@@ -85,9 +85,6 @@ ALTER TABLE s DISABLE ROW LEVEL SECURITY;
 DROP OWNED BY regress_mvstore_user;
 DROP ROLE regress_mvstore_user;
 SELECT mvstore_create('pg_temp.s');
-BEGIN;
-SELECT mvstore_drop('s', 'k');
-PREPARE TRANSACTION 'regress_mvstore';
 -- 39P01
 CREATE FUNCTION regress_no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 CREATE TRIGGER regress_no BEFORE INSERT ON s FOR EACH ROW EXECUTE FUNCTION regress_no();

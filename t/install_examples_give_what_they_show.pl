@@ -1,4 +1,4 @@
-# The examples of the reference, typed one after the other, work, and give the results that it
+# The examples of the reference and of other pages, typed one after the other, work, and give the results that it
 # shows. Without that, somebody copies what was true once.
 
 use strict;
@@ -19,6 +19,7 @@ $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION mvstore');
 
 my $said = examples_hold($node->connstr('postgres'), examples_of(slurp_file("$FindBin::RealBin/../doc/reference.md")));
+$said .= examples_hold($node->connstr('postgres'), examples_of(slurp_file("$FindBin::RealBin/../doc/two-phase.md")));
 unlike($said, qr/WARNING:  (?!drops are not worked off because they are paused)/, 'and nothing is warned of');
 
 $node->stop;

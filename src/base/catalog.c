@@ -48,6 +48,7 @@ static const char *const catalog_names[MVS_CATALOG_COUNT] = {
 	[MVS_CALENDAR] = "mvstore_calendar",
 	[MVS_CALENDAR_ENDS] = "mvstore_calendar_ends",
 	[MVS_PIN] = "mvstore_pin",
+	[MVS_PREPARED] = "mvstore_prepared",
 	[MVS_PAUSED] = "mvstore_paused",
 	[MVS_STABLE] = "mvstore_stable",
 	[MVS_CLOCK] = "mvstore_clock",

@@ -21,6 +21,7 @@ bool		mvs_durable_drops;
 int			mvs_drop_rate_limit;
 int			mvs_flush_interval;
 int			mvs_maintenance_every;
+int			mvs_max_clock_ahead;
 int			mvs_max_databases;
 int			mvs_max_pin_ttl;
 int			mvs_max_workers;
@@ -60,6 +61,11 @@ mvs_settings_init(void)
 							"Zero leaves it to autovacuum.",
 							&mvs_maintenance_every, 100, 0, INT_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.max_clock_ahead",
+							"Sets how far ahead of the clock a version given to mvstore_use_version() can be.",
+							NULL,
+							&mvs_max_clock_ahead, 1000, 0, 24 * 3600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("mvstore.max_pin_ttl",
 							"Sets how long a pin can live without being renewed.",
 							NULL,

@@ -17,6 +17,7 @@ extern int	mvs_drop_rate_limit;	/* entries a second that a worker drops; 0: no l
 extern bool mvs_durable_drops;	/* drop requests survive a crash */
 extern int	mvs_flush_interval; /* milliseconds that a due request waits at most */
 extern int	mvs_maintenance_every;	/* flushes after which stores may be vacuumed; 0: never */
+extern int	mvs_max_clock_ahead;
 extern int	mvs_max_databases;	/* databases that can have stores */
 extern int	mvs_max_pin_ttl;	/* seconds that a pin lives without being renewed */
 extern int	mvs_max_workers;	/* drop workers at a time */

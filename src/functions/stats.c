@@ -343,10 +343,11 @@ mvstore_stat_writers(PG_FUNCTION_ARGS)
 	count = mvs_version_writers(database, &writers);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		values[2] = {
-			Int32GetDatum(writers[i].pid), Int64GetDatum(writers[i].version)
+		Datum		values[3] = {
+			Int32GetDatum(writers[i].pid), Int64GetDatum(writers[i].version),
+			TransactionIdGetDatum(XidFromFullTransactionId(writers[i].xid))
 		};
-		bool		nulls[2] = {false};
+		bool		nulls[3] = {writers[i].pid == 0};
 
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}

@@ -23,6 +23,7 @@
 
 #include "base/arguments.h"
 #include "base/compat.h"
+#include "base/settings.h"
 #include "shared/database.h"
 #include "version/session.h"
 #include "version/stable.h"
@@ -30,6 +31,8 @@
 
 PG_FUNCTION_INFO_V1(mvstore_stable_version);
 PG_FUNCTION_INFO_V1(mvstore_wait_stable);
+PG_FUNCTION_INFO_V1(mvstore_current_version);
+PG_FUNCTION_INFO_V1(mvstore_use_version);
 PG_FUNCTION_INFO_V1(mvstore_version_at);
 PG_FUNCTION_INFO_V1(mvstore_time_of);
 
@@ -42,6 +45,53 @@ Datum
 mvstore_stable_version(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(mvs_stable(GetActiveSnapshot(), MVS_NEWEST));
+}
+
+/* mvstore_current_version(): no version handed out is above it, and one above it will do. */
+Datum
+mvstore_current_version(PG_FUNCTION_ARGS)
+{
+	if (RecoveryInProgress())
+		PG_RETURN_INT64(mvs_stable(GetActiveSnapshot(), MVS_NEWEST));
+	mvs_shared_require();
+	PG_RETURN_INT64(mvs_clock_now(mvs_session_join_if_used()));
+}
+
+/* mvstore_use_version(version): have it as the transaction's, before its first write. */
+Datum
+mvstore_use_version(PG_FUNCTION_ARGS)
+{
+	int64		version = mvs_get_version(fcinfo, 0, "version");
+	int64		limit;
+	int64		lowest;
+
+	PreventCommandDuringRecovery("mvstore_use_version()");
+	PreventCommandIfReadOnly("mvstore_use_version()");
+	PreventCommandIfParallelMode("mvstore_use_version()");
+	if (mvs_version_mine() != 0 && version == mvs_version_mine())
+		PG_RETURN_VOID();
+	if (mvs_version_mine() != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this transaction has a version already"),
+				 errdetail("It has written with version " INT64_FORMAT ".", mvs_version_mine()),
+				 errhint("Call mvstore_use_version() before the first write of the transaction.")));
+	limit = mvs_clock_wall() + (int64) mvs_max_clock_ahead * 1000;
+	if (version > limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("version " INT64_FORMAT " lies too far in the future", version),
+				 errdetail("A version is a time in microseconds since 1970. It can be at most " INT64_FORMAT " now.",
+						   limit),
+				 errhint("Set the clocks of the servers, or raise \"mvstore.max_clock_ahead\".")));
+	lowest = mvs_version_use(mvs_session_join(), version);
+	if (lowest != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("version " INT64_FORMAT " is too old to be used", version),
+				 errdetail("The lowest that would do is " INT64_FORMAT ".", lowest),
+				 errhint("Try the transaction again with a later version, on all servers.")));
+	PG_RETURN_VOID();
 }
 
 /* Wait until a version is stable for new snapshots; false at the timeout. */

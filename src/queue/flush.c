@@ -60,7 +60,8 @@ is_done(MvsDatabase *database, uint64 target, uint64 unfinished)
 	if (!database->queue->swept)
 		return false;
 	if (database->queue->taken < target || database->queue->put_back <= target ||
-		unfinished <= target || database->queue->journal_wanted)
+		unfinished <= target || database->queue->journal_wanted ||
+		(database->queue->prepared_wanted && database->queue->prepared_sequence <= target))
 		return false;
 	if (database->queue->all_marked && database->queue->all_stores.sequence <= target)
 		return false;
@@ -115,10 +116,10 @@ look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
 	mvs_backlog_combine(database->backlogs, &rest->backlog);
 	rest->done = is_done(database, target, rest->backlog.unfinished);
 	rest->failed = database->queue->failed_count > 0;
-	rest->paused = database->queue->paused;
+	rest->paused = database->queue->paused && !database->queue->prepared_wanted;
 	rest->taken = database->queue->taken >= target && database->queue->put_back > target &&
 		!database->queue->journal_wanted && !database->queue->recheck &&
-		database->queue->mark_count == 0 && !database->queue->all_marked;
+		!database->queue->prepared_wanted && database->queue->mark_count == 0 && !database->queue->all_marked;
 	LWLockRelease(database->queue_lock);
 }
 

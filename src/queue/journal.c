@@ -107,7 +107,7 @@ mvs_journal_kind(const MvsRequest *request)
 }
 
 void
-mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled)
+mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool implicit, bool spilled)
 {
 	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
 	CatalogIndexState indexes = CatalogOpenIndexes(journal);
@@ -120,7 +120,7 @@ mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled
 		HeapTuple	tuple;
 
 		position += request->size;
-		if (MvsRequestIsImplicit(request))
+		if (MvsRequestIsImplicit(request) && !implicit)
 			continue;
 		tuple = form_row(journal, database, request, spilled, 0, NULL);
 		CatalogTupleInsertWithInfo(journal, tuple, indexes);

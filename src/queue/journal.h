@@ -25,10 +25,11 @@
 #define MVS_MAX_ATTEMPTS 5
 
 /*
- * Write rows for the explicit ones of the requests, which lie one behind the other in
- * "size" bytes; "spilled" says that the queue has no room for them.
+ * Write rows for the requests, which lie one behind the other in "size" bytes: for the explicit
+ * ones, or with "implicit" for all. "spilled" says that they will not be in the queue.
  */
-extern void mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool spilled);
+extern void mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool implicit,
+							  bool spilled);
 
 /* Return what a row says that a request asks for: drop, range, compact or policy. */
 extern const char *mvs_journal_kind(const MvsRequest *request);

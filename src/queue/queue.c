@@ -35,7 +35,7 @@ static bool put_request(MvsQueue *queue, MvsRequest *request, bool reserved);
 static int64 publish_requests(MvsDatabase *database, const MvsPublication *publication,
 							  TimestampTz now);
 static void publish_news(MvsDatabase *database, const MvsPublication *publication,
-						 TimestampTz now);
+						 TimestampTz now, uint64 sequence);
 
 const MvsDatabasePart mvs_queue_part = {
 	.size = sizeof(MvsQueue),
@@ -53,6 +53,7 @@ reset(MvsDatabase *database, void *place)
 	queue->wake_at = 1;
 	queue->put_back = PG_UINT64_MAX;
 	queue->pause_changed = true;
+	queue->prepared_wanted = true;
 }
 
 static bool
@@ -232,33 +233,31 @@ publish_requests(MvsDatabase *database, const MvsPublication *publication, Times
 	return overflowed;
 }
 
-/* Leave word of what else a transaction has done. With queue_lock held. */
+/*
+ * Leave word of what else a transaction has done, which has that sequence number. With
+ * queue_lock held.
+ */
 static void
-publish_news(MvsDatabase *database, const MvsPublication *publication, TimestampTz now)
+publish_news(MvsDatabase *database, const MvsPublication *publication, TimestampTz now,
+			 uint64 sequence)
 {
 	MvsQueue   *queue = database->queue;
 	ListCell   *cell;
 
 	if (publication->spilled > 0 || publication->journal)
-	{
-		queue->published++;
 		queue->journal_wanted = true;
-	}
 	if (publication->recheck)
 		queue->recheck = true;
 	if (publication->erased)
 		queue->erased_until = now + USECS_PER_SEC;	/* what is just being published, too */
 	if (publication->pins)
 		database->backlogs->pins_changed = queue->recheck = true;
-	if (publication->pause != MVS_PAUSE_AS_IT_IS)
-	{
+	if (publication->pause == MVS_PAUSE_ON || publication->pause == MVS_PAUSE_OFF)
 		queue->paused = (publication->pause == MVS_PAUSE_ON);
+	if (publication->pause != MVS_PAUSE_AS_IT_IS)
 		queue->pause_changed = true;
-	}
-	if (publication->marks != NIL)
-		queue->published++;
 	foreach(cell, publication->marks)
-		mvs_queue_mark(database, lfirst_oid(cell), queue->published);
+		mvs_queue_mark(database, lfirst_oid(cell), sequence);
 }
 
 void
@@ -271,7 +270,9 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	overflowed += publish_requests(database, publication, now);
-	publish_news(database, publication, now);
+	if (publication->spilled > 0 || publication->journal || publication->marks != NIL)
+		queue->published++;
+	publish_news(database, publication, now, queue->published);
 
 	/* What has no place in the queue is taken with all before it. */
 	if (queue->count == 0)
@@ -290,6 +291,36 @@ mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication)
 
 	if (wake)
 		mvs_wake_worker(database);
+}
+
+void
+mvs_queue_prepared_ended(MvsDatabase *database)
+{
+	MvsQueue   *queue = database->queue;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	queue->published++;
+	queue->prepared_ends++;
+	if (!queue->prepared_wanted)
+		queue->prepared_sequence = queue->published;
+	queue->prepared_wanted = true;
+	if (queue->count == 0)
+		queue->taken = queue->published;
+	LWLockRelease(database->queue_lock);
+	mvs_wake_worker(database);
+}
+
+void
+mvs_queue_prepared_taken(MvsDatabase *database, const MvsPublication *publication, uint64 ends)
+{
+	MvsQueue   *queue = database->queue;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	publish_news(database, publication, GetCurrentTimestamp(), queue->prepared_sequence);
+	database->stats->enqueued += publication->count;
+	if (queue->prepared_ends == ends)
+		queue->prepared_wanted = false;
+	LWLockRelease(database->queue_lock);
 }
 
 int
@@ -360,6 +391,7 @@ mvs_queue_clear(MvsDatabase *database)
 	queue->failed_count = 0;
 	queue->paused = false;
 	queue->pause_changed = true;
+	queue->prepared_wanted = false;
 }
 
 bool
@@ -368,7 +400,13 @@ mvs_queue_is_done(const MvsDatabase *database)
 	const MvsQueue *queue = database->queue;
 
 	return queue->count == 0 && queue->mark_count == 0 && !queue->all_marked &&
-		!queue->journal_wanted;
+		!queue->journal_wanted && !queue->prepared_wanted;
+}
+
+bool
+mvs_queue_is_paused(const MvsDatabase *database)
+{
+	return database->queue->paused || database->queue->prepared_wanted;
 }
 
 TimestampTz

@@ -64,6 +64,10 @@ typedef struct MvsQueue
 	TimestampTz erased_until;	/* keys of requests up to then may have been erased */
 	bool		paused;			/* nothing is to be dropped */
 	bool		pause_changed;	/* the row of mvstore_paused is to be looked at */
+
+	bool		prepared_wanted;	/* so are those of mvstore_prepared: till then nothing is dropped */
+	uint64		prepared_sequence;	/* of the first request that they may tell of */
+	uint64		prepared_ends;	/* commits of prepared transactions */
 } MvsQueue;
 
 /* What a transaction has done to the pause. */
@@ -71,7 +75,8 @@ typedef enum MvsPause
 {
 	MVS_PAUSE_AS_IT_IS,
 	MVS_PAUSE_ON,
-	MVS_PAUSE_OFF
+	MVS_PAUSE_OFF,
+	MVS_PAUSE_UNKNOWN			/* the row tells */
 } MvsPause;
 
 /* What a transaction leaves behind at its commit. */
@@ -106,6 +111,15 @@ extern void mvs_queue_release(MvsDatabase *database, int64 count, Size size);
 extern void mvs_queue_publish(MvsDatabase *database, const MvsPublication *publication);
 
 /*
+ * Tell that a prepared transaction has committed, which wakes the worker. The worker says that
+ * it has taken what the rows tell, and what that is, and of the stores to be marked; "ends" is
+ * prepared_ends of before it looked.
+ */
+extern void mvs_queue_prepared_ended(MvsDatabase *database);
+extern void mvs_queue_prepared_taken(MvsDatabase *database, const MvsPublication *publication,
+									 uint64 ends);
+
+/*
  * Copy requests, so many bytes behind the head of the queue, to "buffer", never more than fit
  * in "space" bytes and at most "limit", and return their number. They stay in the queue until
  * mvs_queue_remove().
@@ -132,6 +146,12 @@ extern void mvs_queue_clear(MvsDatabase *database);
 
 /* Whether no request and no mark is there, nor wanted from the journal. */
 extern bool mvs_queue_is_done(const MvsDatabase *database);
+
+/*
+ * Whether nothing is to be dropped: drops are paused, or a prepared transaction that has
+ * committed, of which the worker has not read yet, may have paused them.
+ */
+extern bool mvs_queue_is_paused(const MvsDatabase *database);
 
 /*
  * Set *requests to a copy of all that is in the queue, in the current memory context, and

@@ -43,6 +43,7 @@
 #include "shared/lock.h"
 #include "shared/wake.h"
 #include "store/floor.h"
+#include "version/prepared.h"
 #include "version/session.h"
 #include "version/version.h"
 
@@ -129,6 +130,8 @@ static void publish(Level *level);
 static void void_erased(Level *level);
 static void record_rewrites(Level *level);
 static void secure_requests(Level *level);
+static void finish_collecting(void);
+static void write_prepared(void);
 static void end_transaction(XactEvent event, void *argument);
 static void end_subtransaction(SubXactEvent event, SubTransactionId mine,
 							   SubTransactionId parent, void *argument);
@@ -332,7 +335,7 @@ collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key, cons
 	if (level->explicit_count > mvs_queue_size)
 	{
 		void_erased(level);
-		mvs_journal_write(mvs_session_join(), level->buffer, level->used, true);
+		mvs_journal_write(mvs_session_join(), level->buffer, level->used, false, true);
 		CommandCounterIncrement();	/* an erasure to come is to see them */
 		level->spilled += level->explicit_count;
 		keep_requests(level, is_implicit);
@@ -753,10 +756,69 @@ secure_requests(Level *level)
 	{
 		MVS_FAULT("journal-before");
 		PushActiveSnapshot(GetTransactionSnapshot());
-		mvs_journal_write(database, level->buffer, level->used, reserved == 0);
+		mvs_journal_write(database, level->buffer, level->used, false, reserved == 0);
 		PopActiveSnapshot();
 		MVS_FAULT("journal-written");
 	}
+}
+
+/* See what a transaction that is about to end has collected: "levels" is one then, or none. */
+static void
+finish_collecting(void)
+{
+	/* Requests go with the extension. */
+	if (levels && !OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
+		levels = NULL;
+	if (levels == NULL)
+		return;
+	merge_adopted(levels);
+	void_erased(levels);
+	if (levels->erasures)
+		mvs_erasures_erase_notes(levels->erasures);
+	record_rewrites(levels);
+	if (levels->pause == MVS_PAUSE_ON)
+		(void) mvs_lock_pause(false);
+}
+
+/*
+ * Write down what the commit of a transaction that is about to be prepared will have to
+ * tell: its requests, implicit ones too, in the journal, and the rest in mvstore_prepared.
+ */
+static void
+write_prepared(void)
+{
+	MvsDatabase *database = mvs_session_join();
+	Level	   *level = current_level();
+	MvsPrepared whole = {
+		.count.requests = level->explicit_count + level->implicit_count + level->spilled + level->skipped,
+		.news.journal = level->used > 0 || level->spilled > 0 || level->journal,
+		.news.recheck = level->recheck,
+		.news.erased = level->erasures != NULL,
+		.news.pins = level->pins,
+		.news.paused = level->pause != MVS_PAUSE_AS_IT_IS,
+		.marked = list_member_oid(level->marks, InvalidOid)
+	};
+	ListCell   *cell;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (level->used > 0)
+		mvs_journal_write(database, level->buffer, level->used, true, true);
+	mvs_prepared_write(mvs_version_mine(), &whole);
+	foreach(cell, level->forgotten)
+		(void) count_of(level, lfirst_oid(cell));
+	foreach(cell, level->marks)
+		if (OidIsValid(lfirst_oid(cell)))
+			(void) count_of(level, lfirst_oid(cell));
+	foreach(cell, level->counts)
+	{
+		MvsPrepared row = {.count = *(MvsStoreCount *) lfirst(cell)};
+
+		row.marked = list_member_oid(level->marks, row.count.store);
+		row.forgotten = list_member_oid(level->forgotten, row.count.store);
+		mvs_prepared_write(mvs_version_mine(), &row);
+	}
+	PopActiveSnapshot();
+	MVS_FAULT("prepare-written");
 }
 
 static void
@@ -765,27 +827,22 @@ end_transaction(XactEvent event, void *argument)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			/* Requests go with the extension. */
-			if (levels && !OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
-				levels = NULL;
-			if (levels)
-			{
-				merge_adopted(levels);
-				void_erased(levels);
-				if (levels->erasures)
-					mvs_erasures_erase_notes(levels->erasures);
-				record_rewrites(levels);
-			}
+			finish_collecting();
 			if (levels && levels->explicit_count > 0)
 				secure_requests(levels);
-			if (levels && levels->pause == MVS_PAUSE_ON)
-				(void) mvs_lock_pause(false);
 			break;
 		case XACT_EVENT_PRE_PREPARE:
+			finish_collecting();
+			if ((levels || mvs_version_mine() != 0) &&
+				OidIsValid(mvs_catalog_oid(MVS_PREPARED, true)))
+				write_prepared();
+			break;
+		case XACT_EVENT_PREPARE:
+			/* What it tells is written down, and goes on from there. */
 			if (levels || mvs_version_mine() != 0)
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot PREPARE a transaction that has written to a store, requested a drop or changed a pin")));
+				mvs_version_prepare(mvs_database_find(MyDatabaseId));
+			levels = NULL;
+			MVS_FAULT_NO_ERROR("prepared");
 			break;
 		case XACT_EVENT_COMMIT:
 			if (levels)
@@ -808,7 +865,7 @@ end_transaction(XactEvent event, void *argument)
 			mvs_version_end(false);
 			break;
 		default:
-			break;				/* parallel workers collect nothing; PREPARE was refused */
+			break;				/* parallel workers collect nothing */
 	}
 }
 

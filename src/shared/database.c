@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/twophase.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -52,7 +53,8 @@ mvs_database_set_parts(const MvsDatabasePart *const *all, int count)
 static Size
 struct_size(const MvsDatabasePart *part)
 {
-	return CACHELINEALIGN(add_size(part->size, mul_size(MaxBackends, part->backend_size)));
+	return CACHELINEALIGN(add_size(part->size, mul_size(MaxBackends + max_prepared_xacts,
+														 part->backend_size)));
 }
 
 /* Bytes of all structs of a slot. */

@@ -97,7 +97,7 @@ typedef struct MvsShared
 typedef struct MvsDatabasePart
 {
 	Size		size;			/* bytes of the struct */
-	Size		backend_size;	/* and so many more for each backend */
+	Size		backend_size;	/* and so many more for each backend and prepared transaction */
 
 	/* Points the slot to its struct, and clears that, for a database that is new there. */
 	void		(*reset) (MvsDatabase *database, void *place);

@@ -164,6 +164,12 @@ write_clock(Relation sequence, MvsDatabase *database, int64 mark)
 	return mark;
 }
 
+bool
+mvs_clock_is_loaded(MvsDatabase *database)
+{
+	return database->clock->sequence == mvs_catalog_oid(MVS_CLOCK, true);
+}
+
 void
 mvs_clock_load(MvsDatabase *database)
 {
@@ -173,7 +179,7 @@ mvs_clock_load(MvsDatabase *database)
 
 	/* Without the extension there is no mark; and recovery may still move it. */
 	sequence = mvs_catalog_oid(MVS_CLOCK, true);
-	if (sequence == clock->sequence || !OidIsValid(sequence) || RecoveryInProgress())
+	if (mvs_clock_is_loaded(database) || !OidIsValid(sequence) || RecoveryInProgress())
 		return;
 	mark = read_clock(sequence, NULL, NULL);
 	MVS_FAULT("clock-read");

@@ -44,6 +44,9 @@ extern TimestampTz mvs_version_to_time(int64 version);
 /* Loads last and mark of a slot from the durable mark, if that is another than before. */
 extern void mvs_clock_load(MvsDatabase *database);
 
+/* Whether that has been done. */
+extern bool mvs_clock_is_loaded(MvsDatabase *database);
+
 /* The wall clock. */
 extern int64 mvs_clock_wall(void);
 

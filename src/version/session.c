@@ -16,9 +16,12 @@
 #include "base/catalog.h"
 #include "shared/wake.h"
 #include "version/clock.h"
+#include "version/prepared.h"
 #include "version/session.h"
 
 static MvsDatabase *take_slot(void);
+static void load(MvsDatabase *database);
+static bool is_in_use(void);
 
 /* Take a slot for the database; NULL where there is none to be had. */
 static MvsDatabase *
@@ -34,6 +37,22 @@ take_slot(void)
 	if (database && fresh)
 		mvs_wake_worker(database);
 	return database;
+}
+
+/* Have the slot know what a former life of the server has left: first writers, then the clock. */
+static void
+load(MvsDatabase *database)
+{
+	if (!mvs_clock_is_loaded(database))
+		mvs_prepared_recover(database);
+	mvs_clock_load(database);
+}
+
+/* Whether the catalog holds something, or will when a prepared transaction commits. */
+static bool
+is_in_use(void)
+{
+	return mvs_catalog_in_use() || mvs_prepared_is_any();
 }
 
 MvsDatabase *
@@ -58,7 +77,7 @@ mvs_session_join(void)
 		database->vacant = false;
 		LWLockRelease(database->queue_lock);
 	}
-	mvs_clock_load(database);
+	load(database);
 	return database;
 }
 
@@ -67,17 +86,17 @@ mvs_session_join_if_used(void)
 {
 	MvsDatabase *database = mvs_database_find(MyDatabaseId);
 
-	if (database == NULL && mvs_shared != NULL && !RecoveryInProgress() && mvs_catalog_in_use())
+	if (database == NULL && mvs_shared != NULL && !RecoveryInProgress() && is_in_use())
 		database = take_slot();
 	if (database)
-		mvs_clock_load(database);
+		load(database);
 	return database;
 }
 
 void
 mvs_session_review_use(void)
 {
-	bool		vacant = !mvs_catalog_in_use();
+	bool		vacant = !is_in_use();
 	MvsDatabase *database = mvs_database_find(MyDatabaseId);
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);

@@ -158,6 +158,13 @@ mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why)
 	else if (told < version)
 		why->detail = psprintf(_("The stable version is " INT64_FORMAT ", which the primary told of; that was the time %s."),
 							   stable, timestamptz_to_str(mvs_version_to_time(told)));
+	else if (oldest.version <= version && oldest.pid == 0)
+	{
+		why->detail = psprintf(_("The stable version is " INT64_FORMAT ": prepared transaction %u has written with version " INT64_FORMAT ", %.1f s ago."),
+							   stable, XidFromFullTransactionId(oldest.xid), oldest.version,
+							   (double) Max(now - oldest.version, 0) / USECS_PER_SEC);
+		why->hint = gettext_noop("Whoever prepared it is to commit it or to roll it back: see pg_prepared_xacts.");
+	}
 	else if (oldest.version <= version)
 		why->detail = psprintf(_("The stable version is " INT64_FORMAT ": process %d has been writing since version " INT64_FORMAT ", for %.1f s."),
 							   stable, oldest.pid, oldest.version,

@@ -9,6 +9,10 @@
  * others; so whoever holds a snapshot in which the xid runs finds it either
  * among the writers or in the ring of those lately withdrawn.
  *
+ * A prepared transaction stays among the writers, without a process. Its end is
+ * nobody's of ours: a snapshot tells of it, and who looks later withdraws it. What
+ * its row brings back after a restart: see prepared.c.
+ *
  * Whether a snapshot is too old for the ring is told by xids: where xid N was
  * not yet assigned when an entry was withdrawn, a snapshot in which N has ended
  * was taken after that, and sees the entry's transaction as ended. So N, the
@@ -27,8 +31,10 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "access/twophase.h"
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/procarray.h"
 #include "storage/shmem.h"
 #include "utils/snapmgr.h"
 
@@ -70,10 +76,14 @@ static bool is_idle(const MvsDatabase *database);
 static bool find_lowest_writer(MvsDatabase *database, Snapshot snapshot,
 							   FullTransactionId next, MvsWriter *lowest);
 static int64 keep_told(Snapshot snapshot, int64 stable);
-static void withdraw(bool committed);
-static void add_to_ring(MvsWriters *writers);
+static bool publish(MvsDatabase *database, FullTransactionId xid, int64 version);
+static int	find_writer(const MvsWriters *writers, FullTransactionId xid);
+static bool withdraw(MvsDatabase *database, FullTransactionId xid, bool committed);
+static void withdraw_mine(bool committed);
+static void add_to_ring(MvsWriters *writers, const MvsWriter *writer);
+static void add_prepared(MvsWriters *writers, FullTransactionId xid, int64 version);
 
-/* Every backend may be a writer in the same database. */
+/* Every backend, and every prepared transaction, may be a writer in the same database. */
 const MvsDatabasePart mvs_version_part = {
 	.size = offsetof(MvsWriters, running),
 	.backend_size = sizeof(MvsWriter),
@@ -119,7 +129,6 @@ mvs_version_mine(void)
 int64
 mvs_version_take(MvsDatabase *database, int64 above)
 {
-	MvsWriters *writers = database->writers;
 	FullTransactionId xid;
 
 	if (mine.version != 0)
@@ -129,27 +138,64 @@ mvs_version_take(MvsDatabase *database, int64 above)
 	for (;;)
 	{
 		int64		version = mvs_clock_wall();
+		bool		taken;
 
 		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 		version = Max(version, Max(database->clock->last, above) + 1);
-		if (version <= database->clock->mark)
-		{
-			database->clock->last = version;
-			writers->running[writers->count].xid = xid;
-			writers->running[writers->count].version = version;
-			writers->running[writers->count].pid = MyProcPid;
-			writers->count++;
-			mine.version = version;
-			mine.nest_level = GetCurrentTransactionNestLevel();
-			mine.xid = xid;
-			mine.database = database;
-		}
+		taken = publish(database, xid, version);
 		LWLockRelease(database->version_lock);
 
-		if (mine.version != 0)
-			return mine.version;
+		if (taken)
+			return version;
 		(void) mvs_clock_raise(database, version, true);
 	}
+}
+
+int64
+mvs_version_use(MvsDatabase *database, int64 version)
+{
+	FullTransactionId xid = GetTopFullTransactionId();
+
+	for (;;)
+	{
+		int64		last;
+		bool		taken;
+
+		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+		last = database->clock->last;
+		taken = version > last && publish(database, xid, version);
+		LWLockRelease(database->version_lock);
+
+		if (taken)
+			return 0;
+		if (version <= last)
+			return last + 1;
+		(void) mvs_clock_raise(database, version, true);
+	}
+}
+
+/*
+ * Have a version, which is above all others, as our transaction's, and tell it; false where
+ * the durable mark is not as far. With version_lock held.
+ */
+static bool
+publish(MvsDatabase *database, FullTransactionId xid, int64 version)
+{
+	MvsWriters *writers = database->writers;
+	MvsWriter  *writer = &writers->running[writers->count];
+
+	if (version > database->clock->mark)
+		return false;
+	database->clock->last = version;
+	writer->xid = xid;
+	writer->version = version;
+	writer->pid = MyProcPid;
+	writers->count++;
+	mine.version = version;
+	mine.nest_level = GetCurrentTransactionNestLevel();
+	mine.xid = xid;
+	mine.database = database;
+	return true;
 }
 
 int64
@@ -359,12 +405,13 @@ mvs_version_oldest_writer(MvsDatabase *database)
 int
 mvs_version_writers(MvsDatabase *database, MvsWriter **writers)
 {
-	int			count;
+	int			count = 0;
 
-	*writers = palloc(MaxBackends * sizeof(MvsWriter));
+	*writers = palloc((MaxBackends + max_prepared_xacts) * sizeof(MvsWriter));
 	LWLockAcquire(database->version_lock, LW_SHARED);
-	count = database->writers->count;
-	memcpy(*writers, database->writers->running, count * sizeof(MvsWriter));
+	for (int i = 0; i < database->writers->count; i++)
+		if (database->writers->running[i].version != MVS_NEWEST)
+			(*writers)[count++] = database->writers->running[i];
 	LWLockRelease(database->version_lock);
 	return count;
 }
@@ -377,30 +424,44 @@ mvs_version_watch_writers(MvsDatabase *database)
 	LWLockRelease(database->version_lock);
 }
 
-/* Take this backend's version out of the writers; one that ended goes to the ring. */
-static void
-withdraw(bool committed)
+/* Return the place of a transaction among the writers; -1: it is not there. With version_lock held. */
+static int
+find_writer(const MvsWriters *writers, FullTransactionId xid)
 {
-	MvsDatabase *database = mine.database;
+	for (int i = 0; i < writers->count; i++)
+		if (FullTransactionIdEquals(writers->running[i].xid, xid))
+			return i;
+	return -1;
+}
+
+/*
+ * Take a version out of the writers; one that ended goes to the ring. False where somebody
+ * else has done it.
+ */
+static bool
+withdraw(MvsDatabase *database, FullTransactionId xid, bool committed)
+{
 	MvsWriters *writers = database->writers;
-	int			place = -1;
 	bool		oldest = true;
 	bool		wake;
+	int			place;
+	MvsWriter	writer;
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	for (int i = 0; i < writers->count; i++)
+	place = find_writer(writers, xid);
+	if (place < 0)
 	{
-		if (FullTransactionIdEquals(writers->running[i].xid, mine.xid))
-			place = i;
-		else if (writers->running[i].version < mine.version)
-			oldest = false;
+		LWLockRelease(database->version_lock);
+		return false;
 	}
-	/* It is there, unless somebody has taken the slot away from us. */
-	Assert(place >= 0);
-	if (place >= 0)
-		writers->running[place] = writers->running[--writers->count];
-	if (committed)
-		add_to_ring(writers);
+	writer = writers->running[place];
+	writers->running[place] = writers->running[--writers->count];
+	if (writer.pid == 0)
+		writers->prepared--;
+	for (int i = 0; i < writers->count && oldest; i++)
+		oldest = writers->running[i].version >= writer.version;
+	if (committed && writer.version != MVS_NEWEST)
+		add_to_ring(writers, &writer);
 
 	/* The horizon rises with the oldest writer only; the row is behind any. */
 	wake = oldest && writers->horizon_wanted;
@@ -409,15 +470,26 @@ withdraw(bool committed)
 	wake |= mvs_clock_moved(database);
 	LWLockRelease(database->version_lock);
 
-	mine.version = 0;
 	if (wake)
 		mvs_wake_worker(database);
 	ConditionVariableBroadcast(&database->settled);
+	return true;
 }
 
-/* Put our version into the ring. With version_lock held. */
+/* Take this backend's version out of them. */
 static void
-add_to_ring(MvsWriters *writers)
+withdraw_mine(bool committed)
+{
+	/* It is there, unless somebody has taken the slot away from us. */
+	bool		there PG_USED_FOR_ASSERTS_ONLY = withdraw(mine.database, mine.xid, committed);
+
+	Assert(there);
+	mine.version = 0;
+}
+
+/* Put a version into the ring. With version_lock held. */
+static void
+add_to_ring(MvsWriters *writers, const MvsWriter *writer)
 {
 	int			place = writers->ring_next;
 	int			segment = place / MVS_RING_SEGMENT;
@@ -425,8 +497,7 @@ add_to_ring(MvsWriters *writers)
 	if (place % MVS_RING_SEGMENT == 0 &&
 		FullTransactionIdFollows(writers->segment_next[segment], writers->ring_lost))
 		writers->ring_lost = writers->segment_next[segment];
-	writers->ring[place].xid = mine.xid;
-	writers->ring[place].version = mine.version;
+	writers->ring[place] = *writer;
 	writers->ring_count = Max(writers->ring_count, place + 1);
 	writers->ring_next = (place + 1) % MVS_WRITER_RING;
 
@@ -439,8 +510,86 @@ mvs_version_end(bool committed)
 {
 	if (mine.version == 0)
 		return;
-	withdraw(committed);
+	withdraw_mine(committed);
 	MVS_FAULT_NO_ERROR("version-withdrawn");
+}
+
+/* ------------------------------------------------------------------------
+ * Prepared transactions
+ * ------------------------------------------------------------------------ */
+
+/* Leave our transaction's version there, or that it has none, without a process. */
+void
+mvs_version_prepare(MvsDatabase *database)
+{
+	MvsWriters *writers = database->writers;
+	FullTransactionId xid = GetTopFullTransactionIdIfAny();
+
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	add_prepared(writers, xid, MVS_NEWEST);
+	LWLockRelease(database->version_lock);
+	mine.version = 0;
+}
+
+void
+mvs_version_recover(MvsDatabase *database, TransactionId xid, int64 version)
+{
+	FullTransactionId full = widen_xid(ReadNextFullTransactionId(), xid);
+
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	if (find_writer(database->writers, full) < 0)
+		add_prepared(database->writers, full, version);
+	LWLockRelease(database->version_lock);
+}
+
+/*
+ * Have a transaction among the writers as a prepared one, with a version if it is not there
+ * with its own. With version_lock held.
+ */
+static void
+add_prepared(MvsWriters *writers, FullTransactionId xid, int64 version)
+{
+	int			place = find_writer(writers, xid);
+
+	if (place < 0)
+	{
+		place = writers->count++;
+		writers->running[place].xid = xid;
+		writers->running[place].version = version;
+	}
+	writers->running[place].pid = 0;
+	writers->prepared++;
+}
+
+bool
+mvs_version_settle_prepared(MvsDatabase *database)
+{
+	MvsWriters *writers = database->writers;
+	FullTransactionId *xids;
+	int			count = 0;
+	bool		any = false;
+
+	/* Whoever ends one comes here afterwards, so the look without a lock will do. */
+	if (writers->prepared == 0)
+		return false;
+	xids = palloc(max_prepared_xacts * sizeof(FullTransactionId));
+	LWLockAcquire(database->version_lock, LW_SHARED);
+	for (int i = 0; i < writers->count; i++)
+		if (writers->running[i].pid == 0)
+			xids[count++] = writers->running[i].xid;
+	LWLockRelease(database->version_lock);
+	for (int i = 0; i < count; i++)
+	{
+		TransactionId xid = XidFromFullTransactionId(xids[i]);
+		bool		committed;
+
+		if (TransactionIdIsInProgress(xid))
+			continue;
+		committed = TransactionIdDidCommit(xid);
+		any |= withdraw(database, xids[i], committed) && committed;
+	}
+	pfree(xids);
+	return any;
 }
 
 void
@@ -451,5 +600,5 @@ mvs_version_end_subtransaction(bool committed, int nest_level)
 	if (committed)
 		mine.nest_level = nest_level - 1;
 	else
-		withdraw(false);		/* nothing is left that carries it */
+		withdraw_mine(false);	/* nothing is left that carries it */
 }

@@ -32,8 +32,8 @@
 typedef struct MvsWriter
 {
 	FullTransactionId xid;		/* of the top transaction */
-	int64		version;
-	int			pid;
+	int64		version;		/* MVS_NEWEST: none, of one that is prepared */
+	int			pid;			/* 0: it is prepared */
 } MvsWriter;
 
 /* The writers of a database, behind version_lock. */
@@ -46,7 +46,8 @@ typedef struct MvsWriters
 	MvsWriter	ring[MVS_WRITER_RING];
 	FullTransactionId segment_next[MVS_RING_SEGMENTS];	/* next xid when a segment was full */
 	FullTransactionId ring_lost;	/* that of the newest segment that was overwritten */
-	int			count;			/* of those that are running, at most one per backend */
+	int			prepared;		/* of those that are running */
+	int			count;			/* of these: at most one per backend or prepared transaction */
 	MvsWriter	running[FLEXIBLE_ARRAY_MEMBER];
 } MvsWriters;
 
@@ -64,6 +65,13 @@ extern int64 mvs_version_mine(void);
  * version_lock, and for a moment the clock lock and the sequence's.
  */
 extern int64 mvs_version_take(MvsDatabase *database, int64 above);
+
+/*
+ * Takes a version that was chosen outside for the transaction, which has none yet. Where
+ * versions have got as far already, takes none, and returns the lowest that would do; else 0.
+ * Raises and locks as mvs_version_take().
+ */
+extern int64 mvs_version_use(MvsDatabase *database, int64 version);
 
 /*
  * The floor for a TRUNCATE of a store, for which the transaction takes its
@@ -88,17 +96,30 @@ extern bool mvs_version_is_overtaken(MvsDatabase *database);
 extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted);
 extern int64 mvs_version_told(MvsDatabase *database, Snapshot snapshot, int64 stable);
 
-/* The running transaction with the lowest version; version MVS_NEWEST: none. */
+/* The running or prepared transaction with the lowest version; version MVS_NEWEST: none. */
 extern MvsWriter mvs_version_oldest_writer(MvsDatabase *database);
 
-/* Copies of all running transactions with a version; the number of them. */
+/* Copies of all running and prepared transactions with a version; the number of them. */
 extern int	mvs_version_writers(MvsDatabase *database, MvsWriter **writers);
+
+/*
+ * Makes a prepared transaction known that a former life of the server has left, with its
+ * version, or MVS_NEWEST.
+ */
+extern void mvs_version_recover(MvsDatabase *database, TransactionId xid, int64 version);
+
+/*
+ * Withdraws the prepared transactions that have ended, of which nobody else tells; whether one
+ * has committed.
+ */
+extern bool mvs_version_settle_prepared(MvsDatabase *database);
 
 /* Has the worker's latch set when the oldest writer ends. */
 extern void mvs_version_watch_writers(MvsDatabase *database);
 
 /* From the transaction callbacks; these cannot fail. */
 extern void mvs_version_end(bool committed);
+extern void mvs_version_prepare(MvsDatabase *database);
 extern void mvs_version_end_subtransaction(bool committed, int nest_level);
 
 #endif							/* MVSTORE_VERSION_H */

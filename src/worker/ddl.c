@@ -9,8 +9,10 @@
  * right to it, the database's worker is asked to end, and none is started until
  * the command has ended.
  *
- * After VACUUM FULL and CLUSTER, stores whose storage is another one get a pass. After
- * a command that has dropped the extension, the user is told what becomes of the stores.
+ * COMMIT PREPARED and ROLLBACK PREPARED call nobody back, so the end of the transaction is
+ * told from here. After VACUUM FULL and CLUSTER, stores whose storage is another one get a
+ * pass. After a command that has dropped the extension, the user is told what becomes of the
+ * stores.
  * An update of the extension that the library does not go along with is refused: a worker
  * that runs would go on with SQL objects that it does not know.
  *
@@ -36,10 +38,13 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "functions/stores.h"
+#include "queue/queue.h"
 #include "shared/database.h"
 #include "shared/droppers.h"
+#include "shared/fault.h"
 #include "shared/wake.h"
 #include "store/store.h"
+#include "version/version.h"
 #include "worker/ddl.h"
 
 /* Milliseconds to wait for a worker to end. */
@@ -64,6 +69,8 @@ static void next_process_utility(PlannedStmt *statement, const char *query,
 								 ParamListInfo params, QueryEnvironment *environment,
 								 DestReceiver *receiver, QueryCompletion *completion);
 static bool rewrites_tables(Node *command);
+static bool ends_prepared_transaction(Node *command);
+static void settle_prepared(void);
 static bool may_drop_extension(Node *command);
 static bool updates_extension(Node *command);
 static void check_extension_version(void);
@@ -103,12 +110,15 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 {
 	HoldOff		hold_off;
 	bool		rewriting = rewrites_tables(statement->utilityStmt);
+	bool		ends_prepared = ends_prepared_transaction(statement->utilityStmt);
 	List	   *stores = may_drop_extension(statement->utilityStmt) ? mvs_store_list() : NIL;
 
 	if (!find_slot_to_clear(statement->utilityStmt, &hold_off))
 	{
 		next_process_utility(statement, query, read_only_tree, context, params,
 							 environment, receiver, completion);
+		if (ends_prepared)
+			settle_prepared();
 		if (rewriting)
 			mvs_stores_check_storage(InvalidOid);
 		if (updates_extension(statement->utilityStmt))
@@ -159,6 +169,26 @@ rewrites_tables(Node *command)
 			full = defGetBoolean(option);
 	}
 	return full;
+}
+
+/* Whether a command commits or rolls back a prepared transaction. */
+static bool
+ends_prepared_transaction(Node *command)
+{
+	return IsA(command, TransactionStmt) &&
+		(((TransactionStmt *) command)->kind == TRANS_STMT_COMMIT_PREPARED ||
+		 ((TransactionStmt *) command)->kind == TRANS_STMT_ROLLBACK_PREPARED);
+}
+
+/* Withdraw a prepared transaction that has ended, and have what it tells looked at. */
+static void
+settle_prepared(void)
+{
+	MvsDatabase *database = mvs_database_find(MyDatabaseId);
+
+	MVS_FAULT_NO_ERROR("prepared-ended");
+	if (database && mvs_version_settle_prepared(database))
+		mvs_queue_prepared_ended(database);
 }
 
 /* Whether a command may drop the extension, by its name or along with other things. */

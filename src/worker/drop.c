@@ -117,7 +117,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	/* With the lock, no pause can begin; and who has begun one may rely on it. */
 	if (!mvs_lock_pause(true))
 		return MVS_DROP_LOCKED;
-	if (database->queue->paused)
+	if (mvs_queue_is_paused(database))
 		return MVS_DROP_PAUSED;
 	if (!mvs_store_try_open(&drop->store, store, &locked))
 		return locked ? MVS_DROP_LOCKED : MVS_DROP_GONE;

@@ -82,7 +82,7 @@ mvs_pace_load_pause(void)
 bool
 mvs_pace_is_paused(void)
 {
-	return !pause_known || mvs_worker.database->queue->paused;
+	return !pause_known || mvs_queue_is_paused(mvs_worker.database);
 }
 
 bool

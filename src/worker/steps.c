@@ -13,16 +13,24 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "storage/lmgr.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/catalog.h"
 #include "queue/queue.h"
 #include "shared/backlog.h"
+#include "shared/counters.h"
 #include "shared/database.h"
 #include "shared/drop_stats.h"
+#include "shared/fault.h"
 #include "shared/standby.h"
 #include "store/pin.h"
 #include "version/clock.h"
+#include "version/prepared.h"
 #include "version/stable.h"
+#include "version/version.h"
 #include "worker/batch.h"
 #include "worker/claim.h"
 #include "worker/maintain.h"
@@ -54,6 +62,8 @@ static TimestampTz calendar_due(void);
 static bool load_calendar(void);
 static TimestampTz pins_due(void);
 static bool load_pins(void);
+static TimestampTz prepared_due(void);
+static bool take_prepared(void);
 static TimestampTz marks_due(void);
 static bool take_marks(void);
 static TimestampTz recheck_due(void);
@@ -64,6 +74,7 @@ static void report_kept(void);
 
 static Step steps[] = {
 	{.act = write_stable, .due = mvs_steps_stable_due},
+	{.act = take_prepared, .due = prepared_due},
 	{.act = mvs_pace_load_pause, .due = mvs_pace_pause_due},
 	{.act = load_calendar, .due = calendar_due},
 	{.act = load_pins, .due = pins_due},
@@ -212,6 +223,64 @@ load_pins(void)
 	report_kept();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
 	return pins_known;
+}
+
+/* What prepared transactions tell that have committed. */
+static TimestampTz
+prepared_due(void)
+{
+	/* Should nobody have told of an end, it is seen here. */
+	if (mvs_version_settle_prepared(mvs_worker.database))
+		mvs_queue_prepared_ended(mvs_worker.database);
+	return mvs_worker.database->queue->prepared_wanted ? 0 : DT_NOEND;
+}
+
+static bool
+take_prepared(void)
+{
+	MvsDatabase *database = mvs_worker.database;
+	MvsPublication publication = {0};
+	uint64		ends = database->queue->prepared_ends;
+	Oid			table;
+	List	   *rows = NIL;
+	ListCell   *cell;
+
+	if (prepared_due() != 0)
+		return true;
+	StartTransactionCommand();
+	table = mvs_catalog_oid(MVS_PREPARED, true);
+	if (OidIsValid(table) && !ConditionalLockRelationOid(table, RowExclusiveLock))
+	{
+		CommitTransactionCommand();
+		return false;
+	}
+	PushActiveSnapshot(GetTransactionSnapshot());
+	rows = mvs_prepared_take();
+	foreach(cell, rows)
+	{
+		const MvsPrepared *row = lfirst(cell);
+
+		publication.journal |= row->news.journal;
+		publication.recheck |= row->news.recheck;
+		publication.erased |= row->news.erased;
+		publication.pins |= row->news.pins;
+		if (row->news.paused)
+			publication.pause = MVS_PAUSE_UNKNOWN;
+		if (row->marked)
+			publication.marks = list_append_unique_oid((List *) publication.marks,
+													   row->count.store);
+		if (!OidIsValid(row->count.store))
+			publication.count += row->count.requests;
+		else if (row->forgotten)
+			mvs_counters_forget_store(row->count.store);
+		else
+			mvs_counters_count(&row->count);
+	}
+	MVS_FAULT("prepared-taken");
+	mvs_queue_prepared_taken(database, &publication, ends);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return true;
 }
 
 /* The marks; of shared memory that is new, all stores. */

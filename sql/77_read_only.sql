@@ -31,33 +31,6 @@ RESET default_transaction_read_only;
 \set VERBOSITY default
 SELECT value FROM mvstore_history('s', 'k');
 
--- PREPARE TRANSACTION after a write or a drop is refused: nothing would tell the
--- worker at COMMIT PREPARED. The transaction is rolled back.
-\set VERBOSITY sqlstate
-BEGIN;
-SELECT mvstore_put('s', 'k', 'w') > 0 AS put;
-PREPARE TRANSACTION 'regress_mvstore';
-BEGIN;
-SELECT mvstore_put_at('s', 'p', 'w', 1);
-PREPARE TRANSACTION 'regress_mvstore';
-BEGIN;
-SELECT mvstore_delete('s', 'k') > 0 AS deleted;
-PREPARE TRANSACTION 'regress_mvstore';
-BEGIN;
-SELECT mvstore_delete_at('s', 'p', 1);
-PREPARE TRANSACTION 'regress_mvstore';
-BEGIN;
-SELECT mvstore_drop('s', 'k');
-PREPARE TRANSACTION 'regress_mvstore';
-BEGIN;
-SAVEPOINT sp;
-SELECT mvstore_drop('s', 'k');
-RELEASE sp;
-PREPARE TRANSACTION 'regress_mvstore';
-\set VERBOSITY default
-SELECT count(*) FROM pg_prepared_xacts WHERE gid = 'regress_mvstore';
-SELECT value FROM mvstore_history('s', 'k');
-SELECT count(*) FROM mvstore_history('s', 'p');
 -- The session goes on.
 SELECT mvstore_put('s', 'k', 'w') > 0 AS put;
 SELECT mvstore_flush();

@@ -1,0 +1,185 @@
+/*-------------------------------------------------------------------------
+ *
+ * prepared.c
+ *	  mvstore_prepared: what a transaction leaves that is prepared for two-phase commit.
+ *
+ * It may be committed by another session, after a restart, or on a standby that was
+ * promoted, and none of our callbacks runs there. So it writes down what its commit
+ * would tell, in rows that are there for others when it has committed, and not before.
+ * For as long as it is prepared they can be read as uncommitted, with its version: so a
+ * server that starts again knows its writers before it hands out a version.
+ *
+ * The drop worker takes the rows out. Where it dies in between, they are taken twice,
+ * which does nothing but count twice.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/indexing.h"
+#include "storage/lmgr.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/catalog.h"
+#include "version/prepared.h"
+#include "version/version.h"
+
+#define Anum_prepared_version 1
+#define Anum_prepared_store 2
+#define Anum_prepared_puts 3
+#define Anum_prepared_deletes 4
+#define Anum_prepared_requests 5
+#define Anum_prepared_marked 6
+#define Anum_prepared_forgotten 7
+#define Anum_prepared_journal 8
+#define Anum_prepared_recheck 9
+#define Anum_prepared_erased 10
+#define Anum_prepared_pins 11
+#define Anum_prepared_paused 12
+#define Natts_prepared 12
+
+static SysScanDesc begin_scan(Relation *catalog, SnapshotData *dirty);
+static void end_scan(SysScanDesc scan, Relation catalog);
+
+void
+mvs_prepared_write(int64 version, const MvsPrepared *row)
+{
+	Relation	catalog = table_open(mvs_catalog_oid(MVS_PREPARED, false), RowExclusiveLock);
+	Datum		values[Natts_prepared];
+	bool		nulls[Natts_prepared] = {false};
+	HeapTuple	tuple;
+
+	values[Anum_prepared_version - 1] = Int64GetDatum(version);
+	nulls[Anum_prepared_version - 1] = (version == 0);
+	values[Anum_prepared_store - 1] = ObjectIdGetDatum(row->count.store);
+	values[Anum_prepared_puts - 1] = Int64GetDatum(row->count.puts);
+	values[Anum_prepared_deletes - 1] = Int64GetDatum(row->count.deletes);
+	values[Anum_prepared_requests - 1] = Int64GetDatum(row->count.requests);
+	values[Anum_prepared_marked - 1] = BoolGetDatum(row->marked);
+	values[Anum_prepared_forgotten - 1] = BoolGetDatum(row->forgotten);
+	values[Anum_prepared_journal - 1] = BoolGetDatum(row->news.journal);
+	values[Anum_prepared_recheck - 1] = BoolGetDatum(row->news.recheck);
+	values[Anum_prepared_erased - 1] = BoolGetDatum(row->news.erased);
+	values[Anum_prepared_pins - 1] = BoolGetDatum(row->news.pins);
+	values[Anum_prepared_paused - 1] = BoolGetDatum(row->news.paused);
+	tuple = heap_form_tuple(RelationGetDescr(catalog), values, nulls);
+	CatalogTupleInsert(catalog, tuple);
+	heap_freetuple(tuple);
+	table_close(catalog, RowExclusiveLock);
+}
+
+/*
+ * A scan of the table that shows what is uncommitted, too, and whose it is, in "dirty";
+ * NULL where there is no table.
+ */
+static SysScanDesc
+begin_scan(Relation *catalog, SnapshotData *dirty)
+{
+	Oid			table = mvs_catalog_oid(MVS_PREPARED, true);
+
+	if (!OidIsValid(table))
+		return NULL;
+	InitDirtySnapshot(*dirty);
+	*catalog = table_open(table, AccessShareLock);
+	return systable_beginscan(*catalog, InvalidOid, false, dirty, 0, NULL);
+}
+
+static void
+end_scan(SysScanDesc scan, Relation catalog)
+{
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}
+
+void
+mvs_prepared_recover(MvsDatabase *database)
+{
+	Relation	catalog;
+	SnapshotData dirty;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	/* Recovery makes them anew, and may end them. */
+	if (RecoveryInProgress() || (scan = begin_scan(&catalog, &dirty)) == NULL)
+		return;
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		version = heap_getattr(tuple, Anum_prepared_version,
+										   RelationGetDescr(catalog), &isnull);
+
+		if (TransactionIdIsValid(dirty.xmin))
+			mvs_version_recover(database, dirty.xmin,
+								isnull ? MVS_NEWEST : DatumGetInt64(version));
+	}
+	end_scan(scan, catalog);
+
+	/* Who has ended meanwhile has not found it there. */
+	(void) mvs_version_settle_prepared(database);
+}
+
+bool
+mvs_prepared_is_any(void)
+{
+	Oid			table = mvs_catalog_oid(MVS_PREPARED, true);
+	Relation	catalog;
+	SnapshotData dirty;
+	SysScanDesc scan;
+	bool		any;
+
+	if (!OidIsValid(table))
+		return false;
+	if (!ConditionalLockRelationOid(table, AccessShareLock))
+		return true;
+	scan = begin_scan(&catalog, &dirty);
+	any = HeapTupleIsValid(systable_getnext(scan));
+	end_scan(scan, catalog);
+	UnlockRelationOid(table, AccessShareLock);
+	return any;
+}
+
+List *
+mvs_prepared_take(void)
+{
+	Relation	catalog;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *rows = NIL;
+
+	if (!OidIsValid(mvs_catalog_oid(MVS_PREPARED, true)))
+		return NIL;
+	catalog = table_open(mvs_catalog_oid(MVS_PREPARED, false), RowExclusiveLock);
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Natts_prepared];
+		bool		nulls[Natts_prepared];
+		MvsPrepared *row = palloc(sizeof(MvsPrepared));
+
+		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
+		row->count.store = DatumGetObjectId(values[Anum_prepared_store - 1]);
+		row->count.puts = DatumGetInt64(values[Anum_prepared_puts - 1]);
+		row->count.deletes = DatumGetInt64(values[Anum_prepared_deletes - 1]);
+		row->count.requests = DatumGetInt64(values[Anum_prepared_requests - 1]);
+		row->marked = DatumGetBool(values[Anum_prepared_marked - 1]);
+		row->forgotten = DatumGetBool(values[Anum_prepared_forgotten - 1]);
+		row->news.journal = DatumGetBool(values[Anum_prepared_journal - 1]);
+		row->news.recheck = DatumGetBool(values[Anum_prepared_recheck - 1]);
+		row->news.erased = DatumGetBool(values[Anum_prepared_erased - 1]);
+		row->news.pins = DatumGetBool(values[Anum_prepared_pins - 1]);
+		row->news.paused = DatumGetBool(values[Anum_prepared_paused - 1]);
+		rows = lappend(rows, row);
+		mvs_catalog_delete(catalog, &tuple->t_self);
+	}
+	systable_endscan(scan);
+	table_close(catalog, RowExclusiveLock);
+	return rows;
+}
