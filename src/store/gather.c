@@ -236,34 +236,6 @@ mvs_gather_key(MvsGather *gather, const bytea *key)
 	}
 }
 
-bool
-mvs_gather_range(MvsGather *gather, const bytea *from, const bytea *to, int limit)
-{
-	MvsGatheredKey *key = NULL;
-
-	for (seek(gather, from, BTGreaterEqualStrategyNumber, F_BYTEAGE); gather->at; step(gather))
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (key == NULL || mvs_key_compare(gather->at, key->key) != 0)
-		{
-			if (to && mvs_key_compare(gather->at, to) >= 0)
-				return false;
-			if (gather->count >= limit)
-				return true;
-			key = add_key(gather, mvs_key_make(VARDATA_ANY(gather->at),
-											   VARSIZE_ANY_EXHDR(gather->at)));
-		}
-		if (key->count == limit)
-		{
-			gather->count = key->first;
-			gather->key_count--;
-			return true;
-		}
-		add_entry(gather, key);
-	}
-	return false;
-}
-
 /* ------------------------------------------------------------------------
  * The table
  * ------------------------------------------------------------------------ */

@@ -70,13 +70,6 @@ extern void mvs_gather_begin(MvsGather *gather, MvsStore *store, Snapshot snapsh
 /* Gather a key, in ascending order; it must stay where it is. */
 extern void mvs_gather_key(MvsGather *gather, const bytea *key);
 
-/*
- * Gather the keys from "from" (NULL: the first) up to but without "to" (NULL: the end), and
- * stop before the first one behind "limit" entries, or which alone has as many. Return whether
- * there are more; with no key gathered then, the first has too many.
- */
-extern bool mvs_gather_range(MvsGather *gather, const bytea *from, const bytea *to, int limit);
-
 /* Read the entries that were gathered. */
 extern void mvs_gather_read(MvsGather *gather);
 

@@ -76,7 +76,6 @@ static uint64 forgets = 0;		/* times that they were thrown away */
 static bool under_way = false;	/* a drop has begun, and not committed */
 
 static void end_transaction(XactEvent event, void *argument);
-static void collect_begin(MvsDrop *drop);
 static void collect_gathered(MvsDrop *drop, const MvsGatheredKey *key);
 static void add_entry(MvsDrop *drop, const MvsEntry *entry);
 static void append_entry(MvsKeyEntries *entries, int64 version, ItemPointerData tid, int64 bytes);
@@ -185,7 +184,7 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 	MvsEntry	entry;
 	bool		found;
 
-	collect_begin(drop);
+	mvs_drop_collect_begin(drop);
 	if (gathered)
 	{
 		collect_gathered(drop, gathered);
@@ -228,14 +227,21 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 		swap_entries(entries, i, j);
 }
 
-/* Forget what was collected. */
-static void
-collect_begin(MvsDrop *drop)
+void
+mvs_drop_collect_begin(MvsDrop *drop)
 {
 	drop->entries.history.count = 0;
 	drop->entries.whole = true;
 	drop->entries.more = false;
 	drop->entries.gathered = NULL;
+}
+
+void
+mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry)
+{
+	if (drop->entries.history.count == 0)
+		describe_head(&drop->entries, entry);
+	add_entry(drop, entry);
 }
 
 /* Collect a key that was gathered. */

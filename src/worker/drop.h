@@ -123,6 +123,10 @@ extern void mvs_drop_end_gather(MvsDrop *drop);
 /* Return how many entries are to be gathered at a time. */
 extern int	mvs_drop_gather_limit(void);
 
+/* Collect them one by one, newest first. */
+extern void mvs_drop_collect_begin(MvsDrop *drop);
+extern void mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry);
+
 /* Whether the transaction has done enough. */
 extern bool mvs_drop_is_full(const MvsDrop *drop);
 

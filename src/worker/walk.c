@@ -20,12 +20,15 @@
 #include "base/key.h"
 #include "worker/walk.h"
 
+/* A slice ends at the first key behind so many entries read. */
+#define SLICE_ENTRIES 20000
+
 static void go_to(MvsWalk *walk, const bytea *key, int zeros, MemoryContext context);
-static bool do_key(MvsDrop *drop, const bytea *key, int keep, MvsKeyWork work, void *argument);
+static bool finish_key(MvsDrop *drop, const bytea *key, MvsKeyWork work, void *argument);
 static MvsSliceEnd walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work,
 								void *argument, MemoryContext context);
-static MvsSliceEnd walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep,
-							 MvsKeyWork work, void *argument, MemoryContext context, int64 *seen);
+static MvsSliceEnd walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work,
+							 void *argument, MemoryContext context, int64 *seen);
 
 void
 mvs_walk_begin(MvsWalk *walk, const bytea *from, MemoryContext context)
@@ -59,62 +62,68 @@ go_to(MvsWalk *walk, const bytea *key, int zeros, MemoryContext context)
 	MemoryContextSwitchTo(old);
 }
 
-/* Collect a key and work on it; false where a lock is in the way. */
+/* Work on the key just read; false where a lock is in the way. */
 static bool
-do_key(MvsDrop *drop, const bytea *key, int keep, MvsKeyWork work, void *argument)
+finish_key(MvsDrop *drop, const bytea *key, MvsKeyWork work, void *argument)
 {
-	mvs_drop_collect(drop, key, keep);
-	return drop->entries.history.count == 0 || work(drop, key, argument);
+	bool		done = drop->entries.history.count == 0 || work(drop, key, argument);
+
+	mvs_drop_collect_begin(drop);
+	return done;
 }
 
 /* Go from key to key until the slice is full. */
 static MvsSliceEnd
-walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, MvsKeyWork work,
-		  void *argument, MemoryContext context, int64 *seen)
+walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *argument,
+		  MemoryContext context, int64 *seen)
 {
-	MvsGather  *gather;
-	const bytea *key = NULL;
+	MvsEntry	entry;
+	MvsKeyBuffer key = {0};
 	bool		more;
 	bool		done = true;
 
-	mvs_drop_gather(drop);
-	gather = drop->gather;
-	more = mvs_gather_range(gather, walk->begun ? walk->next.key : NULL, to,
-							mvs_drop_gather_limit());
-	mvs_gather_read(gather);
-	for (int i = 0; i < gather->key_count && done; i++)
+	mvs_drop_collect_begin(drop);
+	mvs_cursor_walk(&drop->cursor, walk->begun ? walk->next.key : NULL);
+	while ((more = mvs_cursor_next(&drop->cursor, &entry)))
 	{
+		bytea	   *next = mvs_cursor_key(&drop->cursor);
+
 		CHECK_FOR_INTERRUPTS();
-		key = gather->keys[i].key;
-		done = do_key(drop, key, keep, work, argument);
-		*seen += drop->entries.history.count;
-		walk->key_big = drop->entries.more;
-		if (walk->key_big || (mvs_drop_is_full(drop) && i + 1 < gather->key_count))
+		if (drop->entries.history.count > 0 && mvs_key_compare(next, key.key) != 0)
 		{
-			more = true;
-			break;
+			done = finish_key(drop, key.key, work, argument);
+			if (!done || *seen >= SLICE_ENTRIES || mvs_drop_is_full(drop))
+				break;
+		}
+		if (drop->entries.history.count == 0)
+		{
+			if (to && mvs_key_compare(next, to) >= 0)
+				return MVS_SLICE_DONE;
+			mvs_key_copy(&key, next, 0);
+		}
+		mvs_drop_collect_entry(drop, &entry);
+		(*seen)++;
+		if (drop->entries.history.count >= SLICE_ENTRIES)
+		{
+			/* Too many to collect them all: on with this key, from its oldest entry. */
+			go_to(walk, key.key, 0, context);
+			walk->key_big = true;
+			return MVS_SLICE_MORE;
 		}
 	}
-	if (key == NULL && more)
-	{
-		key = mvs_key_make(VARDATA_ANY(gather->at), VARSIZE_ANY_EXHDR(gather->at));
-		walk->key_big = true;
-	}
-	mvs_drop_end_gather(drop);
+	if (!more)
+		done = finish_key(drop, key.key, work, argument);
 	if (!done)
 	{
 		/* Those before it are done, and this one is to be tried again. */
-		go_to(walk, key, 0, context);
+		go_to(walk, key.key, 0, context);
 		return MVS_SLICE_LOCKED;
 	}
 	if (!more)
 		return MVS_SLICE_DONE;
 
-	/*
-	 * On with the immediate successor of the last key done: it and a zero byte. Or with a key that
-	 * has too many entries to collect them all, from its oldest one.
-	 */
-	go_to(walk, key, walk->key_big ? 0 : 1, context);
+	/* On with the immediate successor of the last key done: it and a zero byte. */
+	go_to(walk, key.key, 1, context);
 	return MVS_SLICE_MORE;
 }
 
@@ -125,10 +134,9 @@ walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work, void *argu
 {
 	int64		dropped = drop->tally.entries;
 
-	bool		done = do_key(drop, walk->next.key, keep, work, argument);
-
+	mvs_drop_collect(drop, walk->next.key, keep);
 	walk->key_big = drop->entries.more;
-	if (!done)
+	if (!finish_key(drop, walk->next.key, work, argument))
 		return MVS_SLICE_LOCKED;
 	if (drop->tally.entries == dropped)
 		walk->key_big = false;	/* where the oldest stay, all stay */
@@ -146,7 +154,7 @@ mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, MvsKeyWo
 
 	if (walk->key_big)
 		return walk_big_key(drop, walk, keep, work, argument, context);
-	state = walk_keys(drop, walk, to, keep, work, argument, context, &read);
+	state = walk_keys(drop, walk, to, work, argument, context, &read);
 	*seen += read;
 	return state;
 }
