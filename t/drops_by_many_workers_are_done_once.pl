@@ -70,23 +70,28 @@ is(stats('workers'), 1, 'without a backlog there is one worker');
 sql('SELECT mvstore_resume()');
 flushed('three of them');
 is_dropped('s', 'three of them');
-is(sql("SELECT count(*) FROM $assistant"), 2, 'two assistants have come');
-is(stats('workers'), 3, 'of which the view tells');
+wait_for("SELECT count(*) = 2 FROM $assistant", 'two assistants have come');
+wait_for(q{SELECT workers = 3 FROM mvstore_stats WHERE database = 'postgres'}, 'of which the view tells');
 is(stats("requests_processed - $processed"), $keys, 'each request was done once');
 is(stats("entries_dropped - $dropped"), 2 * $keys, 'and each entry dropped once');
 is(sql('SELECT count(*) FROM mvstore_journal'), 0, 'nothing stays in the journal');
 is(sql(q{SELECT count(*) FROM mvstore_blockers WHERE kind = 'slot'}), 0, 'nobody lacks a slot');
 
-# Stop an assistant: the worker comes to wait for it, with a share in its hands.
+# Stop an assistant, which comes with a backlog if there is none: the worker comes to wait
+# for it, with a share in its hands.
 sub hold_one
 {
 	my ($name, @stores) = @_;
+	my $pid = '';
 
+	until ($pid && kill 'STOP', $pid)
+	{
+		call_them() if !$pid;
+		$pid = sql("SELECT min(pid) FROM $assistant");
+	}
 	pile_up(@stores ? @stores : 's');
-	my $pid = sql("SELECT min(pid) FROM $assistant");
-	kill 'STOP', $pid;
 	sql('SELECT mvstore_resume()');
-	wait_for(q{SELECT wait_event = 'MessageQueueReceive' FROM pg_stat_activity WHERE backend_type = 'mvstore drop worker'},
+	wait_for(q{SELECT wait_event LIKE 'MessageQueue%' FROM pg_stat_activity WHERE backend_type = 'mvstore drop worker'},
 		"$name: the worker waits for an assistant");
 	return $pid;
 }
@@ -99,19 +104,21 @@ sub go_on
 	return;
 }
 
-# Have the assistants started for what follows, as they go by themselves after a while.
+# Have assistants come; where one has ended early, that takes a while.
 sub call_them
 {
-	pile_up('s');
-	sql('SELECT mvstore_resume()');
-	flushed('warmed up');
-	wait_for("SELECT count(*) = 2 FROM $assistant", 'both assistants are there');
+	my $deadline = time() + $PostgreSQL::Test::Utils::timeout_default;
+
+	do
+	{
+		pile_up('s');
+		sql('SELECT mvstore_resume()');
+		sql('SELECT mvstore_flush()');
+	} while (sql("SELECT count(*) = 0 FROM $assistant") eq 't' && time() < $deadline);
 	return;
 }
 
 # What comes between: writers and readers, pins, erasures, an end of the pause.
-call_them();
-$processed = stats('requests_processed');
 my $pid = hold_one('others');
 sql(q{SELECT mvstore_put('s', 'k1', 'v3')});
 sql(q{SELECT mvstore_pin('held', store := 's')});
@@ -125,9 +132,8 @@ is(sql('SELECT count(*) FROM mvstore_journal'), 0, 'others: nothing stays in the
 sql(q{SELECT mvstore_clear('s')});
 
 # An assistant that is told to end before it has begun.
-call_them();
-$processed = stats('requests_processed');
 $pid = hold_one('assistant ended');
+$processed = stats('requests_processed');
 is(sql("SELECT pg_terminate_backend($pid)"), 't', 'an assistant is told to end');
 go_on($pid);
 flushed('assistant ended');
@@ -136,16 +142,6 @@ is(stats("requests_processed - $processed"), $keys, 'assistant ended: each reque
 
 # A worker that ends with a share in other hands: the next one waits for these.
 wait_for("SELECT count(*) = 0 FROM $assistant AND pid = $pid", 'it has gone');
-sub workers_again
-{
-	# One that ended early is replaced after a while.
-	my $deadline = time() + $PostgreSQL::Test::Utils::timeout_default;
-	do { pile_up('s'); sql('SELECT mvstore_resume()'); sql('SELECT mvstore_flush()') }
-	  while (sql("SELECT count(*) < 2 FROM $assistant") eq 't' && time() < $deadline);
-	return is(sql("SELECT count(*) FROM $assistant"), 2, 'both assistants are there again');
-}
-workers_again();
-$processed = stats('requests_processed');
 $pid = hold_one('worker ended');
 my $worker = worker_pid($node, 'postgres');
 my $order = "SELECT pg_terminate_backend($worker)";
@@ -161,7 +157,6 @@ is(sql('SELECT count(*) FROM mvstore_journal'), 0, 'worker ended: nothing stays 
 wait_for("SELECT count(*) = 0 FROM $assistant AND pid = $pid", 'its assistant ends');
 
 # Errors are those of a request: others of the share are done.
-workers_again();
 sql(q{SELECT mvstore_create('bad')});
 sql(q{SELECT mvstore_put('bad', 'b', '1'), mvstore_put('bad', 'b', '2')});
 pile_up('s');
@@ -205,18 +200,16 @@ sql('SELECT mvstore_resume()');
 flushed('one of them');
 is(sql("SELECT count(*) FROM $assistant"), 0, 'one of them: nobody else has come');
 
-# Without a slot the worker does it alone, and says so.
-$node->append_conf('postgresql.conf', "mvstore.workers_per_database = 16");
+# Without a slot the worker does it with whom it has, and says so.
+$node->append_conf('postgresql.conf', 'mvstore.workers_per_database = 16');
 $node->reload;
-pile_up('s');
-my $seen = "SELECT count(*) = 1 FROM mvstore_blockers WHERE kind = 'slot' AND holds_back LIKE '%workers_per_database%'";
-my $session = $node->background_psql('postgres');
-$session->query_until(qr/watching/, "\\echo watching\nDO \$\$ BEGIN WHILE NOT ($seen) LOOP PERFORM pg_stat_clear_snapshot(); END LOOP; END \$\$;\n");
-sql('SELECT mvstore_resume()');
+$pid = hold_one('no slot');
+is(sql(q{SELECT count(*) FROM mvstore_blockers WHERE kind = 'slot' AND holds_back LIKE '%workers_per_database%'}), 1,
+	'no slot: a view says that more are wanted');
+go_on($pid);
 flushed('no slot');
 is_dropped('s', 'no slot');
-$session->quit;
-is(sql(q{SELECT count(*) FROM mvstore_blockers WHERE kind = 'slot'}), 0, 'no slot: with the backlog gone nobody lacks one');
+wait_for(q{SELECT count(*) = 0 FROM mvstore_blockers WHERE kind = 'slot'}, 'no slot: with the backlog gone nobody lacks one');
 
 # They are in nobody's way.
 $node->safe_psql('postgres', q{CREATE DATABASE other});
@@ -227,7 +220,6 @@ is($node->psql('postgres', 'DROP DATABASE other'), 0, 'a database is dropped und
 # A crash of one of them is a crash of the server.
 $node->append_conf('postgresql.conf', "mvstore.workers_per_database = 3");
 $node->reload;
-workers_again();
 $pid = hold_one('crash');
 kill 'KILL', $pid;
 $node->poll_query_until('postgres', 'SELECT true');
@@ -236,7 +228,6 @@ flushed('crash');
 is_dropped('s', 'crash');
 
 # So is a shutdown a shutdown.
-workers_again();
 pile_up('s');
 sql('SELECT mvstore_resume()');
 $node->stop('fast');

@@ -65,6 +65,7 @@ typedef struct Assistant
 
 static Assistant crew[MVS_MAX_DROPPERS - 1];
 static TimestampTz start_at = 0;	/* no other before */
+static bool refused = false;	/* the last that was to be started could not be */
 
 static bool keeps_news = false; /* we are an assistant */
 static List *kept_news = NIL;
@@ -124,7 +125,7 @@ start_one(Assistant *assistant)
 	MemoryContextSwitchTo(old);
 	if (!started)
 		start_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_TIME);
-	set_lack(!started);
+	refused = !started;
 }
 
 /* Make its segment and register the process; false where the server has no slot for it. */
@@ -212,8 +213,6 @@ muster(int hands)
 		there += (assistant->handle != NULL);
 		ready += is_ready(assistant);
 	}
-	if (there >= hands)
-		set_lack(false);
 	for (int i = 0; i < lengthof(crew) && there < hands; i++)
 	{
 		if (crew[i].handle || start_at > GetCurrentTimestamp())
@@ -221,6 +220,7 @@ muster(int hands)
 		start_one(&crew[i]);
 		there += (crew[i].handle != NULL);
 	}
+	set_lack(there < hands && refused);
 	return ready;
 }
 
