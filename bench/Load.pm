@@ -25,7 +25,7 @@ use List::Util qw(max sum0);
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(%column start_load end_load load percentiles perform usage cpu spent measure spread ratios markdown);
+our @EXPORT = qw(%column start_load end_load load percentiles perform usage cpu queued spent measure spread ratios markdown);
 
 my $logs = tempdir('bench.XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $loads = 0;
@@ -147,7 +147,8 @@ sub process
 	my $own = ($fields[11] + $fields[12]) / TICKS;
 	if (open my $exact, '<', "/proc/$pid/schedstat")
 	{
-		$own = (split ' ', <$exact> // '')[0] / 1e9 || $own;
+		my ($ran) = split ' ', <$exact> // '';
+		$own = $ran / 1e9 if $ran;
 	}
 	return ($fields[1], $own, ($fields[13] + $fields[14]) / TICKS);
 }
@@ -176,6 +177,19 @@ sub cpu
 	# One that ended meanwhile has been counted twice, or not at all.
 	return cpu($parent) if (process($parent))[2] != $ended;
 	return ($own + $ended + $running, $workers);
+}
+
+# Seconds that the server's sessions, pgbench's only, have waited for a processor while they could run.
+sub queued
+{
+	my $queued = 0;
+	for my $pid (map { m{(\d+)} } glob '/proc/[0-9]*')
+	{
+		next if title($pid) !~ /^postgres: .* $ENV{PGDATABASE} \[local\]/;
+		open my $file, '<', "/proc/$pid/schedstat" or next;
+		$queued += ((split ' ', <$file> // '')[1] // 0) / 1e9;
+	}
+	return $queued;
 }
 
 my $postmaster;

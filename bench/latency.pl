@@ -7,6 +7,7 @@
 
 use strict;
 use warnings;
+use utf8;
 use Bench;
 use Load;
 use List::Util qw(max);
@@ -43,7 +44,7 @@ CHECKPOINT;
 SQL
 }
 
-# Ask again and again until the answer is yes; the time when it was.
+# Ask again and again until the answer is yes.
 sub wait_until
 {
 	my ($what) = @_;
@@ -53,11 +54,13 @@ sub wait_until
 		die "bench: waited in vain for: $what\n" if time > $end;
 		sleep 0.1;
 	}
-	return time;
 }
 
+my @spans = qw(before drops vacuum after);
+
 # A load by pgbench with these options, before, during and after the drops: what it felt in
-# each of these spans of time, as of end_load(), and {seconds}.
+# each of these spans of time, as of end_load(); {seconds}, bytes of WAL that all wrote
+# {wal}, and {queued}: seconds that it waited for a processor.
 sub feel
 {
 	my (@options) = @_;
@@ -67,60 +70,73 @@ sub feel
 	my $so_far = sql("SELECT $vacuums;");
 	my $load = start_load(sprintf("\\set k random(1, %d)\nSELECT mvstore_put('store', 'key:' || :k, repeat('x', 100));",
 			STORED_KEYS), '-c', CLIENTS, '-j', CLIENTS, '-T', 7200, @options);
+	my @looks;
+	my $look = sub {
+		push @looks, { seconds => time, queued => queued(), wal => sql("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn;") };
+	};
 	sleep SECONDS / 10;
-	my @times = time;
+	$look->();
 	sleep SECONDS;
-	push @times, time;
+	$look->();
 	sql("SELECT mvstore_compact('store', mvstore_stable_version());");
-	push @times, wait_until("SELECT mvstore_flush('1 s');");
+	wait_until("SELECT mvstore_flush('1 s');");
+	$look->();
 
 	# Fewer dead entries than a vacuum pays for may be left.
 	my $few = STORED_KEYS * STORED_VERSIONS / 4;
-	push @times, wait_until(<<"SQL");
+	wait_until(<<"SQL");
 SELECT $vacuums > $so_far AND pg_stat_get_dead_tuples('store'::regclass) < $few
    AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum);
 SQL
+	$look->();
 	sleep SECONDS;
-	push @times, time;
+	$look->();
 	print "\r\e[K" if -t STDOUT;
 	my %span;
-	@span{qw(before drops vacuum after)} = end_load($load, @times);
-	$span{ (qw(before drops vacuum after))[$_] }{seconds} = $times[ $_ + 1 ] - $times[$_] for 0 .. 3;
+	@span{@spans} = end_load($load, map { $_->{seconds} } @looks);
+	for my $n (0 .. $#spans)
+	{
+		$span{ $spans[$n] }{$_} = $looks[ $n + 1 ]{$_} - $looks[$n]{$_} for qw(seconds queued wal);
+	}
 	return \%span;
 }
 
 # The spans of a load put together.
 sub joined
 {
-	my %joined = (count => 0, seconds => 0, latencies => {});
+	my %joined = (count => 0, seconds => 0, queued => 0, wal => 0, latencies => {});
 	for my $span (@_)
 	{
-		$joined{$_} += $span->{$_} for qw(count seconds);
+		$joined{$_} += $span->{$_} for qw(count seconds queued wal);
 		$joined{latencies}{$_} += $span->{latencies}{$_} for keys %{ $span->{latencies} };
 	}
 	return \%joined;
 }
 
 my @loads = (
-	[ sprintf('%d puts/s, %d clients', RATE, CLIENTS), '-R', RATE ],
-	[ sprintf('%d clients that never rest', CLIENTS) ],
+	[ sprintf('%d clients, %d puts/s', CLIENTS, RATE), '-R', RATE ],
+	[ sprintf('%d clients without a rest', CLIENTS) ],
 );
-my @rows;
+binmode STDOUT, ':utf8';
+printf "latency: of %d keys with %d entries each, %d entries dropped and vacuumed beside puts; ms:\n\n",
+  STORED_KEYS, STORED_VERSIONS, $superseded;
 for (@loads)
 {
 	my ($name, @options) = @$_;
 	my $span = feel(@options);
 	my $without = joined(@$span{qw(before after)});
 	my ($p99) = percentiles($without->{latencies}, 99);
-	for ([ 'without drops', $without ], [ 'beside drops', $span->{drops} ], [ 'beside vacuum', $span->{vacuum} ],
-		[ 'beside both', joined(@$span{qw(drops vacuum)}) ])
+	my @rows;
+	for ([ 'before', $span->{before} ], [ 'after', $span->{after} ], [ 'both: without drops', $without ],
+		[ 'beside drops', $span->{drops} ], [ 'beside vacuum', $span->{vacuum} ],
+		[ 'both: beside drops and vacuum', joined(@$span{qw(drops vacuum)}) ])
 	{
 		my ($when, $felt) = @$_;
 		my @percentiles = percentiles($felt->{latencies}, 50, 99, 99.9, 100);
-		push @rows, [ "$name, $when", sprintf('%.1f', $felt->{seconds}), sprintf('%.0f', $felt->{count} / $felt->{seconds}),
-			map({ sprintf '%.2f', $_ } @percentiles), sprintf('%.2fx', $percentiles[1] / $p99) ];
+		push @rows, [ $when, sprintf('%.1f', $felt->{seconds}), sprintf('%.0f', $felt->{count} / $felt->{seconds}),
+			map({ sprintf '%.2f', $_ } @percentiles), sprintf('%.2fx', $percentiles[1] / $p99),
+			sprintf('%.0f', $felt->{queued} / $felt->{count} * 1e6), sprintf('%.1f', $felt->{wal} / $felt->{seconds} / 1e6) ];
 	}
+	markdown([ $name, 's', 'puts/s', 'p50', 'p99', 'p99.9', 'longest', 'p99 to that without', 'waits for a processor, µs',
+		'WAL, MB/s' ], @rows);
 }
-printf "latency: of %d keys with %d entries each, %d entries dropped and vacuumed beside puts; ms:\n\n",
-  STORED_KEYS, STORED_VERSIONS, $superseded;
-markdown([ '', 's', 'puts/s', 'p50', 'p99', 'p99.9', 'longest', 'p99 to that without' ], @rows);
