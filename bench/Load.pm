@@ -145,7 +145,9 @@ sub process
 	open my $file, '<', "/proc/$pid/stat" or return;
 	my @fields = split ' ', (<$file> // return) =~ s/^.*\) //sr;
 	my $own = ($fields[11] + $fields[12]) / TICKS;
-	if (open my $exact, '<', "/proc/$pid/schedstat")
+
+	# In ns, but only that of the first thread.
+	if ($fields[17] == 1 && open my $exact, '<', "/proc/$pid/schedstat")
 	{
 		my ($ran) = split ' ', <$exact> // '';
 		$own = $ran / 1e9 if $ran;

@@ -6,8 +6,8 @@
 # time before it, where there is a past. What each way promises is said in doc/benchmarks.md.
 #
 # pgq and periods are measured where the server has them, etcd where there is a program
-# BENCH_ETCD. Its client is Etcd.pm; beside pgbench, it takes about 30 us more of the
-# machine's CPU time for a call, which etcd's server does not count, but must do without.
+# BENCH_ETCD. Its client is Etcd.pm, which takes 60 to 90 us of the machine's CPU time for
+# a call, more than pgbench does: no CPU time of the server, but time that it lacks.
 
 use strict;
 use warnings;
