@@ -143,6 +143,7 @@ sub measure_series
 			return 0;
 		} ]
 	} @sizes);
+	sql(of($_, "DROP TABLE STORE;\nCHECKPOINT;")) for @sizes;
 	sql("ALTER SYSTEM RESET mvstore.sweep_interval;\nSELECT pg_reload_conf();\n");
 }
 

@@ -126,7 +126,7 @@ get_peers() {
 # ---- ./dev bench ----------------------------------------------------------
 
 dev_bench() {
-	local name servers svg start=$PWD
+	local name series servers svg start=$PWD
 	for name in "$@"; do
 		[[ $name =~ ^[a-z]+$ && -f $root/bench/$name.pl ]] ||
 			misuse "no such benchmark: $name (there are: $(cd "$root/bench" && echo *.pl | sed 's/\.pl//g'))"
@@ -152,9 +152,10 @@ dev_bench() {
 			;;
 		peers) get_peers ;;
 		growth)
-			start_other large 'shared_buffers = 4GB'
-			start_other small 'shared_buffers = 16MB'
-			servers=("large=$work/large/s" "small=$work/small/s")
+			for series in ${BENCH_SERIES:-4GB 16MB}; do
+				start_other "$series" "shared_buffers = $series"
+				servers+=("$series=$work/$series/s")
+			done
 			;;
 		esac
 		# A picture is for the caller, who is not in the temporary directory.
