@@ -7,13 +7,17 @@ package Load;
 #	name    what it is called
 #	create  SQL that makes its tables and fills them
 #	script  one transaction, in pgbench's language
-#	beside  SQL to be run again and again during the load, with so many seconds of
-#	        "pause" between two runs; it answers with a number if it found work
+#	beside  SQL to be run again and again during the load: every "pause" seconds if it is
+#	        "regular", else it answers how much it found to do, and pauses after nothing
 #	finish  SQL that ends what the load has begun: purges, drops, vacuum
+# For what is no PostgreSQL, create, beside and finish can be functions, and there are two more:
+#	load    function of the number of clients and of transactions, as load() below
+#	usage   function that returns what has been used so far, as usage() below
 # All durations are seconds, latencies are whole microseconds.
 
 use strict;
 use warnings;
+use utf8;
 use Bench;
 use Exporter qw(import);
 use File::Temp qw(tempdir);
@@ -21,7 +25,7 @@ use List::Util qw(max sum0);
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(start_load end_load load percentiles usage spent measure spread ratios markdown);
+our @EXPORT = qw(%column start_load end_load load percentiles perform usage cpu queued spent measure spread ratios markdown);
 
 my $logs = tempdir('bench.XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $loads = 0;
@@ -46,31 +50,38 @@ sub start_load
 }
 
 # Wait for its end and read its log: {count}, {rate} a second, {latencies}: how many there
-# were of each. $from and $to, times, choose the transactions that ended between them.
+# were of each. With times: end it now, and give that for each span between two of them,
+# by the transactions that ended in it.
 sub end_load
 {
-	my ($load, $from, $to) = @_;
+	my ($load, @times) = @_;
+	kill TERM => $load->{pid} if @times;
 	waitpid $load->{pid}, 0;
-	my $output = do { local (@ARGV, $/) = "$load->{prefix}.out"; <> };
-	die "bench: pgbench failed:\n$output" if $?;
-	my ($rate) = $output =~ /^tps = ([\d.]+)/m;
-	my %load = (count => 0, rate => $rate, latencies => {});
+	my $output = do { local (@ARGV, $/) = "$load->{prefix}.out"; <> } // '';
+	die "bench: pgbench failed:\n$output" if $? && !(@times && ($? & 127) == POSIX::SIGTERM());
+	my @spans = map { { count => 0, latencies => {} } } 1 .. (@times ? $#times : 1);
+	($spans[0]{rate}) = $output =~ /^tps = ([\d.]+)/m;
 	for my $file (glob "$load->{prefix}.log*")
 	{
 		open my $log, '<', $file or die "bench: $file: $!\n";
 		while (my $line = <$log>)
 		{
-			my (undef, undef, $latency, undef, $seconds, $fraction) = split ' ', $line;
-			next if defined $from && $seconds + $fraction / 1e6 < $from;
-			next if defined $to && $seconds + $fraction / 1e6 > $to;
-			next if $latency !~ /^\d+$/;
-			$load{latencies}{$latency}++;
-			$load{count}++;
+			# What was killed has written half a line at last.
+			my ($latency, $time, $fraction) = $line =~ /^\d+ \d+ (\d+) \d+ (\d+) (\d+)/ or next;
+			$time += $fraction / 1e6;
+			my $n = 0;
+			if (@times)
+			{
+				$n++ while $n < @times && $time >= $times[$n];
+				next if $n-- == 0 || $n == @spans;
+			}
+			$spans[$n]{latencies}{$latency}++;
+			$spans[$n]{count}++;
 		}
 		close $log;
 		unlink $file;
 	}
-	return \%load;
+	return @times ? @spans : $spans[0];
 }
 
 sub load { return end_load(start_load(@_)) }
@@ -90,6 +101,14 @@ sub percentiles
 	} @percent;
 }
 
+# Run what a way is made of: SQL, or a function. undef, and nothing done: there is none.
+sub perform
+{
+	my ($what) = @_;
+	return undef if !defined $what;
+	return ref $what ? $what->() : sql($what);
+}
+
 # Run $way->{beside} in a process of its own until the function returned is called.
 sub start_beside
 {
@@ -100,14 +119,12 @@ sub start_beside
 	{
 		my $ended = 0;
 		local $SIG{TERM} = sub { $ended = 1 };
-		my $session = session();
+		my $session = ref $way->{beside} ? $way->{beside} : session();
 		while (!$ended)
 		{
-			my $start = time;
 			my $found = $session->($way->{beside});
-			sleep max(0, $start + $way->{pause} - time) if !$ended && ($way->{regular} || !$found);
+			sleep $way->{pause} if !$ended && ($way->{regular} || !$found);
 		}
-		$session->('\q');
 		POSIX::_exit(0);
 	}
 	return sub {
@@ -127,7 +144,15 @@ sub process
 	my ($pid) = @_;
 	open my $file, '<', "/proc/$pid/stat" or return;
 	my @fields = split ' ', (<$file> // return) =~ s/^.*\) //sr;
-	return ($fields[1], ($fields[11] + $fields[12]) / TICKS, ($fields[13] + $fields[14]) / TICKS);
+	my $own = ($fields[11] + $fields[12]) / TICKS;
+
+	# In ns, but only that of the first thread.
+	if ($fields[17] == 1 && open my $exact, '<', "/proc/$pid/schedstat")
+	{
+		my ($ran) = split ' ', <$exact> // '';
+		$own = $ran / 1e9 if $ran;
+	}
+	return ($fields[1], $own, ($fields[13] + $fields[14]) / TICKS);
 }
 
 sub title
@@ -156,8 +181,24 @@ sub cpu
 	return ($own + $ended + $running, $workers);
 }
 
+# Seconds that the server's sessions, pgbench's only, have waited for a processor while they could run.
+sub queued
+{
+	my $queued = 0;
+	for my $pid (map { m{(\d+)} } glob '/proc/[0-9]*')
+	{
+		next if title($pid) !~ /^postgres: .* $ENV{PGDATABASE} \[local\]/;
+		open my $file, '<', "/proc/$pid/schedstat" or next;
+		$queued += ((split ' ', <$file> // '')[1] // 0) / 1e9;
+	}
+	return $queued;
+}
+
 my $postmaster;
 my $inspects;
+
+# PGHOST is another one from now on.
+sub another_server { undef $postmaster }
 
 # What the server has used so far: CPU seconds, and its place in the WAL.
 sub usage
@@ -169,38 +210,68 @@ sub usage
 	return \%usage;
 }
 
-# What was used from one look to another: {cpu}, {worker}, {wal} bytes, {pages}: of these,
-# images of whole pages, of which there is one for each page in use after a checkpoint.
+# What was used from one look to another: {cpu}, {worker}; if there is a WAL, its bytes
+# {wal} and, of these, {pages}: images of whole pages, one for each page in use after a
+# checkpoint. Of several pairs of looks, the sum.
 sub spent
 {
-	my ($from, $to) = @_;
-	if (!defined $inspects)
-	{
-		$inspects = sql("SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_walinspect';");
-		sql('CREATE EXTENSION IF NOT EXISTS pg_walinspect;') if $inspects;
-	}
+	my ($from, $to, @more) = @_;
 	my %spent = map { $_ => $to->{$_} - $from->{$_} } qw(cpu worker);
-	$spent{wal} = sql("SELECT pg_wal_lsn_diff('$to->{lsn}', '$from->{lsn}');");
-	$spent{pages} = $inspects
-	  ? sql("SELECT sum(fpi_size) FROM pg_get_wal_stats('$from->{lsn}', '$to->{lsn}');") : undef;
+	if ($to->{lsn})
+	{
+		$inspects //= sql("SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_walinspect';");
+		sql("SET client_min_messages = error;\nCREATE EXTENSION IF NOT EXISTS pg_walinspect;") if $inspects;
+		$spent{wal} = sql("SELECT pg_wal_lsn_diff('$to->{lsn}', '$from->{lsn}');");
+		$spent{pages} = sql("SELECT coalesce(sum(fpi_size), 0) FROM pg_get_wal_stats('$from->{lsn}', '$to->{lsn}');")
+		  if $inspects && $spent{wal};
+	}
+	if (@more)
+	{
+		my $rest = spent(@more);
+		$spent{$_} += $rest->{$_} // 0 for keys %spent;
+	}
 	return \%spent;
 }
 
-# Run a way with so many clients and transactions altogether, up to its finish: what
-# load() and spent() give, and {after}, the CPU seconds after the last transaction.
+# Run a way with so many clients and transactions altogether, up to its finish, and before
+# that, once the load is over and not counted, a function: what load() and spent() give,
+# and {after}, the CPU seconds of the finish.
 sub measure
 {
-	my ($way, $clients, $transactions) = @_;
+	my ($way, $clients, $transactions, $between) = @_;
+	my $look = $way->{usage} // \&usage;
+	my $each = int($transactions / $clients) || 1;
 	sql('CHECKPOINT;');
-	my $before = usage();
+	my $before = $look->();
 	my $end_beside = start_beside($way);
-	my $load = load($way->{script}, '-c', $clients, '-j', $clients, '-t', int($transactions / $clients) || 1);
+	my $load = $way->{load} ? $way->{load}->($clients, $each * $clients)
+	  : load($way->{script}, '-c', $clients, '-j', $clients, '-t', $each);
 	$end_beside->();
-	my $loaded = usage();
-	sql($way->{finish}) if $way->{finish};
-	my $finished = usage();
-	return { %$load, %{ spent($before, $finished) }, after => $finished->{cpu} - $loaded->{cpu} };
+	my $loaded = $look->();
+	my $resumed = $between ? do { $between->(); $look->() } : $loaded;
+	perform($way->{finish});
+	my $finished = $look->();
+	return { %$load, %{ spent($before, $loaded, $resumed, $finished) }, after => $finished->{cpu} - $resumed->{cpu} };
 }
+
+# Columns of tables about measure()'s results: title, format, function.
+sub per
+{
+	my ($what) = @_;
+	return sub { defined $_[0]{$what} ? $_[0]{$what} / $_[0]{count} : undef };
+}
+our %column = (
+	rate => [ 'overwrites/s', '%.0f', sub { $_[0]{rate} } ],
+	median => [ 'p50, ms', '%.2f', sub { (percentiles($_[0]{latencies}, 50))[0] } ],
+	p99 => [ 'p99, ms', '%.2f', sub { (percentiles($_[0]{latencies}, 99))[0] } ],
+	cpu => [ 'CPU, µs', '%.1f', sub { per('cpu')->(@_) * 1e6 } ],
+	worker => [ 'CPU of the worker', '%.1f', sub { per('worker')->(@_) * 1e6 } ],
+	after => [ 'CPU after the load', '%.1f', sub { per('after')->(@_) * 1e6 } ],
+	wal => [ 'WAL, bytes', '%.0f', per('wal') ],
+	records => [ 'without images of pages', '%.0f', sub {
+		defined $_[0]{pages} ? ($_[0]{wal} - $_[0]{pages}) / $_[0]{count} : undef
+	} ],
+);
 
 # ---- What comes out --------------------------------------------------------
 

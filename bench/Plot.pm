@@ -1,7 +1,8 @@
 package Plot;
 
-# A drawing of measurements over time: panels one above the other that share the
-# axis of time, as an SVG file.
+# Drawings of measurements, as SVG files that can be read on light and on dark ground:
+# plot() draws curves in panels one above the other, which share an axis, as of time or
+# size; bars() draws bars in columns side by side, which share their rows.
 
 use strict;
 use warnings;
@@ -9,7 +10,7 @@ use Exporter qw(import);
 use List::Util qw(max min);
 use POSIX qw(floor);
 
-our @EXPORT = qw(plot);
+our @EXPORT = qw(plot bars);
 
 # Pixels: of the drawing, of the margins around the panels, of a panel and of
 # the gap above it.
@@ -30,6 +31,20 @@ text { font-family: Helvetica, Arial, 'Liberation Sans', sans-serif; font-size: 
 .grid { stroke: #e4e4e4 }
 .axis { stroke: #888 }
 .series { fill: none; stroke-width: 1.4; stroke-linejoin: round; stroke-linecap: butt }
+.ground { fill: #fff }
+.bar { fill: #7fb4dc }
+.mvstore { fill: #0b5fa5 }
+.range { stroke: #444 }
+@media (prefers-color-scheme: dark) {
+text { fill: #bbb }
+.title, .panel { fill: #eee }
+.grid { stroke: #363b42 }
+.axis, .range { stroke: #999 }
+.ground { fill: #0d1117 }
+.series { filter: brightness(1.5) }
+.bar { fill: #2f5d82 }
+.mvstore { fill: #4a9be0 }
+}
 CSS
 
 sub text
@@ -50,13 +65,14 @@ sub line
 sub curve
 {
 	my ($series, $path) = @_;
-	return qq(<path class="series" stroke="$series->{color}" d="$path"/>\n);
+	my $dashes = $series->{dashed} ? ' stroke-dasharray="4 3"' : '';
+	return qq(<path class="series" stroke="$series->{color}"$dashes d="$path"/>\n);
 }
 
 # A number as a tick has it: 12,000 or 0.05.
 sub label
 {
-	my $text = sprintf '%.6g', $_[0];
+	my $text = $_[0] >= 1e6 ? sprintf '%.0f', $_[0] : sprintf '%.6g', $_[0];
 	1 while $text =~ s/^(\d+)(\d{3})/$1,$2/;
 	return $text;
 }
@@ -153,35 +169,87 @@ sub draw
 	return $svg;
 }
 
-# plot(file, title, label of the axis of time, panel ...). A panel is { title,
-# log => whether its axis is logarithmic, series => [{ name, color,
-# points => [[time, value or undef] ...] } ...] }.
-sub plot
+sub begin
 {
-	my ($file, $title, $time_label, @panels) = @_;
-	my $height = TOP + @panels * (HEIGHT + GAP) + BOTTOM - GAP;
-	my $longest = max(map { $_->[0] } map { @{ $_->{points} } } map { @{ $_->{series} } } @panels);
-	my @times = grep { $_ <= $longest * 1.001 } linear_ticks($longest, 12);
-	my $x = sub { LEFT + $_[0] / $longest * (WIDTH - LEFT - RIGHT) };
-
+	my ($height, $title) = @_;
 	my $svg = sprintf qq(<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">\n),
 	  (WIDTH, $height) x 2;
-	$svg .= qq(<style>\n$style</style>\n<rect width="100%" height="100%" fill="#fff"/>\n);
-	$svg .= text(LEFT, 26, 'start', 'title', $title);
+	$svg .= qq(<style>\n$style</style>\n<rect width="100%" height="100%" class="ground"/>\n);
+	return $svg . text(LEFT, 26, 'start', 'title', $title);
+}
+
+sub finish
+{
+	my ($file, $svg) = @_;
+	open my $out, '>:utf8', $file or die "bench: $file: $!\n";
+	print $out $svg, "</svg>\n";
+	close $out or die "bench: $file: $!\n";
+}
+
+# plot(file, title, label of the shared axis, panel ...). A panel is { title,
+# log => whether its axis is logarithmic, series => [{ name, color, dashed,
+# points => [[time, value or undef] ...] } ...] }. A label with "log " before it
+# makes the shared axis logarithmic.
+sub plot
+{
+	my ($file, $title, $label, @panels) = @_;
+	my $height = TOP + @panels * (HEIGHT + GAP) + BOTTOM - GAP;
+	my $log = $label =~ s/^log //;
+	my @values = map { $_->[0] } map { @{ $_->{points} } } map { @{ $_->{series} } } @panels;
+	my ($least, $most) = $log ? (min(@values), max(@values)) : (0, max(@values));
+	my @ticks = grep { $_ >= $least && $_ <= $most * 1.001 } $log ? log_ticks($least, $most) : linear_ticks($most, 12);
+	my $scale = $log ? sub { log($_[0] / $least) / (log($most / $least) || 1) } : sub { $_[0] / $most };
+	my $x = sub { LEFT + $scale->($_[0]) * (WIDTH - LEFT - RIGHT) };
+
+	my $svg = begin($height, $title);
 	my $top = TOP + 10;
 	for my $panel (@panels)
 	{
-		$svg .= draw($panel, $top, \@times, $x);
+		$svg .= draw($panel, $top, \@ticks, $x);
 		$top += HEIGHT + GAP;
 	}
 	my $bottom = $top - GAP;
-	$svg .= text($x->($_), $bottom + 18, 'middle', 'tick', label($_)) for @times;
-	$svg .= text($x->($longest / 2), $bottom + 36, 'middle', 'tick', $time_label);
-	$svg .= "</svg>\n";
+	$svg .= text($x->($_), $bottom + 18, 'middle', 'tick', label($_)) for @ticks;
+	$svg .= text(LEFT + (WIDTH - LEFT - RIGHT) / 2, $bottom + 36, 'middle', 'tick', $label);
+	finish($file, $svg);
+}
 
-	open my $out, '>', $file or die "bench: $file: $!\n";
-	print $out $svg;
-	close $out or die "bench: $file: $!\n";
+# Pixels of bars(): of the names on the left, from one row to the next, and what a
+# column leaves to the right of its bars for their values.
+use constant { NAMES => 262, ROW => 24, VALUE => 56 };
+
+# bars(file, title, [name of each row], column ...). A column is { title, format => of
+# printf, rows => [[values of which the median is shown, and the range] ...] }. Names
+# with "mvstore" stand out.
+sub bars
+{
+	my ($file, $title, $names, @columns) = @_;
+	my $svg = begin(TOP + 30 + @$names * ROW + 16, $title);
+	my $top = sub { TOP + 30 + $_[0] * ROW };
+	$svg .= text(NAMES - 10, $top->($_) + 12, 'end', 'tick', $names->[$_]) for 0 .. $#$names;
+	my $width = (WIDTH - NAMES - 10) / @columns;
+	for my $n (0 .. $#columns)
+	{
+		my ($column, $left) = ($columns[$n], NAMES + $n * $width);
+		my $most = max(1e-9, map { grep { defined } @$_ } @{ $column->{rows} });
+		my $x = sub { $left + $_[0] / $most * ($width - VALUE) };
+		$svg .= text($left, $top->(0) - 12, 'start', 'panel', $column->{title});
+		for my $row (0 .. $#$names)
+		{
+			my @values = sort { $a <=> $b } grep { defined } @{ $column->{rows}[$row] };
+			next if !@values;
+			my $y = $top->($row);
+			my $median = ($values[ $#values / 2 ] + $values[ @values / 2 ]) / 2;
+			my $text = sprintf $column->{format}, $median;
+			1 while $text =~ s/^(\d+)(\d{3})/$1,$2/;
+			$svg .= sprintf qq(<rect x="%.1f" y="%.1f" width="%.1f" height="%d" class="%s"/>\n), $left, $y,
+			  $x->($median) - $left, ROW - 8, $names->[$row] =~ /mvstore/ ? 'mvstore' : 'bar';
+			$svg .= line($x->($values[0]), $y + 8, $x->($values[-1]), $y + 8, 'range') if @values > 1;
+			$svg .= text($x->($values[-1]) + 5, $y + 12, 'start', 'tick', $text);
+		}
+		$svg .= line($left, $top->(0) - 4, $left, $top->(scalar @$names), 'axis');
+	}
+	finish($file, $svg);
 }
 
 1;

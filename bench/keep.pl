@@ -9,37 +9,13 @@ use warnings;
 use utf8;
 use Bench;
 use Load;
+use Ways;
 
 use constant OVERWRITES => $ENV{BENCH_OVERWRITES} || 100_000;
 
-my $any = sprintf "\\set k random(1, %d)\n\\set v random(1, 1000000000)\n", KEYS;
-my %upsert = (
-	name => 'ON CONFLICT DO UPDATE',
-	create => sprintf(<<'SQL', KEYS),
-CREATE TABLE upserted (key text PRIMARY KEY, value text NOT NULL);
-INSERT INTO upserted SELECT 'key:' || n, rpad(n::text, 100, 'x') FROM generate_series(1, %d) n;
-VACUUM ANALYZE upserted;
-SQL
-	script => $any . <<'SQL',
-INSERT INTO upserted VALUES ('key:' || :k, rpad(:v::text, 100, 'x')) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
-SQL
-	finish => "VACUUM upserted;\n",
-);
-my %keep = (
-	name => 'mvstore_put, keep_versions := 1',
-	create => sprintf(<<'SQL', KEYS),
-CREATE EXTENSION IF NOT EXISTS mvstore;
-SELECT mvstore_create('kept', keep_versions := 1) \g /dev/null
-SELECT mvstore_put_many('kept', array_agg('key:' || n), array_agg(rpad(n::text, 100, 'x')))
-  FROM generate_series(1, %d) n \g /dev/null
-VACUUM ANALYZE kept;
-SQL
-	script => $any . "SELECT mvstore_put('kept', 'key:' || :k, rpad(:v::text, 100, 'x'));",
-	finish => "SELECT 1 / mvstore_flush('10 min')::int \\g /dev/null\nVACUUM kept;\n",
-);
-my @ways = (\%upsert, \%keep);
-sql("SET client_min_messages = error;\nDROP TABLE IF EXISTS upserted, kept;\n");
-sql($_->{create}) for @ways;
+my @ways = ways(qw(upsert keep));
+my ($upsert, $keep) = @ways;
+create_ways(@ways);
 
 my %of;
 for my $clients (8, 1)
@@ -63,17 +39,7 @@ sub each_round
 	return [ map { $value->($_) } @{ $of{$clients}{ $way->{name} } } ];
 }
 
-my $records = sub { defined $_[0]{pages} ? ($_[0]{wal} - $_[0]{pages}) / $_[0]{count} : undef };
-my @columns = (
-	[ 'overwrites/s', '%.0f', sub { $_[0]{rate} } ],
-	[ 'p50, ms', '%.2f', sub { (percentiles($_[0]{latencies}, 50))[0] } ],
-	[ 'p99, ms', '%.2f', sub { (percentiles($_[0]{latencies}, 99))[0] } ],
-	[ 'CPU, µs', '%.1f', sub { $_[0]{cpu} / $_[0]{count} * 1e6 } ],
-	[ 'WAL, bytes', '%.0f', sub { $_[0]{wal} / $_[0]{count} } ],
-	[ 'without images of pages', '%.0f', $records ],
-	[ 'CPU of the worker', '%.1f', sub { $_[0]{worker} / $_[0]{count} * 1e6 } ],
-	[ 'CPU after the load', '%.1f', sub { $_[0]{after} / $_[0]{count} * 1e6 } ],
-);
+my @columns = @column{qw(rate median p99 cpu wal records worker after)};
 my $compared = 5;	# the columns up to this one are compared
 binmode STDOUT, ':utf8';
 printf "keep: %d keys, %d overwrites by 8 clients, %d by one, %d rounds; an overwrite costs the server:\n\n",
@@ -87,6 +53,6 @@ for my $clients (8, 1)
 		} @ways),
 		[ 'ratio, round by round', map {
 			my $column = $_;
-			spread('%.2f', ratios(map { each_round($clients, $_, $column->[2]) } \%keep, \%upsert));
+			spread('%.2f', ratios(map { each_round($clients, $_, $column->[2]) } $keep, $upsert));
 		} @columns[ 0 .. $compared ] ]);
 }

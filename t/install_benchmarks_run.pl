@@ -18,16 +18,19 @@ $node->start;
 
 my $bench = "$FindBin::RealBin/../bench";
 my %little = (BENCH_KEYS => 200, BENCH_VERSIONS => 2, BENCH_ROUNDS => 1, BENCH_ENTRIES => 200,
-	BENCH_SESSIONS => 1, BENCH_WRITERS => 1, BENCH_OVERWRITES => 200);
+	BENCH_SESSIONS => 1, BENCH_WRITERS => 1, BENCH_OVERWRITES => 80, BENCH_READS => 20, BENCH_SECONDS => 0.5,
+	BENCH_OPERATIONS => 20, BENCH_SCANS => 20, BENCH_DROPS => 20, BENCH_SIZES => '200 400');
 @ENV{ keys %little } = values %little;
 @ENV{qw(PGHOST PGPORT)} = ($node->host, $node->port);
-for my $name (qw(drop feed get keep locks put scan view))
+for my $name (qw(drop feed get growth keep latency locks peers put scan view))
 {
 	local $ENV{PGDATABASE} = $name;
+	local $ENV{BENCH_SVG} = PostgreSQL::Test::Utils::tempdir() . "/$name.svg";
 	$node->safe_psql('postgres', "CREATE DATABASE $name");
 	$node->safe_psql($name, 'CREATE EXTENSION mvstore');
 	my $report = '';
 	ok(IPC::Run::run([ $^X, "-I$bench", "$bench/$name.pl" ], '>&', \$report), "bench/$name.pl runs") or diag($report);
+	ok(!-e $ENV{BENCH_SVG} || -s _ > 1000, '... and its picture has something in it');
 }
 
 $node->stop;

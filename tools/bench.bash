@@ -16,7 +16,7 @@ start_bench_server() {
 	as_server "$server/createdb" bench
 }
 
-# ---- Servers of other builds ----------------------------------------------
+# ---- Servers of other builds, or settings ----------------------------------
 
 # start_variant NAME COMMAND ...: a server in $work/NAME, of a copy of the tree
 # that the command has worked on. In a subshell, as all of ./dev goes by $work.
@@ -31,6 +31,17 @@ start_variant() {
 		prepare_server() { "${variant[@]}"; }
 		build
 		start_bench_server
+	)
+}
+
+# start_other NAME LINE ...: a server in $work/NAME of the same build, with other settings.
+start_other() {
+	as_server mkdir "$work/$1"
+	(
+		work=$work/$1
+		shift
+		start_server "${BENCH_SETTINGS[@]}" "$@"
+		as_server "$server/createdb" bench
 	)
 }
 
@@ -73,10 +84,50 @@ threshold_by_setting() {
 	make_options=(COPT=-DMVSTORE_STEPS_BEFORE_SEEK=VacuumCostPageHit)
 }
 
+# ---- Peers ----------------------------------------------------------------
+
+# unpack_peer PACKAGE FILE: where FILE is not there, put what is in the package into the
+# private installation. So it is installed nowhere else, and starts no server of its own.
+unpack_peer() {
+	[[ ! -e $2 ]] || return 0
+	local package=$1 directory=$work/packages/$1
+	if [[ -n $no_install ]]; then
+		say "Not here, and not got because of --no-install: $package"
+		return
+	fi
+	mkdir -p "$directory"
+	if ! download "$directory" "$package"; then
+		warn "apt-get could not get $package"
+		return
+	fi
+	say "Unpacking: $package"
+	chmod -R a+rX "$work/packages"
+	as_server dpkg-deb -x "$directory"/*.deb "$work/pg"
+}
+
+download() (
+	cd "$1" && command -v apt-get >/dev/null || exit
+	apt-get -q download "$2" >>"$work/apt.log" 2>&1 && exit
+	may_be_root && apt update && apt-get -q download "$2" >>"$work/apt.log" 2>&1
+)
+
+# What others made for the same purpose: see bench/peers.pl.
+get_peers() {
+	local major extensions
+	major=$(major_of "$pg_config")
+	extensions=$work/pg$("$pg_config" --sharedir)/extension
+	unpack_peer "postgresql-$major-periods" "$extensions/periods.control"
+	unpack_peer "postgresql-$major-pgq3" "$extensions/pgq.control"
+	BENCH_ETCD=${BENCH_ETCD:-$(command -v etcd || true)}
+	[[ -n $BENCH_ETCD ]] || unpack_peer etcd-server "$work/pg/usr/bin/etcd"
+	[[ -n $BENCH_ETCD || ! -x $work/pg/usr/bin/etcd ]] || BENCH_ETCD=$work/pg/usr/bin/etcd
+	export BENCH_ETCD
+}
+
 # ---- ./dev bench ----------------------------------------------------------
 
 dev_bench() {
-	local name servers start=$PWD
+	local name series servers svg start=$PWD
 	for name in "$@"; do
 		[[ $name =~ ^[a-z]+$ && -f $root/bench/$name.pl ]] ||
 			misuse "no such benchmark: $name (there are: $(cd "$root/bench" && echo *.pl | sed 's/\.pl//g'))"
@@ -100,13 +151,20 @@ dev_bench() {
 			start_variant threshold threshold_by_setting
 			servers=("threshold=$work/threshold/s")
 			;;
-		steady)
-			# Its picture is for the caller, who is not in the temporary directory.
-			BENCH_SVG=$(cd "$start" && readlink -m "${BENCH_SVG:-bench-steady.svg}")
-			export BENCH_SVG
+		peers) get_peers ;;
+		growth)
+			for series in ${BENCH_SERIES:-4GB 16MB}; do
+				start_other "$series" "shared_buffers = $series"
+				servers+=("$series=$work/$series/s")
+			done
 			;;
 		esac
+		# A picture is for the caller, who is not in the temporary directory.
+		svg=$(cd "$start" && readlink -m "${BENCH_SVG:-bench-$name.svg}")
 		say ""
-		PGDATABASE=bench TMPDIR=$work perl -I "$root/bench" "$root/bench/$name.pl" "${servers[@]}"
+		PGDATABASE=bench TMPDIR=$work BENCH_SVG=$svg perl -I "$root/bench" "$root/bench/$name.pl" "${servers[@]}"
+		# The next one finds a database without anything.
+		as_server "$server/dropdb" --force bench
+		as_server "$server/createdb" bench
 	done
 }
