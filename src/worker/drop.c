@@ -44,7 +44,7 @@
  * again has ever more dead entries before its oldest one. So for a key that had
  * many of them the bottom is kept, where the oldest was found, and the next look
  * begins there. Bottoms do not last long: rows that were written by something else
- * than mvstore may lie below. So a pass, which is to meet these, begins without any;
+ * than mvstore may lie below, in this life of the store. So a pass, which is to meet these, begins without any;
  * and those of a transaction that failed know of drops that were none. Keys are
  * known by 64 bits of hash; where two share one, entries stay until the bottoms are
  * thrown away.
@@ -192,7 +192,7 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 	}
 	check_bottoms(drop);
 	hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
-							   drop->oid);
+							   drop->oid + ((uint64) drop->store.info.incarnation << 32));
 	bottom = bottoms_lookup(bottoms, hash);
 	found = mvs_cursor_find_oldest(&drop->cursor, key, bottom ? bottom->version : 0, &entry);
 	if (found && drop->cursor.skipped >= BOTTOM_FROM)
