@@ -252,10 +252,11 @@ publish_news(MvsDatabase *database, const MvsPublication *publication, Timestamp
 		queue->erased_until = now + USECS_PER_SEC;	/* what is just being published, too */
 	if (publication->pins)
 		database->backlogs->pins_changed = queue->recheck = true;
-	if (publication->pause == MVS_PAUSE_ON || publication->pause == MVS_PAUSE_OFF)
-		queue->paused = (publication->pause == MVS_PAUSE_ON);
 	if (publication->pause != MVS_PAUSE_AS_IT_IS)
+	{
+		queue->paused = (publication->pause == MVS_PAUSE_ON);
 		queue->pause_changed = true;
+	}
 	foreach(cell, publication->marks)
 		mvs_queue_mark(database, lfirst_oid(cell), sequence);
 }

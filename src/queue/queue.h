@@ -75,8 +75,7 @@ typedef enum MvsPause
 {
 	MVS_PAUSE_AS_IT_IS,
 	MVS_PAUSE_ON,
-	MVS_PAUSE_OFF,
-	MVS_PAUSE_UNKNOWN			/* the row tells */
+	MVS_PAUSE_OFF
 } MvsPause;
 
 /* What a transaction leaves behind at its commit. */

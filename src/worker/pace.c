@@ -43,11 +43,30 @@ mvs_pace_pause_due(void)
 }
 
 bool
+mvs_pace_read_pause(void)
+{
+	Oid			table;
+	Relation	catalog;
+	SysScanDesc scan;
+	bool		paused;
+
+	mvs_process_lock_catalog(MVS_PAUSED);
+	table = mvs_catalog_oid(MVS_PAUSED, true);
+	if (!OidIsValid(table))
+		return false;
+	catalog = table_open(table, AccessShareLock);
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	paused = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return paused;
+}
+
+bool
 mvs_pace_load_pause(void)
 {
 	MvsDatabase *database = mvs_worker.database;
-	Oid			table;
-	bool		paused = false;
+	bool		paused;
 
 	if (mvs_pace_pause_due() != 0)
 		return true;
@@ -57,17 +76,7 @@ mvs_pace_load_pause(void)
 	LWLockRelease(database->queue_lock);
 
 	StartTransactionCommand();
-	mvs_process_lock_catalog(MVS_PAUSED);
-	table = mvs_catalog_oid(MVS_PAUSED, true);
-	if (OidIsValid(table))
-	{
-		Relation	catalog = table_open(table, AccessShareLock);
-		SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-
-		paused = HeapTupleIsValid(systable_getnext(scan));
-		systable_endscan(scan);
-		table_close(catalog, AccessShareLock);
-	}
+	paused = mvs_pace_read_pause();
 	CommitTransactionCommand();
 
 	/* Should it change just now, what its COMMIT has said holds, and there is another look. */

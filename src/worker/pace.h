@@ -25,6 +25,9 @@ extern bool mvs_pace_is_paused(void);
  * before somebody says so.
  */
 extern bool mvs_pace_load_pause(void);
+
+/* Return whether drops are paused, as the row says; in a transaction. */
+extern bool mvs_pace_read_pause(void);
 extern TimestampTz mvs_pace_pause_due(void);
 
 /* Count a transaction that has dropped so many entries. */

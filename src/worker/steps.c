@@ -265,7 +265,7 @@ take_prepared(void)
 		publication.erased |= row->news.erased;
 		publication.pins |= row->news.pins;
 		if (row->news.paused)
-			publication.pause = MVS_PAUSE_UNKNOWN;
+			publication.pause = mvs_pace_read_pause() ? MVS_PAUSE_ON : MVS_PAUSE_OFF;
 		if (row->marked)
 			publication.marks = list_append_unique_oid((List *) publication.marks,
 													   row->count.store);
