@@ -40,6 +40,7 @@ OBJS = \
 	src/functions/scan_path.o \
 	src/functions/stats.o \
 	src/functions/stores.o \
+	src/functions/stream.o \
 	src/functions/versions.o \
 	src/functions/write.o \
 	src/mvstore.o \

@@ -24,13 +24,24 @@
 #define LONGEST_TIMEOUT (INT64CONST(36525) * 24 * 3600 * 1000)
 
 bool
-mvs_family_has(const char *plain, const char *function)
+mvs_family_has(const char *plain, const char *function, MvsFamily *family)
 {
+	static const char *const suffixes[] = {
+		[MVS_PLAIN] = "",
+		[MVS_BYTEA] = "_bytea",
+		[MVS_RAW] = "_raw"
+	};
 	size_t		length = strlen(plain);
-	const char *suffix = function + length;
 
-	return strncmp(plain, function, length) == 0 &&
-		(*suffix == '\0' || strcmp(suffix, "_bytea") == 0 || strcmp(suffix, "_raw") == 0);
+	for (int i = 0; i < lengthof(suffixes); i++)
+	{
+		if (strncmp(plain, function, length) == 0 && strcmp(suffixes[i], function + length) == 0)
+		{
+			*family = i;
+			return true;
+		}
+	}
+	return false;
 }
 
 void
@@ -73,6 +84,20 @@ mvs_get_bound(FunctionCallInfo fcinfo, int argument, MvsFamily family, const cha
 {
 	mvs_refuse_null(fcinfo, argument, name);
 	return to_bytes(PG_GETARG_DATUM(argument), has_text_keys(family));
+}
+
+void
+mvs_get_range(FunctionCallInfo fcinfo, int argument, MvsFamily family, const bytea **from,
+			  const bytea **to)
+{
+	*from = PG_ARGISNULL(argument) ? NULL : mvs_get_bound(fcinfo, argument, family, "from_key");
+	*to = PG_ARGISNULL(argument + 1) ? NULL :
+		mvs_get_bound(fcinfo, argument + 1, family, "to_key");
+	if (*from && *to && mvs_key_compare(*from, *to) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("from_key must not be greater than to_key"),
+				 errhint("To scan downwards, set reverse; the bounds stay as they are.")));
 }
 
 /* A key, unless it is too long for one. */

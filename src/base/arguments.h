@@ -45,8 +45,8 @@ typedef enum MvsFamily
 	} \
 	extern int	no_such_variable
 
-/* Return whether a function belongs to the family of a plain one, by name. */
-extern bool mvs_family_has(const char *plain, const char *function);
+/* Set *family to what a function is of the plain one, by name; false: it is none of them. */
+extern bool mvs_family_has(const char *plain, const char *function, MvsFamily *family);
 
 /* Raise 22004 where an argument is NULL: a missing value never means "everything". */
 extern void mvs_refuse_null(FunctionCallInfo fcinfo, int argument, const char *name);
@@ -61,6 +61,8 @@ extern bytea *mvs_get_key(FunctionCallInfo fcinfo, int argument, MvsFamily famil
 extern bytea *mvs_get_bound(FunctionCallInfo fcinfo, int argument, MvsFamily family,
 							const char *name);	/* a key's neighbour: of any length */
 extern bytea *mvs_get_value(FunctionCallInfo fcinfo, int argument, MvsFamily family);
+extern void mvs_get_range(FunctionCallInfo fcinfo, int argument, MvsFamily family,
+						  const bytea **from, const bytea **to);	/* two; NULL: open */
 extern int64 mvs_get_version(FunctionCallInfo fcinfo, int argument,
 							 const char *name); /* 22023: negative */
 extern int64 mvs_get_limit(FunctionCallInfo fcinfo, int argument);	/* NULL: none */

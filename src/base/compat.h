@@ -19,6 +19,7 @@
 #include "access/tableam.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "optimizer/paths.h"
 #include "replication/origin.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -98,6 +99,17 @@ mvs_compat_init_range_table(EState *estate, RangeTblEntry *entry)
 #endif
 #else
 	ExecInitRangeTable(estate, list_make1(entry));
+#endif
+}
+
+/* build_expression_pathkey() takes no rels that may be NULL since 16; below joins, none are. */
+static inline List *
+mvs_compat_expression_pathkey(PlannerInfo *root, Expr *expression, Oid operator, Relids rel)
+{
+#if PG_VERSION_NUM >= 160000
+	return build_expression_pathkey(root, expression, operator, rel, false);
+#else
+	return build_expression_pathkey(root, expression, NULL, operator, rel, false);
 #endif
 }
 

@@ -44,11 +44,11 @@
 #define DEFAULT_LIMIT_FRACTION 0.1
 
 static const MvsReader readers[] = {
-	{"mvstore_diff", MVS_CHANGES, 3, 2, 0},
-	{"mvstore_get_many", MVS_ELEMENTS, 1, 2, 0},
-	{"mvstore_history", MVS_HISTORY, 1, 0, 2},
-	{"mvstore_scan", MVS_RANGE, 1, 3, 4},
-	{"mvstore_scan_prefix", MVS_PREFIX, 1, 2, 3},
+	{"mvstore_diff", MVS_CHANGES, 3, 2, 0, 0},
+	{"mvstore_get_many", MVS_ELEMENTS, 1, 2, 0, 0},
+	{"mvstore_history", MVS_HISTORY, 1, 0, 2, 0},
+	{"mvstore_scan", MVS_RANGE, 1, 3, 4, 5},
+	{"mvstore_scan_prefix", MVS_PREFIX, 1, 2, 3, 4},
 };
 
 /* A bound of a range of keys. */
@@ -100,7 +100,7 @@ static double limit_rows(double rows, SupportRequestRows *request, int argument)
  * ------------------------------------------------------------------------ */
 
 const MvsReader *
-mvs_reader_find(Oid function)
+mvs_reader_find(Oid function, MvsFamily *family)
 {
 	Oid			support = get_func_support(function);
 	FmgrInfo	info;
@@ -113,7 +113,7 @@ mvs_reader_find(Oid function)
 		return NULL;
 	name = get_func_name(function);
 	for (int i = 0; name && i < lengthof(readers); i++)
-		if (mvs_family_has(readers[i].name, name))
+		if (mvs_family_has(readers[i].name, name, family))
 			return &readers[i];
 	return NULL;
 }
@@ -355,7 +355,8 @@ double
 mvs_reader_fraction(PlannerInfo *root, FuncExpr *call, const MvsKeyRanges *ranges)
 {
 	SupportRequestRows request = {.root = root, .node = (Node *) call};
-	const MvsReader *reader = mvs_reader_find(call->funcid);
+	MvsFamily	family;
+	const MvsReader *reader = mvs_reader_find(call->funcid, &family);
 	MvsBound	from = get_bound(&request, reader->keys);
 	MvsBound	to = reader->source == MVS_PREFIX ? end_of_prefix(&from) :
 	get_bound(&request, reader->keys + 1);
@@ -472,11 +473,12 @@ mvstore_support(PG_FUNCTION_ARGS)
 {
 	SupportRequestRows *request = (SupportRequestRows *) PG_GETARG_POINTER(0);
 	const MvsReader *reader;
+	MvsFamily	family;
 	MvsStatistics statistics;
 	double		rows;
 
 	if (!IsA(request, SupportRequestRows) || !IsA(request->node, FuncExpr) ||
-		(reader = mvs_reader_find(request->funcid)) == NULL)
+		(reader = mvs_reader_find(request->funcid, &family)) == NULL)
 		PG_RETURN_POINTER(NULL);
 
 	if (reader->source == MVS_ELEMENTS)

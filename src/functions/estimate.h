@@ -15,6 +15,7 @@
 #include "nodes/pathnodes.h"
 #include "nodes/primnodes.h"
 
+#include "base/arguments.h"
 #include "functions/key_clause.h"
 
 /* What a function returns a row for. */
@@ -35,10 +36,14 @@ typedef struct MvsReader
 	int			keys;			/* the first that says which keys */
 	int			as_of;
 	int			max_rows;
+	int			reverse;
 } MvsReader;
 
-/* Return what is known of a function; NULL where it is none that mvstore_support is asked about. */
-extern const MvsReader *mvs_reader_find(Oid function);
+/*
+ * Return what is known of a function, and set *family; NULL where it is none that
+ * mvstore_support is asked about.
+ */
+extern const MvsReader *mvs_reader_find(Oid function, MvsFamily *family);
 
 /*
  * Return which part of the keys that a call of mvstore_scan or mvstore_scan_prefix scans is in

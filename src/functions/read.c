@@ -21,7 +21,7 @@
 #include "base/arguments.h"
 #include "base/key.h"
 #include "functions/reading.h"
-#include "functions/scan_node.h"
+#include "functions/stream.h"
 #include "store/entry.h"
 #include "version/clock.h"
 
@@ -44,66 +44,18 @@ typedef struct MvsLookup
 	bool		known;			/* it has been looked up */
 } MvsLookup;
 
-static void begin_read(MvsRead *read, FunctionCallInfo fcinfo, int as_of_argument,
-					   MvsFamily family, const char *function);
-static void put_value(MvsRead *read, const bytea *key, const MvsEntry *entry, bool found,
-					  Datum *values, bool *nulls);
-static void put_expiry(const MvsEntry *entry, bool found, Datum *value, bool *null);
 static Datum form_row(FunctionCallInfo fcinfo, MvsRead *read, bytea *key, const MvsEntry *entry);
 static void begin_rows(MvsRows *rows, FunctionCallInfo fcinfo);
 static void add_row(MvsRows *rows, MvsRead *read, bytea *key, const MvsEntry *entry, bool live);
 static void end_rows(MvsRows *rows);
 static void find_asked(MvsRead *read, MvsLookup *asked, int count);
 static void add_asked(MvsRows *rows, MvsRead *read, bytea **keys, int count);
-static void get_range(FunctionCallInfo fcinfo, MvsFamily family, const bytea **from,
-					  const bytea **to);
-static int64 add_range(MvsRows *rows, MvsRead *read, const MvsKeyRange *range, int64 limit,
-					   bool reverse);
-static void scan_keys(FunctionCallInfo fcinfo, MvsRead *read, const bytea *from,
-					  const bytea *to, int64 limit, bool reverse);
+static Datum return_stream(FunctionCallInfo fcinfo, MvsStream *stream);
 static int64 count_keys(MvsRead *read, const bytea *from, const bytea *to);
 static bool has_changed(MvsRead *before, MvsRead *after, MvsCursor *point, const bytea *key,
 						const MvsEntry *new, MvsEntry *old, bool *was, bool *is);
 static void add_change(MvsRows *rows, MvsRead *after, bytea *key, const MvsEntry *old, bool was,
 					   const MvsEntry *new, bool is);
-
-/* ------------------------------------------------------------------------
- * What every read does
- * ------------------------------------------------------------------------ */
-
-/* Open the store in argument 0 for reading as of a version (argument, or -1: the newest). */
-static void
-begin_read(MvsRead *read, FunctionCallInfo fcinfo, int as_of_argument, MvsFamily family,
-		   const char *function)
-{
-	Oid			store = mvs_get_store(fcinfo, 0);
-	int64		as_of = as_of_argument < 0 ? MVS_NEWEST :
-	mvs_get_version(fcinfo, as_of_argument, "as_of");
-
-	mvs_read_open(read, store, as_of, family, function);
-}
-
-/* Version and value of an entry as two columns; NULL where there is none. */
-static void
-put_value(MvsRead *read, const bytea *key, const MvsEntry *entry, bool found, Datum *values,
-		  bool *nulls)
-{
-	nulls[0] = !found;
-	nulls[1] = !found || entry->tombstone;
-	if (!nulls[0])
-		values[0] = Int64GetDatum(entry->version);
-	if (!nulls[1])
-		values[1] = mvs_read_return_value(read, key, entry);
-}
-
-/* When it expires, NULL being never. */
-static void
-put_expiry(const MvsEntry *entry, bool found, Datum *value, bool *null)
-{
-	*null = !found || !entry->expires;
-	if (!*null)
-		*value = TimestampTzGetDatum(entry->expires_at);
-}
 
 /* ------------------------------------------------------------------------
  * One key
@@ -120,7 +72,7 @@ get(FunctionCallInfo fcinfo, MvsFamily family)
 	bool		found;
 	Datum		value = (Datum) 0;
 
-	begin_read(&read, fcinfo, 2, family, "mvstore_get");
+	mvs_read_begin(&read, fcinfo, 2, family, "mvstore_get");
 	mvs_cursor_open(&cursor, &read.store, read.snapshot);
 	found = mvs_read_find(&read, &cursor, key, &entry);
 	if (found)
@@ -146,14 +98,12 @@ static Datum
 form_row(FunctionCallInfo fcinfo, MvsRead *read, bytea *key, const MvsEntry *entry)
 {
 	TupleDesc	shape;
-	Datum		values[4];
-	bool		nulls[4] = {false};
+	Datum		values[MVS_READ_COLUMNS];
+	bool		nulls[MVS_READ_COLUMNS];
 
 	if (get_call_result_type(fcinfo, NULL, &shape) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	values[0] = mvs_read_return_key(read, key);
-	put_value(read, key, entry, true, &values[1], &nulls[1]);
-	put_expiry(entry, true, &values[3], &nulls[3]);
+	mvs_read_put_row(read, key, entry, true, values, nulls);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls));
 }
 
@@ -168,7 +118,7 @@ get_entry(FunctionCallInfo fcinfo, MvsFamily family)
 	bool		found;
 	Datum		row = (Datum) 0;
 
-	begin_read(&read, fcinfo, 2, family, "mvstore_get_entry");
+	mvs_read_begin(&read, fcinfo, 2, family, "mvstore_get_entry");
 	mvs_cursor_open(&cursor, &read.store, read.snapshot);
 	found = mvs_read_find(&read, &cursor, key, &entry);
 	if (found)
@@ -228,7 +178,7 @@ contains(FunctionCallInfo fcinfo, MvsFamily family)
 	bytea	   *key = mvs_get_key(fcinfo, 1, family, "key");
 	bool		found;
 
-	begin_read(&read, fcinfo, 2, family, "mvstore_contains");
+	mvs_read_begin(&read, fcinfo, 2, family, "mvstore_contains");
 	mvs_cursor_open(&cursor, &read.store, read.snapshot);
 	found = mvs_read_find(&read, &cursor, key, &entry);
 	mvs_cursor_close(&cursor);
@@ -257,12 +207,10 @@ static void
 add_row(MvsRows *rows, MvsRead *read, bytea *key, const MvsEntry *entry, bool live)
 {
 	MemoryContext old = MemoryContextSwitchTo(rows->context);
-	Datum		values[4];
-	bool		nulls[4] = {false};
+	Datum		values[MVS_READ_COLUMNS];
+	bool		nulls[MVS_READ_COLUMNS];
 
-	values[0] = mvs_read_return_key(read, key);
-	put_value(read, key, entry, live, &values[1], &nulls[1]);
-	put_expiry(entry, live, &values[3], &nulls[3]);
+	mvs_read_put_row(read, key, entry, live, values, nulls);
 	tuplestore_putvalues(rows->result->setResult, rows->result->setDesc, values, nulls);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(rows->context);
@@ -357,7 +305,7 @@ get_many(FunctionCallInfo fcinfo, MvsFamily family)
 
 	(void) mvs_get_store(fcinfo, 0);
 	count = mvs_get_keys(fcinfo, 1, family, &keys);
-	begin_read(&read, fcinfo, 2, family, "mvstore_get_many");
+	mvs_read_begin(&read, fcinfo, 2, family, "mvstore_get_many");
 	begin_rows(&rows, fcinfo);
 	context = AllocSetContextCreate(CurrentMemoryContext, "mvstore keys", ALLOCSET_DEFAULT_SIZES);
 	for (int i = 0; i < count; i += ASKED_AT_ONCE)
@@ -376,79 +324,29 @@ get_many(FunctionCallInfo fcinfo, MvsFamily family)
 
 MVS_VALUE_FUNCTIONS(mvstore_get_many, get_many);
 
-/* The bounds in arguments 1 and 2, NULL being open. */
-static void
-get_range(FunctionCallInfo fcinfo, MvsFamily family, const bytea **from, const bytea **to)
+/* Return the rows of a scan. */
+static Datum
+return_stream(FunctionCallInfo fcinfo, MvsStream *stream)
 {
-	*from = PG_ARGISNULL(1) ? NULL : mvs_get_bound(fcinfo, 1, family, "from_key");
-	*to = PG_ARGISNULL(2) ? NULL : mvs_get_bound(fcinfo, 2, family, "to_key");
-	if (*from && *to && mvs_key_compare(*from, *to) > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("from_key must not be greater than to_key"),
-				 errhint("To scan downwards, set reverse; the bounds stay as they are.")));
-}
-
-/* Add the live keys of a range to the rows, "limit" at most; return how many there are. */
-static int64
-add_range(MvsRows *rows, MvsRead *read, const MvsKeyRange *range, int64 limit, bool reverse)
-{
-	MvsScan		scan;
-	MvsEntry	entry;
-	int64		added = 0;
-
-	mvs_scan_open(&scan, &read->store, read->snapshot, range->from, range->to, read->as_of,
-				  reverse);
-	while (added < limit && mvs_scan_next(&scan, &entry))
-	{
-		if (!mvs_read_is_live(read, &entry))
-			continue;
-		add_row(rows, read, scan.key.key, &entry, true);
-		added++;
-	}
-	mvs_scan_close(&scan);
-	return added;
-}
-
-/* Return the live keys of a range; of those, what a query that filters them asks for. */
-static void
-scan_keys(FunctionCallInfo fcinfo, MvsRead *read, const bytea *from, const bytea *to,
-		  int64 limit, bool reverse)
-{
-	const MvsKeyRanges *within = mvs_scan_node_ranges(fcinfo);
-	int			count = within ? within->count : 1;
 	MvsRows		rows;
 
-	mvs_read_refuse_below_floor(read);
 	begin_rows(&rows, fcinfo);
-	for (int i = 0; i < count && limit > 0; i++)
-	{
-		MvsKeyRange range = {from, to};
-
-		/* There may be very many, in which nothing is found. */
-		CHECK_FOR_INTERRUPTS();
-		if (within)
-			mvs_key_range_narrow(&range, &within->ranges[reverse ? count - 1 - i : i]);
-		limit -= add_range(&rows, read, &range, limit, reverse);
-	}
+	mvs_stream_begin(stream, NULL);
+	while (mvs_stream_next(stream))
+		add_row(&rows, &stream->read, stream->scan.key.key, &stream->entry, true);
 	end_rows(&rows);
+	mvs_stream_close(stream);
+	return (Datum) 0;
 }
 
 /* mvstore_scan(store, from_key, to_key, as_of, max_rows, reverse): a range of keys. */
 static Datum
 scan_range(FunctionCallInfo fcinfo, MvsFamily family)
 {
-	MvsRead		read;
-	const bytea *from;
-	const bytea *to;
-	int64		limit = mvs_get_limit(fcinfo, 4);
-	bool		reverse = mvs_get_flag(fcinfo, 5, "reverse");
+	MvsStream	stream;
 
-	get_range(fcinfo, family, &from, &to);
-	begin_read(&read, fcinfo, 3, family, "mvstore_scan");
-	scan_keys(fcinfo, &read, from, to, limit, reverse);
-	mvs_read_close(&read);
-	return (Datum) 0;
+	mvs_stream_open_range(&stream, fcinfo, family);
+	return return_stream(fcinfo, &stream);
 }
 
 MVS_VALUE_FUNCTIONS(mvstore_scan, scan_range);
@@ -457,15 +355,10 @@ MVS_VALUE_FUNCTIONS(mvstore_scan, scan_range);
 static Datum
 scan_prefix(FunctionCallInfo fcinfo, MvsFamily family)
 {
-	MvsRead		read;
-	bytea	   *prefix = mvs_get_bound(fcinfo, 1, family, "prefix");
-	int64		limit = mvs_get_limit(fcinfo, 3);
-	bool		reverse = mvs_get_flag(fcinfo, 4, "reverse");
+	MvsStream	stream;
 
-	begin_read(&read, fcinfo, 2, family, "mvstore_scan_prefix");
-	scan_keys(fcinfo, &read, prefix, mvs_key_prefix_end(prefix), limit, reverse);
-	mvs_read_close(&read);
-	return (Datum) 0;
+	mvs_stream_open_prefix(&stream, fcinfo, family);
+	return return_stream(fcinfo, &stream);
 }
 
 MVS_VALUE_FUNCTIONS(mvstore_scan_prefix, scan_prefix);
@@ -496,8 +389,8 @@ count_range(FunctionCallInfo fcinfo, MvsFamily family)
 	const bytea *to;
 	int64		count;
 
-	get_range(fcinfo, family, &from, &to);
-	begin_read(&read, fcinfo, 3, family, "mvstore_count");
+	mvs_get_range(fcinfo, 1, family, &from, &to);
+	mvs_read_begin(&read, fcinfo, 3, family, "mvstore_count");
 	count = count_keys(&read, from, to);
 	mvs_read_close(&read);
 	PG_RETURN_INT64(count);
@@ -513,7 +406,7 @@ count_prefix(FunctionCallInfo fcinfo, MvsFamily family)
 	bytea	   *prefix = mvs_get_bound(fcinfo, 1, family, "prefix");
 	int64		count;
 
-	begin_read(&read, fcinfo, 2, family, "mvstore_count_prefix");
+	mvs_read_begin(&read, fcinfo, 2, family, "mvstore_count_prefix");
 	count = count_keys(&read, prefix, mvs_key_prefix_end(prefix));
 	mvs_read_close(&read);
 	PG_RETURN_INT64(count);
@@ -557,8 +450,8 @@ add_change(MvsRows *rows, MvsRead *after, bytea *key, const MvsEntry *old, bool 
 	bool		nulls[5] = {false};
 
 	values[0] = mvs_read_return_key(after, key);
-	put_value(after, key, old, was, &values[1], &nulls[1]);
-	put_value(after, key, new, is, &values[3], &nulls[3]);
+	mvs_read_put_value(after, key, old, was, &values[1], &nulls[1]);
+	mvs_read_put_value(after, key, new, is, &values[3], &nulls[3]);
 	tuplestore_putvalues(rows->result->setResult, rows->result->setDesc, values, nulls);
 	MemoryContextSwitchTo(context);
 	MemoryContextReset(rows->context);
@@ -630,7 +523,7 @@ history(FunctionCallInfo fcinfo, MvsFamily family)
 	MvsEntry	entry;
 	bool		found;
 
-	begin_read(&read, fcinfo, -1, family, "mvstore_history");
+	mvs_read_begin(&read, fcinfo, -1, family, "mvstore_history");
 	begin_rows(&rows, fcinfo);
 	mvs_cursor_open(&cursor, &read.store, read.snapshot);
 	for (found = limit > 0 && mvs_cursor_find(&cursor, key, read.as_of, &entry);
@@ -642,8 +535,8 @@ history(FunctionCallInfo fcinfo, MvsFamily family)
 		bool		nulls[3] = {false};
 
 		CHECK_FOR_INTERRUPTS();
-		put_value(&read, key, &entry, true, &values[0], &nulls[0]);
-		put_expiry(&entry, true, &values[2], &nulls[2]);
+		mvs_read_put_value(&read, key, &entry, true, &values[0], &nulls[0]);
+		mvs_read_put_expiry(&entry, true, &values[2], &nulls[2]);
 		tuplestore_putvalues(rows.result->setResult, rows.result->setDesc, values, nulls);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(rows.context);

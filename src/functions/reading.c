@@ -38,10 +38,22 @@ mvs_read_open(MvsRead *read, Oid store, int64 as_of, MvsFamily family, const cha
 	read->as_of = as_of == MVS_NEWEST ? mvs_as_of(read->snapshot) : as_of;
 	read->floor_known = false;
 	read->past = 0;
+	read->now = GetCurrentStatementStartTimestamp();
 	read->family = family;
 	read->function = function;
 	if (read->as_of != MVS_NEWEST)
 		mvs_read_refuse_future(read);
+}
+
+void
+mvs_read_begin(MvsRead *read, FunctionCallInfo fcinfo, int as_of_argument, MvsFamily family,
+			   const char *function)
+{
+	Oid			store = mvs_get_store(fcinfo, 0);
+	int64		as_of = as_of_argument < 0 ? MVS_NEWEST :
+	mvs_get_version(fcinfo, as_of_argument, "as_of");
+
+	mvs_read_open(read, store, as_of, family, function);
 }
 
 void
@@ -122,7 +134,7 @@ has_expired(MvsRead *read, const MvsEntry *entry)
 		return expires <= read->as_of;
 
 	/* The clock may step back, but what a sweep took as expired stays so. */
-	return entry->expires_at <= GetCurrentStatementStartTimestamp() ||
+	return entry->expires_at <= read->now ||
 		expires <= read->past || expires <= read_floor(read);
 }
 
@@ -161,4 +173,34 @@ mvs_read_return_value(MvsRead *read, const bytea *key, const MvsEntry *entry)
 {
 	return mvs_return_value(mvs_entry_value(entry), key, read->family,
 							RelationGetRelationName(read->store.heap), read->function);
+}
+
+void
+mvs_read_put_value(MvsRead *read, const bytea *key, const MvsEntry *entry, bool found,
+				   Datum *values, bool *nulls)
+{
+	nulls[0] = !found;
+	nulls[1] = !found || entry->tombstone;
+	if (!nulls[0])
+		values[0] = Int64GetDatum(entry->version);
+	if (!nulls[1])
+		values[1] = mvs_read_return_value(read, key, entry);
+}
+
+void
+mvs_read_put_expiry(const MvsEntry *entry, bool found, Datum *value, bool *null)
+{
+	*null = !found || !entry->expires;
+	if (!*null)
+		*value = TimestampTzGetDatum(entry->expires_at);
+}
+
+void
+mvs_read_put_row(MvsRead *read, bytea *key, const MvsEntry *entry, bool found, Datum *values,
+				 bool *nulls)
+{
+	values[0] = mvs_read_return_key(read, key);
+	nulls[0] = false;
+	mvs_read_put_value(read, key, entry, found, &values[1], &nulls[1]);
+	mvs_read_put_expiry(entry, found, &values[3], &nulls[3]);
 }

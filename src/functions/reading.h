@@ -14,6 +14,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "utils/snapshot.h"
 
@@ -30,6 +31,7 @@ typedef struct MvsRead
 	int64		floor;			/* valid if known */
 	bool		floor_known;
 	int64		past;			/* a version that it is compared with, or 0 */
+	TimestampTz now;			/* what has expired by then is not live */
 	MvsFamily	family;
 	const char *function;		/* for messages, without the family's suffix */
 } MvsRead;
@@ -41,6 +43,10 @@ typedef struct MvsRead
  */
 extern void mvs_read_open(MvsRead *read, Oid store, int64 as_of, MvsFamily family,
 						  const char *function);
+
+/* The same with the store in argument 0, and as_of in another one, or -1: the newest. */
+extern void mvs_read_begin(MvsRead *read, FunctionCallInfo fcinfo, int as_of_argument,
+						   MvsFamily family, const char *function);
 extern void mvs_read_close(MvsRead *read);
 
 /* Close one whose result nobody depends on: give up its locks, too. */
@@ -70,5 +76,18 @@ extern bool mvs_read_found(MvsRead *read, bool found, const MvsEntry *entry);
  */
 extern Datum mvs_read_return_key(MvsRead *read, bytea *key);
 extern Datum mvs_read_return_value(MvsRead *read, const bytea *key, const MvsEntry *entry);
+
+/*
+ * Set columns of a row: version and value of an entry, or when it expires, NULL being never. Where
+ * it is not found they are NULL.
+ */
+extern void mvs_read_put_value(MvsRead *read, const bytea *key, const MvsEntry *entry, bool found,
+							   Datum *values, bool *nulls);
+extern void mvs_read_put_expiry(const MvsEntry *entry, bool found, Datum *value, bool *null);
+
+/* Set the columns of a row (key, version, value, expires_at). */
+#define MVS_READ_COLUMNS 4
+extern void mvs_read_put_row(MvsRead *read, bytea *key, const MvsEntry *entry, bool found,
+							 Datum *values, bool *nulls);
 
 #endif							/* MVSTORE_READING_H */

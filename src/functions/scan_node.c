@@ -1,10 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * scan_node.c
- *	  Scans of stores that a query filters by key: how they are executed.
+ *	  Scans of stores in a plan: how they are executed.
  *
- * Custom scans of a single rel cannot be of a function: so ours is one as for
- * a join, without a scanrelid, and its rows are those that the plan describes.
+ * Rows are read one by one as they are asked for, and lie where they were read
+ * until the next one is. Custom scans of a single rel cannot be of a function:
+ * so ours is one as for a join, without a scanrelid, and its rows are those that
+ * the plan describes.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -19,39 +21,43 @@
 #include "funcapi.h"
 #include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "parser/parsetree.h"
+#include "pgstat.h"
 #include "utils/memutils.h"
 #include "utils/ruleutils.h"
-#include "utils/tuplestore.h"
 
 #include "base/compat.h"
 #include "functions/key_clause.h"
 #include "functions/scan_node.h"
+#include "functions/stream.h"
 
 typedef struct MvsScanState
 {
 	CustomScanState custom;
 	Index		rti;			/* of the function in the range table */
+	MvsFamily	family;
+	bool		by_prefix;		/* the function is mvstore_scan_prefix */
 	SetExprState *call;
+	Bitmapset  *call_params;	/* what its arguments depend on */
 	MvsKeyClause *clauses;
 	ExprState **values;			/* of the clauses */
 	int			clause_count;
 	TupleDesc	shape;			/* of the function's rows */
-	TupleTableSlot *row;
-	Tuplestorestate *rows;		/* NULL: not called yet */
-	bool		backward;		/* rows may be asked for in either direction */
-	MemoryContext call_context; /* of the function's arguments */
-	MemoryContext range_context;
+	bool		opened;			/* the stream has been, with the arguments */
+	bool		begun;			/* it is at some row, or at its end */
+	MvsStream	stream;
+	MemoryContext call_context; /* of the arguments */
+	MemoryContext range_context;	/* of the ranges, and of where the scan is */
 } MvsScanState;
-
-/* fmgr.c's, in no header. */
-extern Datum fmgr_security_definer(PG_FUNCTION_ARGS);
 
 static Node *create_state(CustomScan *scan);
 static void begin_scan(CustomScanState *node, EState *estate, int flags);
 static TupleTableSlot *exec_scan(CustomScanState *node);
 static void end_scan(CustomScanState *node);
 static void rescan(CustomScanState *node);
+static void pause_scan(CustomScanState *node);
 static void explain_scan(CustomScanState *node, List *ancestors, ExplainState *explain);
 
 static const CustomScanMethods scan_methods = {
@@ -65,6 +71,7 @@ static const CustomExecMethods exec_methods = {
 	.ExecCustomScan = exec_scan,
 	.EndCustomScan = end_scan,
 	.ReScanCustomScan = rescan,
+	.ShutdownCustomScan = pause_scan,
 	.ExplainCustomScan = explain_scan,
 };
 
@@ -80,12 +87,6 @@ mvs_scan_node_methods(void)
 	return &scan_methods;
 }
 
-bool
-mvs_scan_node_reaches(const FmgrInfo *function)
-{
-	return function->fn_addr != fmgr_security_definer;
-}
-
 static Node *
 create_state(CustomScan *scan)
 {
@@ -93,6 +94,17 @@ create_state(CustomScan *scan)
 
 	state->custom.methods = &exec_methods;
 	return (Node *) state;
+}
+
+/* Collect the parameters of an expression that may be others when it is evaluated again. */
+static bool
+collect_params(Node *node, void *params)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+		*(Bitmapset **) params = bms_add_member(*(Bitmapset **) params, ((Param *) node)->paramid);
+	return expression_tree_walker(node, collect_params, params);
 }
 
 static void
@@ -106,6 +118,10 @@ begin_scan(CustomScanState *node, EState *estate, int flags)
 	ListCell   *cell;
 
 	state->rti = bms_singleton_member(plan->custom_relids);
+	state->family = linitial_int(plan->custom_private);
+	state->by_prefix = lsecond_int(plan->custom_private);
+
+	/* That asks whether the user may call the function, too. */
 	state->call = ExecInitTableFunctionResult(call, node->ss.ps.ps_ExprContext, &node->ss.ps);
 	state->clauses = palloc(sizeof(MvsKeyClause) * list_length(conditions));
 	state->values = palloc(sizeof(ExprState *) * list_length(conditions));
@@ -128,49 +144,84 @@ begin_scan(CustomScanState *node, EState *estate, int flags)
 	state->shape->tdtypmod = -1;
 	ExecTypeSetColNames(state->shape, exec_rt_fetch(state->rti, estate)->eref->colnames);
 	BlessTupleDesc(state->shape);
-	state->row = ExecInitExtraTupleSlot(estate, state->shape, &TTSOpsMinimalTuple);
-	state->backward = (flags & EXEC_FLAG_BACKWARD) != 0;
+
+	/* A sub-select may depend on whatever the plan does. */
+	if (contain_subplans((Node *) call))
+		state->call_params = plan->scan.plan.allParam;
+	else
+		collect_params((Node *) call, &state->call_params);
 	state->call_context = AllocSetContextCreate(CurrentMemoryContext, "mvstore scan arguments",
 												ALLOCSET_DEFAULT_SIZES);
 	state->range_context = AllocSetContextCreate(CurrentMemoryContext, "mvstore scan ranges",
 												 ALLOCSET_DEFAULT_SIZES);
 }
 
-/* The ranges for the values that the conditions have now. */
+/* The ranges for the values that the conditions have now; NULL: everything. */
 static MvsKeyRanges *
 get_ranges(MvsScanState *state)
 {
 	ExprContext *context = state->custom.ss.ps.ps_ExprContext;
 	Datum	   *values;
 	bool	   *nulls;
-	MemoryContext old;
-	MvsKeyRanges *ranges;
 
-	MemoryContextReset(state->range_context);
-	old = MemoryContextSwitchTo(state->range_context);
+	if (state->clause_count == 0)
+		return NULL;
 	values = palloc(sizeof(Datum) * state->clause_count);
 	nulls = palloc(sizeof(bool) * state->clause_count);
 	for (int i = 0; i < state->clause_count; i++)
 		values[i] = ExecEvalExpr(state->values[i], context, &nulls[i]);
-	ranges = mvs_key_clause_ranges(state->clauses, state->clause_count, values, nulls);
-	MemoryContextSwitchTo(old);
-	return ranges;
+	return mvs_key_clause_ranges(state->clauses, state->clause_count, values, nulls);
 }
 
-/* Call the function. */
+/*
+ * Do what a call of the function begins with. It is counted as one. The snapshot is the same as the
+ * active one, but that goes between two rows of a cursor.
+ */
 static void
-read_rows(MvsScanState *state)
+open_stream(MvsScanState *state)
 {
-	FmgrInfo   *function = &state->call->func;
+	PlanState  *node = &state->custom.ss.ps;
+	FunctionCallInfo fcinfo = state->call->fcinfo;
+	PgStat_FunctionCallUsage usage;
+	int			argument = 0;
+	ListCell   *cell;
 
-	/* It may have been altered since the plan was made. */
-	if (mvs_scan_node_reaches(function))
-		function->fn_extra = get_ranges(state);
-	state->rows = ExecMakeTableFunctionResult(state->call, state->custom.ss.ps.ps_ExprContext,
-											  state->call_context, state->shape,
-											  state->backward);
-	if (mvs_scan_node_reaches(function))
-		function->fn_extra = NULL;
+	foreach(cell, state->call->args)
+	{
+		NullableDatum *value = &fcinfo->args[argument++];
+
+		value->value = ExecEvalExpr(lfirst(cell), node->ps_ExprContext, &value->isnull);
+	}
+	pgstat_init_function_usage(fcinfo, &usage);
+	if (state->by_prefix)
+		mvs_stream_open_prefix(&state->stream, fcinfo, state->family);
+	else
+		mvs_stream_open_range(&state->stream, fcinfo, state->family);
+	pgstat_end_function_usage(&usage, true);
+	state->stream.read.snapshot = node->state->es_snapshot;
+	state->opened = true;
+}
+
+/* Step the stream to its next row. */
+static bool
+next_of_stream(MvsScanState *state)
+{
+	MemoryContext old;
+	bool		found;
+
+	if (!state->opened)
+	{
+		old = MemoryContextSwitchTo(state->call_context);
+		open_stream(state);
+		MemoryContextSwitchTo(old);
+	}
+	old = MemoryContextSwitchTo(state->range_context);
+	if (!state->begun)
+		mvs_stream_begin(&state->stream, get_ranges(state));
+	state->begun = true;
+	found = mvs_stream_next(&state->stream);
+	MemoryContextSwitchTo(old);
+	return found;
 }
 
 /* Store what is in the slot's arrays; with the whole row behind it, if the plan has that. */
@@ -192,24 +243,20 @@ store_row(MvsScanState *state, TupleTableSlot *slot)
 	ExecStoreVirtualTuple(slot);
 }
 
-/* Step to the next row. */
+/* Step to the next row. What it has lies where it was read, or with the expressions' values. */
 static TupleTableSlot *
 next_row(ScanState *node)
 {
 	MvsScanState *state = (MvsScanState *) node;
 	TupleTableSlot *slot = node->ss_ScanTupleSlot;
-	int			count = state->shape->natts;
+	MemoryContext old;
 
 	ExecClearTuple(slot);
-	if (state->rows == NULL)
-		read_rows(state);
-	if (!tuplestore_gettupleslot(state->rows,
-								 ScanDirectionIsForward(node->ps.state->es_direction), false,
-								 state->row))
+	if (!next_of_stream(state))
 		return slot;
-	slot_getallattrs(state->row);
-	memcpy(slot->tts_values, state->row->tts_values, sizeof(Datum) * count);
-	memcpy(slot->tts_isnull, state->row->tts_isnull, sizeof(bool) * count);
+	old = MemoryContextSwitchTo(node->ps.ps_ExprContext->ecxt_per_tuple_memory);
+	mvs_stream_put_row(&state->stream, slot->tts_values, slot->tts_isnull);
+	MemoryContextSwitchTo(old);
 	store_row(state, slot);
 	return slot;
 }
@@ -244,27 +291,48 @@ exec_scan(CustomScanState *node)
 	return ExecScan(&node->ss, next_row, keep_row);
 }
 
+/* Close the store, and forget the arguments. */
+static void
+close_stream(MvsScanState *state)
+{
+	if (state->opened)
+		mvs_stream_close(&state->stream);
+	state->opened = false;
+	MemoryContextReset(state->call_context);
+}
+
 static void
 end_scan(CustomScanState *node)
 {
-	MvsScanState *state = (MvsScanState *) node;
-
-	if (state->rows)
-		tuplestore_end(state->rows);
-	state->rows = NULL;
+	close_stream((MvsScanState *) node);
 }
 
-/* Begin anew; with the same rows, unless what they depend on is another. */
+/*
+ * Begin anew. The arguments and the version that is read stay what they are, unless what the
+ * arguments depend on is another.
+ */
 static void
 rescan(CustomScanState *node)
 {
 	MvsScanState *state = (MvsScanState *) node;
 
-	if (state->rows && node->ss.ps.chgParam)
-		end_scan(node);
-	if (state->rows)
-		tuplestore_rescan(state->rows);
+	if (bms_overlap(node->ss.ps.chgParam, state->call_params))
+		close_stream(state);
+	else if (state->opened)
+		mvs_stream_stop(&state->stream);
+	state->begun = false;
+	MemoryContextReset(state->range_context);
 	ExecScanReScan(&node->ss);
+}
+
+/* All rows that were asked for have been returned; of a cursor, there may be more to come. */
+static void
+pause_scan(CustomScanState *node)
+{
+	MvsScanState *state = (MvsScanState *) node;
+
+	if (state->opened)
+		mvs_stream_pause(&state->stream);
 }
 
 static void
@@ -279,6 +347,8 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *explain)
 						deparse_expression(linitial(plan->custom_exprs), context,
 										   explain->verbose, false),
 						explain);
+	if (list_length(plan->custom_exprs) == 1)
+		return;
 	ExplainPropertyText("Key Cond",
 						deparse_expression((Node *) ranges, context, explain->verbose, false),
 						explain);

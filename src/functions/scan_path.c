@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * scan_path.c
- *	  Scans of stores that a query filters by key: how they are planned.
+ *	  Scans of stores in FROM: how they are planned.
  *
- * A function in FROM is called with the arguments that it was given, and all
- * of its rows are filtered afterwards. Where the query says of the key what
- * key_clause.c understands, there is a better way for mvstore_scan and
- * mvstore_scan_prefix: a custom scan that calls the same function, and has it
- * read no more than those ranges (scan_node.c). A condition that compares the
- * key with columns of other tables gives ranges for each of their rows: a
+ * A function in FROM is called with the arguments that it was given, all of its
+ * rows are stored, and then filtered. For mvstore_scan and mvstore_scan_prefix
+ * there is a better way: a custom scan that reads a row when it is asked for
+ * one (scan_node.c). Where the query says of the key what key_clause.c
+ * understands, it reads no more than those ranges. A condition that compares
+ * the key with columns of other tables gives ranges for each of their rows: a
  * parameterized path.
  *
  * The hooks are there from when the library is loaded: from the start of the
@@ -21,6 +21,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
@@ -34,9 +37,11 @@
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
 #include "parser/parsetree.h"
+#include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
 
 #include "base/compat.h"
+#include "base/text.h"
 #include "functions/estimate.h"
 #include "functions/key_clause.h"
 #include "functions/scan_node.h"
@@ -44,6 +49,9 @@
 
 static set_rel_pathlist_hook_type prev_set_rel_pathlist = NULL;
 static get_relation_stats_hook_type prev_get_relation_stats = NULL;
+
+/* fmgr.c's, in no header. */
+extern Datum fmgr_security_definer(PG_FUNCTION_ARGS);
 
 static void set_scan_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte);
 static bool get_key_stats(PlannerInfo *root, RangeTblEntry *rte, AttrNumber column,
@@ -72,7 +80,7 @@ mvs_scan_path_init(void)
 
 /* The call of a function that scans keys, alone in its place in FROM; or NULL. */
 static FuncExpr *
-get_scan(RangeTblEntry *rte, const MvsReader **reader)
+get_scan(RangeTblEntry *rte, const MvsReader **reader, MvsFamily *family)
 {
 	Node	   *call;
 
@@ -81,7 +89,7 @@ get_scan(RangeTblEntry *rte, const MvsReader **reader)
 	call = linitial_node(RangeTblFunction, rte->functions)->funcexpr;
 	if (!IsA(call, FuncExpr))
 		return NULL;
-	*reader = mvs_reader_find(((FuncExpr *) call)->funcid);
+	*reader = mvs_reader_find(((FuncExpr *) call)->funcid, family);
 	if (*reader == NULL ||
 		((*reader)->source != MVS_RANGE && (*reader)->source != MVS_PREFIX))
 		return NULL;
@@ -89,39 +97,52 @@ get_scan(RangeTblEntry *rte, const MvsReader **reader)
 }
 
 /*
- * The call of one that may leave out keys that the query filters out. Those
- * count as rows of max_rows; and text is in the database's encoding what may be
- * several keys in UTF-8, or none.
+ * Whether a scan can stand in place of a function: not where that has settings of its own (ALTER
+ * FUNCTION ... SET), or other rights.
  */
-static FuncExpr *
-get_scan_to_narrow(RangeTblEntry *rte)
+static bool
+is_replaceable(FuncExpr *call)
 {
-	const MvsReader *reader;
-	FuncExpr   *call = get_scan(rte, &reader);
 	FmgrInfo	function;
-	Node	   *limit;
 
-	if (call == NULL)
-		return NULL;
 	fmgr_info(call->funcid, &function);
-	if (!mvs_scan_node_reaches(&function))
-		return NULL;
-	limit = list_nth(call->args, reader->max_rows);
-	if (!IsA(limit, Const) || !((Const *) limit)->constisnull)
-		return NULL;
-	if (exprType(list_nth(call->args, reader->keys)) != BYTEAOID &&
-		GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
-		return NULL;
-	return call;
+	return function.fn_addr != fmgr_security_definer;
 }
 
-/* Those of a list of RestrictInfos that give ranges. */
+/* Whether text is in the database's encoding what its bytes are in UTF-8. */
+static bool
+has_bytes_of_text(FuncExpr *call, const MvsReader *reader)
+{
+	return exprType(list_nth(call->args, reader->keys)) == BYTEAOID ||
+		GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII;
+}
+
+/*
+ * Whether a scan may leave out keys that the query filters out. Those count as rows of max_rows;
+ * and text is in the database's encoding what may be several keys in UTF-8, or none.
+ */
+static bool
+can_narrow(FuncExpr *call, const MvsReader *reader)
+{
+	Node	   *limit = list_nth(call->args, reader->max_rows);
+
+	return IsA(limit, Const) && ((Const *) limit)->constisnull &&
+		has_bytes_of_text(call, reader);
+}
+
+/* Those of a list of RestrictInfos that give ranges to a scan. */
 static List *
 find_ranges(PlannerInfo *root, RelOptInfo *rel, List *clauses)
 {
+	RangeTblEntry *rte = planner_rt_fetch(rel->relid, root);
+	const MvsReader *reader;
+	MvsFamily	family;
+	FuncExpr   *call = get_scan(rte, &reader, &family);
 	List	   *found = NIL;
 	ListCell   *cell;
 
+	if (call == NULL || !can_narrow(call, reader))
+		return NIL;
 	foreach(cell, clauses)
 	{
 		RestrictInfo *info = lfirst_node(RestrictInfo, cell);
@@ -185,12 +206,64 @@ estimate_part(PlannerInfo *root, RelOptInfo *rel, FuncExpr *call, List *conditio
 										 (int) rel->relid, JOIN_INNER, NULL);
 }
 
+/* The key, if the query has any use for it; or NULL. */
+static Expr *
+find_key(RelOptInfo *rel)
+{
+	ListCell   *cell;
+
+	foreach(cell, rel->reltarget->exprs)
+	{
+		if (IsA(lfirst(cell), Var) && mvs_key_clause_is_key(lfirst(cell), (int) rel->relid))
+			return lfirst(cell);
+	}
+	return NULL;
+}
+
+/* What the query can make use of in the order of a scan's rows: that of the keys' bytes. */
+static List *
+find_order(PlannerInfo *root, RelOptInfo *rel, FuncExpr *call, const MvsReader *reader)
+{
+	Node	   *reverse = list_nth(call->args, reader->reverse);
+	Expr	   *key = find_key(rel);
+	bool		is_text;
+	Oid			operator;
+	List	   *order = NIL;
+
+	if (key == NULL || !has_bytes_of_text(call, reader) ||
+		!IsA(reverse, Const) || ((Const *) reverse)->constisnull)
+		return NIL;
+
+	is_text = exprType((Node *) key) == TEXTOID;
+	operator = is_text ? TextLessOperator : ByteaLessOperator;
+	if (DatumGetBool(((Const *) reverse)->constvalue))
+		operator = get_commutator(operator);
+	if (!is_text || mvs_text_is_bytewise(exprCollation((Node *) key)))
+		order = mvs_compat_expression_pathkey(root, key, operator, rel->relids);
+	if (is_text && order == NIL)
+		order = mvs_compat_expression_pathkey(root,
+											  (Expr *) makeRelabelType(key, TEXTOID, -1,
+																	   C_COLLATION_OID,
+																	   COERCE_IMPLICIT_CAST),
+											  operator, rel->relids);
+	return order;
+}
+
 /*
- * A scan with the conditions on the rel alone, and on those that "outer" names.
- * The costs are of a function's scan that returns the rows in the ranges.
+ * What it costs to read a row: a step in the index, and its part of a page. That is no less than
+ * for a row of a copy, so that the planner has rows kept that are read over and over.
  */
+static double
+cost_row(RelOptInfo *rel)
+{
+	int			bytes = MAXALIGN(rel->reltarget->width) + MAXALIGN(SizeofHeapTupleHeader);
+
+	return cpu_index_tuple_cost + cpu_tuple_cost + seq_page_cost * bytes / BLCKSZ;
+}
+
+/* A scan with the conditions on the rel alone, and on those that "outer" names. */
 static Path *
-make_path(PlannerInfo *root, RelOptInfo *rel, FuncExpr *call, Relids outer)
+make_path(PlannerInfo *root, RelOptInfo *rel, FuncExpr *call, List *order, Relids outer)
 {
 	CustomPath *custom = makeNode(CustomPath);
 	Path	   *path = &custom->path;
@@ -204,6 +277,7 @@ make_path(PlannerInfo *root, RelOptInfo *rel, FuncExpr *call, Relids outer)
 	path->pathtarget = rel->reltarget;
 	path->param_info = get_baserel_parampathinfo(root, rel, outer);
 	path->parallel_safe = rel->consider_parallel;
+	path->pathkeys = order;
 	path->rows = rel->rows;
 	if (path->param_info)
 	{
@@ -221,10 +295,10 @@ make_path(PlannerInfo *root, RelOptInfo *rel, FuncExpr *call, Relids outer)
 	/* Each call goes down the index. That of a single one is in no way's costs. */
 	if (path->param_info)
 		path->startup_cost += seq_page_cost;
-	path->total_cost = path->startup_cost + rows * (cpu_tuple_cost + filter.per_tuple) +
+	path->total_cost = path->startup_cost + rows * (cost_row(rel) + filter.per_tuple) +
 		path->rows * path->pathtarget->cost.per_tuple;
 
-	custom->flags = CUSTOMPATH_SUPPORT_BACKWARD_SCAN | CUSTOMPATH_SUPPORT_PROJECTION;
+	custom->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	custom->methods = &path_methods;
 	return path;
 }
@@ -268,27 +342,30 @@ has_relids(List *list, Relids relids)
 	return false;
 }
 
-/* set_rel_pathlist_hook: plan scans that need not read everything. */
+/* set_rel_pathlist_hook: plan scans that return row by row, and need not read everything. */
 static void
 set_scan_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
+	const MvsReader *reader;
+	MvsFamily	family;
 	FuncExpr   *call;
+	List	   *order;
 	List	   *done = NIL;
 	ListCell   *cell;
 
 	if (prev_set_rel_pathlist)
 		prev_set_rel_pathlist(root, rel, rti, rte);
-	if (!IS_SIMPLE_REL(rel) || IS_DUMMY_REL(rel) || (call = get_scan_to_narrow(rte)) == NULL)
+	if (!IS_SIMPLE_REL(rel) || IS_DUMMY_REL(rel) ||
+		(call = get_scan(rte, &reader, &family)) == NULL || !is_replaceable(call))
 		return;
 
-	/* It reads nothing that the function's own scan does not, so that is not needed. */
+	/* It does nothing that the function's own scan does not, so that is not needed. */
+	order = find_order(root, rel, call, reader);
 	if (find_ranges(root, rel, rel->baserestrictinfo) != NIL)
-	{
 		rel->rows = clamp_row_est(rel->tuples *
 								  estimate_part(root, rel, call, rel->baserestrictinfo));
-		rel->pathlist = NIL;
-		add_path(rel, make_path(root, rel, call, rel->lateral_relids));
-	}
+	rel->pathlist = NIL;
+	add_path(rel, make_path(root, rel, call, order, rel->lateral_relids));
 
 	/* A function that may return something else each time is called once. */
 	if (contain_volatile_functions((Node *) call))
@@ -300,7 +377,7 @@ set_scan_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *
 
 		outer = bms_del_member(outer, (int) rel->relid);
 		if (!has_relids(done, outer))
-			add_path(rel, make_path(root, rel, call, outer));
+			add_path(rel, make_path(root, rel, call, order, outer));
 		done = lappend(done, outer);
 	}
 }
@@ -311,10 +388,11 @@ get_key_stats(PlannerInfo *root, RangeTblEntry *rte, AttrNumber column,
 			  VariableStatData *variable)
 {
 	const MvsReader *reader;
+	MvsFamily	family;
 
 	if (prev_get_relation_stats && prev_get_relation_stats(root, rte, column, variable))
 		return true;
-	if (column != MVS_KEY_COLUMN || get_scan(rte, &reader) == NULL)
+	if (column != MVS_KEY_COLUMN || get_scan(rte, &reader, &family) == NULL)
 		return false;
 	variable->isunique = true;
 	return true;
@@ -366,16 +444,21 @@ plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *columns, L
 {
 	CustomScan *scan = makeNode(CustomScan);
 	RangeTblEntry *rte = planner_rt_fetch(rel->relid, root);
-	Node	   *call = linitial_node(RangeTblFunction, rte->functions)->funcexpr;
+	const MvsReader *reader;
+	MvsFamily	family;
+	FuncExpr   *call = get_scan(rte, &reader, &family);
 	List	   *ranges = extract_actual_clauses(find_ranges(root, rel, clauses), false);
 
+	if (call == NULL)
+		elog(ERROR, "function of a scan not recognized");
 	scan->scan.plan.targetlist = columns;
 	scan->scan.plan.qual = extract_actual_clauses(clauses, false);
 	scan->flags = path->flags;
 	scan->custom_exprs = lcons(call, ranges);
+	scan->custom_private = list_make2_int(family, reader->source == MVS_PREFIX);
 
 	/* The list of columns may still be exchanged for another one of what the rel is to have. */
-	scan->custom_scan_tlist = make_columns(rel, rte, call,
+	scan->custom_scan_tlist = make_columns(rel, rte, (Node *) call,
 										   list_concat_copy(rel->reltarget->exprs,
 															scan->scan.plan.qual));
 	scan->methods = mvs_scan_node_methods();

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_path.h
- *	  Scans of stores that a query filters by key: how they are planned.
+ *	  Scans of stores in FROM: how they are planned.
  *
  * Copyright (c) 2026, mvstore contributors
  *

@@ -447,6 +447,13 @@ mvs_scan_next(MvsScan *scan, MvsEntry *entry)
 	return scan->reverse ? next_downwards(scan, entry) : next_upwards(scan, entry);
 }
 
+void
+mvs_scan_pause(MvsScan *scan)
+{
+	if (!scan->ended)
+		seek_keys(scan);
+}
+
 bool
 mvs_scan_find(MvsScan *scan, const bytea *key, MvsEntry *entry)
 {

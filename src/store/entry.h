@@ -116,6 +116,12 @@ extern void mvs_scan_open(MvsScan *scan, MvsStore *store, Snapshot snapshot,
 extern bool mvs_scan_next(MvsScan *scan, MvsEntry *entry);
 
 /*
+ * Before a time in which nothing is asked for: keep no page of the index from VACUUM. The entry
+ * that the scan is at stays valid.
+ */
+extern void mvs_scan_pause(MvsScan *scan);
+
+/*
  * Or, of a scan of all keys upwards: find the entry of a key, if there is one. Each key is
  * behind the last one asked for. Neighbours are found without a descent for each.
  */
