@@ -119,7 +119,8 @@ look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
 	rest->paused = database->queue->paused && !database->queue->prepared_wanted;
 	rest->taken = database->queue->taken >= target && database->queue->put_back > target &&
 		!database->queue->journal_wanted && !database->queue->recheck &&
-		!database->queue->prepared_wanted && database->queue->mark_count == 0 && !database->queue->all_marked;
+		!database->queue->prepared_wanted && database->queue->mark_count == 0 &&
+		!database->queue->all_marked;
 	LWLockRelease(database->queue_lock);
 }
 

@@ -65,7 +65,7 @@ typedef struct MvsQueue
 	bool		paused;			/* nothing is to be dropped */
 	bool		pause_changed;	/* the row of mvstore_paused is to be looked at */
 
-	bool		prepared_wanted;	/* so are those of mvstore_prepared: till then nothing is dropped */
+	bool		prepared_wanted;	/* so are those of mvstore_prepared; nothing goes till then */
 	uint64		prepared_sequence;	/* of the first request that they may tell of */
 	uint64		prepared_ends;	/* commits of prepared transactions */
 } MvsQueue;

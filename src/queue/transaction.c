@@ -790,7 +790,8 @@ write_prepared(void)
 	MvsDatabase *database = mvs_session_join();
 	Level	   *level = current_level();
 	MvsPrepared whole = {
-		.count.requests = level->explicit_count + level->implicit_count + level->spilled + level->skipped,
+		.count.requests = level->explicit_count + level->implicit_count + level->spilled +
+		level->skipped,
 		.news.journal = level->used > 0 || level->spilled > 0 || level->journal,
 		.news.recheck = level->recheck,
 		.news.erased = level->erasures != NULL,
@@ -807,8 +808,10 @@ write_prepared(void)
 	foreach(cell, level->forgotten)
 		(void) count_of(level, lfirst_oid(cell));
 	foreach(cell, level->marks)
+	{
 		if (OidIsValid(lfirst_oid(cell)))
 			(void) count_of(level, lfirst_oid(cell));
+	}
 	foreach(cell, level->counts)
 	{
 		MvsPrepared row = {.count = *(MvsStoreCount *) lfirst(cell)};

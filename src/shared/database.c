@@ -54,7 +54,7 @@ static Size
 struct_size(const MvsDatabasePart *part)
 {
 	return CACHELINEALIGN(add_size(part->size, mul_size(MaxBackends + max_prepared_xacts,
-														 part->backend_size)));
+														part->backend_size)));
 }
 
 /* Bytes of all structs of a slot. */

@@ -118,7 +118,7 @@ step(MvsGather *gather)
 	}
 }
 
-/* Put the walk at the first index entry whose key is in a relation to "key" (NULL: at the first). */
+/* Put the walk at the first index entry whose key is in a relation to "key"; NULL: at the first. */
 static void
 seek(MvsGather *gather, const bytea *key, StrategyNumber strategy, RegProcedure function)
 {

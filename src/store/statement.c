@@ -238,7 +238,9 @@ insert_into_index(MvsStatement *statement, MvsNewEntry **entries, int count)
 		statement->index_info = build_index_info(statement, store->index);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		values[2] = {PointerGetDatum(entries[i]->key), Int64GetDatum(entries[i]->version)};
+		Datum		values[2] = {
+			PointerGetDatum(entries[i]->key), Int64GetDatum(entries[i]->version)
+		};
 		bool		nulls[2] = {false, false};
 
 		(void) index_insert(store->index, values, nulls, &statement->slots[i]->tts_tid,
@@ -253,7 +255,9 @@ insert_into_feed(MvsStatement *statement, MvsNewEntry **entries, int count)
 		statement->feed_info = build_index_info(statement, statement->feed_index);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		values[2] = {Int64GetDatum(entries[i]->version), PointerGetDatum(entries[i]->key)};
+		Datum		values[2] = {
+			Int64GetDatum(entries[i]->version), PointerGetDatum(entries[i]->key)
+		};
 		bool		nulls[2] = {false, false};
 
 		(void) index_insert(statement->feed_index, values, nulls, &statement->slots[i]->tts_tid,

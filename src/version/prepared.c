@@ -102,7 +102,7 @@ end_scan(SysScanDesc scan, Relation catalog)
 void
 mvs_prepared_recover(MvsDatabase *database)
 {
-	Relation	catalog;
+	Relation	catalog = NULL;
 	SnapshotData dirty;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -130,7 +130,7 @@ bool
 mvs_prepared_is_any(void)
 {
 	Oid			table = mvs_catalog_oid(MVS_PREPARED, true);
-	Relation	catalog;
+	Relation	catalog = NULL;
 	SnapshotData dirty;
 	SysScanDesc scan;
 	bool		any;

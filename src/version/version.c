@@ -424,7 +424,7 @@ mvs_version_watch_writers(MvsDatabase *database)
 	LWLockRelease(database->version_lock);
 }
 
-/* Return the place of a transaction among the writers; -1: it is not there. With version_lock held. */
+/* Return the place of a transaction among the writers, or -1. With version_lock held. */
 static int
 find_writer(const MvsWriters *writers, FullTransactionId xid)
 {

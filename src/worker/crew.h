@@ -27,7 +27,7 @@ typedef struct MvsAssistantStart
  * Bytes of each of the two message queues in a segment: first to the assistant, then back. Most
  * shares fit, so that the worker need not wait for who reads them.
  */
-#define MVS_CREW_QUEUE (1024 * 1024)
+#define MVS_CREW_QUEUE ((Size) 1024 * 1024)
 
 /* What hands a batch is in. */
 typedef struct MvsShares

@@ -44,7 +44,8 @@
  * again has ever more dead entries before its oldest one. So for a key that had
  * many of them the bottom is kept, where the oldest was found, and the next look
  * begins there. Bottoms do not last long: rows that were written by something else
- * than mvstore may lie below, in this life of the store. So a pass, which is to meet these, begins without any;
+ * than mvstore may lie below, in this life of the store. So a pass, which is to meet these,
+ * begins without any;
  * and those of a transaction that failed know of drops that were none. Keys are
  * known by 64 bits of hash; where two share one, entries stay until the bottoms are
  * thrown away.
