@@ -957,8 +957,9 @@ CREATE TABLE mvstore_pin (
 -- and one a store. The worker takes them out when it has committed. Until then they tell
 -- a server that starts again of its version. Of no use after a restore.
 CREATE TABLE mvstore_prepared (
-	version			bigint,					-- NULL: it has taken none
+	transaction		xid8		NOT NULL,
 	store			oid			NOT NULL,	-- 0: all of the transaction
+	version			bigint,					-- NULL: it has taken none
 	puts			bigint		NOT NULL,
 	deletes			bigint		NOT NULL,
 	requests		bigint		NOT NULL,
@@ -968,7 +969,8 @@ CREATE TABLE mvstore_prepared (
 	recheck			boolean		NOT NULL,	-- requests may be void, or due
 	erased			boolean		NOT NULL,	-- keys were erased
 	pins			boolean		NOT NULL,	-- pins have come or gone
-	paused			boolean		NOT NULL	-- so has a row of mvstore_paused
+	paused			boolean		NOT NULL,	-- so has a row of mvstore_paused
+	PRIMARY KEY (transaction, store)
 );
 
 -- A row while the worker is to drop nothing.
@@ -1024,6 +1026,8 @@ CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_calend
 FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
 CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_pin
 FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_prepared
+FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
 CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_paused
 FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
 CREATE TRIGGER mvstore_guard BEFORE INSERT OR UPDATE OR DELETE ON mvstore_stable
@@ -1036,6 +1040,7 @@ ALTER TABLE mvstore_rewrite ENABLE ALWAYS TRIGGER mvstore_guard;
 ALTER TABLE mvstore_journal ENABLE ALWAYS TRIGGER mvstore_guard;
 ALTER TABLE mvstore_calendar ENABLE ALWAYS TRIGGER mvstore_guard;
 ALTER TABLE mvstore_pin ENABLE ALWAYS TRIGGER mvstore_guard;
+ALTER TABLE mvstore_prepared ENABLE ALWAYS TRIGGER mvstore_guard;
 ALTER TABLE mvstore_paused ENABLE ALWAYS TRIGGER mvstore_guard;
 ALTER TABLE mvstore_stable ENABLE ALWAYS TRIGGER mvstore_guard;
 
@@ -1051,6 +1056,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
 CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_calendar
 FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
 CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_pin
+FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_prepared
 FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
 CREATE TRIGGER mvstore_guard_truncate BEFORE TRUNCATE ON mvstore_paused
 FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();

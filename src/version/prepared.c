@@ -27,24 +27,26 @@
 #include "storage/lmgr.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/xid8.h"
 
 #include "base/catalog.h"
 #include "version/prepared.h"
 #include "version/version.h"
 
-#define Anum_prepared_version 1
+#define Anum_prepared_transaction 1
 #define Anum_prepared_store 2
-#define Anum_prepared_puts 3
-#define Anum_prepared_deletes 4
-#define Anum_prepared_requests 5
-#define Anum_prepared_marked 6
-#define Anum_prepared_forgotten 7
-#define Anum_prepared_journal 8
-#define Anum_prepared_recheck 9
-#define Anum_prepared_erased 10
-#define Anum_prepared_pins 11
-#define Anum_prepared_paused 12
-#define Natts_prepared 12
+#define Anum_prepared_version 3
+#define Anum_prepared_puts 4
+#define Anum_prepared_deletes 5
+#define Anum_prepared_requests 6
+#define Anum_prepared_marked 7
+#define Anum_prepared_forgotten 8
+#define Anum_prepared_journal 9
+#define Anum_prepared_recheck 10
+#define Anum_prepared_erased 11
+#define Anum_prepared_pins 12
+#define Anum_prepared_paused 13
+#define Natts_prepared 13
 
 static SysScanDesc begin_scan(Relation *catalog, SnapshotData *dirty);
 static void end_scan(SysScanDesc scan, Relation catalog);
@@ -57,6 +59,8 @@ mvs_prepared_write(int64 version, const MvsPrepared *row)
 	bool		nulls[Natts_prepared] = {false};
 	HeapTuple	tuple;
 
+	values[Anum_prepared_transaction - 1] =
+		FullTransactionIdGetDatum(GetTopFullTransactionId());
 	values[Anum_prepared_version - 1] = Int64GetDatum(version);
 	nulls[Anum_prepared_version - 1] = (version == 0);
 	values[Anum_prepared_store - 1] = ObjectIdGetDatum(row->count.store);
