@@ -141,45 +141,6 @@ unlike($out, qr/COPY public\.mvstore_prepared/, 'without what is in doubt');
 sql(q{ROLLBACK PREPARED 'dump'});
 $count--;
 
-SKIP:
-{
-	skip 'a release build has no fault points', 1 if $node->psql('postgres', 'SHOW mvstore.fault') != 0;
-
-	# The server goes down between the commit and the word of it, and while that is taken.
-	for my $point ('prepared-ended', 'prepared-taken', 'prepared', 'prepare-written')
-	{
-		unlink $node->data_dir . '/mvstore_fault_fired';
-		$node->append_conf('postgresql.conf', "mvstore.fault = '$point:crash'");
-		$node->restart;
-		$count++;
-		my $last = $count - 1;
-		$node->psql('postgres', <<"SQL");
-BEGIN;
-SELECT mvstore_put('s', 'k', 'v$count'), mvstore_put('kept', 'k', 'v$count'), mvstore_drop('s', 'k');
-PREPARE TRANSACTION 'fault';
-SQL
-		$node->psql('postgres', q{COMMIT PREPARED 'fault'}) if $point =~ /ended|taken/;
-		$node->poll_query_until('postgres', 'SELECT true');
-		ok($node->poll_query_until('postgres', "SELECT NOT pg_is_in_recovery()"), "$point: the server is back");
-		ok(-e $node->data_dir . '/mvstore_fault_fired', "$point: it was met");
-		is(sql('SELECT count(*) FROM pg_prepared_xacts'), $point eq 'prepared' ? 1 : 0, "$point: prepared or not");
-		sql(q{COMMIT PREPARED 'fault'}) if $point eq 'prepared';
-		$count = $last if $point eq 'prepare-written';
-		is_done(1, '', $point);
-	}
-
-	# The worker meets an error while it takes what was left: it tries again.
-	unlink $node->data_dir . '/mvstore_fault_fired';
-	$node->append_conf('postgresql.conf', "mvstore.fault = 'prepared-taken:error:2'");
-	$node->restart;
-	prepare('error');
-	sql(q{COMMIT PREPARED 'error'});
-	is_done(1, '', 'an error of the worker');
-}
-unlink $node->data_dir . '/mvstore_fault_fired';
-$node->append_conf('postgresql.conf', "mvstore.fault = ''") if $node->psql('postgres', 'SHOW mvstore.fault') == 0;
-$node->restart;
-
 # A standby answers below it, and knows it when it is promoted.
 $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');

@@ -1,0 +1,89 @@
+# A server that goes down at any step of two-phase commit, and a worker that meets an error there:
+# what was prepared is prepared still, and what was committed is done, once. For builds with
+# fault points only: see src/shared/fault.h.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use MvstoreTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = mvstore_node('prepared', conf => "max_prepared_transactions = 10\nrestart_after_crash = on");
+if ($node->psql('postgres', 'SHOW mvstore.fault') != 0)
+{
+	$node->stop;
+	plan skip_all => 'a release build has no fault points';
+}
+my $count = 0;
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+# A transaction that writes key k of both stores, and asks for a drop, is prepared, as far as it comes.
+sub prepare
+{
+	$count++;
+	$node->psql('postgres', <<"SQL");
+BEGIN;
+SELECT mvstore_put('s', 'k', 'v$count'), mvstore_put('kept', 'k', 'v$count'), mvstore_drop('s', 'k');
+PREPARE TRANSACTION 'fault';
+SQL
+	return;
+}
+
+# From the next start of the server on, a point acts once.
+sub arm
+{
+	my ($setting) = @_;
+
+	unlink $node->data_dir . '/mvstore_fault_fired';
+	$node->append_conf('postgresql.conf', "mvstore.fault = '$setting'");
+	$node->restart;
+	return;
+}
+
+# All that the last one has asked for is done, and nothing else is left.
+sub is_done
+{
+	my ($name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	ok(-e $node->data_dir . '/mvstore_fault_fired', "$name: it was met");
+	is(sql('SELECT mvstore_flush()'), 't', "$name: all is worked off");
+	is(sql("SELECT (SELECT string_agg(value, ' ' ORDER BY version) FROM mvstore_history('s', 'k')) || '|' || (SELECT string_agg(value, ' ' ORDER BY version) FROM mvstore_history('kept', 'k'))"),
+		"v$count|v$count", "$name: as it was asked for");
+	is(sql('SELECT (SELECT count(*) FROM mvstore_journal) + (SELECT count(*) FROM mvstore_prepared)'), 0, "$name: nothing is left to be told");
+	return;
+}
+
+sql(q{SELECT mvstore_create('s'), mvstore_create('kept', keep_versions => 1)});
+
+# Before it is prepared; when it is; when it has committed, and nobody knows; while the worker reads of it.
+for my $point ('prepare-written', 'prepared', 'prepared-ended', 'prepared-taken')
+{
+	prepare();
+	sql(q{COMMIT PREPARED 'fault'});
+	sql('SELECT mvstore_flush()');
+	arm("$point:crash" . ($point eq 'prepared-taken' ? ':2' : ''));
+	prepare();
+	$node->psql('postgres', q{COMMIT PREPARED 'fault'}) if $point =~ /ended|taken/;
+	$node->poll_query_until('postgres', "SELECT (pg_stat_file('mvstore_fault_fired', true)).size > 0") or die 'it was never met';
+	$node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'the server does not come back';
+	is(sql('SELECT count(*) FROM pg_prepared_xacts'), $point eq 'prepared' ? 1 : 0, "$point: prepared or not");
+	sql(q{COMMIT PREPARED 'fault'}) if $point eq 'prepared';
+	$count-- if $point eq 'prepare-written';
+	is_done($point);
+}
+
+# The worker meets an error: it tries again.
+arm('prepared-taken:error:2');
+prepare();
+sql(q{COMMIT PREPARED 'fault'});
+$node->poll_query_until('postgres', "SELECT (pg_stat_file('mvstore_fault_fired', true)).size > 0") or die 'it was never met';
+is_done('an error of the worker');
+$node->stop;
+
+done_testing();
