@@ -9,7 +9,9 @@
 
 import com.arjuna.ats.arjuna.common.arjPropertyManager;
 import com.arjuna.ats.arjuna.common.ObjectStoreEnvironmentBean;
+import com.arjuna.ats.arjuna.common.recoveryPropertyManager;
 import com.arjuna.ats.arjuna.recovery.RecoveryManager;
+import com.arjuna.ats.internal.jta.recovery.arjunacore.JTAActionStatusServiceXAResourceOrphanFilter;
 import com.arjuna.ats.internal.jta.recovery.arjunacore.JTANodeNameXAResourceOrphanFilter;
 import com.arjuna.ats.internal.jta.recovery.arjunacore.JTATransactionLogXAResourceOrphanFilter;
 import com.arjuna.ats.internal.jta.recovery.arjunacore.XARecoveryModule;
@@ -23,23 +25,32 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.sql.XAConnection;
+import javax.transaction.xa.XAException;
 import javax.transaction.xa.XAResource;
+import javax.transaction.xa.Xid;
+import org.jboss.tm.XAResourceWrapper;
 import org.postgresql.xa.PGXADataSource;
 
 public class Transfer {
 	static final int ACCOUNTS = 10;
+	// Another has got further, or has the account: whoever gets this keeps his connections.
+	static final Set<String> AGAIN = Set.of("40001", "55P03");
 	static final AtomicInteger done = new AtomicInteger();
 	static final AtomicInteger failed = new AtomicInteger();
 
 	// One server: its connection, made anew when it is lost.
 	static class Server {
-		final PGXADataSource source = new PGXADataSource();
+		private final String url;
+		private final PGXADataSource source = new PGXADataSource();
 		private XAConnection xa;
 		private Connection connection;
+		private XAResource resource;
 
 		Server(String url) {
+			this.url = url;
 			source.setUrl(url);
 			source.setConnectTimeout(5);
 		}
@@ -48,8 +59,17 @@ public class Transfer {
 			if (xa == null) {
 				xa = source.getXAConnection();
 				connection = xa.getConnection();
+				resource = new Named(xa.getXAResource(), url);
 			}
-			return xa.getXAResource();
+			return resource;
+		}
+
+		boolean isLost() {
+			try {
+				return connection == null || !connection.isValid(5);
+			} catch (SQLException e) {
+				return true;
+			}
 		}
 
 		void close() {
@@ -61,6 +81,7 @@ public class Transfer {
 			}
 			xa = null;
 			connection = null;
+			resource = null;
 		}
 
 		// The only value of a query, with texts and numbers as parameters.
@@ -74,6 +95,25 @@ public class Transfer {
 				}
 			}
 		}
+	}
+
+	// A resource under the name of its server, as an application server's pool has it. Only so
+	// the manager can tell a part that is committed already from one whose server is down.
+	record Named(XAResource of, String name) implements XAResourceWrapper {
+		public XAResource getResource() { return of; }
+		public String getJndiName() { return name; }
+		public String getProductName() { return "PostgreSQL"; }
+		public String getProductVersion() { return ""; }
+		public void start(Xid xid, int flags) throws XAException { of.start(xid, flags); }
+		public void end(Xid xid, int flags) throws XAException { of.end(xid, flags); }
+		public int prepare(Xid xid) throws XAException { return of.prepare(xid); }
+		public void commit(Xid xid, boolean onePhase) throws XAException { of.commit(xid, onePhase); }
+		public void rollback(Xid xid) throws XAException { of.rollback(xid); }
+		public void forget(Xid xid) throws XAException { of.forget(xid); }
+		public Xid[] recover(int flag) throws XAException { return of.recover(flag); }
+		public boolean isSameRM(XAResource other) { return this == other; }
+		public int getTransactionTimeout() throws XAException { return of.getTransactionTimeout(); }
+		public boolean setTransactionTimeout(int seconds) throws XAException { return of.setTransactionTimeout(seconds); }
 	}
 
 	// Move an amount from an account of one server to an account of the other.
@@ -121,10 +161,11 @@ public class Transfer {
 			} catch (Exception e) {
 				// Another was there before, or a server is down: nothing was moved, or all will be.
 				failed.incrementAndGet();
-				for (Server server : servers)
-					server.close();
+				if (!(e instanceof SQLException refused && AGAIN.contains(refused.getSQLState())))
+					for (Server server : servers)
+						server.close();
 				try {
-					Thread.sleep(dice.nextInt(50));
+					Thread.sleep(dice.nextInt(20));
 				} catch (InterruptedException i) {
 					return;
 				}
@@ -146,8 +187,10 @@ public class Transfer {
 					return true;
 				}
 
+				// Asked for several times in a scan: what it got before must stay open.
 				public XAResource[] getXAResources() throws Exception {
-					server.close();
+					if (server.isLost())
+						server.close();
 					return new XAResource[] {server.resource()};
 				}
 			});
@@ -171,6 +214,22 @@ public class Transfer {
 		return count;
 	}
 
+	// Do so again and again, beside all else.
+	static void repeat(Runnable action) {
+		Thread thread = new Thread(() -> {
+			for (;;) {
+				action.run();
+				try {
+					Thread.sleep(100);
+				} catch (InterruptedException e) {
+					return;
+				}
+			}
+		});
+		thread.setDaemon(true);
+		thread.start();
+	}
+
 	public static void main(String[] arguments) throws Exception {
 		String[] urls = {arguments[2], arguments[3]};
 
@@ -179,13 +238,14 @@ public class Transfer {
 			BeanPopulator.getNamedInstance(ObjectStoreEnvironmentBean.class, store.equals("default") ? null : store).setObjectStoreDir(arguments[1]);
 		jtaPropertyManager.getJTAEnvironmentBean().setXaRecoveryNodes(List.of("1"));
 		jtaPropertyManager.getJTAEnvironmentBean().setXaResourceOrphanFilterClassNames(
-			List.of(JTATransactionLogXAResourceOrphanFilter.class.getName(), JTANodeNameXAResourceOrphanFilter.class.getName()));
+			List.of(JTAActionStatusServiceXAResourceOrphanFilter.class.getName(), JTATransactionLogXAResourceOrphanFilter.class.getName(), JTANodeNameXAResourceOrphanFilter.class.getName()));
 		jtaPropertyManager.getJTAEnvironmentBean().setOrphanSafetyInterval(1000);
-		com.arjuna.ats.arjuna.common.recoveryPropertyManager.getRecoveryEnvironmentBean().setRecoveryBackoffPeriod(1);
+		recoveryPropertyManager.getRecoveryEnvironmentBean().setRecoveryBackoffPeriod(1);
 		TransactionManager manager = com.arjuna.ats.jta.TransactionManager.transactionManager();
 
+		RecoveryManager recovery = recovery(urls);
+
 		if (arguments[0].equals("recover")) {
-			RecoveryManager recovery = recovery(urls);
 			long end = System.currentTimeMillis() + 120_000;
 			int left;
 			while ((left = inDoubt(urls)) > 0 && System.currentTimeMillis() < end)
@@ -201,16 +261,9 @@ public class Transfer {
 			threads[i] = new Thread(() -> transfers(manager, urls, end, seed));
 			threads[i].start();
 		}
-		new Thread(() -> {
-			for (;;) {
-				System.out.println("transfers: " + done + " failed: " + failed);
-				try {
-					Thread.sleep(200);
-				} catch (InterruptedException e) {
-					return;
-				}
-			}
-		}) {{ setDaemon(true); }}.start();
+		// What a server's end has left in doubt holds the locks of its accounts.
+		repeat(recovery::scan);
+		repeat(() -> System.out.println("transfers: " + done + " failed: " + failed));
 		for (Thread thread : threads)
 			thread.join();
 		System.out.println("transfers: " + done + " failed: " + failed);
