@@ -151,7 +151,7 @@ def connect():
 
 # ---- Whether it holds -------------------------------------------------------
 
-def transfer(name):
+def teller(name):
     bank = Bank(name)
     for _ in range(20):
         bank.move(random.choice(ACCOUNTS), random.choice(ACCOUNTS), random.randint(-100, 100))
@@ -204,7 +204,7 @@ def main():
     ended = threading.Event()
     with ThreadPoolExecutor() as threads:
         reader = threads.submit(read, ended)
-        tellers = [threads.submit(transfer, name) for name in names]
+        tellers = [threads.submit(teller, name) for name in names]
         wait(tellers)
         ended.set()
         for thread in (*tellers, reader):
