@@ -7,10 +7,11 @@
 # A folder of examples/ has a driver: values (what to write), wrong (what becomes of wrong
 # types and of NULL) and fast (prepared, pipelined, many at once). A program checks its own
 # results; one run of it counts as a test. Whether it would tell is a test, too: each is run
-# where reads give wrong answers, and must fail by an assertion.
+# where reads give wrong answers, and must fail by an assertion. The folder xa is of two servers
+# in one transaction: a program with two databases, and one whose servers are killed.
 #
 # The drivers are Debian's, where it has them, and pinned ones of each language's registry:
-# examples/requirements.txt, package.json, Cargo.toml, go.mod, and JDBC_VERSION below. What
+# examples/requirements.txt, package.json, Cargo.toml, go.mod, pom.xml, and JDBC_VERSION below. What
 # takes long is kept in the cache of tools/servers.bash; Go has one of its own.
 
 # shellcheck disable=SC2154 # set in ./dev
@@ -54,6 +55,7 @@ install_languages() {
 		python3 -m pip --version >/dev/null 2>&1 || need python3-pip "gets newer drivers of Python"
 		command -v npm >/dev/null || need npm "gets node-postgres, and runs it"
 		command -v javac >/dev/null || need default-jdk-headless "compiles and runs Java"
+		command -v mvn >/dev/null || need maven "gets newer JDBC, and a transaction manager"
 		[[ -f $DEBIAN_JDBC ]] || need libpostgresql-jdbc-java "JDBC, as Debian has it"
 		command -v go >/dev/null || need golang-go "compiles Go"
 		command -v cargo >/dev/null || need cargo "compiles Rust"
@@ -98,6 +100,10 @@ npm_install() {
 
 maven_copy() { mvn -q -B dependency:copy "-Dartifact=org.postgresql:postgresql:$JDBC_VERSION" "-DoutputDirectory=$1"; }
 
+maven_copy_all() {
+	mvn -q -B -f "$root/examples/xa/pom.xml" dependency:copy-dependencies -DexcludeTransitive "-DoutputDirectory=$1"
+}
+
 go_build() {
 	local program
 	for program in values wrong fast; do
@@ -127,7 +133,7 @@ start_servers() {
 	secret=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 	read -r port pool_port < <(free_ports)
 	printf 'local all all trust\nhost all all samehost scram-sha-256\n' | as_server tee "$work/hba" >/dev/null
-	start_server "listen_addresses = 'localhost'" "port = $port" "hba_file = '$work/hba'" "log_min_messages = fatal"
+	start_server "listen_addresses = 'localhost'" "port = $port" "hba_file = '$work/hba'" "log_min_messages = fatal" "max_prepared_transactions = 10"
 	PGPORT=$port psql -qX -d postgres -c "ALTER USER postgres PASSWORD '$secret'"
 	export PGPASSWORD=$secret PGDATABASE=drivers PGSSLMODE=disable
 	PGPORT=$port make_databases
@@ -164,11 +170,14 @@ at_exit() {
 	[[ ! -s $work/pool/pid ]] || kill "$(<"$work/pool/pid")"
 }
 
-# The database of the programs, and one in which reads give wrong answers.
+# The database of the programs, one as if on another server, and one in which reads give wrong answers.
 make_databases() {
 	psql -qX -d postgres -v ON_ERROR_STOP=1 <<-'END'
 		CREATE DATABASE drivers;
 		\c drivers
+		CREATE EXTENSION mvstore;
+		CREATE DATABASE other;
+		\c other
 		CREATE EXTENSION mvstore;
 		CREATE DATABASE broken;
 		ALTER DATABASE broken SET search_path = broken, public;
@@ -377,6 +386,38 @@ tokio_postgres() {
 	done
 }
 
+# ---- Two servers ----------------------------------------------------------
+
+# The programs of examples/xa, which have no column in the table of what to write.
+two_servers() {
+	local what
+	if /usr/bin/python3 -c 'import psycopg' 2>"$work/run.out"; then
+		what="psycopg $(version_of /usr/bin/python3 psycopg) (Debian), two databases, transfer"
+		run "$what" /usr/bin/python3 "$root/examples/xa/transfer.py" "" dbname=other
+		tells "$what" /usr/bin/python3 "$root/examples/xa/transfer.py" "" dbname=other
+	else
+		leave_out "transfers by psycopg" "$(tail -n 1 "$work/run.out")"
+	fi
+	transaction_manager
+}
+
+# With two servers of its own, which are killed: a TAP test. Its user may not read the cache.
+transaction_manager() {
+	if ! cached drivers-xa "$(<"$root/examples/xa/pom.xml")" maven_copy_all ||
+		! cached drivers-java "$JDBC_VERSION" maven_copy; then
+		leave_out "transfers by a transaction manager" "mvn could not get Narayana and JDBC"
+		return
+	fi
+	as_server mkdir "$work/xa"
+	cp "$cache"/drivers-{xa,java}/*.jar "$work/xa/"
+	chmod a+r "$work"/xa/*.jar
+	if ! javac -encoding UTF-8 -cp "$work/xa/*" -d "$work/xa" "$root/examples/xa/Transfer.java" >"$work/run.out" 2>&1; then
+		leave_out "transfers by a transaction manager" "it could not be compiled: $(head -n 1 "$work/run.out")"
+		return
+	fi
+	MVSTORE_XA_CLASSPATH="$work/xa:$work/xa/*" run_tap t/transfers_over_two_servers_are_whole.pl
+}
+
 # The table of what to write says what it was tried with.
 check_versions_told() {
 	local version start
@@ -419,6 +460,7 @@ dev_drivers() {
 	! wanted pgx || pgx
 	! wanted jdbc || jdbc
 	! wanted tokio-postgres || tokio_postgres
+	! wanted xa || two_servers
 	check_versions_told
 	for driver in "${left_out[@]}"; do
 		say "$driver"

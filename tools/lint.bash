@@ -256,10 +256,10 @@ check_release() {
 check_marks() { in_tree_grep '\b(TOD[O]|FIXM[E]|XX[X])\b' .; }
 
 # The specifications that META.json and debian/copyright must name, the name space of SVG, the names of modules in
-# Go, and this machine itself for drivers without Unix sockets are the only ones.
+# Go and of packages in Java, and this machine itself for drivers without Unix sockets are the only ones.
 check_hosts() {
 	in_tree_grep '\b(https?|ftp|git|ssh)://|\blocalhost\b|\b[0-9]{1,3}(\.[0-9]{1,3}){3}\b|[a-z0-9-]\.(com|org|net|io|de|dev|local|internal)\b' . |
-		grep -vE '^\./META\.json:[0-9]+: *"url": "https:/[/]pgxn[.]org/meta/spec[.]txt"$|^\./debian/copyright:1:Format: https:/[/]www[.]debian[.]org/doc/packaging-manuals/copyright-format/1[.]0/$|^\./(bench/Plot\.pm|doc/[a-z-]+\.svg):[0-9]+:.* xmlns="http:/[/]www[.]w3[.]org/2000/svg" |^\./examples/pgx/go[.](mod|sum):|^\./examples/pgx/[a-z]+[.]go:[0-9]+:.*"github[.]com/jackc/pgx/|^\./(tools/(drivers|monitoring)[.](bash|pl)|monitoring/[a-z_]+[.]yml):[0-9]+:.*\blocalhost\b|^\./t/transfers_over_two_servers_are_whole[.]pl:[0-9]+:.*\b127[.]0[.]0[.]1\b' || true
+		grep -vE '^\./META\.json:[0-9]+: *"url": "https:/[/]pgxn[.]org/meta/spec[.]txt"$|^\./debian/copyright:1:Format: https:/[/]www[.]debian[.]org/doc/packaging-manuals/copyright-format/1[.]0/$|^\./(bench/Plot\.pm|doc/[a-z-]+\.svg):[0-9]+:.* xmlns="http:/[/]www[.]w3[.]org/2000/svg" |^\./examples/pgx/go[.](mod|sum):|^\./examples/pgx/[a-z]+[.]go:[0-9]+:.*"github[.]com/jackc/pgx/|^\./examples/xa/[A-Za-z]+[.]java:[0-9]+:import com[.]arjuna[.][A-Za-z.]+;$|^\./(tools/(drivers|monitoring)[.](bash|pl)|monitoring/[a-z_]+[.]yml):[0-9]+:.*\blocalhost\b|^\./t/transfers_over_two_servers_are_whole[.]pl:[0-9]+:.*\b127[.]0[.]0[.]1\b' || true
 }
 
 # ---- ./dev lint -----------------------------------------------------------
