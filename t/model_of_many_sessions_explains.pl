@@ -1,4 +1,4 @@
-# Many sessions at once, of every isolation level, that write, roll back, and read the
+# Many sessions at once, of every isolation level, that write, roll back, prepare, and read the
 # present and the past while old versions are dropped: nobody gets an answer that no
 # order of the commits explains. And the judge of that finds a wrong answer of
 # each kind among the right ones. See lib/HistoryRun.pm; ./dev history runs longer.
@@ -18,7 +18,7 @@ use Storable 'dclone';
 use Test::More;
 
 my $seed = $ENV{MVSTORE_TEST_SEED} // int(rand(1_000_000));
-my $node = mvstore_node('history', conf => "log_statement = none\nlog_min_messages = fatal\ndeadlock_timeout = '10 ms'\nmvstore.flush_interval = '5 ms'\nmvstore.batch_size = 1\nmvstore.workers_per_database = 3\nfsync = off");
+my $node = mvstore_node('history', conf => "log_statement = none\nlog_min_messages = fatal\ndeadlock_timeout = '10 ms'\nmvstore.flush_interval = '5 ms'\nmvstore.batch_size = 1\nmax_prepared_transactions = 100\nmvstore.workers_per_database = 3\nfsync = off");
 
 # A few keys that all want, and more that leave room for long histories and scans.
 my @connection = (connection => [ '-d', $node->connstr('postgres') ]);
@@ -33,7 +33,7 @@ for my $run ([ 8, 2 ], [ 6, 9 ])
 	note(join ', ', map { "$counts->{$_} $_" } sort keys %$counts);
 	is(@$problems, 0, "seed $seed, $sessions sessions, $keys keys: every answer is explained")
 	  or diag(join "\n", @$problems[ 0 .. ($#$problems < 19 ? $#$problems : 19) ]);
-	cmp_ok($counts->{$_}, '>', 0, "there were $_") for qw(committed reads as_of gone told_to_retry edges);
+	cmp_ok($counts->{$_}, '>', 0, "there were $_") for qw(committed prepared reads as_of gone told_to_retry edges);
 }
 
 # ---- What the judge finds ---------------------------------------------------
@@ -178,6 +178,14 @@ my @wrong = (
 	[ 'an entry too many at the end', qr/^wrong at the end/, sub { $_[0]{final}{left}{c}{n1} .= ',1=0' } ],
 	[ 'a transaction that ended otherwise', qr/^another end/, sub {
 		$_[0]{final}{xid}{''}{ field($_[0]{transactions}[0]{statements}[-2], 3) } = 'aborted';
+	} ],
+	[ 'a prepared transaction that ended otherwise', qr/^another end/, sub {
+		my (undef, $transaction) = first_where($_[0], sub { $_[1][OP] eq 'prepare' && $_[0]{committed} && $_[0]{xid} });
+		$transaction->{ending}[OP] = 'rollback_prepared';
+	} ],
+	[ 'a prepared transaction that is gone', qr/^what was prepared cannot be ended/, sub {
+		my (undef, $transaction) = first_where($_[0], sub { $_[1][OP] eq 'prepare' && $_[0]{committed} && $_[0]{xid} });
+		$transaction->{ending}[STATE] = '42704 prepared transaction with identifier "history 1 5" does not exist';
 	} ],
 	[ 'requests that are left', qr/^not flushed/, sub { $_[0]{final}{flushed}{''} = { f => '' } } ],
 	[ 'two transactions that overlook each other', qr/^not serializable/, sub {

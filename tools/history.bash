@@ -16,7 +16,7 @@ dev_history() {
 	setup history
 	build
 	start_server 'fsync = off' 'log_min_messages = fatal' "deadlock_timeout = '10 ms'" "mvstore.flush_interval = '5 ms'" \
-		'mvstore.batch_size = 1' 'mvstore.workers_per_database = 3'
+		'mvstore.batch_size = 1' 'max_prepared_transactions = 100' 'mvstore.workers_per_database = 3'
 	as_server "$server/createdb" history
 	PGDATABASE=history perl "$root/tools/history.pl" "$@"
 }

@@ -57,7 +57,8 @@ mutant answer_is_not_last 't/stable_never_changes.pl' \
 
 # The version is handed out in one critical section, and published in another.
 mutant published_late 't/stable_never_changes.pl' \
-	src/version/version.c 's~\t\t\tdatabase->clock->last = version;\n\K(?=\t\t\twriters)~\t\t\tLWLockRelease(database->version_lock);\n\t\t\tpg_usleep(200);\n\t\t\tLWLockAcquire(database->version_lock, LW_EXCLUSIVE);\n~'
+	src/version/version.c 's~\tMvsWriter  \*writer = &writers->running\[writers->count\];\n~\tMvsWriter  *writer;\n~' \
+	src/version/version.c 's~\tdatabase->clock->last = version;\n(?=\twriter->xid)~\tdatabase->clock->last = version;\n\tLWLockRelease(database->version_lock);\n\tpg_usleep(200);\n\tLWLockAcquire(database->version_lock, LW_EXCLUSIVE);\n\twriter = &writers->running[writers->count];\n~'
 
 # A writer is withdrawn before its transaction has ended for others.
 mutant withdrawn_early 't/stable_goes_by_the_snapshot.pl' \
@@ -159,6 +160,35 @@ mutant condition_judged_early 'specs/writers_conditions_are_judged_by_the_newest
 mutant no_predicate_locks 'specs/writers_conditions_are_reads.spec' \
 	src/functions/write.c 's~mvs_cursor_open\(&cursor, &write->store, GetTransactionSnapshot\(\)\);~SnapshotData plain = *GetTransactionSnapshot();\n\n\tplain.snapshot_type = SNAPSHOT_SELF;\n\tmvs_cursor_open(&cursor, &write->store, &plain);~'
 
+# Who prepares is no writer any more.
+mutant prepared_forgotten 'sql/17_prepared_transactions.sql' \
+	src/version/version.c 's~\tadd_prepared\(writers, xid, MVS_NEWEST\);\n~\tif (find_writer(writers, xid) >= 0)\n\t\twriters->running[find_writer(writers, xid)] = writers->running[--writers->count];\n~'
+
+# After a restart the clock is there before those who are prepared.
+mutant prepared_known_late 't/prepared_transactions_outlive_the_server.pl' \
+	src/version/session.c 's~\tif \(!mvs_clock_is_loaded\(database\)\)\n\t\tmvs_prepared_recover\(database\);\n\tmvs_clock_load\(database\);\n~\tbool\t\tloaded = mvs_clock_is_loaded(database);\n\n\tmvs_clock_load(database);\n\tif (loaded)\n\t\treturn;\n\tpg_usleep(2000000);\n\tmvs_prepared_recover(database);\n~'
+
+# After a restart nobody knows of them.
+mutant prepared_not_known_again 't/prepared_transactions_outlive_the_server.pl' \
+	src/version/session.c 's~\t\tmvs_prepared_recover\(database\);~\t\t(void) mvs_prepared_recover;~'
+
+# A prepared writer is withdrawn when somebody looks, or by who commits it, before it has ended.
+mutant prepared_withdrawn_by_lookers 'sql/17_prepared_transactions.sql' \
+	src/version/version.c 's~if \(TransactionIdIsInProgress\(xid\)\)\n\t\t\tcontinue;~~'
+mutant prepared_withdrawn_early 't/model_of_many_sessions_explains.pl' \
+	src/version/version.c 's~if \(TransactionIdIsInProgress\(xid\)\)\n\t\t\tcontinue;~if (TransactionIdIsInProgress(xid) \&\& !mvs_version_ends_early)\n\t\t\tcontinue;~' \
+	src/version/version.c 's~\nbool\n(?=mvs_version_settle_prepared)~\nextern bool mvs_version_ends_early;\nbool\t\tmvs_version_ends_early;\n\nbool\n~' \
+	src/worker/ddl.c 's~\tif \(!find_slot_to_clear~\tif (ends_prepared \&\& mvs_database_find(MyDatabaseId))\n\t{\n\t\textern bool mvs_version_ends_early;\n\n\t\tmvs_version_ends_early = true;\n\t\t(void) mvs_version_settle_prepared(mvs_database_find(MyDatabaseId));\n\t\tmvs_version_ends_early = false;\n\t\tpg_usleep(2000);\n\t}\n\n\tif (!find_slot_to_clear~' \
+	src/worker/ddl.c 's~if \(database && mvs_version_settle_prepared\(database\)\)~if (database)~'
+
+# What the policies want of a prepared transaction's puts is not written down.
+mutant prepared_implicit_lost 'sql/17_prepared_transactions.sql' \
+	src/queue/transaction.c 's~mvs_journal_write\(database, level->buffer, level->used, true, true\)~mvs_journal_write(database, level->buffer, level->used, false, true)~'
+
+# Nor are the stores to be looked at whole, where it was too much.
+mutant prepared_marks_lost 'sql/17_prepared_transactions_of_all_kinds.sql' \
+	src/queue/transaction.c 's~row\.marked = list_member_oid\(level->marks, row\.count\.store\);~row.marked = false;~'
+
 # After a crash nobody looks for what the policies want.
 mutant no_sweep_after_crash 't/crash_under_load_loses_nothing.pl' \
 	src/worker/steps.c 's~\t\tmvs_sweep_all\(0\);\n~~'
@@ -191,7 +221,7 @@ mutant journal_emptied_first 't/crash_under_load_loses_nothing.pl' \
 	src/worker/pending.h 's~\tbool\t\tin_batch~\tbool\t\tpredeleted;\n\tbool\t\tin_batch~' \
 	src/worker/batch.c 's~(?=#include "miscadmin.h"\n)~#include "access/xact.h"\n~' \
 	src/worker/batch.c 's~if \(item->request->journal == 0\)\n\t\treturn;\n(?=\trow =)~if (item->request->journal == 0 || item->predeleted)\n\t\treturn;\n~' \
-	src/worker/batch.c 's~(MvsDropState state) = (mvs_drop_begin\([^;]*;)\n(\tint\t\t\tend;\n)~$1;\n$3\n\tStartTransactionCommand();\n\tPushActiveSnapshot(GetTransactionSnapshot());\n\tfor (int i = 0; i < count; i++)\n\t{\n\t\tif (group[i]->predeleted)\n\t\t\tcontinue;\n\t\tfind_journal_row(group[i]);\n\t\tif (group[i]->outcome == MVS_OUTCOME_DONE && group[i]->found)\n\t\t{\n\t\t\tmvs_journal_delete(&group[i]->journal_tid);\n\t\t\tCommandCounterIncrement();\n\t\t\tgroup[i]->predeleted = true;\n\t\t}\n\t}\n\tPopActiveSnapshot();\n\tCommitTransactionCommand();\n\tstate = $2\n~'
+	src/worker/batch.c 's~(MvsDropState state) = (mvs_drop_begin\([^;]*;)\n((?:\t[\w\t ]+;\n)+)~$1;\n$3\n\tStartTransactionCommand();\n\tPushActiveSnapshot(GetTransactionSnapshot());\n\tfor (int i = 0; i < count; i++)\n\t{\n\t\tif (group[i]->predeleted)\n\t\t\tcontinue;\n\t\tfind_journal_row(group[i]);\n\t\tif (group[i]->outcome == MVS_OUTCOME_DONE && group[i]->found)\n\t\t{\n\t\t\tmvs_journal_delete(&group[i]->journal_tid);\n\t\t\tCommandCounterIncrement();\n\t\t\tgroup[i]->predeleted = true;\n\t\t}\n\t}\n\tPopActiveSnapshot();\n\tCommitTransactionCommand();\n\tstate = $2\n~'
 
 # Drops do not heed the horizon.
 mutant beyond_the_horizon 't/crash_under_load_loses_nothing.pl' \
@@ -267,8 +297,14 @@ try_mutant() {
 		grep -E '^(test|ok|not ok) |^\./dev: ' "$work/$name.out" | sed 's/^/    /' || true
 }
 
+# Set "installed" to how many pass beside the tests: with those in SQL, the installation.
+count_installed() {
+	installed=0
+	[[ " $*" != *' sql/'* ]] || installed=1
+}
+
 dev_mutants() {
-	local name tests all=()
+	local name tests installed all=()
 	[[ $# -gt 0 ]] || set -- "${mutants[@]}"
 	for name in "$@"; do
 		[[ -n ${tests_of[$name]:-} ]] || misuse "no such mutant: $name (there are: ${mutants[*]})"
@@ -282,10 +318,12 @@ dev_mutants() {
 		make_mutant "$name"
 	done
 	say "Without a mutant, and with each of $#"
-	try_mutant none "${#all[@]} passed, 0 failed" "${all[@]}"
+	count_installed "${all[@]}"
+	try_mutant none "$((${#all[@]} + installed)) passed, 0 failed" "${all[@]}"
 	for name in "$@"; do
 		read -r -a tests <<<"${tests_of[$name]}"
-		try_mutant "$name" "0 passed, ${#tests[@]} failed" "${tests[@]}"
+		count_installed "${tests[@]}"
+		try_mutant "$name" "$installed passed, ${#tests[@]} failed" "${tests[@]}"
 	done
 	[[ -z $logs ]] || say "The logs are kept in $logs"
 	say "$passed passed, $failed failed"

@@ -1,5 +1,6 @@
 # After each strike of the kill loop: what the server has is compared with the model,
-# by the invariants of the design. Nobody writes meanwhile but the check itself.
+# by the invariants of the design. Nobody writes meanwhile but the check itself. What is
+# prepared then is ended, or stays in doubt for some strikes more.
 
 package ChaosCheck;
 
@@ -50,14 +51,16 @@ SQL
 	return $status == 0;
 }
 
-# check($server, $load, $model, forgets => 0|1, sweeps => 0|1, amcheck => 0|1): the
-# problems. Counts what it did in $model->{counts}.
+# check($server, $load, $model, forgets => 0|1, sweeps => 0|1, amcheck => 0|1, holds => 0|1):
+# the problems. Counts what it did in $model->{counts}.
 sub check
 {
 	my ($server, $load, $model, %how) = @_;
 	my $node = $server->{node};
-	my @problems = (splice(@{ $load->{problems} }), resolve($node, $load, $model), settle($model));
+	my ($held, @problems) = end_prepared($server, $load, $model, $how{holds});
 
+	push @problems, splice(@{ $load->{problems} }), resolve($node, $load, $model, $held), settle($model);
+	push @problems, check_held($node, $model, $held);
 	push @problems, check_pins($server, $load, $model);
 
 	# A request of now is done now, whatever waited before; the last put comes behind the
@@ -65,7 +68,7 @@ sub check
 	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'first')", store => 'a', values => { probe => 'first' } ]);
 	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'second')", store => 'a', values => { probe => 'second' } ],
 		[ 'drop', "SELECT mvstore_drop('a', 'probe')", kind => 'drop', store => 'a', key => 'probe', keep => 1 ]);
-	return (@problems, "mvstore_flush() gave up:\n" . diagnosis($node)) if $node->safe_psql('postgres', q{SELECT mvstore_flush('60 s')}) ne 't';
+	return (@problems, "mvstore_flush() gave up:\n" . diagnosis($node)) if !flush($node, $model) && !$model->{held};
 	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'third')", store => 'a', values => { probe => 'third' } ]);
 	push @problems, judge_requests($model, later_versions($load), $how{forgets});
 	push @problems, judge_looks($load, $model);
@@ -79,10 +82,19 @@ sub check
 
 	# Durable from here on: what was seen to be gone, and that it was.
 	$node->safe_psql('postgres', 'DELETE FROM marker');
-	change_quietly($server, $model);
-	$load->{transactions} = [];
-	$load->{versions} = {};
+	change_quietly($server, $model) unless @$held;
+	$load->{transactions} = $held;
+	$load->{prepared} = [@$held];
+	$load->{versions} = { map { $_->{version} => $_->{id} } grep { $_->{version} } @$held };
 	return @problems;
+}
+
+# Wait for what can be done; for what is held back, not long.
+sub flush
+{
+	my ($node, $model) = @_;
+
+	return $node->safe_psql('postgres', sprintf(q{SELECT mvstore_flush('%s')}, $model->{held} ? '200 ms' : '60 s')) eq 't';
 }
 
 sub commit_one
@@ -96,26 +108,81 @@ sub commit_one
 
 # ---- What became of the transactions ----------------------------------------
 
-# Hand every committed transaction to the model. What the server forgot of those whose
-# COMMIT it answered is a problem, and so is what it kept of the others.
+# End what is prepared, as somebody else than who has prepared it; some of what is long may
+# stay. Those that stay, and the problems.
+sub end_prepared
+{
+	my ($server, $load, $model, $holds) = @_;
+	my $node = $server->{node};
+	my %by_gid = map { ("chaos$_->{id}" => $_) } @{ $load->{transactions} };
+	my (@held, @problems);
+
+	for my $gid (split /\n/, $node->safe_psql('postgres', 'SELECT gid FROM pg_prepared_xacts'))
+	{
+		my $transaction = $by_gid{$gid};
+		my $ending = $transaction->{ending};
+		push @problems, "$gid is prepared, and nobody wants it" if !$transaction || ($transaction->{statements}[-1]{state} // '00000') ne '00000';
+		push @problems, "$gid was ended, and is there" if $ending && ($ending->{state} // '') eq '00000';
+		return ([], @problems) if @problems;
+
+		# There it is: so it was prepared, and what was begun has not ended it.
+		$transaction->{statements}[-1]{state} = '00000';
+		delete $transaction->{ending};
+		$model->{counts}{'prepared, over a strike'}++;
+		if ($holds && $transaction->{long} && $server->{dice}->(3))
+		{
+			$model->{counts}{'prepared, over a strike and left'}++;
+			push @held, $transaction;
+			next;
+		}
+		$ending = begin_ending($load, $transaction, $server->{dice}->(3) > 0);
+		$node->safe_psql('postgres', $ending->{sql});
+		@{$ending}{qw(state at)} = ('00000', ++$load->{moment});
+	}
+	return (\@held, @problems);
+}
+
+# Hand every committed transaction to the model, in the order of their ends. What the server
+# forgot of those whose COMMIT it answered, or of those prepared, is a problem, and so is what
+# it kept of the others.
 sub resolve
 {
-	my ($node, $load, $model) = @_;
+	my ($node, $load, $model, $held) = @_;
 	my $counts = $model->{counts};
+	my %held = map { $_->{id} => 1 } @$held;
 	my %kept = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', 'SELECT id FROM marker');
 	my @problems;
 
-	for my $transaction (@{ $load->{transactions} })
+	for my $transaction (sort { end_moment($a) <=> end_moment($b) } @{ $load->{transactions} })
 	{
 		my $outcome = outcome($transaction);
+		my $ending = $transaction->{ending};
 		my $kept = delete $kept{ $transaction->{id} };
 
 		push @problems, "transaction $transaction->{id} was committed, and is lost" if $outcome eq 'yes' && !$kept;
-		push @problems, "transaction $transaction->{id} was not committed, and is there" if $outcome eq 'no' && $kept;
-		$counts->{ { yes => 'committed', no => 'rolled back', unknown => 'in doubt' }->{$outcome} }++;
+		push @problems, "transaction $transaction->{id} was not committed, and is there" if $outcome =~ /^(?:no|prepared)$/ && $kept;
+		push @problems, "transaction $transaction->{id} was prepared, and is lost"
+		  if $outcome eq 'prepared' && !$held{ $transaction->{id} } || $outcome eq 'unknown' && $ending && !$kept;
+		$counts->{ { yes => 'committed', no => 'rolled back', unknown => 'in doubt', prepared => 'still prepared' }->{$outcome} }++;
 		$counts->{'in doubt, committed'}++ if $outcome eq 'unknown' && $kept;
+		$counts->{ 'prepared, ' . ($kept ? 'committed' : 'rolled back') }++ if $ending;
 		push @problems, commit($model, $transaction) if $kept;
 	}
+	return @problems;
+}
+
+# What is still prepared is told of, and nothing from its version on is stable.
+sub check_held
+{
+	my ($node, $model, $held) = @_;
+	my %versions = map { ("chaos$_->{id}" => version_of($_)) } grep { version_of($_) } @$held;
+
+	($model->{held}) = sort { $a <=> $b } values %versions;
+	my ($stable, $names) = split /\|/, $node->safe_psql('postgres',
+		q{SELECT mvstore_stable_version(), (SELECT string_agg(name, ' ' ORDER BY name COLLATE "C") FROM mvstore_blockers WHERE kind = 'prepared')}), -1;
+	my @problems;
+	push @problems, "$stable is stable, and a transaction with version $model->{held} is prepared" if $model->{held} && $stable >= $model->{held};
+	push @problems, "of those prepared is told: $names" if $names ne join ' ', sort keys %versions;
 	return @problems;
 }
 
@@ -156,6 +223,7 @@ sub judge_looks
 		my $expected = answer($model, $look->{store}, $look->{key}, $version) // '~';
 
 		$model->{counts}{'reads under load'}++;
+		push @problems, "$version was read as of, and a transaction with version $model->{held} is prepared" if $model->{held} && $version >= $model->{held};
 		push @problems, "$look->{store} $look->{key} as of $version was read as " . show($value) . ', not ' . show($expected)
 		  if $value ne $expected && !was_erased($model, $look->{store}, $look->{key}, $version, $value);
 	}
@@ -200,7 +268,7 @@ sub check_pins
 	my (%there, %floors, @problems, @scans);
 
 	# With pins it has nothing to say.
-	$node->safe_psql('postgres', q{SELECT mvstore_flush('60 s')});
+	flush($node, $model);
 	my $state = $node->safe_psql('postgres', <<'SQL');
 SELECT 'pin', name, coalesce(store::text, '~'), version FROM mvstore_pins WHERE expires > clock_timestamp() + interval '1 min';
 SELECT 'floor', store, coalesce(floor, 0) FROM mvstore_store_stats;
@@ -311,7 +379,11 @@ SQL
 		my $expected = ($what eq 'get' ? answer($model, @$question) : scan_answer($model, $name, $version)) // '~';
 
 		$model->{counts}{'reads of the past'}++;
-		if ($answer eq 'gone')
+		if ($model->{held} && $version >= $model->{held} && !($answer eq 'gone' && $version < $floors{$name}))
+		{
+			push @problems, "$what @$question: $answer, above what is prepared" if $answer ne 'future';
+		}
+		elsif ($answer eq 'gone')
 		{
 			push @problems, "$what @$question: gone, and the floor is $floors{$name}" if $version >= $floors{$name};
 		}
@@ -364,9 +436,11 @@ SQL
 		elsif ($what eq 'floor')
 		{
 			$floors{$name} = $rest[0];
-			push @problems, "$name: the floor $rest[0] is above the stable version $rest[1]" if $rest[0] > $rest[1];
+			# A TRUNCATE does not wait for who writes elsewhere.
+			my $truncated = $model->{held} ? $model->{stores}{$name}{truncates}[-1] // 0 : 0;
+			push @problems, "$name: the floor $rest[0] is above the stable version $rest[1]" if $rest[0] > $rest[1] && $rest[0] > $truncated;
 		}
-		else { push @problems, 'left after the flush: ' . join(' ', @$row) }
+		elsif ($what ne 'journal' || !$model->{held}) { push @problems, 'left after the flush: ' . join(' ', @$row) }
 	}
 	$now = $load->{newest} if $load->{newest} > $now;
 	for my $name (sort keys %STORES)

@@ -3,9 +3,11 @@
 # ordinary table, so that what became of a COMMIT without an answer can be looked up.
 #
 # A transaction is { id, session, sent (a moment), sent_after (the newest version known
-# then), durable, statements, end }; a statement { op, sql, state, raw, at (the moment of
+# then), durable, statements, long, ending }; a statement { op, sql, state, raw, at (the moment of
 # its answer) } and, as its op wants, store, key, to, kind, keep, keep_for, before, values,
 # version, expires, erasure, name, short.
+# Some transactions are prepared instead of committed, and ended later by whichever session:
+# the statement that does it is their "ending". The load leaves those alone that are "long".
 # Moments are numbers that rise with everything that is sent and answered.
 
 package ChaosLoad;
@@ -20,14 +22,17 @@ use IPC::Open3 ();
 use Symbol ();
 use Time::HiRes 'time';
 
-our @EXPORT = qw(new_load make_dice run_load drain line_up let_go run_one outcome reconnect hang_up);
+our @EXPORT = qw(new_load make_dice run_load drain line_up let_go run_one outcome begin_ending end_moment reconnect hang_up);
 
 # How long nobody may say anything, in seconds, before something hangs.
 use constant PATIENCE => 60;
 
-# What a statement may fail with: told to retry, a deadlock, a pin in the way, and what
-# follows from these.
-my %EXPECTED = map { $_ => 1 } qw(00000 40001 40P01 55006 25P02 3B001);
+# What a statement may fail with: told to retry, a deadlock, a pin or for too long a prepared
+# transaction in the way, and what follows from these.
+my %EXPECTED = map { $_ => 1 } qw(00000 40001 40P01 55006 55P03 25P02 3B001);
+
+# How many may be prepared at a time, and how many of these long.
+use constant { MOST_PREPARED => 6, MOST_LONG => 2 };
 
 # A sequence of numbers from 0 to $sides - 1.
 sub make_dice
@@ -46,7 +51,7 @@ sub new_load
 	my ($seed, $sessions, $keys) = @_;
 	my $load = {
 		keys => [ map { sprintf 'k%02d', $_ } 1 .. $keys ],
-		moment => 0, newest => 0, serial => 0, transactions => [], problems => [], versions => {} };
+		moment => 0, newest => 0, serial => 0, transactions => [], problems => [], versions => {}, prepared => [] };
 
 	for my $id (1 .. $sessions)
 	{
@@ -71,7 +76,7 @@ sub reconnect
 		$session->{pid} = IPC::Open3::open3($session->{in} = Symbol::gensym(), $session->{out} = Symbol::gensym(),
 			'>&' . fileno($nowhere), qw(psql -X -q -A -t -P null=~ -d), $connection);
 		$session->{in}->autoflush(1);
-		my $hello = { op => 'hello', sql => 'SET log_min_messages = fatal; SELECT pg_backend_pid()' };
+		my $hello = { op => 'hello', sql => "SET log_min_messages = fatal; SET lock_timeout = '500 ms'; SELECT pg_backend_pid()" };
 		say_to($session, $hello);
 		converse($load);
 		$session->{backend} = $hello->{raw} or die "chaos: session $session->{id} cannot connect\n";
@@ -99,6 +104,7 @@ sub send_transaction
 	$transaction->{sent_after} = $load->{newest};
 	$_->{transaction} = $transaction for @{ $transaction->{statements} };
 	$transaction->{statements}[-2]{sql} = "INSERT INTO marker VALUES ($transaction->{id})";
+	$transaction->{statements}[-1]{sql} = "PREPARE TRANSACTION 'chaos$transaction->{id}'" if $transaction->{statements}[-1]{op} eq 'prepare';
 	push @{ $load->{transactions} }, $transaction;
 	$session->{held} = $is_held ? pop @statements : undef;
 	say_to($session, @statements);
@@ -118,7 +124,9 @@ sub converse
 		return if $end && time() > $end;
 		for my $session ($end ? grep { !@{ $_->{waiting} } } @sessions : ())
 		{
-			send_transaction($load, $session, make_transaction($load, $session));
+			my $ending = some_ending($load, $session->{dice});
+			if ($ending) { say_to($session, $ending) }
+			else         { send_transaction($load, $session, make_transaction($load, $session)) }
 		}
 		return unless grep { @{ $_->{waiting} } } @sessions;
 		my @ready = IO::Select->new(map { $_->{out} } grep { @{ $_->{waiting} } } @sessions)->can_read(0.1);
@@ -215,6 +223,7 @@ sub take_answer
 	my $transaction = $statement->{transaction} or return;
 
 	push @{ $load->{problems} }, "$statement->{sql}: $statement->{state} $message" unless $EXPECTED{ $statement->{state} };
+	push @{ $load->{prepared} }, $transaction if $statement->{op} eq 'prepare' && outcome($transaction) eq 'prepared';
 	return unless $statement->{state} eq '00000' && defined $statement->{raw};
 	if ($statement->{op} eq 'floors')
 	{
@@ -232,14 +241,48 @@ sub take_answer
 	$load->{newest} = $version if $version > $load->{newest};
 }
 
-# Whether a transaction has committed: yes, no, or unknown.
+# Whether a transaction has committed: yes, no, or unknown; "prepared": nobody has begun
+# to end it.
 sub outcome
 {
 	my ($transaction) = @_;
 	my ($marker, $end) = @{ $transaction->{statements} }[ -2, -1 ];
+	my $ending = $transaction->{ending};
 
-	return 'no' if $end->{op} ne 'commit' || ($marker->{state} // '') ne '00000';
-	return !defined $end->{state} ? 'unknown' : $end->{state} eq '00000' ? 'yes' : 'no';
+	return 'no' if $end->{op} !~ /^(?:commit|prepare)$/ || ($marker->{state} // '') ne '00000';
+	return 'no' if defined $end->{state} && $end->{state} ne '00000';
+	return !defined $end->{state} ? 'unknown' : 'yes' if $end->{op} eq 'commit';
+	return !defined $end->{state} ? 'unknown' : 'prepared' unless $ending;
+	return 'no' if !$ending->{commits};
+	return ($ending->{state} // '') eq '00000' ? 'yes' : 'unknown';
+}
+
+# Begin to end a prepared transaction: the statement for it.
+sub begin_ending
+{
+	my ($load, $transaction, $commits) = @_;
+
+	@{ $load->{prepared} } = grep { $_ != $transaction } @{ $load->{prepared} };
+	return $transaction->{ending} = { op => 'ending', commits => $commits, transaction => $transaction,
+		sql => ($commits ? 'COMMIT' : 'ROLLBACK') . " PREPARED 'chaos$transaction->{id}'" };
+}
+
+# One that a session may send now, if any.
+sub some_ending
+{
+	my ($load, $dice) = @_;
+	my @some = grep { !$_->{long} } @{ $load->{prepared} };
+
+	return unless @some && $dice->(4) == 0;
+	return begin_ending($load, $some[ $dice->(scalar @some) ], $dice->(3) > 0);
+}
+
+# When a transaction has ended, as far as that is known.
+sub end_moment
+{
+	my ($transaction) = @_;
+
+	return ($transaction->{ending} // $transaction->{statements}[-1])->{at} // 9**15;
 }
 
 # ---- Transactions -----------------------------------------------------------
@@ -287,10 +330,14 @@ sub make_transaction
 	my $dice = $session->{dice};
 	my $transaction = new_transaction($dice->(4) ? 'READ COMMITTED' : 'REPEATABLE READ');
 	my $depth = 0;
+	my $end = $dice->(8) ? commit_or_prepare($load, $transaction, $dice) : 'rollback';
 
+	add($transaction, 'set', "SET LOCAL lock_timeout = '30 ms'") if @{ $load->{prepared} };
 	return make_erasure($load, $dice) if $dice->(50) == 0;
-	add_policy($transaction, $dice) if $dice->(60) == 0;
-	if ($dice->(60) == 0)
+	add_policy($transaction, $dice) if !$transaction->{long} && $dice->(60) == 0;
+	# One that is prepared has a pin of its own, as others may end it in any order.
+	add_pin($load, $transaction, $session, 'g' . ++$load->{gids}) if $end eq 'prepare' && !$transaction->{long} && $dice->(4) == 0;
+	if (!$transaction->{long} && $dice->(60) == 0)
 	{
 		my $store = (grep { $STORES{$_}{truncated} } sort keys %STORES)[ $dice->(2) ];
 		add($transaction, 'truncating', "TRUNCATE $store");
@@ -300,13 +347,13 @@ sub make_transaction
 	}
 	if ($dice->(6) == 0)
 	{
-		$transaction->{durable} = 0;
+		$transaction->{durable} = 0 unless $end eq 'prepare';
 		add($transaction, 'set', 'SET LOCAL mvstore.durable_drops = off');
 	}
-	for (0 .. $dice->($dice->(12) ? 6 : 40))
+	for (0 .. $dice->($dice->(12) || $end eq 'prepare' ? 6 : 40))
 	{
 		my $what = $dice->(100);
-		if ($load->{pins} && $dice->(20) == 0) { add_pin($load, $transaction, $session) }
+		if ($load->{pins} && $end ne 'prepare' && $dice->(20) == 0) { add_pin($load, $transaction, $session) }
 		elsif ($what < 60) { add_write($load, $transaction, $dice) }
 		elsif ($what < 82) { add_drop($load, $transaction, $dice) }
 		elsif ($what < 88) { add_look($load, $transaction, $dice) }
@@ -319,7 +366,20 @@ sub make_transaction
 		# Idle in its transaction, so that others are held.
 		add($transaction, 'sleep', sprintf('SELECT FROM pg_sleep(%g)', $dice->(250) / 1000)) if $dice->(80) == 0;
 	}
-	return finish($transaction, $dice->(8) ? 'commit' : 'rollback');
+	return finish($transaction, $end);
+}
+
+# How a transaction is to end that is not rolled back: prepared, for a while or for long,
+# it keeps locks that others wait for, so it is not big. Its requests are always durable.
+sub commit_or_prepare
+{
+	my ($load, $transaction, $dice) = @_;
+	my $long = $dice->(3) == 0;
+
+	return 'commit' if $dice->(8) || @{ $load->{prepared} } >= MOST_PREPARED;
+	return 'commit' if $long && (grep { $_->{long} } @{ $load->{prepared} }) >= MOST_LONG;
+	$transaction->{long} = $long;
+	return 'prepare';
 }
 
 # Erase a key and write it again; the version tells when that was.
@@ -333,7 +393,7 @@ sub make_erasure
 	add($transaction, 'erase', "SELECT mvstore_erase('$store', '$key')");
 	add($transaction, 'write', "SELECT mvstore_put('$store', '$key', '$value')", store => $store, values => { $key => $value },
 		erasure => $transaction->{statements}[-1]);
-	return finish($transaction, $dice->(4) ? 'commit' : 'rollback');
+	return finish($transaction, $dice->(4) ? commit_or_prepare($load, {}, $dice) : 'rollback');
 }
 
 sub add_policy
@@ -348,13 +408,13 @@ sub add_policy
 }
 
 # A session has one pin of its own, of one store or of all: it makes it, or another in its
-# place, gives it up, or reads as of it.
+# place, gives it up, or reads as of it. With a name given, it makes a pin of that name.
 sub add_pin
 {
-	my ($load, $transaction, $session) = @_;
+	my ($load, $transaction, $session, $given) = @_;
 	my $dice = $session->{dice};
-	my $name = "p$session->{id}";
-	my $what = $dice->(10);
+	my $name = $given // "p$session->{id}";
+	my $what = $given ? 0 : $dice->(10);
 
 	if ($what < 3)
 	{

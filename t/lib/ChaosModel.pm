@@ -11,7 +11,8 @@
 # versions: microseconds. A store also has the versions of its TRUNCATEs, the policies since
 # the last check, and the least and the most that its floor can be. requests are those that
 # no check has judged yet; dirty are keys with entries to be sorted, erasures are to be made
-# then; pins are those that live.
+# then; pins are those that live; held is the lowest version of a transaction that is still
+# prepared, if there is one: till it ends that is not stable, nor what is above it.
 
 package ChaosModel;
 
@@ -20,7 +21,7 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT = qw(%STORES new_model commit settle judge_requests compare answer scan_answer was_erased some_versions show);
+our @EXPORT = qw(%STORES new_model commit version_of settle judge_requests compare answer scan_answer was_erased some_versions show);
 
 # a and b keep everything that nobody asks to drop; c, d and e have a policy, f now this
 # one and now that; what is put to g expires.
@@ -64,6 +65,14 @@ sub effects
 	return @effects;
 }
 
+# The version that a transaction has at its end, if any.
+sub version_of
+{
+	my ($transaction) = @_;
+
+	return (grep { defined } map { $_->{version} } effects($transaction))[-1];
+}
+
 # Take over a transaction that has committed; the problems with it.
 sub commit
 {
@@ -79,7 +88,7 @@ sub commit
 		if ($op eq 'drop')
 		{
 			$model->{counts}{"requests: $effect->{kind}"}++;
-			push @{ $model->{requests} }, { %{$effect}{qw(kind store key to keep before last at)}, durable => $transaction->{durable} };
+			push @{ $model->{requests} }, { %{$effect}{qw(kind store key to keep before last at most)}, durable => $transaction->{durable} };
 		}
 		elsif ($op eq 'policy')
 		{
@@ -219,7 +228,8 @@ sub keys_of
 # Say of the entries that requests since the last time were for that they may, or must,
 # be gone. Everybody has ended, and mvstore_flush() has said that all is done. $after($at)
 # is a version that was handed out after moment $at; $forgotten: a crash has
-# forgotten requests that have no row in the journal.
+# forgotten requests that have no row in the journal. While a prepared transaction
+# holds them back they are judged again: what they are for may be gone, and does not have to.
 sub judge_requests
 {
 	my ($model, $after, $forgotten) = @_;
@@ -228,15 +238,17 @@ sub judge_requests
 	for my $request (@{ $model->{requests} })
 	{
 		my $store = $model->{stores}{ $request->{store} };
-		my ($least, $most) = ($request->{last}, $after->($request->{at}));
+		$request->{most} //= $after->($request->{at});
+		$request->{forgotten} ||= $forgotten && !$request->{durable};
+		my ($least, $most) = @{$request}{qw(last most)};
 		my $before = $request->{before} // 9e18;
 
 		$least = $before if $before < $least;
 		$most = $before if $before < $most;
-		$least = -1 if $forgotten && !$request->{durable};
+		$least = -1 if $model->{held} || $request->{forgotten};
 		judge_request($request->{keep}, $least, $most, present($store, $_)) for keys_of($store, $request);
 	}
-	$model->{requests} = [];
+	$model->{requests} = [] unless $model->{held};
 	return @problems;
 }
 
@@ -296,8 +308,9 @@ sub demand_policy
 
 # Compare what a store has with what it must and may have. $there: key => [[version,
 # value], ...], newest first; $now is no earlier than the look at it; sweeps have met
-# every policy as of $swept, if given; the last policy of the list is in force. Returns
-# the problems. What is gone is noted.
+# every policy as of $swept, if given; the last policy of the list is in force. While a
+# prepared transaction holds back, nothing has to be gone. Returns the problems. What is gone
+# is noted.
 sub compare
 {
 	my ($model, $name, $there, $now, $swept) = @_;
@@ -311,7 +324,7 @@ sub compare
 		my @gone;
 
 		allow_policy($_, $now, @entries) for @{ $store->{policies} };
-		demand_policy($store->{policies}[-1], $now, $swept, @entries);
+		demand_policy($store->{policies}[-1], $now, $swept, @entries) unless $model->{held};
 		for my $i (0 .. $#entries)
 		{
 			my $entry = $entries[$i];
@@ -328,7 +341,7 @@ sub compare
 			my $value = (shift @there)->[1];
 			push @problems, "$what has another value: " . show($value) if ($value // '~') ne ($entry->{value} // '~');
 			push @problems, "$what is older than one that is gone" if @gone;
-			push @problems, "$what is still there" if $entry->{must};
+			push @problems, "$what is still there" if $entry->{must} && !$model->{held};
 		}
 		push @problems, map { "$name $key: version $_->[0] (" . show($_->[1]) . ') is there, and was gone' } @there;
 		note_gone($model, $store, \@entries, @gone);

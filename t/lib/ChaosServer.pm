@@ -33,6 +33,7 @@ our %STRIKES = (
 # is often full.
 my $CONF = <<'CONF';
 max_connections = 30
+max_prepared_transactions = 12
 shared_buffers = 2MB
 restart_after_crash = on
 log_statement = none

@@ -305,7 +305,7 @@ sub judge_error
 		$self->problem('not stable any more', $transaction, $statement, "$told; $known has been stable in its snapshot");
 		return;
 	}
-	if ($state =~ /^(?:40001|40P01|MV001)$/ && ($op =~ /^(?:put|delete|add|commit)/ || $transaction->{level} eq 'SERIALIZABLE'))
+	if ($state =~ /^(?:40001|40P01|MV001)$/ && ($op =~ /^(?:put|delete|add|commit|prepare)/ || $transaction->{level} eq 'SERIALIZABLE'))
 	{
 		$self->{counts}{told_to_retry}++;
 		# A transaction without a version is never too late for a key.

@@ -20,7 +20,7 @@ sub new
 	my ($class, $log) = @_;
 	my $self = bless {
 		log => $log, problems => [], snapshots => {}, entries => {}, commits => {}, owners => {},
-		counts => { map { $_ => 0 } qw(transactions committed) },
+		counts => { map { $_ => 0 } qw(transactions committed prepared) },
 	}, $class;
 
 	$self->replay($_) for @{ $log->{transactions} };
@@ -152,12 +152,26 @@ sub replay
 	return if $visit;
 
 	my $end = $transaction->{statements}[-1];
-	$transaction->{committed} = !$failed && ($end->[OP] eq 'commit' || $transaction->{single}) ? 1 : 0;
+	$transaction->{committed} = !$failed && ($end->[OP] eq 'commit' || $transaction->{single} || $self->was_committed($transaction)) ? 1 : 0;
 	@{$transaction}{qw(writes added)} = $transaction->{committed} ? ({%own}, {%added}) : ({}, {});
 	$self->{counts}{transactions}++;
 	$self->{counts}{committed} += $transaction->{committed};
 	return unless $transaction->{committed} && %own;
 	$self->{commits}{ $transaction->{xid} // 0 } = { version => $version, transaction => $transaction };
+}
+
+# Whether a transaction that has not failed was prepared, and committed later. What is prepared
+# is there, and can be committed, until somebody ends it.
+sub was_committed
+{
+	my ($self, $transaction) = @_;
+	my $ending = $transaction->{ending};
+
+	return 0 if $transaction->{statements}[-1][OP] ne 'prepare';
+	$self->{counts}{prepared}++;
+	$self->problem('what was prepared cannot be ended', $transaction, $ending, $ending ? $ending->[STATE] : 'nobody has')
+	  if !$ending || $ending->[STATE] ne '00000';
+	return $ending && $ending->[OP] eq 'commit_prepared' && $ending->[STATE] eq '00000';
 }
 
 # What psql said of a statement: the answer, the version told beside it, the snapshot, the transaction id.

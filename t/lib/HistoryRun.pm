@@ -1,17 +1,19 @@
 # Records what many sessions do to a few keys, and what they see. Each session is a
 # psql that is sent random transactions: of every isolation level, with savepoints,
-# rolled back or committed, with errors in between. Of every statement is recorded
+# rolled back or committed, with errors in between. Some are prepared instead, and ended some
+# time later by a session that does nothing else. Of every statement is recorded
 # the answer, its SQLSTATE, the snapshot that it saw the database by, as PostgreSQL
 # itself names it, and the transaction id. HistoryCheck.pm judges.
 #
 # A log is { stores => { name => { drops, policy } }, keys => [sorted], transactions =>
-# [{ session, level, statements }], final => { ... } }; a statement is an array:
+# [{ session, level, statements, ending }], final => { ... } }; a statement is an array:
 #   OP      what it did
 #   STORE   where
 #   ARGS    with what, as add() is given it below
 #   AS_OF   1: as of a version, which the answer names
 #   RAW     the line that psql printed: answer|version|snapshot|transaction id
 #   STATE   SQLSTATE, and after a blank the message
+# The ending of a transaction that was prepared is a statement, too.
 
 package HistoryRun;
 
@@ -62,7 +64,7 @@ SQL
 sub record
 {
 	my (%options) = @_;
-	my $run = { most => 9**9, %options, known => [], asked => [], transactions => [] };
+	my $run = { most => 9**9, %options, known => [], asked => [], transactions => [], prepared => [] };
 	$run->{keys} = [ map { sprintf '%s%02d', ('ka', 'kb', 'l')[ $_ % 3 ], $_ } 1 .. $options{keys} ];
 
 	my $first = start_session($run, 0);
@@ -72,8 +74,9 @@ sub record
 
 	# In parallel, for some seconds.
 	my @sessions = map { start_session($run, $_) } 1 .. $options{sessions};
-	converse($run, time() + $options{seconds}, @sessions);
-	end_session($_) for @sessions;
+	$run->{ender} = start_session($run, $options{sessions} + 1);
+	converse($run, time() + $options{seconds}, @sessions, $run->{ender});
+	end_session($_) for @sessions, delete $run->{ender};
 
 	my $log = {
 		stores => \%STORES, accounts => \@ACCOUNTS, counters => \@COUNTERS,
@@ -126,7 +129,26 @@ sub send_transaction
 	push @{ $run->{transactions} }, $transaction;
 	push @{ $session->{waiting} }, @{ $transaction->{statements} };
 	print { $session->{in} } $sql;
+	$session->{prepares}{ $transaction->{statements}[-1] } = $transaction if $transaction->{statements}[-1][OP] eq 'prepare';
 }
+
+# End those that are prepared and whose time has come.
+sub end_prepared
+{
+	my ($run, $now) = @_;
+	my $ender = $run->{ender} or return;
+
+	for my $transaction (map { $_->[1] } grep { $_->[0] <= $now } @{ $run->{prepared} })
+	{
+		my $ending = $transaction->{ending} = [ dice($ender, 4) ? 'commit_prepared' : 'rollback_prepared', '', [ gid_of($transaction) ], 0, undef, undef ];
+
+		push @{ $ender->{waiting} }, $ending;
+		print { $ender->{in} } uc($ending->[OP] =~ tr/_/ /r) . " '$ending->[ARGS][0]';\n\\echo = :SQLSTATE :LAST_ERROR_MESSAGE\n";
+	}
+	@{ $run->{prepared} } = grep { $_->[0] > $now } @{ $run->{prepared} };
+}
+
+sub gid_of { return "history $_[0]{session} $_[0]{number}" }
 
 # Take the sessions' answers; until $end have transactions waiting in each of them.
 sub converse
@@ -139,14 +161,15 @@ sub converse
 	for (;;)
 	{
 		my $more = time() < $end;
-		for my $session ($more ? @sessions : ())
+		for my $session ($more ? grep { $_ != ($run->{ender} // 0) } @sessions : ())
 		{
 			send_transaction($run, $session, make_transaction($run, $session))
 			  while @{ $session->{waiting} } < 12 && $session->{serial} < ($run->{most});
 		}
-		$more &&= grep { $_->{serial} < ($run->{most}) } @sessions;
+		$more &&= grep { $_ != ($run->{ender} // 0) && $_->{serial} < ($run->{most}) } @sessions;
+		end_prepared($run, $more ? time() : 9**9**9);
 		return if !$more && !grep { @{ $_->{waiting} } } @sessions;
-		my @ready = $select->can_read(1);
+		my @ready = $select->can_read(@{ $run->{prepared} } ? 0.005 : 1);
 		$progress = time() if @ready;
 		die 'history: no session says anything any more; waiting for: ' .
 		  join(', ', map { "$_->{waiting}[0][OP] in session $_->{id}" } grep { @{ $_->{waiting} } } @sessions) . "\n"
@@ -173,6 +196,13 @@ sub take_answers
 		}
 		shift @{ $session->{waiting} };
 		$statement->[STATE] = substr($1, 0, 5) eq '00000' ? '00000' : $1;
+		my $prepared = delete $session->{prepares}{$statement};
+		if ($prepared && $statement->[STATE] eq '00000')
+		{
+			# Mostly at once, some after others have come and gone.
+			my $delay = (0, 0, 0.01, 0.1, 0.3)[ dice($run->{ender}, 5) ];
+			push @{ $run->{prepared} }, [ time() + $delay, $prepared ];
+		}
 		# Versions worth reading as of: those of writes, and those that others read.
 		next unless defined $statement->[RAW];
 		my $list = $statement->[AS_OF] ? $run->{asked} : $statement->[OP] =~ /^(?:put|delete|add)/ ? $run->{known} : next;
@@ -217,11 +247,16 @@ sub command
 	push @{ $transaction->{statements} }, [ $op, '', [ $name // () ], 0, undef, undef, $sql ];
 }
 
-# The last snapshot of the transaction, then its end.
+# The last snapshot of the transaction, then its end. One of six is prepared.
 sub finish
 {
 	my ($transaction, $op) = @_;
 	add($transaction, 'look', '', [], 'NULL');
+	if ($op eq 'commit' && $transaction->{session} && ($transaction->{session} + $transaction->{number}) % 6 == 0)
+	{
+		push @{ $transaction->{statements} }, [ 'prepare', '', [ gid_of($transaction) ], 0, undef, undef, sprintf "PREPARE TRANSACTION '%s'", gid_of($transaction) ];
+		return $transaction;
+	}
 	command($transaction, $op);
 	return $transaction;
 }
