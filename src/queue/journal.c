@@ -22,6 +22,7 @@
 #include "catalog/indexing.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -60,6 +61,7 @@ static const char *const kind_names[] = {
 static bool is_own(const Datum *values);
 static bool is_row_of(Relation journal, HeapTuple tuple, const MvsRequest *request);
 static MvsJournalRow state_of(const SnapshotData *dirty);
+static bool has_block(Relation journal, BlockNumber block);
 static MvsJournalRow find_where_made(Relation journal, const MvsRequest *request);
 static MvsJournalRow find_by_id(Relation journal, const MvsRequest *request, ItemPointer tid);
 static HeapTuple form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
@@ -160,6 +162,27 @@ state_of(const SnapshotData *dirty)
 		MVS_ROW_LOCKED : MVS_ROW_FOUND;
 }
 
+/*
+ * Whether a block is there. The system is asked once in a transaction, mostly: with the lock
+ * that this one has until its end, nobody cuts blocks off.
+ */
+static bool
+has_block(Relation journal, BlockNumber block)
+{
+	static LocalTransactionId asked_by;
+	static Oid	asked_for;
+	static BlockNumber blocks;
+	LocalTransactionId mine = mvs_compat_local_xid(MyProc);
+
+	if (asked_by != mine || asked_for != RelationGetRelid(journal) || block >= blocks)
+	{
+		blocks = RelationGetNumberOfBlocks(journal);
+		asked_by = mine;
+		asked_for = RelationGetRelid(journal);
+	}
+	return block < blocks;
+}
+
 /* Find the row of a request where it was made; MVS_ROW_GONE: there it is not, or not any more. */
 static MvsJournalRow
 find_where_made(Relation journal, const MvsRequest *request)
@@ -171,7 +194,7 @@ find_where_made(Relation journal, const MvsRequest *request)
 
 	/* The table may have been emptied and truncated since, or be another one. */
 	if (!ItemPointerIsValid(&request->row) ||
-		ItemPointerGetBlockNumber(&request->row) >= RelationGetNumberOfBlocks(journal))
+		!has_block(journal, ItemPointerGetBlockNumber(&request->row)))
 		return MVS_ROW_GONE;
 	InitDirtySnapshot(dirty);
 	tuple.t_self = request->row;

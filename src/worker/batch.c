@@ -17,6 +17,7 @@
 
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "port/pg_bswap.h"
 #include "storage/condition_variable.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -71,6 +72,14 @@ typedef struct Batch
 	TimestampTz begin;
 } Batch;
 
+/* What the order of a request mostly shows from. */
+typedef struct Digest
+{
+	uint64		group;			/* the store, and whether it is for a range */
+	uint64		key;			/* where keys begin to differ: what is greater is behind */
+	MvsPending *item;
+} Digest;
+
 static Batch current;
 
 /* Requests that a transaction works off at most: fewer once one has failed. */
@@ -83,7 +92,11 @@ static bool begin_batch(bool force);
 static int	work_store(MvsPending **group, int count);
 static void end_batch(void);
 static void count_batch(TimestampTz begin);
-static int	compare_requests(const void *a, const void *b);
+static int	compare_requests(const MvsRequest *left, const MvsRequest *right);
+static int	compare_digests(const Digest *left, const Digest *right);
+static Digest digest_of(MvsPending *item, int common);
+static int	common_bytes(MvsPending *const *items, int count);
+static void sort_requests(MvsPending **items, int count);
 static int	group_end(MvsPending **batch, int start, int count);
 static int	work_some(MvsPending **items, int count);
 static int	work_group(MvsPending **group, int count);
@@ -111,6 +124,13 @@ static void see_outcome(MvsDrop *drop, MvsPending *item, int gone, bool progress
 static void finish_group(MvsDrop *drop, MvsPending **group, int count, const bytea *key,
 						 MvsDroppable policy);
 static void work_key(MvsDrop *drop, MvsPending **group, int count);
+
+#define ST_SORT sort_digests
+#define ST_ELEMENT_TYPE Digest
+#define ST_COMPARE(a, b) compare_digests(a, b)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 bool
 mvs_batch_is_under_way(void)
@@ -213,7 +233,7 @@ begin_batch(bool force)
 		pfree(items);
 		return false;
 	}
-	qsort(items, batch.count, sizeof(MvsPending *), compare_requests);
+	sort_requests(items, batch.count);
 	batch.items = items;
 	current = batch;
 	request_limit = REQUEST_LIMIT;
@@ -289,10 +309,8 @@ count_batch(TimestampTz begin)
 
 /* Compare: store by store, of each the keys in index order, then the ranges. */
 static int
-compare_requests(const void *a, const void *b)
+compare_requests(const MvsRequest *left, const MvsRequest *right)
 {
-	const MvsRequest *left = (*(MvsPending *const *) a)->request;
-	const MvsRequest *right = (*(MvsPending *const *) b)->request;
 	int			order;
 
 	if (left->store != right->store)
@@ -303,12 +321,78 @@ compare_requests(const void *a, const void *b)
 	return order != 0 ? order : (int) left->key_length - (int) right->key_length;
 }
 
-/* Return where the requests of the same store as that at "start" end. */
+/* Compare likewise, without a look at the requests where their digests differ. */
+static int
+compare_digests(const Digest *left, const Digest *right)
+{
+	if (left->group != right->group)
+		return left->group < right->group ? -1 : 1;
+	if (left->key != right->key)
+		return left->key < right->key ? -1 : 1;
+	return compare_requests(left->item->request, right->item->request);
+}
+
+/* Return what tells a request from others whose keys begin with the same "common" bytes. */
+static Digest
+digest_of(MvsPending *item, int common)
+{
+	const MvsRequest *request = item->request;
+	Digest		digest = {.item = item};
+	uint64		key = 0;
+
+	digest.group = ((uint64) request->store << 1) | MvsRequestIsRange(request);
+	memcpy(&key, request->key + common, Min(request->key_length - common, sizeof(key)));
+	digest.key = pg_ntoh64(key);
+	return digest;
+}
+
+/* Return with how many bytes the keys of all requests begin. */
+static int
+common_bytes(MvsPending *const *items, int count)
+{
+	const MvsRequest *first = items[0]->request;
+	int			common = first->key_length;
+
+	for (int i = 1; i < count; i++)
+	{
+		const MvsRequest *request = items[i]->request;
+		int			limit = Min(common, request->key_length);
+
+		for (common = 0; common < limit && request->key[common] == first->key[common];)
+			common++;
+	}
+	return common;
+}
+
+/* Put requests in order. */
+static void
+sort_requests(MvsPending **items, int count)
+{
+	Digest	   *digests;
+	int			common;
+
+	if (count < 2)
+		return;
+	common = common_bytes(items, count);
+	digests = palloc_extended(count * sizeof(Digest), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < count; i++)
+		digests[i] = digest_of(items[i], common);
+	sort_digests(digests, count);
+	for (int i = 0; i < count; i++)
+		items[i] = digests[i].item;
+	pfree(digests);
+}
+
+/*
+ * Return where the requests of the same store as that at "start" end, or where there are more
+ * of them than a transaction works off.
+ */
 static int
 group_end(MvsPending **batch, int start, int count)
 {
 	int			end = start + 1;
 
+	count = Min(count, start + request_limit);
 	while (end < count && batch[end]->request->store == batch[start]->request->store)
 		end++;
 	return end;
@@ -349,7 +433,7 @@ mvs_batch_work_off(MvsPending **batch, int count)
 	int			start = 0;
 
 	request_limit = REQUEST_LIMIT;
-	qsort(batch, count, sizeof(MvsPending *), compare_requests);
+	sort_requests(batch, count);
 	while (start < count && mvs_pace_may_drop() && !mvs_process_is_stopping())
 		start += work_some(batch + start, count - start);
 	for (; start < count; start++)
@@ -440,7 +524,7 @@ work_group_in_transaction(MvsPending **group, int count)
 			work_range(&drop, group[start]);
 		else
 		{
-			while (end < count && compare_requests(&group[start], &group[end]) == 0)
+			while (end < count && compare_requests(group[start]->request, group[end]->request) == 0)
 				end++;
 			work_key(&drop, group + start, end - start);
 		}
@@ -472,7 +556,7 @@ gather_keys(MvsDrop *drop, MvsPending **group, int count)
 	{
 		const MvsRequest *request = group[i]->request;
 
-		if (last >= 0 && compare_requests(&group[last], &group[i]) == 0)
+		if (last >= 0 && compare_requests(group[last]->request, group[i]->request) == 0)
 			continue;
 		if (drop->gather->count >= limit)
 			break;
