@@ -186,7 +186,7 @@ mutant prepared_implicit_lost 'sql/17_prepared_transactions.sql' \
 	src/queue/transaction.c 's~mvs_journal_write\(database, level->buffer, level->used, true, true\)~mvs_journal_write(database, level->buffer, level->used, false, true)~'
 
 # Nor are the stores to be looked at whole, where it was too much.
-mutant prepared_marks_lost 'sql/17_prepared_transactions_of_all_kinds.sql' \
+mutant prepared_marks_lost 't/prepared_transactions_of_all_kinds.pl' \
 	src/queue/transaction.c 's~row\.marked = list_member_oid\(level->marks, row\.count\.store\);~row.marked = false;~'
 
 # After a crash nobody looks for what the policies want.
