@@ -160,9 +160,9 @@ mutant condition_judged_early 'specs/writers_conditions_are_judged_by_the_newest
 mutant no_predicate_locks 'specs/writers_conditions_are_reads.spec' \
 	src/functions/write.c 's~mvs_cursor_open\(&cursor, &write->store, GetTransactionSnapshot\(\)\);~SnapshotData plain = *GetTransactionSnapshot();\n\n\tplain.snapshot_type = SNAPSHOT_SELF;\n\tmvs_cursor_open(&cursor, &write->store, &plain);~'
 
-# Who prepares is no writer any more.
+# Who prepares has no version any more.
 mutant prepared_forgotten 'sql/17_prepared_transactions.sql' \
-	src/version/version.c 's~\tadd_prepared\(writers, xid, MVS_NEWEST\);\n~\tif (find_writer(writers, xid) >= 0)\n\t\twriters->running[find_writer(writers, xid)] = writers->running[--writers->count];\n~'
+	src/version/version.c 's~\tadd_prepared\(writers, xid, MVS_NEWEST\);\n~\tadd_prepared(writers, xid, MVS_NEWEST);\n\twriters->running[find_writer(writers, xid)].version = MVS_NEWEST;\n~'
 
 # After a restart the clock is there before those who are prepared.
 mutant prepared_known_late 't/prepared_transactions_outlive_the_server.pl' \
@@ -186,7 +186,7 @@ mutant prepared_implicit_lost 'sql/17_prepared_transactions.sql' \
 	src/queue/transaction.c 's~mvs_journal_write\(database, level->buffer, level->used, true, true\)~mvs_journal_write(database, level->buffer, level->used, false, true)~'
 
 # Nor are the stores to be looked at whole, where it was too much.
-mutant prepared_marks_lost 'sql/17_prepared_transactions_of_all_kinds.sql' \
+mutant prepared_marks_lost 't/prepared_transactions_of_all_kinds.pl' \
 	src/queue/transaction.c 's~row\.marked = list_member_oid\(level->marks, row\.count\.store\);~row.marked = false;~'
 
 # After a crash nobody looks for what the policies want.

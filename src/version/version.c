@@ -572,7 +572,8 @@ mvs_version_settle_prepared(MvsDatabase *database)
 	/* Whoever ends one comes here afterwards, so the look without a lock will do. */
 	if (writers->prepared == 0)
 		return false;
-	xids = palloc(max_prepared_xacts * sizeof(FullTransactionId));
+	/* Others may be prepared in the place of some that have ended, and are still here. */
+	xids = palloc((MaxBackends + max_prepared_xacts) * sizeof(FullTransactionId));
 	LWLockAcquire(database->version_lock, LW_SHARED);
 	for (int i = 0; i < writers->count; i++)
 		if (writers->running[i].pid == 0)
