@@ -801,6 +801,9 @@ write_prepared(void)
 	};
 	ListCell   *cell;
 
+	/* Should an end not have been told, there is to be room for us among the writers. */
+	if (mvs_version_settle_prepared(database))
+		mvs_queue_prepared_ended(database);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (level->used > 0)
 		mvs_journal_write(database, level->buffer, level->used, true, true);
