@@ -5,7 +5,7 @@
 SELECT mvstore_create('s'), mvstore_create('kept', keep_versions := 1), mvstore_create('p');
 CREATE VIEW regress_blockers AS
 SELECT kind, pid, name, since <= clock_timestamp() AS since, store, holds_back FROM mvstore_blockers
- WHERE kind IN ('prepared', 'writer', 'put_at', 'lock') ORDER BY kind, name, store::text;
+ WHERE name LIKE 'regress _%' AND kind <> 'snapshot' ORDER BY kind, name, store::text;
 -- All that is dropped at last, and what is left.
 CREATE VIEW regress_left AS
 SELECT (SELECT string_agg(value, ' ' ORDER BY version) FROM mvstore_history('s', 'k')) AS s,

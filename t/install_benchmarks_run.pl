@@ -13,16 +13,16 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('bench');
 $node->init;
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'mvstore'");
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'mvstore'\nmax_prepared_transactions = 2");
 $node->start;
 
 my $bench = "$FindBin::RealBin/../bench";
 my %little = (BENCH_KEYS => 200, BENCH_VERSIONS => 2, BENCH_ROUNDS => 1, BENCH_ENTRIES => 200,
 	BENCH_SESSIONS => 1, BENCH_WRITERS => 1, BENCH_OVERWRITES => 80, BENCH_READS => 20, BENCH_SECONDS => 0.5,
-	BENCH_OPERATIONS => 20, BENCH_SCANS => 20, BENCH_DROPS => 20, BENCH_SIZES => '200 400');
+	BENCH_OPERATIONS => 20, BENCH_SCANS => 20, BENCH_DROPS => 20, BENCH_TRANSACTIONS => 20, BENCH_SIZES => '200 400');
 @ENV{ keys %little } = values %little;
 @ENV{qw(PGHOST PGPORT)} = ($node->host, $node->port);
-for my $name (qw(drop feed get growth keep latency locks peers put scan view))
+for my $name (qw(drop feed get growth keep latency locks peers put scan twophase view))
 {
 	local $ENV{PGDATABASE} = $name;
 	local $ENV{BENCH_SVG} = PostgreSQL::Test::Utils::tempdir() . "/$name.svg";

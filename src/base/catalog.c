@@ -54,6 +54,9 @@ static const char *const catalog_names[MVS_CATALOG_COUNT] = {
 	[MVS_CLOCK] = "mvstore_clock",
 };
 
+/* An array, as a linker may have one literal end in another. */
+const char	mvs_sql_version[] = CppAsString2(MVSTORE_VERSION);
+
 static Oid	catalog_oids[MVS_CATALOG_COUNT];
 static bool never_wait = false; /* for others who are at a row */
 
@@ -134,7 +137,7 @@ mvs_catalog_oid(MvsCatalog object, bool missing_ok)
 					 errmsg("relation \"%s\" of extension \"mvstore\" is missing",
 							catalog_names[object]),
 					 errdetail("The library goes with version %s of the extension.",
-							   MVS_SQL_VERSION),
+							   mvs_sql_version),
 					 errhint("Run ALTER EXTENSION mvstore UPDATE.")));
 		catalog_oids[object] = oid;
 	}

@@ -45,7 +45,7 @@ typedef enum MvsCatalog
  * The version of the extension's SQL objects that this library goes with. The Makefile
  * takes it from mvstore.control.
  */
-#define MVS_SQL_VERSION CppAsString2(MVSTORE_VERSION)
+extern const char mvs_sql_version[];
 
 /* Return the version of them that the database has; NULL without the extension. */
 extern char *mvs_extension_version(void);

@@ -219,12 +219,12 @@ check_extension_version(void)
 
 	CommandCounterIncrement();
 	version = mvs_extension_version();
-	if (version && strcmp(version, MVS_SQL_VERSION) != 0)
+	if (version && strcmp(version, mvs_sql_version) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot update extension \"mvstore\" to version %s", version),
 				 errdetail("The library that the server has loaded goes with version %s.",
-						   MVS_SQL_VERSION),
+						   mvs_sql_version),
 				 errhint("Restart the server, so that it loads the library that is installed, and try again.")));
 }
 

@@ -115,7 +115,7 @@ extension_is_here(bool *matches)
 
 	StartTransactionCommand();
 	version = mvs_extension_version();
-	*matches = version && strcmp(version, MVS_SQL_VERSION) == 0;
+	*matches = version && strcmp(version, mvs_sql_version) == 0;
 	/* The slot's clock is loaded in a transaction. */
 	here = version && mvs_session_join_if_used() != NULL;
 	CommitTransactionCommand();
@@ -132,7 +132,7 @@ wait_for_update(void)
 	ereport(LOG,
 			(errmsg("drop worker of database with OID %u is waiting for an update of extension \"mvstore\"",
 					MyDatabaseId),
-			 errdetail("The library goes with version %s of the extension.", MVS_SQL_VERSION),
+			 errdetail("The library goes with version %s of the extension.", mvs_sql_version),
 			 errhint("Run ALTER EXTENSION mvstore UPDATE in the database.")));
 	while (!matches && !mvs_process_is_stopping())
 	{
