@@ -67,7 +67,7 @@ for my $point ('prepare-written', 'prepared', 'prepared-ended', 'prepared-taken'
 	prepare();
 	sql(q{COMMIT PREPARED 'fault'});
 	sql('SELECT mvstore_flush()');
-	arm("$point:crash" . ($point eq 'prepared-taken' ? ':2' : ''));
+	arm("$point:crash");
 	prepare();
 	$node->psql('postgres', q{COMMIT PREPARED 'fault'}) if $point =~ /ended|taken/;
 	$node->poll_query_until('postgres', "SELECT (pg_stat_file('mvstore_fault_fired', true)).size > 0") or die 'it was never met';
@@ -79,7 +79,7 @@ for my $point ('prepare-written', 'prepared', 'prepared-ended', 'prepared-taken'
 }
 
 # The worker meets an error: it tries again.
-arm('prepared-taken:error:2');
+arm('prepared-taken:error');
 prepare();
 sql(q{COMMIT PREPARED 'fault'});
 $node->poll_query_until('postgres', "SELECT (pg_stat_file('mvstore_fault_fired', true)).size > 0") or die 'it was never met';
