@@ -37,6 +37,7 @@ sub check
 	return $seconds;
 }
 
+make_keys();
 my @ways = map { my ($name, $table, $write, $end) = @$_; [ $name => sub { check($table, seconds(transactions($write, $end), $fresh)) } ] } (
 	[ 'INSERT, COMMIT', 'plain', $plain, $once ],
 	[ 'INSERT, PREPARE and COMMIT PREPARED', 'plain', $plain, $twice ],
