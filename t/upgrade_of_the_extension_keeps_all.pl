@@ -41,7 +41,7 @@ my $extension = "$dir{sharedir}/extension";
 my $library = "$dir{pkglibdir}/mvstore.so";
 my $next_library = slurp_file($library);
 my $next_control = slurp_file("$extension/mvstore.control") =~ s/(default_version = )'1\.0'/$1'1.1'/r;
-is(scalar($next_library =~ s/\0\K1\.0(?=\0)/1.1/g), 1, 'the library says in one place which version it goes with');
+is(scalar($next_library =~ s/1\.0(?=\0{13})/1.1/g), 1, 'the library says in one place, of 16 bytes, which version it goes with');
 
 my $node = PostgreSQL::Test::Cluster->new('next', install_path => dirname($dir{bindir}));
 $node->init;

@@ -54,8 +54,8 @@ static const char *const catalog_names[MVS_CATALOG_COUNT] = {
 	[MVS_CLOCK] = "mvstore_clock",
 };
 
-/* An array, as a linker may have one literal end in another. */
-const char	mvs_sql_version[] = CppAsString2(MVSTORE_VERSION);
+/* Of a size that no literal has: a test makes the library that of another version. */
+const char	mvs_sql_version[16] = CppAsString2(MVSTORE_VERSION);
 
 static Oid	catalog_oids[MVS_CATALOG_COUNT];
 static bool never_wait = false; /* for others who are at a row */
