@@ -154,13 +154,7 @@ SELECT mvstore_clear('f');
 \set VERBOSITY default
 SELECT mvstore_unpin('regress');
 -- (Until time has come so far.)
-DO $$
-BEGIN
-  FOR i IN 1 .. 1000 LOOP
-    EXIT WHEN mvstore_stable_version() < mvstore_version_at(clock_timestamp());
-    PERFORM pg_sleep(0.01);
-  END LOOP;
-END $$;
+SELECT mvstore_wait_stable(mvstore_stable_version() + 1, '1 min') AS "it has come";
 
 -- A restore of the table alone, with its index, but without what the extension
 -- knows of it.

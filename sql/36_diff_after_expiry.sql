@@ -12,9 +12,7 @@ DECLARE
   old bigint;
   change record;
 BEGIN
-  WHILE clock_timestamp() <= over LOOP
-    PERFORM pg_sleep(0.01);
-  END LOOP;
+  PERFORM mvstore_wait_stable(mvstore_version_at(over) + 1, '1 min');
   old := mvstore_version_at(clock_timestamp());
   RAISE NOTICE 'stable: %', mvstore_wait_stable(old);
   RAISE NOTICE 'there as of then: %', mvstore_contains('s', 'goes', as_of := old);

@@ -144,9 +144,8 @@ is(stats("requests_processed - $processed"), $keys, 'assistant ended: each reque
 wait_for("SELECT count(*) = 0 FROM $assistant AND pid = $pid", 'it has gone');
 $pid = hold_one('worker ended');
 my $worker = worker_pid($node, 'postgres');
-my $order = "SELECT pg_terminate_backend($worker)";
-is(sql($order), 't', 'the worker is told to end');
-is(sql($order), 't', 'and again, as it waits');
+is(sql("SELECT pg_terminate_backend($worker)"), 't', 'the worker is told to end');
+wait_for("SELECT count(pg_terminate_backend(pid)) = 0 FROM pg_stat_activity WHERE pid = $worker", 'and again, as it waits');
 wait_for("SELECT worker_pid <> $worker FROM mvstore_stats WHERE database = 'postgres'", 'another one begins');
 my $left = sql('SELECT count(*) FROM s');
 stays($node, 'postgres', "SELECT count(*) = $left FROM s", 'which drops nothing while an assistant of the first lives');
@@ -234,7 +233,7 @@ $node->stop('fast');
 $node->start;
 flushed('shutdown');
 is_dropped('s', 'shutdown');
-unlike(slurp_file($node->logfile), qr/PANIC|TRAP/, 'nobody has lost his head');
+unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminating background worker "mvstore drop assistant/, 'nobody has lost his head');
 
 $node->stop;
 done_testing();

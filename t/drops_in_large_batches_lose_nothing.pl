@@ -12,6 +12,7 @@ use MvstoreTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $node = mvstore_node('backlog', conf => "mvstore.flush_interval = '10 ms'\nmvstore.sweep_interval = '1 h'\nfsync = off");
 
@@ -85,6 +86,23 @@ is(sql(q{SELECT count(*) FROM large WHERE key = 'k500'}), 3, 'and leaves the key
 $locker->query_safe('COMMIT');
 $locker->quit;
 is(sql('SELECT mvstore_flush()'), 't', 'without the lock it is done');
+is(versions('large'), "$newest 5; 3 11995", 'with all keys');
+
+# The postmaster sends SIGTERM to the process and to its group: that is one. What is due is done.
+sql(q{INSERT INTO large (key, version, value) SELECT convert_to('k' || k, 'UTF8'), v, 'v' FROM generate_series(6, 12000) k, generate_series(1, 2) v});
+sql('SELECT mvstore_pause()');
+sql(q{SELECT count(mvstore_drop('large', 'k' || k)) FROM generate_series(1, 12000) k});
+$worker = worker_pid($node, 'postgres');
+$dropped = sql(q{SELECT entries_dropped FROM mvstore_stats WHERE database = 'postgres'});
+my $logged = -s $node->logfile;
+sql('SELECT mvstore_resume()');
+usleep(100) until sql(q{SELECT entries_dropped FROM mvstore_stats WHERE database = 'postgres'}) > $dropped;
+kill 'TERM', $worker;
+usleep(1000);
+kill 'TERM', $worker;
+wait_until($node, 'postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $worker", 'a worker that is told to end by two signals, one after the other, ends');
+unlike(slurp_file($node->logfile, $logged), qr/terminating background worker "mvstore drop worker"/, 'as one that was told once');
+is(sql('SELECT mvstore_flush()'), 't', 'nothing is left to do');
 is(versions('large'), "$newest 5; 3 11995", 'with all keys');
 
 $node->stop;

@@ -249,26 +249,35 @@ mvs_catalog_forget(MvsCatalog table, MvsCatalog index, Oid store)
 bool
 mvs_catalog_in_use(void)
 {
-	static const MvsCatalog tables[] = {MVS_POLICY, MVS_JOURNAL, MVS_PIN};
+	static const MvsCatalog tables[] = {MVS_POLICY, MVS_JOURNAL, MVS_PIN, MVS_PREPARED};
 	bool		used = false;
+	SnapshotData dirty;
 
+	InitDirtySnapshot(dirty);
 	for (int i = 0; i < lengthof(tables) && !used; i++)
 	{
 		Oid			oid = mvs_catalog_oid(tables[i], true);
-		Relation	table;
-		SysScanDesc scan;
 
 		if (!OidIsValid(oid))
 			continue;
 		if (!ConditionalLockRelationOid(oid, AccessShareLock))
 			return true;
-		table = table_open(oid, NoLock);
-		scan = systable_beginscan(table, InvalidOid, false, NULL, 0, NULL);
-		used = HeapTupleIsValid(systable_getnext(scan));
-		systable_endscan(scan);
-		table_close(table, AccessShareLock);
+		used = mvs_catalog_has_row(oid, tables[i] == MVS_PREPARED ? &dirty : NULL);
+		UnlockRelationOid(oid, AccessShareLock);
 	}
 	return used;
+}
+
+bool
+mvs_catalog_has_row(Oid table, Snapshot snapshot)
+{
+	Relation	catalog = table_open(table, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, snapshot, 0, NULL);
+	bool		any = HeapTupleIsValid(systable_getnext(scan));
+
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return any;
 }
 
 bool

@@ -58,10 +58,14 @@ extern Oid	mvs_catalog_schema(bool missing_ok);
 extern Oid	mvs_catalog_oid(MvsCatalog object, bool missing_ok);
 
 /*
- * Return whether the database uses mvstore, and does not only have the extension: it
- * has stores, requests or pins. Wait for no lock: who holds one is about to use it.
+ * Return whether the database uses mvstore, and does not only have the extension: it has
+ * stores, requests or pins, or may have when a prepared transaction commits. Wait for no
+ * lock: who holds one is about to use it.
  */
 extern bool mvs_catalog_in_use(void);
+
+/* Return whether a snapshot, NULL being a fresh one, sees any row of a table. */
+extern bool mvs_catalog_has_row(Oid table, Snapshot snapshot);
 
 /*
  * Lock what the worker writes of the catalog, without waiting, to the end of the

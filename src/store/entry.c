@@ -36,15 +36,6 @@
 #define MAX_SCAN_KEYS 2
 
 /*
- * Entries of one key that a scan steps over before it seeks the next key. A
- * step costs some 30 ns within a page, a seek some 700 ns. ./dev bench threshold
- * compiles something else in, and compares.
- */
-#ifndef MVSTORE_STEPS_BEFORE_SEEK
-#define MVSTORE_STEPS_BEFORE_SEEK 24
-#endif
-
-/*
  * Keys that are looked up before a walk is tried for those that follow: it costs more where
  * they turn out to be far apart, and is then tried ever more rarely.
  */

@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/nbtree.h"
 #include "access/stratnum.h"
 #include "access/tableam.h"
 #include "miscadmin.h"
@@ -33,11 +32,8 @@
 /* The same for those whose rows are gone: reading it by itself has the index forget them. */
 #define GONE_LIMIT 32
 
-/* Index entries of other keys that are stepped over before a key is sought. */
-#define STEPS_BEFORE_SEEK 24
-
-/* Keys that were found on the same page of the index, before the walk goes on from key to key. */
-#define NEAR_KEYS 2
+/* Keys that are sought, where they are far from each other, before the walk goes on again. */
+#define SEEKS_BEFORE_WALK 64
 
 /* An entry by where the index says that it is. */
 struct MvsPlace
@@ -69,7 +65,6 @@ mvs_gather_begin(MvsGather *gather, MvsStore *store, Snapshot snapshot)
 	memset(gather, 0, sizeof(MvsGather));
 	mvs_cursor_open(&gather->cursor, store, snapshot);
 	gather->cursor.scan->xs_want_itup = true;
-	gather->block = InvalidBlockNumber;
 }
 
 void
@@ -133,26 +128,18 @@ seek(MvsGather *gather, const bytea *key, StrategyNumber strategy, RegProcedure 
 }
 
 /*
- * Put the walk at the first entry of a key, if there is one. Whether those of the keys that
- * come next are near shows when the last ones were.
+ * Put the walk at the first entry of a key, if there is one. Now and then it goes on from
+ * there, to see whether the next keys are near.
  */
 static void
 seek_key(MvsGather *gather, const bytea *key)
 {
-	BlockNumber block;
-
-	gather->goes_on = gather->near >= NEAR_KEYS;
+	gather->goes_on = gather->seeks == 0;
+	gather->seeks = (gather->seeks + 1) % SEEKS_BEFORE_WALK;
 	if (gather->goes_on)
-	{
 		seek(gather, key, BTGreaterEqualStrategyNumber, F_BYTEAGE);
-		return;
-	}
-	seek(gather, key, BTEqualStrategyNumber, F_BYTEAEQ);
-	if (gather->at == NULL)
-		return;
-	block = ((BTScanOpaque) gather->cursor.scan->opaque)->currPos.currPage;
-	gather->near = block == gather->block ? gather->near + 1 : 0;
-	gather->block = block;
+	else
+		seek(gather, key, BTEqualStrategyNumber, F_BYTEAEQ);
 }
 
 /* Add a key without entries. */
@@ -212,15 +199,14 @@ mvs_gather_key(MvsGather *gather, const bytea *key)
 	CHECK_FOR_INTERRUPTS();
 	while (gather->goes_on && gather->at && mvs_key_compare(gather->at, key) < 0)
 	{
-		if (++steps > STEPS_BEFORE_SEEK)
-		{
+		if (++steps > MVSTORE_STEPS_BEFORE_SEEK)
 			gather->goes_on = false;
-			gather->near = 0;
-		}
 		else
 			step(gather);
 	}
-	if (!gather->goes_on)
+	if (gather->goes_on)
+		gather->seeks = 0;		/* that was of use */
+	else
 		seek_key(gather, key);
 	for (; gather->at && mvs_key_compare(gather->at, key) == 0; step(gather))
 	{

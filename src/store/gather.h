@@ -60,8 +60,7 @@ typedef struct MvsGather
 	bytea	   *detoasted;		/* what of it is to be freed */
 	int64		version;
 	bool		goes_on;		/* from key to key; else each is sought */
-	int			near;			/* keys that were sought where the last one was, in a row */
-	BlockNumber block;			/* of the index, where that was */
+	int			seeks;			/* since it went on last, if it does not */
 } MvsGather;
 
 /* Begin to gather, in the current memory context, what a snapshot sees. */

@@ -24,7 +24,6 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/indexing.h"
-#include "storage/lmgr.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/xid8.h"
@@ -47,9 +46,6 @@
 #define Anum_prepared_pins 12
 #define Anum_prepared_paused 13
 #define Natts_prepared 13
-
-static SysScanDesc begin_scan(Relation *catalog, SnapshotData *dirty);
-static void end_scan(SysScanDesc scan, Relation catalog);
 
 void
 mvs_prepared_write(int64 version, const MvsPrepared *row)
@@ -80,40 +76,21 @@ mvs_prepared_write(int64 version, const MvsPrepared *row)
 	table_close(catalog, RowExclusiveLock);
 }
 
-/*
- * A scan of the table that shows what is uncommitted, too, and whose it is, in "dirty";
- * NULL where there is no table.
- */
-static SysScanDesc
-begin_scan(Relation *catalog, SnapshotData *dirty)
-{
-	Oid			table = mvs_catalog_oid(MVS_PREPARED, true);
-
-	if (!OidIsValid(table))
-		return NULL;
-	InitDirtySnapshot(*dirty);
-	*catalog = table_open(table, AccessShareLock);
-	return systable_beginscan(*catalog, InvalidOid, false, dirty, 0, NULL);
-}
-
-static void
-end_scan(SysScanDesc scan, Relation catalog)
-{
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-}
-
 void
 mvs_prepared_recover(MvsDatabase *database)
 {
-	Relation	catalog = NULL;
+	Oid			table = mvs_catalog_oid(MVS_PREPARED, true);
+	Relation	catalog;
 	SnapshotData dirty;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
 	/* Recovery makes them anew, and may end them. */
-	if (RecoveryInProgress() || (scan = begin_scan(&catalog, &dirty)) == NULL)
+	if (RecoveryInProgress() || !OidIsValid(table))
 		return;
+	catalog = table_open(table, AccessShareLock);
+	InitDirtySnapshot(dirty);
+	scan = systable_beginscan(catalog, InvalidOid, false, &dirty, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		isnull;
@@ -124,30 +101,11 @@ mvs_prepared_recover(MvsDatabase *database)
 			mvs_version_recover(database, dirty.xmin,
 								isnull ? MVS_NEWEST : DatumGetInt64(version));
 	}
-	end_scan(scan, catalog);
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
 
 	/* Who has ended meanwhile has not found it there. */
 	(void) mvs_version_settle_prepared(database);
-}
-
-bool
-mvs_prepared_is_any(void)
-{
-	Oid			table = mvs_catalog_oid(MVS_PREPARED, true);
-	Relation	catalog = NULL;
-	SnapshotData dirty;
-	SysScanDesc scan;
-	bool		any;
-
-	if (!OidIsValid(table))
-		return false;
-	if (!ConditionalLockRelationOid(table, AccessShareLock))
-		return true;
-	scan = begin_scan(&catalog, &dirty);
-	any = HeapTupleIsValid(systable_getnext(scan));
-	end_scan(scan, catalog);
-	UnlockRelationOid(table, AccessShareLock);
-	return any;
 }
 
 List *

@@ -48,9 +48,6 @@ extern void mvs_prepared_write(int64 version, const MvsPrepared *row);
  */
 extern void mvs_prepared_recover(MvsDatabase *database);
 
-/* Whether there are rows, uncommitted ones too. Waits for no lock: who holds one may make some. */
-extern bool mvs_prepared_is_any(void);
-
 /*
  * Returns the rows of those that have committed, a list of MvsPrepared, and deletes them. Raises
  * 55P03 where somebody is at one.

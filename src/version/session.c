@@ -21,7 +21,6 @@
 
 static MvsDatabase *take_slot(void);
 static void load(MvsDatabase *database);
-static bool is_in_use(void);
 
 /* Take a slot for the database; NULL where there is none to be had. */
 static MvsDatabase *
@@ -46,13 +45,6 @@ load(MvsDatabase *database)
 	if (!mvs_clock_is_loaded(database))
 		mvs_prepared_recover(database);
 	mvs_clock_load(database);
-}
-
-/* Whether the catalog holds something, or will when a prepared transaction commits. */
-static bool
-is_in_use(void)
-{
-	return mvs_catalog_in_use() || mvs_prepared_is_any();
 }
 
 MvsDatabase *
@@ -86,7 +78,7 @@ mvs_session_join_if_used(void)
 {
 	MvsDatabase *database = mvs_database_find(MyDatabaseId);
 
-	if (database == NULL && mvs_shared != NULL && !RecoveryInProgress() && is_in_use())
+	if (database == NULL && mvs_shared != NULL && !RecoveryInProgress() && mvs_catalog_in_use())
 		database = take_slot();
 	if (database)
 		load(database);
@@ -96,7 +88,7 @@ mvs_session_join_if_used(void)
 void
 mvs_session_review_use(void)
 {
-	bool		vacant = !is_in_use();
+	bool		vacant = !mvs_catalog_in_use();
 	MvsDatabase *database = mvs_database_find(MyDatabaseId);
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);

@@ -47,9 +47,6 @@
 /* Requests that are copied from the queue at a time, under its lock. */
 #define COPY_LIMIT 1000
 
-/* Requests that a transaction works off at most, whatever they drop. */
-#define REQUEST_LIMIT 5000
-
 /* Milliseconds after which no other transaction begins in a share of a batch. */
 #define SHARE_TIME 100
 
@@ -236,7 +233,7 @@ begin_batch(bool force)
 	sort_requests(items, batch.count);
 	batch.items = items;
 	current = batch;
-	request_limit = REQUEST_LIMIT;
+	request_limit = MVS_REQUEST_LIMIT;
 	MVS_FAULT("batch-taken");
 	return true;
 }
@@ -261,11 +258,11 @@ mvs_batch_next(bool force)
 {
 	if (!mvs_batch_is_under_way() && !begin_batch(force))
 		return false;
-	current.done += work_some(current.items + current.done, current.count - current.done);
+	do
+		current.done += work_some(current.items + current.done, current.count - current.done);
+	while (mvs_drop_rate_limit > 0 && current.done < current.count);
 	if (current.done == current.count)
 		end_batch();
-	else if (mvs_drop_rate_limit > 0)
-		return mvs_batch_next(force);
 	return true;
 }
 
@@ -420,7 +417,7 @@ mvs_batch_work_share(MvsPending **items, int count)
 	int			done = 0;
 
 	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
-	request_limit = REQUEST_LIMIT;
+	request_limit = MVS_REQUEST_LIMIT;
 	do
 		done += work_group(items + done, group_end(items, done, count) - done);
 	while (done < count && !mvs_process_is_stopping() && GetCurrentTimestamp() < until);
@@ -432,7 +429,7 @@ mvs_batch_work_off(MvsPending **batch, int count)
 {
 	int			start = 0;
 
-	request_limit = REQUEST_LIMIT;
+	request_limit = MVS_REQUEST_LIMIT;
 	sort_requests(batch, count);
 	while (start < count && mvs_pace_may_drop() && !mvs_process_is_stopping())
 		start += work_some(batch + start, count - start);

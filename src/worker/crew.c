@@ -47,9 +47,6 @@
 #define SHARE_REQUESTS mvs_batch_size
 #define START_REQUESTS (4 * (int64) mvs_batch_size)
 
-/* Requests of a share at most: a transaction does no more of them. */
-#define SHARE_LIMIT 5000
-
 /* Milliseconds before another try to start one, where one ended early or could not be started. */
 #define RETRY_TIME 1000
 
@@ -303,7 +300,7 @@ mvs_crew_hand_out(MvsPending **batch, int count)
 	if (hands < 2 || mvs_process_is_stopping())
 		return shares;
 	keys = set_ranges_back(batch, count);
-	size = Min(keys / hands + 1, SHARE_LIMIT);
+	size = Min(keys / hands + 1, MVS_REQUEST_LIMIT);
 	first = end_of_share(batch, 0, Min(size, keys), keys);
 	if (first == keys)
 		return shares;

@@ -36,6 +36,9 @@
 #define MVS_GATHER_LIMIT 4000
 #endif
 
+/* Requests that it works off at most, whatever they drop. */
+#define MVS_REQUEST_LIMIT 5000
+
 /* Entries of ranges that it reads, more or less. */
 #define MVS_READ_LIMIT 20000
 

@@ -14,8 +14,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "utils/timestamp.h"
 
@@ -46,20 +44,10 @@ bool
 mvs_pace_read_pause(void)
 {
 	Oid			table;
-	Relation	catalog;
-	SysScanDesc scan;
-	bool		paused;
 
 	mvs_process_lock_catalog(MVS_PAUSED);
 	table = mvs_catalog_oid(MVS_PAUSED, true);
-	if (!OidIsValid(table))
-		return false;
-	catalog = table_open(table, AccessShareLock);
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-	paused = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return paused;
+	return OidIsValid(table) && mvs_catalog_has_row(table, NULL);
 }
 
 bool

@@ -37,6 +37,9 @@
 #define MAX_DELAY 60000
 #define MAX_LOCK_DELAY 2000
 
+/* Milliseconds: signals that come within are one. */
+#define SAME_SIGNAL 50
+
 MvsWorker	mvs_worker;
 
 static uint32 wait_event_main = 0;
@@ -51,13 +54,20 @@ static TimestampTz delay_until(int tries, int first, int longest);
  * Signals and latch
  * ------------------------------------------------------------------------ */
 
-/* SIGTERM: finish what is due. A second one is an order; so is one that meets us waiting. */
+/*
+ * SIGTERM: finish what is due. A second one is an order; so is one that meets us waiting. The
+ * postmaster sends it to us and to our process group, which are two, or one, as it happens.
+ */
 static void
 handle_sigterm(SIGNAL_ARGS)
 {
+	static TimestampTz first_at;
+	TimestampTz now = GetCurrentTimestamp();
 	int			save_errno = errno;
 
-	if (got_sigterm || waiting)
+	if (!got_sigterm)
+		first_at = now;
+	if (waiting || (got_sigterm && TimestampDifferenceExceeds(first_at, now, SAME_SIGNAL)))
 		MVS_COMPAT_DIE();
 	got_sigterm = true;
 	SetLatch(MyLatch);
