@@ -14,6 +14,6 @@ SELECT mvstore_keep_guard();
 
 -- By name, by number, of what there is not; and the functions by themselves.
 SELECT mvstore_regclass_in('s'), mvstore_regclass_out(mvstore_regclass_in('plain')), mvstore_regclass_in('4711'), mvstore_regclass_in('-');
-SELECT mvstore_regclass_in('no.such_store');
+SELECT mvstore_regclass_in('no_such_store');
 SELECT encode(mvstore_regclass_send('s'::mvstore_regclass), 'hex') = lpad(to_hex('s'::regclass::oid::bigint), 8, '0') AS "an OID in network order";
 DROP TABLE s, plain;
