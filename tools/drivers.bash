@@ -9,7 +9,7 @@
 # results; one run of it counts as a test. Whether it would tell is a test, too: each is run
 # where reads give wrong answers, and must fail by an assertion. The folder xa is of two servers
 # in one transaction: a program with two databases, and one whose servers are killed. The folder
-# orm has a program for each ORM, with models and migrations.
+# orm has a program for each ORM, with models and migrations; pgbouncer, one of the pooler alone.
 #
 # The drivers are Debian's, where it has them, and pinned ones of each language's registry:
 # examples/requirements.txt, package.json, Cargo.toml, go.mod, pom.xml, and JDBC_VERSION below. What
@@ -325,6 +325,15 @@ node_postgres() {
 	done
 }
 
+# What sessions leave behind, which a pool hands on.
+pooler() {
+	if ! /usr/bin/python3 -c 'import psycopg' 2>"$work/run.out"; then
+		leave_out "PgBouncer with psycopg" "$(tail -n 1 "$work/run.out")"
+		return
+	fi
+	pooled "PgBouncer, sessions" /usr/bin/python3 "$root/examples/pgbouncer/pooled.py"
+}
+
 # All query modes; through the pooler, those that prepare nothing and ask in the same round.
 pgx() {
 	local what program mode start=$SECONDS
@@ -469,6 +478,7 @@ dev_drivers() {
 		drivers_of_debian
 		drivers_of_pypi
 	fi
+	! wanted pgbouncer || pooler
 	! wanted node-postgres || node_postgres
 	! wanted pgx || pgx
 	! wanted jdbc || jdbc
