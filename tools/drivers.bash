@@ -302,7 +302,7 @@ drivers_of_pypi() {
 
 orms() {
 	local python=(env PYTHONDONTWRITEBYTECODE=1 "$1") orm what
-	for orm in django sqlalchemy; do
+	for orm in sqlalchemy django; do	# Alembic would see the tables of a Django that broke off
 		what="ORM: $orm $(version_of "$1" $orm)"
 		run "$what" "${python[@]}" "$root/examples/orm/$orm/program.py"
 		tells "$what" "${python[@]}" "$root/examples/orm/$orm/program.py"
