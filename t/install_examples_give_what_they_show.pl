@@ -47,7 +47,17 @@ sub page_holds
 	$node->safe_psql($database, 'CREATE EXTENSION mvstore') unless grep { ($_->{typed} // '') =~ /^CREATE EXTENSION/m } @examples;
 	my $said = examples_hold($node->connstr($database), @examples);
 	unlike($said, qr/WARNING:  (?!drops are not worked off because they are paused)/, 'nothing is warned of');
-	$node->safe_psql('postgres', "DROP DATABASE $database WITH (FORCE)");
+	forget_all();
+}
+
+# The next page finds the server as this one did.
+sub forget_all
+{
+	for my $list (q{SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE oid >= 16384},
+		q{SELECT format('DROP ROLE %I', rolname) FROM pg_roles WHERE oid >= 16384})
+	{
+		$node->safe_psql('postgres', $_) for split /\n/, $node->safe_psql('postgres', $list);
+	}
 }
 
 for my $page (@pages)
