@@ -7,7 +7,7 @@ SHOW mvstore.max_clock_ahead;
 SELECT mvstore_put('s', 'k', 'v1') AS first \gset
 
 -- Chosen as all servers would take it: above all that was handed out.
-SELECT mvstore_current_version() + 1000 AS mine \gset
+SELECT mvstore_current_version() + 100000 AS mine \gset
 SELECT :mine > :first AS later;
 BEGIN;
 SELECT mvstore_use_version(:mine);
@@ -67,18 +67,18 @@ SELECT mvstore_put('s', 'k', 'v5') > :mine AS later;
 COMMIT;
 -- A transaction that only reads, or writes to other tables, may have one, too.
 BEGIN;
-SELECT mvstore_use_version(mvstore_current_version() + 1);
+SELECT mvstore_use_version(mvstore_current_version() + 1000);
 COMMIT;
 
 -- With expectations, and all isolation levels.
 SELECT version AS head FROM mvstore_get_entry('s', 'k') \gset
-SELECT mvstore_current_version() + 1000 AS mine \gset
+SELECT mvstore_current_version() + 100000 AS mine \gset
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT mvstore_use_version(:mine);
 SELECT mvstore_put_if('s', 'k', 'v6', :head) = :mine AS mine, mvstore_put_if('s', 'k', 'v6', 1) AS refused;
 COMMIT;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
-SELECT mvstore_current_version() + 1000 AS mine \gset
+SELECT mvstore_current_version() + 100000 AS mine \gset
 SELECT mvstore_use_version(:mine);
 SELECT mvstore_put_many('s', '{a,b}', '{v,v}') = :mine AS mine;
 COMMIT;
