@@ -160,24 +160,32 @@ sub median
 	return ($sorted[ $#sorted / 2 ] + $sorted[ @sorted / 2 ]) / 2;
 }
 
-# A table: per way the median, the range, and the ratio of its median to the
-# first way's. $convert turns seconds into what $unit says.
+# A table: per way the median, the range, the ratio of its median to the first
+# way's, and the range of that ratio round by round. $convert turns seconds into
+# what $unit says.
 sub report
 {
 	my ($title, $unit, $convert, $names, %seconds) = @_;
 	print "$title\n";
-	printf "  %-44s %10s %22s %9s\n", '', $unit, 'min .. max', 'to first';
-	my $first;
+	printf "  %-44s %10s %22s %9s %16s\n", '', $unit, 'min .. max', 'to first', 'in a round';
+	my @first;
 	for my $name (@$names)
 	{
 		my @values = map { $convert->($_) } @{ $seconds{$name} };
-		my ($low, $high) = (sort { $a <=> $b } @values)[ 0, -1 ];
+		@first = @values unless @first;
 		my $median = median(@values);
-		$first //= $median;
+		my @ratios = map { $first[$_] ? $values[$_] / $first[$_] : 1 } 0 .. $#values;
 		my $digits = $median < 100 ? 2 : 0;
-		printf "  %-44s %10.*f %22s %8.2fx\n", $name, $digits, $median,
-		  sprintf('%.*f .. %.*f', $digits, $low, $digits, $high), $median / $first;
+		printf "  %-44s %10.*f %22s %8.2fx %16s\n", $name, $digits, $median,
+		  span($digits, @values), $median / median(@first), span(2, @ratios);
 	}
+}
+
+# The least and the greatest of some numbers.
+sub span
+{
+	my ($digits, @numbers) = @_;
+	return sprintf '%.*f .. %.*f', map { ($digits, $_) } (sort { $a <=> $b } @numbers)[ 0, -1 ];
 }
 
 1;

@@ -9,6 +9,9 @@
  */
 #include "postgres.h"
 
+#include "port/pg_bswap.h"
+#include "utils/memutils.h"
+
 #include "base/compat.h"
 #include "base/key.h"
 
@@ -21,6 +24,43 @@ mvs_key_compare(const bytea *left, const bytea *right)
 							   Min(left_length, right_length));
 
 	return order != 0 ? order : left_length - right_length;
+}
+
+static int
+compare_places(const MvsKeyPlace *left, const MvsKeyPlace *right)
+{
+	int			order;
+
+	if (left->start != right->start)
+		return left->start < right->start ? -1 : 1;
+	order = mvs_key_compare(left->key, right->key);
+	return order != 0 ? order : right->place - left->place;
+}
+
+#define ST_SORT sort_places
+#define ST_ELEMENT_TYPE MvsKeyPlace
+#define ST_COMPARE(left, right) compare_places(left, right)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+MvsKeyPlace *
+mvs_keys_sort(bytea **keys, int count)
+{
+	MvsKeyPlace *places = MemoryContextAllocHuge(CurrentMemoryContext,
+												 sizeof(MvsKeyPlace) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+	{
+		uint64		start = 0;
+
+		memcpy(&start, VARDATA_ANY(keys[i]), Min(VARSIZE_ANY_EXHDR(keys[i]), sizeof(start)));
+		places[i].start = pg_ntoh64(start);
+		places[i].key = keys[i];
+		places[i].place = i;
+	}
+	sort_places(places, count);
+	return places;
 }
 
 bytea *

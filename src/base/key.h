@@ -22,6 +22,20 @@
 /* Compare two keys bytewise: below, at or above 0 as "left" is before, at or behind "right". */
 extern int	mvs_key_compare(const bytea *left, const bytea *right);
 
+/* A key of an array. */
+typedef struct MvsKeyPlace
+{
+	uint64		start;			/* the first bytes of the key, as a number that orders as they do */
+	bytea	   *key;
+	int			place;			/* in the array */
+} MvsKeyPlace;
+
+/*
+ * Return the keys of an array in ascending order, in the current memory context; of equal
+ * ones the last of the array comes first.
+ */
+extern MvsKeyPlace *mvs_keys_sort(bytea **keys, int count);
+
 /* Return bytes as a key, in the current memory context. */
 extern bytea *mvs_key_make(const char *data, int length);
 

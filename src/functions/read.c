@@ -35,10 +35,9 @@ typedef struct MvsRows
 /* Keys that are looked up in the order of the index at a time. */
 #define ASKED_AT_ONCE 10000
 
-/* A key of many that are read, and what is live there. */
+/* What is live under a key of many that are read. */
 typedef struct MvsLookup
 {
-	bytea	   *key;
 	MvsEntry	entry;			/* with a copy of the value */
 	bool		live;
 	bool		known;			/* it has been looked up */
@@ -48,7 +47,7 @@ static Datum form_row(FunctionCallInfo fcinfo, MvsRead *read, bytea *key, const 
 static void begin_rows(MvsRows *rows, FunctionCallInfo fcinfo);
 static void add_row(MvsRows *rows, MvsRead *read, bytea *key, const MvsEntry *entry, bool live);
 static void end_rows(MvsRows *rows);
-static void find_asked(MvsRead *read, MvsLookup *asked, int count);
+static void find_asked(MvsRead *read, bytea **keys, MvsLookup *asked, int count);
 static void add_asked(MvsRows *rows, MvsRead *read, bytea **keys, int count);
 static Datum return_stream(FunctionCallInfo fcinfo, MvsStream *stream);
 static int64 count_keys(MvsRead *read, const bytea *from, const bytea *to);
@@ -222,47 +221,37 @@ end_rows(MvsRows *rows)
 	MemoryContextDelete(rows->context);
 }
 
-static int
-compare_asked(const void *left, const void *right)
-{
-	return mvs_key_compare((*(const MvsLookup *const *) left)->key,
-						   (*(const MvsLookup *const *) right)->key);
-}
-
 /*
  * Look keys up in their order in the index, which takes less than one by one, until the
  * values found fill work_mem.
  */
 static void
-find_asked(MvsRead *read, MvsLookup *asked, int count)
+find_asked(MvsRead *read, bytea **keys, MvsLookup *asked, int count)
 {
-	MvsLookup **sorted = palloc(sizeof(MvsLookup *) * count);
+	MvsKeyPlace *sorted = mvs_keys_sort(keys, count);
 	Size		space = (Size) work_mem * 1024;
 	Size		used = 0;
 	MvsScan		scan;
 
-	for (int i = 0; i < count; i++)
-		sorted[i] = &asked[i];
-	qsort(sorted, count, sizeof(MvsLookup *), compare_asked);
-
 	mvs_scan_open(&scan, &read->store, read->snapshot, NULL, NULL, read->as_of, false);
 	for (int i = 0; i < count && used <= space; i++)
 	{
-		MvsEntry   *entry = &sorted[i]->entry;
+		MvsLookup  *lookup = &asked[sorted[i].place];
+		MvsEntry   *entry = &lookup->entry;
 
 		CHECK_FOR_INTERRUPTS();
-		if (i > 0 && compare_asked(&sorted[i - 1], &sorted[i]) == 0)
+		if (i > 0 && mvs_key_compare(sorted[i - 1].key, sorted[i].key) == 0)
 		{
-			*sorted[i] = *sorted[i - 1];
+			*lookup = asked[sorted[i - 1].place];
 			continue;
 		}
-		sorted[i]->live = mvs_read_found(read, mvs_scan_find(&scan, sorted[i]->key, entry), entry);
-		if (sorted[i]->live)
+		lookup->live = mvs_read_found(read, mvs_scan_find(&scan, sorted[i].key, entry), entry);
+		if (lookup->live)
 		{
 			entry->value = datumCopy(entry->value, false, -1);
 			used += VARSIZE_ANY(DatumGetPointer(entry->value));
 		}
-		sorted[i]->known = true;
+		lookup->known = true;
 	}
 	mvs_scan_close(&scan);
 	pfree(sorted);
@@ -275,10 +264,8 @@ add_asked(MvsRows *rows, MvsRead *read, bytea **keys, int count)
 	MvsLookup  *asked = palloc0(sizeof(MvsLookup) * count);
 	MvsCursor	cursor;
 
-	for (int i = 0; i < count; i++)
-		asked[i].key = keys[i];
 	if (count > 1)
-		find_asked(read, asked, count);
+		find_asked(read, keys, asked, count);
 
 	mvs_cursor_open(&cursor, &read->store, read->snapshot);
 	for (int i = 0; i < count; i++)

@@ -29,7 +29,6 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "port/pg_bswap.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -97,11 +96,11 @@ static void request_policy(MvsWrite *write, const MvsNewEntry *entry, bool super
  * What every write does
  * ------------------------------------------------------------------------ */
 
-/* Open a store for writing. */
+/* Open a store for writing; there is no statement yet. */
 static void
 open_write(MvsWrite *write, Oid store, const char *function, AclMode rights)
 {
-	memset(&write->heads, 0, sizeof(MvsHeads));
+	memset(write, 0, sizeof(MvsWrite));
 	write->database = mvs_command_begin_write(function);
 	mvs_store_open(&write->store, store, RowExclusiveLock, rights);
 	mvs_store_refuse_unguarded(&write->store);
@@ -170,7 +169,8 @@ look_at_keys(MvsWrite *write, KeyWrite *keys, int count, int64 version)
 {
 	int			seen;
 
-	mvs_heads_open(&write->heads, &write->store, write->database, count > 1);
+	mvs_heads_open(&write->heads, &write->store, write->database, write->statement.slots[0],
+				   count > 1);
 	for (seen = 0; seen < count; seen++)
 	{
 		MvsHead    *head = &keys[seen].head;
@@ -587,71 +587,40 @@ put_if(FunctionCallInfo fcinfo, MvsFamily family)
 
 MVS_VALUE_FUNCTIONS(mvstore_put_if, put_if);
 
-/* An element of put_many. */
-typedef struct Pair
+/* What put_many is to write. */
+typedef struct Pairs
 {
-	uint64		start;			/* the first bytes of the key, as a number that orders as they do */
-	bytea	   *key;
-	bytea	   *value;			/* NULL: delete */
-	int			place;
-} Pair;
-
-static uint64
-key_start(const bytea *key)
-{
-	uint64		start = 0;
-
-	memcpy(&start, VARDATA_ANY(key), Min(VARSIZE_ANY_EXHDR(key), sizeof(start)));
-	return pg_ntoh64(start);
-}
-
-/* By key, and of equal keys the last of the array first. */
-static int
-compare_pairs(const void *left, const void *right)
-{
-	const Pair *a = left;
-	const Pair *b = right;
-	int			order;
-
-	if (a->start != b->start)
-		return a->start < b->start ? -1 : 1;
-	order = mvs_key_compare(a->key, b->key);
-	return order != 0 ? order : b->place - a->place;
-}
+	int			count;
+	MvsKeyPlace *keys;			/* in their order, each once */
+	bytea	  **values;			/* by the places of the keys; NULL: delete */
+} Pairs;
 
 /*
  * Set *pairs to those of arguments 1 and 2, in the order of the keys: writers that take
- * them in one order do not wait for each other in a circle. The number of them. Add to
- * *rights what they take.
+ * them in one order do not wait for each other in a circle. Add to *rights what they take.
  */
-static int
-get_pairs(FunctionCallInfo fcinfo, MvsFamily family, Pair **pairs, AclMode *rights)
+static void
+get_pairs(FunctionCallInfo fcinfo, MvsFamily family, Pairs *pairs, AclMode *rights)
 {
 	bytea	  **keys;
-	bytea	  **values;
 	int			count = mvs_get_keys(fcinfo, 1, family, &keys);
 	int			kept = 0;
+	MvsKeyPlace *sorted;
 
-	if (mvs_get_values(fcinfo, 2, family, &values) != count)
+	if (mvs_get_values(fcinfo, 2, family, &pairs->values) != count)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("keys and new_values must have the same number of elements")));
-
-	*pairs = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Pair) * Max(count, 1));
 	for (int i = 0; i < count; i++)
-	{
-		(*pairs)[i].start = key_start(keys[i]);
-		(*pairs)[i].key = keys[i];
-		(*pairs)[i].value = values[i];
-		(*pairs)[i].place = i;
-		if (values[i] == NULL)
+		if (pairs->values[i] == NULL)
 			*rights |= ACL_SELECT;	/* what is returned tells of the key */
-	}
-	qsort(*pairs, count, sizeof(Pair), compare_pairs);
+
+	sorted = mvs_keys_sort(keys, count);
 	for (int i = 0; i < count; i++)
-		if (i == 0 || mvs_key_compare((*pairs)[i].key, (*pairs)[kept - 1].key) != 0)
-			(*pairs)[kept++] = (*pairs)[i];
-	return kept;
+		if (i == 0 || mvs_key_compare(sorted[i].key, sorted[kept - 1].key) != 0)
+			sorted[kept++] = sorted[i];
+	pairs->keys = sorted;
+	pairs->count = kept;
 }
 
 /* How many keys may be held at once: locks have room for some of each transaction. */
@@ -661,30 +630,31 @@ keys_together(MvsWrite *write)
 	return Min(mvs_statement_rows(&write->statement), Max(max_locks_per_xact / 2, 1));
 }
 
-/* Take over the first of some pairs, as many as may be written together; how many. */
+/* Take over pairs from "first" on, as many as may be written together; how many. */
 static int
-take_pairs(KeyWrite *keys, int most, const Pair *pairs, int count, int64 ttl)
+take_pairs(KeyWrite *keys, int most, const Pairs *pairs, int first, int64 ttl)
 {
 	Size		bytes = 0;
 	int			taken;
 
-	for (taken = 0; taken < Min(count, most) && bytes < MOST_BYTES; taken++)
+	for (taken = 0; taken < Min(pairs->count - first, most) && bytes < MOST_BYTES; taken++)
 	{
-		const Pair *pair = &pairs[taken];
+		const MvsKeyPlace *key = &pairs->keys[first + taken];
+		bytea	   *value = pairs->values[key->place];
 		MvsNewEntry *entry = &keys[taken].entry;
 
-		entry->key = pair->key;
-		entry->value = pair->value;
+		entry->key = key->key;
+		entry->value = value;
 		entry->expires_at = DT_NOEND;
-		keys[taken].ttl = pair->value ? ttl : -1;
-		bytes += pair->value ? VARSIZE_ANY(pair->value) : 0;
+		keys[taken].ttl = value ? ttl : -1;
+		bytes += value ? VARSIZE_ANY(value) : 0;
 	}
 	return taken;
 }
 
 /* Write all pairs; the version, or 0 where nothing was written. */
 static int64
-write_pairs(MvsWrite *write, const Pair *pairs, int count, int64 ttl)
+write_pairs(MvsWrite *write, const Pairs *pairs, int64 ttl)
 {
 	KeyWrite	keys[MVS_STATEMENT_ROWS];
 	int			most = keys_together(write);
@@ -693,9 +663,9 @@ write_pairs(MvsWrite *write, const Pair *pairs, int count, int64 ttl)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 
-	for (int done = 0; done < count;)
+	for (int done = 0; done < pairs->count;)
 	{
-		int			taken = take_pairs(keys, most, pairs + done, count - done, ttl);
+		int			taken = take_pairs(keys, most, pairs, done, ttl);
 		int			written;
 
 		CHECK_FOR_INTERRUPTS();
@@ -718,17 +688,16 @@ static Datum
 put_many(FunctionCallInfo fcinfo, MvsFamily family)
 {
 	MvsWrite	write;
-	Pair	   *pairs;
-	int			count;
+	Pairs		pairs;
 	AclMode		rights = ACL_INSERT;
 	int64		ttl;
 	int64		version;
 	Oid			store = mvs_get_store(fcinfo, 0);
 
-	count = get_pairs(fcinfo, family, &pairs, &rights);
+	get_pairs(fcinfo, family, &pairs, &rights);
 	ttl = mvs_get_ttl(fcinfo, 3);
 	mvs_write_begin(&write, store, "mvstore_put_many()", rights);
-	version = write_pairs(&write, pairs, count, choose_ttl(&write, ttl));
+	version = write_pairs(&write, &pairs, choose_ttl(&write, ttl));
 	mvs_write_end(&write);
 	RETURN_VERSION(version);
 }

@@ -40,7 +40,8 @@
  * they turn out to be far apart, and is then tried ever more rarely.
  */
 #define LOOKUPS_BEFORE_WALK 4
-#define LOOKUPS_AT_MOST 128
+#define LOOKUPS_GROW_BY 4
+#define LOOKUPS_AT_MOST 256
 
 /*
  * Keys that a look at many seeks, where they are far from each other, before it tries again
@@ -48,6 +49,8 @@
  */
 #define SEEKS_BEFORE_WALK 256
 
+static void open_cursor(MvsCursor *cursor, MvsStore *store, Snapshot snapshot,
+						TupleTableSlot *slot);
 static void refuse_null_key(bool isnull, MvsStore *store);
 static void seek_keys(MvsScan *scan);
 static bool walk_on(MvsScan *scan);
@@ -65,10 +68,18 @@ static void judge_entry(MvsHeads *heads, MvsHead *head);
 void
 mvs_cursor_open(MvsCursor *cursor, MvsStore *store, Snapshot snapshot)
 {
+	open_cursor(cursor, store, snapshot, NULL);
+}
+
+/* Open a cursor with a slot of the caller's; NULL: with one of its own. */
+static void
+open_cursor(MvsCursor *cursor, MvsStore *store, Snapshot snapshot, TupleTableSlot *slot)
+{
 	cursor->store = store;
 	cursor->snapshot = snapshot;
 	cursor->skipped = 0;
-	cursor->slot = table_slot_create(store->heap, NULL);
+	cursor->lent = slot != NULL;
+	cursor->slot = slot ? slot : table_slot_create(store->heap, NULL);
 	cursor->scan = mvs_compat_index_beginscan(store->heap, store->index, snapshot,
 											  MAX_SCAN_KEYS);
 }
@@ -77,7 +88,10 @@ void
 mvs_cursor_close(MvsCursor *cursor)
 {
 	index_endscan(cursor->scan);
-	ExecDropSingleTupleTableSlot(cursor->slot);
+	if (cursor->lent)
+		ExecClearTuple(cursor->slot);
+	else
+		ExecDropSingleTupleTableSlot(cursor->slot);
 }
 
 /*
@@ -95,12 +109,14 @@ bool
 mvs_cursor_find(MvsCursor *cursor, const bytea *key, int64 version, MvsEntry *entry)
 {
 	ScanKeyData keys[2];
+	int			count = 0;
 
-	ScanKeyInit(&keys[0], MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
+	ScanKeyInit(&keys[count++], MVS_INDEX_KEY, BTEqualStrategyNumber, F_BYTEAEQ,
 				PointerGetDatum(key));
-	ScanKeyInit(&keys[1], MVS_INDEX_VERSION, BTLessEqualStrategyNumber, F_INT8LE,
-				Int64GetDatum(version));
-	restart_scan(cursor->scan, keys, version == MVS_NEWEST ? 1 : 2);
+	if (version != MVS_NEWEST)
+		ScanKeyInit(&keys[count++], MVS_INDEX_VERSION, BTLessEqualStrategyNumber, F_INT8LE,
+					Int64GetDatum(version));
+	restart_scan(cursor->scan, keys, count);
 	return mvs_cursor_next(cursor, entry);
 }
 
@@ -179,13 +195,14 @@ mvs_entry_of_row(MvsStore *store, TupleTableSlot *row, MvsEntry *entry)
 	bool		isnull;
 	Datum		expires_at;
 
-	entry->tid = row->tts_tid;
-	entry->version = DatumGetInt64(slot_getattr(row, columns[MVS_VERSION], &isnull));
-	refuse_null_key(isnull, store);
-	entry->value = slot_getattr(row, columns[MVS_VALUE], &entry->tombstone);
+	/* The last column first: the row is taken apart up to there at once. */
 	expires_at = slot_getattr(row, columns[MVS_EXPIRES], &isnull);
 	entry->expires = !isnull;
 	entry->expires_at = isnull ? DT_NOEND : DatumGetTimestampTz(expires_at);
+	entry->tid = row->tts_tid;
+	entry->value = slot_getattr(row, columns[MVS_VALUE], &entry->tombstone);
+	entry->version = DatumGetInt64(slot_getattr(row, columns[MVS_VERSION], &isnull));
+	refuse_null_key(isnull, store);
 }
 
 bytea *
@@ -290,8 +307,7 @@ walk_on(MvsScan *scan)
 {
 	IndexScanDesc walk = scan->walk.scan;
 	Datum		datum;
-	bool		key_isnull;
-	bool		version_isnull;
+	bool		isnull;
 
 	if (scan->detoasted)
 	{
@@ -310,19 +326,29 @@ walk_on(MvsScan *scan)
 			scan->ended = true;
 			return false;
 		}
-		datum = index_getattr(walk->xs_itup, MVS_INDEX_KEY, walk->xs_itupdesc, &key_isnull);
-		scan->at_version = DatumGetInt64(index_getattr(walk->xs_itup, MVS_INDEX_VERSION,
-													   walk->xs_itupdesc, &version_isnull));
 
 		/* One without key or version may be of a row long deleted. */
-		if (key_isnull || version_isnull)
+		if (IndexTupleHasNulls(walk->xs_itup))
 			refuse_null_key(index_fetch_heap(walk, scan->walk.slot), scan->walk.store);
-	} while (key_isnull || version_isnull);
+	} while (IndexTupleHasNulls(walk->xs_itup));
 
+	datum = index_getattr(walk->xs_itup, MVS_INDEX_KEY, walk->xs_itupdesc, &isnull);
 	scan->at = DatumGetByteaPP(datum);
 	if ((Pointer) scan->at != DatumGetPointer(datum))
 		scan->detoasted = scan->at;
 	return true;
+}
+
+/* Whether the entry that the walk is at is one at or below as_of. */
+static bool
+is_as_of(MvsScan *scan)
+{
+	IndexScanDesc walk = scan->walk.scan;
+	bool		isnull;
+
+	return scan->as_of == MVS_NEWEST ||
+		DatumGetInt64(index_getattr(walk->xs_itup, MVS_INDEX_VERSION, walk->xs_itupdesc,
+									&isnull)) <= scan->as_of;
 }
 
 static bool
@@ -366,7 +392,7 @@ next_upwards(MvsScan *scan, MvsEntry *entry)
 			continue;
 		}
 
-		if (!answered && scan->at_version <= scan->as_of &&
+		if (!answered && is_as_of(scan) &&
 			index_fetch_heap(scan->walk.scan, scan->walk.slot))
 		{
 			mvs_entry_of_row(scan->walk.store, scan->walk.slot, entry);
@@ -426,7 +452,7 @@ next_downwards(MvsScan *scan, MvsEntry *entry)
 				return true;
 			continue;
 		}
-		if (scan->at_version <= scan->as_of)
+		if (is_as_of(scan))
 			scan->candidate = scan->walk.scan->xs_heaptid;
 	}
 	return ItemPointerIsValid(&scan->candidate) && find_candidate(scan, entry);
@@ -471,7 +497,7 @@ mvs_scan_find(MvsScan *scan, const bytea *key, MvsEntry *entry)
 			return false;
 		scan->ahead = true;
 		order = mvs_key_compare(scan->at, key);
-		found = order == 0 && scan->at_version <= scan->as_of &&
+		found = order == 0 && is_as_of(scan) &&
 			index_fetch_heap(scan->walk.scan, scan->walk.slot);
 		if (found)
 			mvs_entry_of_row(scan->walk.store, scan->walk.slot, entry);
@@ -485,7 +511,7 @@ mvs_scan_find(MvsScan *scan, const bytea *key, MvsEntry *entry)
 	}
 	scan->lost = true;
 	scan->apart = scan->next_apart;
-	scan->next_apart = Min(scan->next_apart * 2, LOOKUPS_AT_MOST);
+	scan->next_apart = Min(scan->next_apart * LOOKUPS_GROW_BY, LOOKUPS_AT_MOST);
 	return mvs_cursor_find(&scan->point, key, scan->as_of, entry);
 }
 
@@ -494,10 +520,11 @@ mvs_scan_find(MvsScan *scan, const bytea *key, MvsEntry *entry)
  * ------------------------------------------------------------------------ */
 
 void
-mvs_heads_open(MvsHeads *heads, MvsStore *store, const MvsDatabase *database, bool many)
+mvs_heads_open(MvsHeads *heads, MvsStore *store, const MvsDatabase *database,
+			   TupleTableSlot *slot, bool many)
 {
 	InitDirtySnapshot(heads->dirty);
-	mvs_cursor_open(&heads->cursor, store, &heads->dirty);
+	open_cursor(&heads->cursor, store, &heads->dirty, slot);
 	heads->database = database;
 	heads->many = many;
 	heads->walking = false;

@@ -58,6 +58,7 @@ typedef struct MvsCursor
 	MvsStore   *store;
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
+	bool		lent;			/* the slot is the caller's */
 	Snapshot	snapshot;
 	int64		skipped;		/* index entries of rows that the snapshot does not see */
 } MvsCursor;
@@ -107,7 +108,6 @@ typedef struct MvsScan
 	MvsKeyBuffer key;			/* the current one */
 	MvsKeyBuffer bound;			/* that the walk was last put behind */
 	bytea	   *at;				/* the key that the walk is at */
-	int64		at_version;		/* and its version there */
 	bytea	   *detoasted;		/* that key, if it was compressed */
 	int			steps;			/* over entries of the current key */
 	bool		ended;			/* so has the walk */
@@ -165,10 +165,11 @@ typedef struct MvsHeads
 
 /*
  * Open it: for "many" keys in ascending order, or for one. Deletions by the workers
- * of the database count as not made.
+ * of the database count as not made. A slot of the table that the caller does not need
+ * until it is closed is used instead of one of its own, unless it is NULL.
  */
 extern void mvs_heads_open(MvsHeads *heads, MvsStore *store, const MvsDatabase *database,
-						   bool many);
+						   TupleTableSlot *slot, bool many);
 extern void mvs_heads_close(MvsHeads *heads);
 
 /* Set *head to the head of a key, or to its entry at "version". */

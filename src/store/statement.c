@@ -24,7 +24,6 @@
 #include "access/genam.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/index.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
@@ -44,7 +43,6 @@ static void prepare_defaults(MvsStatement *statement);
 static void fill_defaults(MvsStatement *statement);
 static void fill_slot(MvsStatement *statement, int place, const MvsNewEntry *entry);
 static void insert_plain(MvsStatement *statement, MvsNewEntry **entries, int count);
-static IndexInfo *build_index_info(MvsStatement *statement, Relation index);
 static void insert_into_index(MvsStatement *statement, MvsNewEntry **entries, int count);
 static void insert_into_feed(MvsStatement *statement, MvsNewEntry **entries, int count);
 static void insert_by_executor(MvsStatement *statement, MvsNewEntry *entry);
@@ -214,28 +212,16 @@ insert_plain(MvsStatement *statement, MvsNewEntry **entries, int count)
 		insert_into_feed(statement, entries, count);
 }
 
-/* What an index's access method is told of it, for as long as the statement lasts. */
-static IndexInfo *
-build_index_info(MvsStatement *statement, Relation index)
-{
-	MemoryContext old = MemoryContextSwitchTo(statement->context);
-	IndexInfo  *info = BuildIndexInfo(index);
-
-	MemoryContextSwitchTo(old);
-	return info;
-}
-
 /*
  * The table may have replaced the slots' values by toasted ones, which no index is to get. So
- * the indexes are given what the entries say.
+ * the indexes are given what the entries say. A B-tree needs no IndexInfo; nor does the server
+ * build one for its own TOAST tables.
  */
 static void
 insert_into_index(MvsStatement *statement, MvsNewEntry **entries, int count)
 {
 	MvsStore   *store = statement->store;
 
-	if (statement->index_info == NULL)
-		statement->index_info = build_index_info(statement, store->index);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[2] = {
@@ -244,15 +230,13 @@ insert_into_index(MvsStatement *statement, MvsNewEntry **entries, int count)
 		bool		nulls[2] = {false, false};
 
 		(void) index_insert(store->index, values, nulls, &statement->slots[i]->tts_tid,
-							store->heap, UNIQUE_CHECK_YES, false, statement->index_info);
+							store->heap, UNIQUE_CHECK_YES, false, NULL);
 	}
 }
 
 static void
 insert_into_feed(MvsStatement *statement, MvsNewEntry **entries, int count)
 {
-	if (statement->feed_info == NULL)
-		statement->feed_info = build_index_info(statement, statement->feed_index);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[2] = {
@@ -261,7 +245,7 @@ insert_into_feed(MvsStatement *statement, MvsNewEntry **entries, int count)
 		bool		nulls[2] = {false, false};
 
 		(void) index_insert(statement->feed_index, values, nulls, &statement->slots[i]->tts_tid,
-							statement->store->heap, UNIQUE_CHECK_NO, false, statement->feed_info);
+							statement->store->heap, UNIQUE_CHECK_NO, false, NULL);
 	}
 }
 

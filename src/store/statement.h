@@ -46,10 +46,8 @@ typedef struct MvsStatement
 {
 	MvsStore   *store;
 	TupleTableSlot *slots[MVS_STATEMENT_ROWS];	/* the first; others as they are wanted */
-	MemoryContext context;		/* of slots and index_info */
+	MemoryContext context;		/* of slots */
 	Relation	feed_index;		/* NULL: rows of ours go into none */
-	struct IndexInfo *index_info;	/* of both indexes; NULL: not wanted yet */
-	struct IndexInfo *feed_info;
 	EState	   *estate;			/* the rest is unset where this is NULL: nothing wants it */
 	ResultRelInfo *target;
 	TriggerDesc *with_tables;	/* the table's triggers that have transition tables */

@@ -93,6 +93,7 @@ static void refuse_persistence(Relation heap);
 static void refuse_table(Relation heap);
 static void fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info, LOCKMODE mode);
 static void open_checked(MvsStore *store, Relation heap, LOCKMODE mode);
+static void check_table(Form_pg_class form, AclMode rights, bool owned);
 static Relation open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned);
 static bool lock_at_once(Oid relation, List **locked);
 
@@ -498,31 +499,42 @@ fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info, LOCKMODE mo
 	store->index = index_open(info->index, mode);
 }
 
-/* Open a table, which need not be a store, that the current user has rights on. */
-static Relation
-open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned)
+/* Refuse what is no table, or one that the current user lacks rights on. */
+static void
+check_table(Form_pg_class form, AclMode rights, bool owned)
 {
-	char	   *name = get_rel_name(relation);
-	char		kind = get_rel_relkind(relation);
-	Relation	heap = NULL;
+	const char *name = NameStr(form->relname);
 
-	/* Rights first, so that nobody locks what is not theirs to touch. */
-	if (name && kind == RELKIND_RELATION)
-	{
-		if (owned && !mvs_compat_table_owned(relation, GetUserId()))
-			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
-		if (pg_class_aclmask(relation, GetUserId(), rights, ACLMASK_ALL) != rights)
-			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, name);
-		heap = try_relation_open(relation, mode);
-	}
-	else if (name && kind != '\0')	/* it may go at any time */
+	if (form->relkind != RELKIND_RELATION)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a store", name),
-				 errdetail_relkind_not_supported(kind),
-				 kind == RELKIND_PARTITIONED_TABLE ?
+				 errdetail_relkind_not_supported(form->relkind),
+				 form->relkind == RELKIND_PARTITIONED_TABLE ?
 				 errhint("Its partitions can be stores.") :
 				 errhint("mvstore_create() makes a store, which is an ordinary table.")));
+	if (owned && !mvs_compat_table_owned(form->oid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
+	if (pg_class_aclmask(form->oid, GetUserId(), rights, ACLMASK_ALL) != rights)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, name);
+}
+
+/*
+ * Open a table, which need not be a store, that the current user has rights on. Rights are
+ * looked at first, so that nobody locks what is not theirs to touch.
+ */
+static Relation
+open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Relation	heap = NULL;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		check_table((Form_pg_class) GETSTRUCT(tuple), rights, owned);
+		ReleaseSysCache(tuple);
+		heap = try_relation_open(relation, mode);
+	}
 	if (heap == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
