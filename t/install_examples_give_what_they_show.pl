@@ -1,7 +1,6 @@
 # Every example of every page of doc/, typed one after the other as it stands there, works, and gives the result that
 # is shown. Without that, somebody copies what was true once. How a page says what is to be done with a block of code,
-# see t/lib/Examples.pm. And each page has its line in doc/README.md, links lead somewhere, and pages by task fit on two
-# screens.
+# see t/lib/Examples.pm. And each page has its line in doc/README.md; those by task fit on two screens.
 
 use strict;
 use warnings;
@@ -9,7 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use Examples;
-use File::Basename qw(basename dirname);
+use File::Basename 'basename';
 use MvstoreTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -75,30 +74,6 @@ subtest 'the index' => sub {
 	{
 		cmp_ok(scalar(split /\n/, slurp_file("$doc/$page")), '<=', $MAX_LINES, "$page fits on two screens");
 	}
-};
-
-# The headings of a page, as a link names them.
-sub anchors_of
-{
-	my ($text) = @_;
-
-	return map { lc(s/`|\[([^\]]*)\]\([^)]*\)/$1 \/\/ ''/ger) =~ s/[^\w\s-]//gr =~ tr/ /-/r } $text =~ /^#+ (.*)$/mg;
-}
-
-subtest 'links' => sub {
-	my @broken;
-
-	for my $file ("$doc/../README.md", glob("$doc/*.md"))
-	{
-		my $text = slurp_file($file) =~ s/^ *```.*?^ *```$//msgr;
-		while ($text =~ /\]\(([^()\s#:]*)(?:#([^()\s]*))?\)/g)
-		{
-			my ($target, $anchor) = ($1 eq '' ? $file : dirname($file) . "/$1", $2);
-			push @broken, basename($file) . ": $1#" . ($anchor // '')
-			  unless -e $target && (!defined $anchor || grep { $_ eq $anchor } anchors_of(slurp_file($target)));
-		}
-	}
-	is(join("\n", @broken), '', 'each leads to a page, and to a heading that is there');
 };
 
 $node->stop;
