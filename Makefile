@@ -14,7 +14,7 @@ RELEASE := $(shell sed -n 's/^   "version": "\(.*\)",$$/\1/p' $(TREE)/META.json)
 EXTENSION = mvstore
 MODULE_big = mvstore
 DATA = mvstore--$(SQL_VERSION).sql $(patsubst $(TREE)/%,%,$(wildcard $(TREE)/mvstore--*--*.sql))
-DOCS = $(patsubst $(TREE)/%,%,$(filter-out %/testing.md %/coverage.md,$(wildcard $(TREE)/doc/*.md)))
+DOCS = $(patsubst $(TREE)/%,%,$(filter-out %/testing.md %/coverage.md,$(wildcard $(TREE)/doc/*.md $(TREE)/doc/*.svg)))
 
 OBJS = \
 	src/base/arguments.o \

@@ -8,7 +8,8 @@
 # types and of NULL) and fast (prepared, pipelined, many at once). A program checks its own
 # results; one run of it counts as a test. Whether it would tell is a test, too: each is run
 # where reads give wrong answers, and must fail by an assertion. The folder xa is of two servers
-# in one transaction: a program with two databases, and one whose servers are killed.
+# in one transaction: a program with two databases, and one whose servers are killed. The folder
+# orm has a program for each ORM, with models and migrations; pgbouncer, one of the pooler alone.
 #
 # The drivers are Debian's, where it has them, and pinned ones of each language's registry:
 # examples/requirements.txt, package.json, Cargo.toml, go.mod, pom.xml, and JDBC_VERSION below. What
@@ -293,8 +294,20 @@ drivers_of_pypi() {
 		leave_out "Python drivers of examples/requirements.txt" "pip could not install them"
 		return
 	fi
-	PYTHONPATH=$cache/drivers-python python_drivers "$(command -v python3)" pip \
-		postgresql+psycopg2 postgresql+psycopg
+	export PYTHONPATH=$cache/drivers-python
+	python_drivers "$(command -v python3)" pip postgresql+psycopg2 postgresql+psycopg
+	! wanted orm || orms "$(command -v python3)"
+	unset PYTHONPATH
+}
+
+orms() {
+	local python=(env PYTHONDONTWRITEBYTECODE=1 "$1") orm what
+	for orm in sqlalchemy django; do	# Alembic would see the tables of a Django that broke off
+		what="ORM: $orm $(version_of "$1" $orm)"
+		run "$what" "${python[@]}" "$root/examples/orm/$orm/program.py"
+		tells "$what" "${python[@]}" "$root/examples/orm/$orm/program.py"
+		pooled "$what" "${python[@]}" "$root/examples/orm/$orm/program.py" pooled
+	done
 }
 
 node_postgres() {
@@ -310,6 +323,15 @@ node_postgres() {
 		tells "$what, $program" node "$root/examples/node-postgres/$program.js"
 		[[ $program == wrong ]] || pooled "$what, $program" node "$root/examples/node-postgres/$program.js" pooled
 	done
+}
+
+# What sessions leave behind, which a pool hands on.
+pooler() {
+	if ! /usr/bin/python3 -c 'import psycopg' 2>"$work/run.out"; then
+		leave_out "PgBouncer with psycopg" "$(tail -n 1 "$work/run.out")"
+		return
+	fi
+	pooled "PgBouncer, sessions" /usr/bin/python3 "$root/examples/pgbouncer/pooled.py"
 }
 
 # All query modes; through the pooler, those that prepare nothing and ask in the same round.
@@ -418,16 +440,16 @@ transaction_manager() {
 	MVSTORE_XA_CLASSPATH="$work/xa:$work/xa/*" run_tap t/transfers_over_two_servers_are_whole.pl
 }
 
-# The table of what to write says what it was tried with.
+# The pages say what was tried.
 check_versions_told() {
 	local version start
 	start=$(date +%s%N)
 	for version in $(grep -ohE '[0-9]+\.[0-9]+\.[0-9]+' "$root"/examples/{requirements.txt,node-postgres/package.json}) \
 		$(sed -n 's/.*jackc\/pgx.* v\(5.*\)/\1/p' "$root/examples/pgx/go.mod" | head -n 1) \
 		$(sed -n 's/^tokio-postgres = "=\(.*\)"/\1/p' "$root/examples/tokio-postgres/Cargo.toml") $JDBC_VERSION; do
-		grep -qwF -- "$version" "$root/doc/drivers.md" || echo "doc/drivers.md does not name version $version"
+		grep -qwF -- "$version" "$root"/doc/{drivers,orms}.md || echo "neither doc/drivers.md nor doc/orms.md names version $version"
 	done >"$work/run.out"
-	report "doc/drivers.md names the versions" "$([[ -s $work/run.out ]] && echo FAILED || echo ok)" "$start"
+	report "doc/drivers.md and doc/orms.md name the versions" "$([[ -s $work/run.out ]] && echo FAILED || echo ok)" "$start"
 }
 
 # ---- ./dev drivers --------------------------------------------------------
@@ -452,10 +474,11 @@ dev_drivers() {
 	install_languages "$available"
 	build
 	start_servers
-	if wanted psycopg3 || wanted psycopg2 || wanted asyncpg || wanted sqlalchemy; then
+	if wanted psycopg3 || wanted psycopg2 || wanted asyncpg || wanted sqlalchemy || wanted orm; then
 		drivers_of_debian
 		drivers_of_pypi
 	fi
+	! wanted pgbouncer || pooler
 	! wanted node-postgres || node_postgres
 	! wanted pgx || pgx
 	! wanted jdbc || jdbc

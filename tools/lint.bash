@@ -253,6 +253,8 @@ check_release() {
 	) || true
 }
 
+check_links() { (cd "$work/src" && perl tools/links.pl 2>&1) || true; }
+
 check_marks() { in_tree_grep '\b(TOD[O]|FIXM[E]|XX[X])\b' .; }
 
 # The specifications that META.json and debian/copyright must name, the name space of SVG, the names of modules in
@@ -315,6 +317,7 @@ dev_lint() {
 	check "SQL scripts: functions and views come as in doc/reference.md" check_sql order
 	check "every function is called in a test" check_sql tests
 	check "every setting is in doc/" check_sql settings
+	check "links of pages lead to a file and to a heading" check_links
 	check "packages have the version of META.json" check_release
 	check "no marks of unfinished work" check_marks
 	check "no mention of hosts" check_hosts
