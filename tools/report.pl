@@ -84,14 +84,15 @@ sub thinned
 
 # ---- Curves -------------------------------------------------------------------
 
-# One drawing: its title, a sentence on it, its series as [name, color, function of a sample].
+# One drawing: its title, a sentence on it, its series as [name, color, function of a sample, whether
+# each sample is seen].
 sub drawing
 {
 	my ($title, $text, $samples, $marks, $unit, @series) = @_;
 	my @dashes = (0, '4 3', '1 2');
 	my @drawn = map {
-		my ($name, $color, $value) = @$_;
-		{ name => $name, color => $color{$color}, dashed => shift @dashes, dots => $color eq 'blue' && @$samples < 100,
+		my ($name, $color, $value, $dots) = @$_;
+		{ name => $name, color => $color{$color}, dashed => shift @dashes, dots => $dots && @$samples < 100,
 			points => [ grep { defined $_->[1] } map { [ $_->{at} * $unit->[1], $value->($_) ] } thinned(POINTS, @$samples) ] }
 	} @series;
 	return '<figure><figcaption><h3>' . escape($title) . '</h3><p>' . escape($text) . '</p></figcaption>'
@@ -161,7 +162,7 @@ sub drop_section
 		[ 'requested', 'orange', sub { $_[0]{asked} } ], [ 'done', 'blue', sub { $_[0]{finished} } ],
 		[ 'versions removed', 'grey', sub { $_[0]{gone} } ])
 	  . drawing('Lag, in milliseconds', 'From COMMIT to done: the mean of those done since the look before; and how long the oldest one waits.',
-		\@found, [], \@ms, [ 'oldest that waits', 'orange', sub { $_[0]{waiting} } ], [ 'mean of those done', 'blue', sub { $_[0]{lag} } ])
+		\@found, [], \@ms, [ 'oldest that waits', 'orange', sub { $_[0]{waiting} } ], [ 'mean of those done', 'blue', sub { $_[0]{lag} }, 1 ])
 	  . "</div>\n"
 	  . details('The same as a table', table('Requests and lag during the drop', [ map { $_->[0] } @columns ],
 			map { my $sample = $_; [ map { $_->[1]->($sample) } @columns ] } thinned(2 * ROWS, @found)))
