@@ -218,12 +218,14 @@ sub begin
 	return $svg . text($page{left}, 26, 'start', 'title', $title);
 }
 
+# Where it is goes to the standard error: the standard output has what the page of benchmarks takes.
 sub finish
 {
 	my ($file, $svg) = @_;
 	open my $out, '>:utf8', $file or die "bench: $file: $!\n";
 	print $out $svg, "</svg>\n";
 	close $out or die "bench: $file: $!\n";
+	print STDERR "Drawn in $file\n";
 }
 
 # Panels below each other, the first from $top on, and the axis that they share.
