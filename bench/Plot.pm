@@ -1,8 +1,10 @@
 package Plot;
 
-# Drawings of measurements, as SVG files that can be read on light and on dark ground:
-# plot() draws curves in panels one above the other, which share an axis, as of time or
-# size; bars() draws bars in columns side by side, which share their rows.
+# Drawings of measurements, in SVG that can be read on light and on dark ground. plot()
+# draws curves in panels one above the other, which share an axis, as of time or size;
+# bars() draws bars in columns side by side, which share their rows; both make a file.
+# figure() draws one panel for a page of HTML, narrow enough for a phone; style() is what
+# such a page needs once.
 
 use strict;
 use warnings;
@@ -10,48 +12,52 @@ use Exporter qw(import);
 use List::Util qw(max min);
 use POSIX qw(floor);
 
-our @EXPORT = qw(plot bars);
+our @EXPORT = qw(plot bars figure style escape);
 
-# Pixels: of the drawing, of the margins around the panels, of a panel and of
-# the gap above it.
-use constant {
-	WIDTH => 980,
-	LEFT => 70,
-	RIGHT => 190,
-	TOP => 52,
-	BOTTOM => 48,
-	HEIGHT => 124,
-	GAP => 40,
-};
+# Pixels: of the drawing, of the margins around the panels, of a panel and of the gap
+# above it. A file has its legends on the right, a figure of a page above.
+my %wide = (width => 980, left => 70, right => 190, top => 52, bottom => 48, height => 124, gap => 40);
+my %narrow = (width => 380, left => 52, right => 16, top => 14, bottom => 44, height => 170, gap => 0);
+our %page = %wide;
 
 my $style = <<'CSS';
-text { font-family: Helvetica, Arial, 'Liberation Sans', sans-serif; font-size: 12px; fill: #444 }
-.title { font-size: 17px; font-weight: bold; fill: #111 }
-.panel { font-size: 13px; font-weight: bold; fill: #222 }
-.grid { stroke: #e4e4e4 }
-.axis { stroke: #888 }
-.series { fill: none; stroke-width: 1.4; stroke-linejoin: round; stroke-linecap: butt }
-.ground { fill: #fff }
-.bar { fill: #7fb4dc }
-.mvstore { fill: #0b5fa5 }
-.range { stroke: #444 }
+svg text { font-family: Helvetica, Arial, 'Liberation Sans', sans-serif; font-size: 12px; fill: #444 }
+svg .title { font-size: 17px; font-weight: bold; fill: #111 }
+svg .panel { font-size: 13px; font-weight: bold; fill: #222 }
+svg .grid { stroke: #e4e4e4 }
+svg .axis { stroke: #888 }
+svg .series { fill: none; stroke-width: 1.4; stroke-linejoin: round; stroke-linecap: butt }
+svg .ground { fill: #fff }
+svg .bar { fill: #7fb4dc }
+svg .mvstore { fill: #0b5fa5 }
+svg .range { stroke: #444 }
+svg .mark { stroke: #888; stroke-dasharray: 2 3 }
 @media (prefers-color-scheme: dark) {
-text { fill: #bbb }
-.title, .panel { fill: #eee }
-.grid { stroke: #363b42 }
-.axis, .range { stroke: #999 }
-.ground { fill: #0d1117 }
-.series { filter: brightness(1.5) }
-.bar { fill: #2f5d82 }
-.mvstore { fill: #4a9be0 }
+svg text { fill: #bbb }
+svg .title, svg .panel { fill: #eee }
+svg .grid { stroke: #363b42 }
+svg .axis, svg .range, svg .mark { stroke: #999 }
+svg .ground { fill: #0d1117 }
+svg .series, svg .dot { filter: brightness(1.5) }
+svg .bar { fill: #2f5d82 }
+svg .mvstore { fill: #4a9be0 }
 }
 CSS
+
+sub style { return $style }
+
+# Text as it stands in XML and HTML, between tags and in an attribute.
+sub escape
+{
+	my ($text) = @_;
+	my %entity = ('&' => '&amp;', '<' => '&lt;', '>' => '&gt;', '"' => '&quot;', "'" => '&#39;');
+	return $text =~ s/([&<>"'])/$entity{$1}/gr;
+}
 
 sub text
 {
 	my ($x, $y, $anchor, $class, $text) = @_;
-	my %entity = ('&' => '&amp;', '<' => '&lt;', '>' => '&gt;');
-	$text =~ s/([&<>])/$entity{$1}/g;
+	$text = escape($text);
 	return sprintf qq(<text x="%.1f" y="%.1f" text-anchor="%s" class="%s">%s</text>\n), $x, $y, $anchor, $class, $text;
 }
 
@@ -65,7 +71,7 @@ sub line
 sub curve
 {
 	my ($series, $path) = @_;
-	my $dashes = $series->{dashed} ? ' stroke-dasharray="4 3"' : '';
+	my $dashes = $series->{dashed} ? sprintf ' stroke-dasharray="%s"', $series->{dashed} eq 1 ? '4 3' : $series->{dashed} : '';
 	return qq(<path class="series" stroke="$series->{color}"$dashes d="$path"/>\n);
 }
 
@@ -116,7 +122,7 @@ sub axis
 	return (\@ticks, sub {
 		my ($value) = @_;
 		return undef if !defined $value || ($panel->{log} && $value <= 0);
-		return $bottom - HEIGHT * ($scale->($value) - $low) / ($high - $low);
+		return $bottom - $page{height} * ($scale->($value) - $low) / ($high - $low);
 	});
 }
 
@@ -135,83 +141,138 @@ sub path
 	return $path;
 }
 
-# One panel, with its legend on its right.
+# The legend of a panel: beside it or, in a narrow drawing, in two columns above.
+sub legend
+{
+	my ($panel, $top) = @_;
+	my $svg = '';
+	my $n = 0;
+	for my $series (@{ $panel->{series} })
+	{
+		my ($x, $y) = $page{gap} ? ($page{width} - $page{right} + 14, $top + 8 + 19 * $n)
+		  : ($page{left} + ($n % 2) * 0.5 * ($page{width} - $page{left}), $page{top} + 19 * int($n / 2));
+		$svg .= curve($series, sprintf 'M%.1f %.1fh26', $x, $y);
+		$svg .= text($x + 33, $y + 4, 'start', 'legend', $series->{name});
+		$n++;
+	}
+	return $svg;
+}
+
+# Numbered lines where something began, from 1: the numbers keep apart from each other.
+sub marks
+{
+	my ($panel, $top, $x) = @_;
+	my $svg = '';
+	my ($n, $free) = (0, 0);
+	for my $at (@{ $panel->{marks} // [] })
+	{
+		$free = max($free, $x->($at));
+		$svg .= line($x->($at), $top, $x->($at), $top + $page{height}, 'mark');
+		$svg .= text($free, $top - 5, 'middle', 'tick', ++$n);
+		$free += 10;
+	}
+	return $svg;
+}
+
+# One panel, with its legend.
 sub draw
 {
 	my ($panel, $top, $times, $x) = @_;
-	my $bottom = $top + HEIGHT;
-	my $right = WIDTH - RIGHT;
+	my $bottom = $top + $page{height};
+	my ($left, $right) = ($page{left}, $page{width} - $page{right});
 	my ($ticks, $y) = axis($panel, $bottom);
-	my $svg = text(LEFT, $top - 10, 'start', 'panel', $panel->{title});
+	my $svg = $page{gap} ? text($left, $top - 10, 'start', 'panel', $panel->{title}) : '';
 	for my $time (@$times)
 	{
 		$svg .= line($x->($time), $top, $x->($time), $bottom, 'grid');
 	}
 	for my $tick (@$ticks)
 	{
-		$svg .= line(LEFT, $y->($tick), $right, $y->($tick), 'grid');
-		$svg .= text(LEFT - 8, $y->($tick) + 4, 'end', 'tick', label($tick));
+		$svg .= line($left, $y->($tick), $right, $y->($tick), 'grid');
+		$svg .= text($left - 8, $y->($tick) + 4, 'end', 'tick', label($tick));
 	}
-	$svg .= line(LEFT, $top, LEFT, $bottom, 'axis') . line(LEFT, $bottom, $right, $bottom, 'axis');
+	$svg .= marks($panel, $top, $x);
+	$svg .= line($left, $top, $left, $bottom, 'axis') . line($left, $bottom, $right, $bottom, 'axis');
 
 	# The first is drawn last, above the others.
 	for my $series (reverse @{ $panel->{series} })
 	{
+		for my $point ($series->{dots} ? @{ $series->{points} } : ())
+		{
+			my $pixel = $y->($point->[1]);
+			$svg .= sprintf qq(<circle class="dot" fill="%s" cx="%.1f" cy="%.1f" r="2.4"/>\n), $series->{color}, $x->($point->[0]), $pixel
+			  if defined $pixel;
+		}
 		$svg .= curve($series, path($series->{points}, $x, $y));
 	}
-	my $row = $top + 8;
-	for my $series (@{ $panel->{series} })
-	{
-		$svg .= curve($series, sprintf 'M%.1f %.1fh26', $right + 14, $row);
-		$svg .= text($right + 47, $row + 4, 'start', 'legend', $series->{name});
-		$row += 19;
-	}
-	return $svg;
+	return $svg . legend($panel, $top);
 }
 
 sub begin
 {
 	my ($height, $title) = @_;
-	my $svg = sprintf qq(<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">\n),
-	  (WIDTH, $height) x 2;
+	my $svg = sprintf qq(<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">\n),
+	  ($page{width}, $height) x 2;
+	$svg .= '<title>' . escape($title) . "</title>\n";
 	$svg .= qq(<style>\n$style</style>\n<rect width="100%" height="100%" class="ground"/>\n);
-	return $svg . text(LEFT, 26, 'start', 'title', $title);
+	return $svg . text($page{left}, 26, 'start', 'title', $title);
 }
 
+# Where it is goes to the standard error: the standard output has what the page of benchmarks takes.
 sub finish
 {
 	my ($file, $svg) = @_;
 	open my $out, '>:utf8', $file or die "bench: $file: $!\n";
 	print $out $svg, "</svg>\n";
 	close $out or die "bench: $file: $!\n";
+	print STDERR "Drawn in $file\n";
 }
 
-# plot(file, title, label of the shared axis, panel ...). A panel is { title,
-# log => whether its axis is logarithmic, series => [{ name, color, dashed,
-# points => [[time, value or undef] ...] } ...] }. A label with "log " before it
-# makes the shared axis logarithmic.
-sub plot
+# Panels below each other, the first from $top on, and the axis that they share.
+sub panels
 {
-	my ($file, $title, $label, @panels) = @_;
-	my $height = TOP + @panels * (HEIGHT + GAP) + BOTTOM - GAP;
+	my ($top, $label, @panels) = @_;
 	my $log = $label =~ s/^log //;
 	my @values = map { $_->[0] } map { @{ $_->{points} } } map { @{ $_->{series} } } @panels;
-	my ($least, $most) = $log ? (min(@values), max(@values)) : (0, max(@values));
-	my @ticks = grep { $_ >= $least && $_ <= $most * 1.001 } $log ? log_ticks($least, $most) : linear_ticks($most, 12);
+	my ($least, $most) = $log ? (min(@values), max(@values)) : (0, max(@values) || 1);
+	my $width = $page{width} - $page{left} - $page{right};
+	my @ticks = grep { $_ >= $least && $_ <= $most * 1.001 }
+	  $log ? log_ticks($least, $most) : linear_ticks($most, $width / 60);
 	my $scale = $log ? sub { log($_[0] / $least) / (log($most / $least) || 1) } : sub { $_[0] / $most };
-	my $x = sub { LEFT + $scale->($_[0]) * (WIDTH - LEFT - RIGHT) };
+	my $x = sub { $page{left} + $scale->($_[0]) * $width };
 
-	my $svg = begin($height, $title);
-	my $top = TOP + 10;
+	my $svg = '';
 	for my $panel (@panels)
 	{
 		$svg .= draw($panel, $top, \@ticks, $x);
-		$top += HEIGHT + GAP;
+		$top += $page{height} + $page{gap};
 	}
-	my $bottom = $top - GAP;
+	my $bottom = $top - $page{gap};
 	$svg .= text($x->($_), $bottom + 18, 'middle', 'tick', label($_)) for @ticks;
-	$svg .= text(LEFT + (WIDTH - LEFT - RIGHT) / 2, $bottom + 36, 'middle', 'tick', $label);
-	finish($file, $svg);
+	return $svg . text($page{left} + $width / 2, $bottom + 36, 'middle', 'tick', $label);
+}
+
+# plot(file, title, label of the shared axis, panel ...). A panel is { title,
+# log => whether its axis is logarithmic, marks => [where something began ...], series =>
+# [{ name, color, dashed => 1 or a pattern, dots => whether its points are seen, points => [[time, value or undef] ...] } ...] }. A label with
+# "log " before it makes the shared axis logarithmic.
+sub plot
+{
+	my ($file, $title, $label, @panels) = @_;
+	my $height = $page{top} + @panels * ($page{height} + $page{gap}) + $page{bottom} - $page{gap};
+	finish($file, begin($height, $title) . panels($page{top} + 10, $label, @panels));
+}
+
+# figure(description, label of the axis, panel): the element to stand in a page that has
+# style(). Its title is for who cannot see it, as the page has one of its own.
+sub figure
+{
+	my ($description, $label, $panel) = @_;
+	local %page = %narrow;
+	my $top = $page{top} + 19 * int((@{ $panel->{series} } + 1) / 2) + 8;
+	my $svg = sprintf qq(<svg viewBox="0 0 %d %d" role="img" aria-label="%s">\n<title>%s</title>\n<desc>%s</desc>\n),
+	  $page{width}, $top + $page{height} + $page{bottom}, (map { escape($_) } ($panel->{title}) x 2, $description);
+	return $svg . panels($top, $label, $panel) . "</svg>\n";
 }
 
 # Pixels of bars(): of the names on the left, from one row to the next, and what a
@@ -224,10 +285,10 @@ use constant { NAMES => 262, ROW => 24, VALUE => 56 };
 sub bars
 {
 	my ($file, $title, $names, @columns) = @_;
-	my $svg = begin(TOP + 30 + @$names * ROW + 16, $title);
-	my $top = sub { TOP + 30 + $_[0] * ROW };
+	my $svg = begin($page{top} + 30 + @$names * ROW + 16, $title);
+	my $top = sub { $page{top} + 30 + $_[0] * ROW };
 	$svg .= text(NAMES - 10, $top->($_) + 12, 'end', 'tick', $names->[$_]) for 0 .. $#$names;
-	my $width = (WIDTH - NAMES - 10) / @columns;
+	my $width = ($page{width} - NAMES - 10) / @columns;
 	for my $n (0 .. $#columns)
 	{
 		my ($column, $left) = ($columns[$n], NAMES + $n * $width);

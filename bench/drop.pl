@@ -11,6 +11,9 @@
 use strict;
 use warnings;
 use Bench;
+use Plot;
+
+use constant SVG => $ENV{BENCH_SVG} || 'bench-drop.svg';
 
 # What is dropped from is copied from here, so that all ways find the same. (What is put by
 # mvstore_put_many is in the order of the keys.)
@@ -86,13 +89,17 @@ SQL
 	$seconds{'  of this, after the COMMIT'} = \@after_commit;
 	splice @names, 2, 0, '  of this, after the COMMIT';
 	my $superseded = $keys * (VERSIONS - 1);
+	my $rows = [ map { [ map { $superseded / $_ } @{ $seconds{ $_->[0] } } ] } @ways ];
 	report(sprintf("drop: %d superseded entries of %d keys, %d rounds", $superseded, $keys, ROUNDS),
 		'entries/s', sub { $superseded / $_[0] }, \@names, %seconds);
 	report('the same in seconds', 's', sub { $_[0] }, \@names, %seconds);
+	return { title => "entries/s, $superseded entries", format => '%.0f', rows => $rows };
 }
 
 make_keys();
-measure(int(KEYS / 2), "mvstore_put_many_raw('original', array_agg(key), array_agg(value))",
+my @columns = measure(int(KEYS / 2), "mvstore_put_many_raw('original', array_agg(key), array_agg(value))",
 	'ORDER BY key', 'in the order of keys and heap');
 print "\n";
-measure(KEYS, "count(mvstore_put_raw('original', key, value))", '', 'in the order of the heap');
+push @columns, measure(KEYS, "count(mvstore_put_raw('original', key, value))", '', 'in the order of the heap');
+bars(SVG, 'All but the newest version dropped, from the request to the end', [ 'DELETE, one statement', 'mvstore, a request a key',
+	'mvstore, in random order', 'mvstore_compact', 'mvstore, keep_versions := 1' ], @columns);

@@ -68,7 +68,7 @@ my %in_a_second = ('µs' => 1e6, 'ns' => 1e9);
 sub print_estimate
 {
 	my $entries = sum0(@sizes);
-	printf "%d series of stores of %s entries: about %.0f minutes; %.1f GB of disk for each series.\n\n",
+	printf STDERR "%d series of stores of %s entries: about %.0f minutes; %.1f GB of disk for each series.\n\n",
 	  scalar @servers, join(', ', @sizes), @servers * (1 + $entries * (8e-6 + ROUNDS * 1e-6) / 60),
 	  $entries * 270e-9 + ($entries > 3e7 ? 9 : $entries * 300e-9);
 }
@@ -187,4 +187,3 @@ plot(SVG, 'What grows with a store, and what does not', 'log entries of the stor
 	{ title => 'µs each', log => 1, series => [ curves($laps[0], $laps[1], $laps[2]) ] },
 	{ title => 'µs a key dropped', log => 1, series => [ curves($laps[3], $run) ] },
 	{ title => 'ns an entry of the store', log => 1, series => [ curves($laps[4], $laps[5]) ] });
-print "Drawn in ${\SVG}\n";

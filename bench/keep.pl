@@ -9,9 +9,13 @@ use warnings;
 use utf8;
 use Bench;
 use Load;
+use Plot;
 use Ways;
 
-use constant OVERWRITES => $ENV{BENCH_OVERWRITES} || 100_000;
+use constant {
+	OVERWRITES => $ENV{BENCH_OVERWRITES} || 100_000,
+	SVG => $ENV{BENCH_SVG} || 'bench-keep.svg',
+};
 
 my @ways = ways(qw(upsert keep));
 my ($upsert, $keep) = @ways;
@@ -56,3 +60,11 @@ for my $clients (8, 1)
 			spread('%.2f', ratios(map { each_round($clients, $_, $column->[2]) } $keep, $upsert));
 		} @columns[ 0 .. $compared ] ]);
 }
+
+my @drawn = map { my $clients = $_; map { [ $clients, $_ ] } @ways } 8, 1;
+bars(SVG, sprintf('Overwrites of %d keys, durable: one version of each against none', KEYS),
+	[ map { sprintf '%s (%d)', $_->[1]{name}, $_->[0] } @drawn ],
+	map {
+		my $column = $_;
+		{ title => $column->[0], format => $column->[1], rows => [ map { each_round(@$_, $column->[2]) } @drawn ] }
+	} @column{qw(rate p99 cpu wal)});

@@ -10,6 +10,7 @@ use warnings;
 use utf8;
 use Bench;
 use Load;
+use Plot;
 use List::Util qw(max);
 use Time::HiRes qw(sleep time);
 
@@ -19,6 +20,7 @@ use constant {
 	SECONDS => $ENV{BENCH_SECONDS} || 20,
 	RATE => $ENV{BENCH_RATE} || 1_000,
 	CLIENTS => $ENV{BENCH_CLIENTS} || 4,
+	SVG => $ENV{BENCH_SVG} || 'bench-latency.svg',
 	SLICE => 50_000,
 };
 my $superseded = STORED_KEYS * (STORED_VERSIONS - 1);
@@ -120,12 +122,21 @@ my @loads = (
 binmode STDOUT, ':utf8';
 printf "latency: of %d keys with %d entries each, %d entries dropped and vacuumed beside puts; ms:\n\n",
   STORED_KEYS, STORED_VERSIONS, $superseded;
+my (@drawn, %drawn);
 for (@loads)
 {
 	my ($name, @options) = @$_;
 	my $span = feel(@options);
 	my $without = joined(@$span{qw(before after)});
 	my ($p99) = percentiles($without->{latencies}, 99);
+	for ([ 'without drops', $without ], [ 'beside drops', $span->{drops} ], [ 'beside vacuum', $span->{vacuum} ])
+	{
+		push @drawn, "$name: $_->[0]";
+		push @{ $drawn{rate} }, [ $_->[1]{count} / $_->[1]{seconds} ];
+		my %felt;
+		@felt{qw(50 99 99.9)} = percentiles($_->[1]{latencies}, 50, 99, 99.9);
+		push @{ $drawn{$_} }, [ $felt{$_} ] for keys %felt;
+	}
 	my @rows;
 	for ([ 'before', $span->{before} ], [ 'after', $span->{after} ], [ 'both: without drops', $without ],
 		[ 'beside drops', $span->{drops} ], [ 'beside vacuum', $span->{vacuum} ],
@@ -140,3 +151,6 @@ for (@loads)
 	markdown([ $name, 's', 'puts/s', 'p50', 'p99', 'p99.9', 'longest', 'p99 to that without', 'waits for a processor, µs',
 		'WAL, MB/s' ], @rows);
 }
+bars(SVG, sprintf('Puts beside the drop of %d entries', $superseded), \@drawn,
+	{ title => 'puts/s', format => '%.0f', rows => $drawn{rate} },
+	map { { title => "p$_, ms", format => '%.2f', rows => $drawn{$_} } } 50, 99, 99.9);

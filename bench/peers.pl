@@ -29,7 +29,7 @@ my @clients = (8, 1);
 my @ways = ways(qw(upsert keep purged queue pgq));
 my $directory = tempdir('etcd.XXXXXX', TMPDIR => 1, CLEANUP => 1);
 if ($ENV{BENCH_ETCD}) { push @ways, Etcd::way($ENV{BENCH_ETCD}, "$directory/etcd", KEYS) }
-else { print "Left out, as there is no program: etcd\n" }
+else { print STDERR "Left out, as there is no program: etcd\n" }
 push @ways, ways(qw(all versions trigger periods));
 create_ways(@ways);
 
@@ -109,4 +109,3 @@ bars(SVG, sprintf('Overwrites of %d keys by 8 clients, durable', KEYS), [ map { 
 		{ title => $column->[0], format => $column->[1], rows => [ map { [ each_round($_, 8, $column) ] } @ways ] }
 	} @column{qw(rate p99 cpu wal)}),
 	{ title => 'MB at the end', format => '%.0f', rows => [ map { [ $_->{size} / 1e6 ] } @ways ] });
-print "Drawn in ${\SVG}\n";

@@ -319,7 +319,6 @@ sub draw
 				curve(\%store, 'mvstore, drops', $store{light}, sub { $_[0]{seconds} ? $_[0]{dropped} / $_[0]{seconds} : undef }),
 				PEER ? rate_curve(\%plain) : (),
 			] });
-	print "  drawn in ${\SVG}\n";
 }
 
 die "bench: ${\SVG} could not be written\n" if !-w dirname(SVG);

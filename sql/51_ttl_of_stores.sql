@@ -118,7 +118,7 @@ SELECT mvstore_sweep('late');
 SELECT mvstore_flush();
 SELECT mvstore_get('late', 'k'), mvstore_get('late', 'k', :v1), mvstore_get('late', 'k', :v2), regress_entries('late', 'k');
 SELECT mvstore_count('late'), regress_entries('late', 'old'), regress_entries('late', 'young');
--- With keep_versions alone, and with a drop, its end is enough, resp. none of it.
+-- With keep_versions alone, and with a drop, its end is enough; with the drop, none of it.
 SELECT mvstore_create('few', keep_versions := 5, ttl := '1 microsecond');
 SELECT mvstore_put('few', 'k', 'v1') > 0 AS put;
 SELECT mvstore_put('few', 'k', 'v2') > 0 AS put;

@@ -22,15 +22,29 @@ my %little = (BENCH_KEYS => 200, BENCH_VERSIONS => 2, BENCH_ROUNDS => 1, BENCH_E
 	BENCH_OPERATIONS => 20, BENCH_SCANS => 20, BENCH_DROPS => 20, BENCH_TRANSACTIONS => 20, BENCH_SIZES => '200 400');
 @ENV{ keys %little } = values %little;
 @ENV{qw(PGHOST PGPORT)} = ($node->host, $node->port);
+my $page = PostgreSQL::Test::Utils::tempdir();
+mkdir "$page/doc" or die $!;
+append_to_file("$page/doc/benchmarks.md", slurp_file("$bench/../doc/benchmarks.md"));
 for my $name (qw(drop feed get growth keep latency locks peers put scan twophase view))
 {
 	local $ENV{PGDATABASE} = $name;
 	local $ENV{BENCH_SVG} = PostgreSQL::Test::Utils::tempdir() . "/$name.svg";
 	$node->safe_psql('postgres', "CREATE DATABASE $name");
 	$node->safe_psql($name, 'CREATE EXTENSION mvstore');
-	my $report = '';
-	ok(IPC::Run::run([ $^X, "-I$bench", "$bench/$name.pl" ], '>&', \$report), "bench/$name.pl runs") or diag($report);
-	ok(!-e $ENV{BENCH_SVG} || -s _ > 1000, '... and its picture has something in it');
+	my ($report, $said) = ('', '');
+	ok(IPC::Run::run([ $^X, "-I$bench", "$bench/$name.pl" ], '>', \$report, '2>', \$said), "bench/$name.pl runs") or diag($report . $said);
+	next if $name !~ /^(?:drop|growth|keep|latency|peers)$/;
+	cmp_ok(-s $ENV{BENCH_SVG} // 0, '>', 1000, '... and draws a picture');
+
+	# The page that ./dev bench --doc writes takes it, and the rest of the page stays.
+	my $before = slurp_file("$page/doc/benchmarks.md");
+	my ($start, $end) = ("<!-- ./dev bench --doc $name -->\n", "<!-- end of $name -->\n");
+	my $block = qr/\Q$start\E(.*?)\Q$end\E/s;
+	ok(IPC::Run::run([ $^X, "$bench/../tools/bench-doc.pl", $name, 'Taken so:' ], '<', \$report,
+			init => sub { chdir $page }), "... and the page takes what it has printed");
+	my $after = slurp_file("$page/doc/benchmarks.md");
+	like($after =~ $block ? $1 : '', qr/Taken so:.*\d/s, '... in its place');
+	is($after =~ s/$block//r, $before =~ s/$block//r, '... and nowhere else');
 }
 
 $node->stop;

@@ -127,8 +127,26 @@ get_peers() {
 
 # ---- ./dev bench ----------------------------------------------------------
 
+readonly IN_DOC="drop keep latency peers growth"	# what doc/benchmarks.md has the figures of
+
+# How figures are taken: on what, and with what sizes.
+taken() {
+	local sizes
+	sizes=$(compgen -A export BENCH_ | grep -vxE 'BENCH_(SVG|ETCD)' | while read -r name; do printf '%s="%s" ' "$name" "${!name}"; done)
+	echo "Taken with $("$server/postgres" --version | sed 's/.*PostgreSQL) \([^ ]*\).*/PostgreSQL \1/') on $(nproc) processors${sizes:+, \`${sizes% }\`}:"
+}
+
 dev_bench() {
-	local name series servers svg start=$PWD
+	local name series servers svg doc="" start=$PWD
+	if [[ ${1:-} == --doc ]]; then
+		doc=1
+		shift
+		# shellcheck disable=SC2086 # names
+		[[ $# -gt 0 ]] || set -- $IN_DOC
+		for name in "$@"; do
+			[[ " $IN_DOC " == *" $name "* ]] || misuse "bench: doc/benchmarks.md has no place for $name (it has: $IN_DOC)"
+		done
+	fi
 	for name in "$@"; do
 		[[ $name =~ ^[a-z]+$ && -f $root/bench/$name.pl ]] ||
 			misuse "no such benchmark: $name (there are: $(cd "$root/bench" && echo *.pl | sed 's/\.pl//g'))"
@@ -162,8 +180,11 @@ dev_bench() {
 		esac
 		# A picture is for the caller, who is not in the temporary directory.
 		svg=$(cd "$start" && readlink -m "${BENCH_SVG:-bench-$name.svg}")
+		[[ -z $doc ]] || svg=$root/doc/bench-$name.svg
 		say ""
-		PGDATABASE=bench TMPDIR=$work BENCH_SVG=$svg perl -I "$root/bench" "$root/bench/$name.pl" "${servers[@]}"
+		PGDATABASE=bench TMPDIR=$work BENCH_SVG=$svg perl -I "$root/bench" "$root/bench/$name.pl" "${servers[@]}" |
+			if [[ -z $doc ]]; then cat; else tee "$work/$name.md"; fi
+		[[ -z $doc ]] || (cd "$root" && perl tools/bench-doc.pl "$name" "$(taken)" <"$work/$name.md")
 		# The next one finds a database without anything.
 		as_server "$server/dropdb" --force bench
 		as_server "$server/createdb" bench

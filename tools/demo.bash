@@ -1,18 +1,24 @@
 # shellcheck shell=bash
 #
-# ./dev demo: a git repository's history in a store. Sourced by ./dev, whose functions
-# and variables this uses.
+# ./dev demo: a git repository's history in a store, and a report of it. Sourced by ./dev,
+# whose functions and variables this uses.
 
 # shellcheck disable=SC2154 # set in ./dev
 : "$root" "$work" "$server"
 
 
 dev_demo() {
-	local keep="" repository="" options=() status=0
+	local keep="" repository="" report="" options=() status=0
 	while [[ $# -gt 0 ]]; do
 		case $1 in
 		--keep) keep=1 ;;
 		--all) options+=("$1") ;;
+		--report)
+			[[ $# -gt 1 ]] || misuse "demo: --report wants a file"
+			report=$(readlink -m -- "$2")
+			[[ -d ${report%/*} && -w ${report%/*} && ! -d $report ]] || misuse "demo: cannot write to $report"
+			shift
+			;;
 		--) ;;
 		-*) misuse "demo: unknown option: $1" ;;
 		*)
@@ -37,12 +43,32 @@ dev_demo() {
 	build
 	start_server "log_min_messages = warning"
 	as_server "$server/createdb" demo
-	PGDATABASE=demo perl "$root/examples/git-history/replay.pl" "${options[@]}" "$repository" || status=$?
+	replay "$repository" "${options[@]}" || status=$?
 	if [[ -n $keep ]]; then
 		keep_server
 	fi
+	write_report "$report" || status=1
 	return "$status"
 }
+
+# replay REPOSITORY [OPTION]: into the database demo; what was measured goes to $work/record.
+replay() {
+	PGDATABASE=demo perl "$root/examples/git-history/replay.pl" "${@:2}" --record "$work/record" "$1"
+}
+
+# write_report [FILE]: a page of what was measured. Without FILE it is one that stays
+# where the temporary directory is not to.
+write_report() {
+	[[ -e $work/record ]] || return 0
+	local report=${1:-}
+	[[ -n $report ]] || report=$(mktemp "$TMPDIR/mvstore-demo.XXXXXX.html")
+	make_report "$work/record" >"$report" || return
+	rm "$work/record"
+	say ""
+	say "The report, to look at in a browser: $report"
+}
+
+make_report() { perl "$root/tools/report.pl" "$1"; }
 
 # shellcheck disable=SC2034 # of ./dev
 keep_server() {

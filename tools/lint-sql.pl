@@ -2,10 +2,11 @@
 #
 # Rules for the SQL that the extension installs, for ./dev lint.
 #
-#	lint-sql.pl RULE
+#	lint-sql.pl RULE [ERRCODES]
 #
 # in the root of the tree prints what breaks the rule, one a line, and nothing
-# if all is well. The rules are the keys of %rules, at the end.
+# if all is well. The rules are the keys of %rules, at the end. ERRCODES is the
+# server's header errcodes.h, which the rule codes needs.
 
 use strict;
 use warnings;
@@ -305,6 +306,71 @@ sub reference
 	}
 }
 
+# A section of the reference, from its heading to the next of its kind or above.
+sub section
+{
+	my ($heading) = @_;
+	my ($level) = $heading =~ /^(#+)/;
+	my ($text) = slurp('doc/reference.md') =~ /^\Q$heading\E\n(.*?)(?=^#{1,${\length $level}} |\z)/ms;
+	return $text // '';
+}
+
+# What the tables of a text name in the first cell of each row.
+sub named_in_tables
+{
+	my ($text) = @_;
+	return map { /`([^`]+)`/g } $text =~ /^\|([^|]*)\|/mg;
+}
+
+# Each column of a view, as far as the view is for everybody, has a row in a table below its heading.
+sub columns
+{
+	my %columns;
+	for (@all)
+	{
+		push @{ $columns{$1} }, $2 if $_->[2] =~ /^COMMENT\s+ON\s+COLUMN\s+(\w+)\.(\w+)/i;
+	}
+	for (grep { $_->{kind} eq 'view' && $columns{ $_->{name} } } @objects)
+	{
+		my %named = map { $_ => 1 } named_in_tables(section("### $_->{name}"));
+		for my $column (@{ $columns{ $_->{name} } })
+		{
+			print "$_->{where}: column $_->{name}.$column is in no table of doc/reference.md\n" unless $named{$column};
+		}
+	}
+}
+
+# Each SQLSTATE that the library names is in the table of errors.
+sub codes
+{
+	my ($header) = @_;
+	die "lint-sql.pl codes wants the server's errcodes.h\n" unless defined $header;
+	my @files = sort(glob('src/*.[ch]'), glob('src/*/*.[ch]'));
+	my $define = qr/^#define\s+(ERRCODE_\w+)\s+MAKE_SQLSTATE\(([^)]*)\)/m;
+	my (%code, %named);
+
+	for my $text (map { slurp($_) } $header, @files)
+	{
+		while ($text =~ /$define/g)
+		{
+			my ($name, $letters) = ($1, $2);
+			$code{$name} = join('', $letters =~ /'(.)'/g);
+		}
+	}
+	$named{$_} = 1 for named_in_tables(section('## Errors'));
+	for my $file (@files)
+	{
+		my $text = slurp($file);
+		while ($text =~ /\b(ERRCODE_\w+)/g)
+		{
+			my $code = $code{$1};
+			my $line = 1 + (substr($text, 0, $-[0]) =~ tr/\n//);
+			print "$file:$line: $1 has no SQLSTATE\n" unless defined $code;
+			print "$file:$line: $code ($1) is not in the table of errors of doc/reference.md\n" if defined $code && !$named{$code};
+		}
+	}
+}
+
 # Functions and views come in the order of the headings of the reference, and in that order
 # mvstore_help() names the functions.
 sub order
@@ -352,23 +418,27 @@ sub tests
 	}
 }
 
+# Each setting is in the table of settings, or is one of a build for tests.
 sub settings
 {
-	my $text = join("\n", map { slurp($_) } glob('doc/*.md'));
+	my %named = map { $_ => 1 } named_in_tables(section('## Settings'));
+	my $for_tests = slurp('doc/testing.md');
 
 	for my $file (sort (glob('src/*.c'), glob('src/*/*.c')))
 	{
 		my $code = slurp($file);
 		while ($code =~ /\bDefineCustom\w+Variable\(\s*"([^"]+)"/g)
 		{
-			print "$file: setting $1 is not in doc/\n" unless $text =~ /\b\Q$1\E\b/;
+			print "$file: setting $1 is not in the table of settings of doc/reference.md\n" unless delete $named{$1} || $for_tests =~ /`\Q$1\E`/;
 		}
 	}
+	print "doc/reference.md: there is no setting $_\n" for sort keys %named;
 }
 
 my %rules = (plain => \&plain, names => \&names, rights => \&rights, comments => \&comments,
-	reference => \&reference, order => \&order, tests => \&tests, settings => \&settings);
+	reference => \&reference, order => \&order, tests => \&tests, settings => \&settings,
+	columns => \&columns, codes => \&codes);
 
-die "usage: lint-sql.pl " . join('|', sort keys %rules) . "\n" unless @ARGV == 1 && $rules{ $ARGV[0] };
+die "usage: lint-sql.pl " . join('|', sort keys %rules) . "\n" unless @ARGV && $rules{ $ARGV[0] };
 die "no script mvstore--*.sql here\n" unless @scripts;
-$rules{ $ARGV[0] }->();
+$rules{ $ARGV[0] }->(@ARGV[ 1 .. $#ARGV ]);

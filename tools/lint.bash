@@ -221,7 +221,7 @@ check_perl() {
 
 # ---- Rules of this tree ---------------------------------------------------
 
-check_sql() { (cd "$work/src" && perl tools/lint-sql.pl "$1" 2>&1) || true; }
+check_sql() { (cd "$work/src" && perl tools/lint-sql.pl "$@" 2>&1) || true; }
 
 in_tree_grep() { (cd "$work/src" && grep -rnIE "$@") || true; }
 
@@ -254,6 +254,9 @@ check_release() {
 }
 
 check_links() { (cd "$work/src" && perl tools/links.pl 2>&1) || true; }
+
+# Words that make a sentence hard to read for whom English is a foreign language.
+check_words() { in_tree_grep --include='*.md' --include='*.sql' '\b([Rr]esp)[.]' .; }
 
 check_marks() { in_tree_grep '\b(TOD[O]|FIXM[E]|XX[X])\b' .; }
 
@@ -316,10 +319,13 @@ dev_lint() {
 	check "every function and view is in doc/reference.md" check_sql reference
 	check "SQL scripts: functions and views come as in doc/reference.md" check_sql order
 	check "every function is called in a test" check_sql tests
-	check "every setting is in doc/" check_sql settings
+	check "every setting is in doc/reference.md" check_sql settings
+	check "every column of a view is in doc/reference.md" check_sql columns
+	check "every SQLSTATE of src/ is in doc/reference.md" check_sql codes "$("$pg_config" --includedir-server)/utils/errcodes.h"
 	check "links of pages lead to a file and to a heading" check_links
 	check "packages have the version of META.json" check_release
 	check "no marks of unfinished work" check_marks
+	check "no \"resp.\" in what is read" check_words
 	check "no mention of hosts" check_hosts
 	say "$passed passed, $failed failed"
 	[[ $passed -gt 0 && $failed -eq 0 ]]

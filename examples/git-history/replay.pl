@@ -3,9 +3,10 @@
 # Replay a git repository's history into a store, prove that it reads back,
 # drop the older half and prove that the rest is unchanged.
 #
-#     perl replay.pl [--all] REPOSITORY
+#     perl replay.pl [--all] [--record FILE] REPOSITORY
 #
-# --all compares every commit, not a sample of them.
+# --all compares every commit, not a sample of them. --record writes what was measured
+# and compared to FILE, as JSON: ./dev demo makes its report of that.
 #
 # It talks to the server through psql, so the usual PGHOST, PGDATABASE, ... say
 # where, and needs a database of its own in which neither the store "demo" nor
@@ -24,6 +25,7 @@ use Digest::SHA;
 use Encode ();
 use IPC::Open2 ();
 use IPC::Open3 ();
+use JSON::PP ();
 use Time::HiRes qw(time);
 
 use constant {
@@ -36,10 +38,21 @@ use constant {
 	BLOBS_AT_ONCE => 400,
 	KEYS_PER_PAGE => 5000,
 	FLUSH_DEADLINE => 3600,
+	# Drops are asked for in so many transactions.
+	ROUNDS_OF_DROPS => 20,
+	# Seconds between two looks at the views during the replay.
+	BETWEEN_SAMPLES => 0.1,
 };
 
-my $all = @ARGV && $ARGV[0] eq '--all' && shift;
-die "usage: replay.pl [--all] REPOSITORY\n" if @ARGV != 1;
+my ($all, $record_file);
+while (@ARGV > 1)
+{
+	my $option = shift;
+	if ($option eq '--all') { $all = 1 }
+	elsif ($option eq '--record') { $record_file = shift }
+	else { last }
+}
+die "usage: replay.pl [--all] [--record FILE] REPOSITORY\n" if @ARGV != 1;
 my $repository = shift;
 
 # Object names are compared with the content that they name, so no replacements.
@@ -182,6 +195,74 @@ sub query
 sub bytea
 {
 	return "'\\x" . unpack('H*', $_[0]) . "'::bytea";
+}
+
+# ---- What is recorded ---------------------------------------------------------
+
+my %record = (phases => [], samples => [], comparisons => []);
+
+# Bytes of a path, a commit or the server's answer, as text.
+sub decoded { return Encode::decode('UTF-8', $_[0]) }
+
+# A part of the story begins, as seconds since the first one.
+sub phase
+{
+	my ($name) = @_;
+	$record{began} //= time;
+	push @{ $record{phases} }, { name => $name, at => time - $record{began} };
+}
+
+# What mvstore's views say now. The commits that are there are counted by the caller.
+sub sample
+{
+	my ($commits) = @_;
+	return if !defined $record_file;
+	my $row = query(<<'SQL');
+SELECT row_to_json(r) FROM (
+SELECT s.size, t.puts, t.deletes, t.puts + t.deletes - t.entries_dropped AS entries, t.entries_dropped,
+       m.requests_enqueued_total AS requested, m.requests_processed_total AS done,
+       m.requests_held AS held, m.queue_length, m.queue_oldest_seconds, m.lag_seconds_total, m.lag_requests_total
+  FROM mvstore_stores s, mvstore_store_stats t, mvstore_metrics m) r;
+SQL
+	push @{ $record{samples} },
+	  { %{ JSON::PP::decode_json($row) }, commits => $commits, at => time - $record{began} };
+}
+
+# The rows of a query, as lists of [column, value].
+sub rows_of
+{
+	my ($sql) = @_;
+	return [ map { JSON::PP::decode_json($_) } query(<<"SQL") ];
+SELECT (SELECT json_agg(json_build_array(key, value)) FROM json_each_text(row_to_json(r))) FROM ($sql) r;
+SQL
+}
+
+sub record_server
+{
+	return if !defined $record_file;
+	$record{views} = {
+		map { $_->[0] => rows_of($_->[1]) }
+		  [ mvstore_stats => 'SELECT * FROM mvstore_stats WHERE database = current_database()' ],
+		  [ mvstore_stores => 'SELECT * FROM mvstore_stores' ],
+		  [ mvstore_store_stats => 'SELECT * FROM mvstore_store_stats' ]
+	};
+	$record{settings} = rows_of(<<'SQL');
+SELECT name, current_setting(name) AS value, CASE source WHEN 'default' THEN '' ELSE source END AS source
+  FROM pg_settings WHERE name LIKE 'mvstore.%'
+    OR name IN ('shared_buffers', 'fsync', 'synchronous_commit', 'autovacuum', 'max_wal_size')
+SQL
+	my ($git) = `git --version` =~ /(\S+)\s*\z/;
+	$record{versions} = [
+		[ mvstore => query(q{SELECT extversion FROM pg_extension WHERE extname = 'mvstore';}) ],
+		[ PostgreSQL => query('SHOW server_version;') ], [ git => $git // '' ], [ Perl => sprintf '%vd', $^V ] ];
+}
+
+sub write_record
+{
+	return if !defined $record_file;
+	open my $out, '>', $record_file or die "replay: $record_file: $!\n";
+	print $out JSON::PP->new->utf8->canonical->encode(\%record);
+	close $out or die "replay: $record_file: $!\n";
 }
 
 # ---- git ------------------------------------------------------------------
@@ -362,6 +443,7 @@ CREATE TEMPORARY TABLE pieces (n integer, bytes bytea);
 ALTER TABLE pieces ALTER bytes SET STORAGE EXTERNAL;
 SQL
 
+	sample(0);
 	seek $lineage, 0, 0;
 	open STDIN, '<&', $lineage or die "replay: no input for git: $!\n";
 	my $tree_changes = git(qw(diff-tree --stdin --always --root --raw -r -z --no-renames --no-abbrev
@@ -374,9 +456,10 @@ SQL
 		local $/ = "\n";
 		write_commit($seq, $changes);
 		# Wait for the server now and then, so that what we show is done.
-		if (time - $synced > 0.3)
+		if (time - $synced > (defined $record_file ? BETWEEN_SAMPLES : 0.3))
 		{
 			query('');
+			sample($seq + 1);
 			$synced = time;
 			my $rate = ($seq + 1) / (time - $start);
 			progress(sprintf '%s of %s commits, %s/s, %s left', number($seq + 1),
@@ -409,12 +492,14 @@ SQL
 	git_done($tree_changes, 'diff-tree');
 	$/ = "\n";
 	my ($done) = query('SELECT count(*) FROM commits;');
+	sample($done);
 	progress_end();
 	die "replay: $done of ", scalar @commits, " commits arrived\n" if $done != @commits;
 	my $seconds = time - $start;
 	say_ sprintf '  %s in %.1f s (%s/s): %s, %s, %s of content', plural($done, 'commit'), $seconds,
 	  number(int $done / $seconds), plural($puts, 'put'), plural($deletes, 'delete'),
 	  bytes($bytes_put);
+	@record{qw(seconds puts deletes bytes)} = ($seconds, $puts, $deletes, $bytes_put);
 	say_ '  ', plural($skipped, 'submodule entry', 'submodule entries'),
 	  ' left out: a submodule has no content here' if $skipped;
 }
@@ -488,6 +573,15 @@ sub each_key
 	} while ($keys == KEYS_PER_PAGE);
 }
 
+# Note what a comparison came to: equal, differs, gone or an error.
+sub compared
+{
+	my ($seq, $result, $files, $size) = @_;
+	push @{ $record{comparisons} }, { seq => $seq, result => $result, files => $files, bytes => $size,
+		phase => $#{ $record{phases} } };
+	sample(scalar @commits);
+}
+
 # Compare the scan as of a commit's version with git ls-tree; returns the number of files.
 sub compare_commit
 {
@@ -539,6 +633,7 @@ sub compare_commit
 	{
 		say_ $when, '  equal: ', plural($files, 'file'), ', ', bytes($size_of_all);
 	}
+	compared($seq, %wrong ? 'differs' : 'equal', $files, $size_of_all);
 	$comparisons++;
 	$files_compared += $files;
 	$bytes_compared += $size_of_all;
@@ -546,7 +641,7 @@ sub compare_commit
 }
 
 # All commits if they are few or all are asked for; else the first, the last and five between.
-sub sample
+sub chosen
 {
 	return (0 .. $#commits) if $all || @commits <= 10;
 	return map { int($#commits * $_ / 6 + 0.5) } 0 .. 6;
@@ -567,6 +662,7 @@ SQL
 	return compare_commit($seq) if $state =~ /^00000/;
 	my ($code, $message) = split / /, $state, 2;
 	$failures++ if $code ne '72000';
+	compared($seq, $code eq '72000' ? 'gone' : 'error', 0, 0);
 	say_ sprintf('  commit %-*s %s', length number(scalar @commits), number($seq + 1), short($seq)),
 	  $code eq '72000' ? '  that history is gone, and it says so (SQLSTATE 72000)'
 	  : "  UNEXPECTED ERROR $code: $message";
@@ -583,36 +679,52 @@ sub measure
 	my ($entries, $size) = split /\|/,
 	  query("SELECT count(*), pg_total_relation_size('demo') FROM demo;");
 	push @sizes, [ $when, $entries, $size ];
+	sample(scalar @commits);
 	return ($entries, $size);
 }
 
 # ---- The story --------------------------------------------------------------
 
+phase('replay');
 read_commits();
 my $objects = length $commits[0][0] == 64 ? 'SHA-256' : 'SHA-1';
 say_ '1. Replaying ', printable($repository), ': ', plural(scalar @commits, 'commit'),
   ', one transaction each, a path = a key';
 replay();
 
-my @sample = sample();
+my @sample = chosen();
 my $cut_at = int(@sample / 2);
 my $cut = $sample[$cut_at];
 
+phase('read back');
 say_ "\n2. Reading back as of ", plural(scalar @sample, 'commit'),
   ": every name and, by $objects, every byte against git ls-tree";
 compare_commit($_) for @sample;
 my ($entries_before) = measure('before the drop');
 
 say_ "\n3. Dropping the history older than commit ", number($cut + 1), ' (', short($cut), ')';
-my $start = time;
 my $cut_version = query("SELECT version FROM commits WHERE seq = $cut;");
-my ($requests) = query(<<"SQL");
-SELECT count(mvstore_drop_raw('demo', key, keep => 1, before => $cut_version))
-  FROM (SELECT DISTINCT key FROM demo) k;
+query(<<'SQL');
+CREATE TEMPORARY TABLE dropped AS
+SELECT key, row_number() OVER (ORDER BY key) AS n FROM (SELECT DISTINCT key FROM demo) k;
 SQL
-my $enqueued = time - $start;
-while (query("SELECT mvstore_flush('5 s');") ne 't')
+phase('drop');
+sample(scalar @commits);
+my $start = time;
+my ($requests, $enqueued) = (0, 0);
+for my $round (0 .. ROUNDS_OF_DROPS - 1)
 {
+	my $asked = time;
+	$requests += query(<<"SQL");
+SELECT count(mvstore_drop_raw('demo', key, keep => 1, before => $cut_version))
+  FROM dropped WHERE n % ${\ROUNDS_OF_DROPS} = $round;
+SQL
+	$enqueued += time - $asked;
+	sample(scalar @commits);
+}
+while (query(sprintf "SELECT mvstore_flush('%d ms');", defined $record_file ? 10 + 50 * (time - $start) : 5000) ne 't')
+{
+	sample(scalar @commits);
 	my ($state, $queue) = split /\|/, query(<<'SQL') // '|';
 SELECT worker_state, queue_length FROM mvstore_stats WHERE database = current_database();
 SQL
@@ -627,10 +739,12 @@ progress_end();
 my $flushed = time - $start;
 my ($entries_after) = measure('after the drop');
 my $dropped = $entries_before - $entries_after;
+@record{qw(cut requests enqueued flushed before dropped)} = ($cut, $requests, $enqueued, $flushed, $entries_before, $dropped);
 say_ sprintf '  %s enqueued in %.2f s; after %.2f s the drop worker had removed %s of %s',
   plural($requests, 'request'), $enqueued, $flushed, number($dropped),
   plural($entries_before, 'entry', 'entries');
 
+phase('read again');
 say_ "\n4. Reading the same commits again";
 my $gone = 0;
 for (@sample[ 0 .. $cut_at - 1 ])
@@ -656,6 +770,8 @@ SELECT * FROM mvstore_store_stats;
 \pset format unaligned
 SQL
 
+record_server();
+phase('VACUUM');
 query('VACUUM demo;');
 measure('after VACUUM');
 query('VACUUM FULL demo;');
@@ -666,12 +782,14 @@ say_ '  (VACUUM makes the room free for new versions; only VACUUM FULL gives it 
 compare_commit($sample[-1]);
 
 say_ '';
-if ($failures)
-{
-	say_ "FAILED: ", plural($failures, 'comparison'), ' did not hold.';
-	exit 1;
-}
-say_ sprintf 'Proven: in %s with git, %s (%s) were the same to the last byte; %s dropped, and '
+my $verdict = $failures ? 'FAILED: ' . plural($failures, 'comparison') . ' did not hold.'
+  : sprintf 'Proven: in %s with git, %s (%s) were the same to the last byte; %s dropped, and '
   . 'every read at and after commit %s is unchanged.', plural($comparisons, 'comparison'),
   plural($files_compared, 'file'), bytes($bytes_compared),
   plural($dropped, 'old entry was', 'old entries were'), short($cut);
+say_ $verdict;
+$record{commits}{ $_->{seq} } //= [ map { decoded($_) } @{ $commits[ $_->{seq} ] } ] for @{ $record{comparisons} };
+@record{qw(repository all objects total failures files_compared bytes_compared verdict sizes)} =
+  (decoded($repository), $all ? 1 : 0, $objects, scalar @commits, $failures, $files_compared, $bytes_compared, $verdict, \@sizes);
+write_record();
+exit 1 if $failures;

@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+#
+# ./dev report: the page that ./dev demo ends with, looked at in a browser, Debian's Chromium.
+# Sourced by ./dev, whose functions and variables this uses.
+#
+# The history is a small one, made here: its name and what its commits say would break a page
+# that does not escape them. What the page must be like is in tools/browser.pl.
+
+# shellcheck disable=SC2154 # set in ./dev
+: "$root" "$work" "$server"
+
+# shellcheck source=tools/demo.bash
+source "$root/tools/demo.bash"
+
+install_browser() {
+	# shellcheck disable=SC2034 # of ./dev
+	missing=() reasons=()
+	command -v chromium >/dev/null || need chromium "shows the report"
+	[[ ${#missing[@]} -eq 0 ]] || install_missing
+}
+
+# commit N SUBJECT: all that is there, at a time that N tells.
+commit() {
+	git add -A
+	GIT_AUTHOR_DATE="$((1700000000 + $1 * 3600)) +0000" GIT_COMMITTER_DATE="$((1700000000 + $1 * 3600)) +0000" \
+		git -c user.name=tester -c user.email=tester commit -q --no-gpg-sign -m "$2"
+}
+
+make_history() (
+	set -e
+	local n
+	git init -q "$1"
+	cd "$1"
+	for n in $(seq 40); do
+		seq "$n" $((n * 40)) >"file $((n % 7))"
+		echo "$n" >'<script>hacked = 1<'
+		[[ $((n % 9)) -ne 0 ]] || rm "file $((n % 7))"
+		commit "$n" "Commit $n: <script>hacked = 2</script> & \"quotes\" 'here', é, </td></table> and a word that is $(printf 'long%.0s' {1..60})"
+	done
+)
+
+dev_report() {
+	local available="" pictures="" status=0 repository
+	while [[ $# -gt 0 ]]; do
+		case $1 in
+		--available) available=1 ;;
+		--pictures)
+			[[ $# -gt 1 && -d $2 ]] || misuse "report: --pictures wants a directory"
+			pictures=$(readlink -f "$2")
+			shift
+			;;
+		*) misuse "report: unknown option: $1" ;;
+		esac
+		shift
+	done
+	setup demo
+	if ! (install_browser); then
+		say "left out: report: no Chromium is installed"
+		say "0 passed, $([[ -n $available ]] && echo 0 || echo 1) failed"
+		[[ -n $available ]]
+		return
+	fi
+	build
+	start_server "log_min_messages = warning"
+	as_server "$server/createdb" demo
+	repository="$work/<b>history & \"more\""
+	make_history "$repository"
+	replay "$repository" >"$work/output" || { cat "$work/output"; die "the demo failed"; }
+	make_report "$work/record" >"$work/report.html"
+	as_server mkdir "$work/browser"
+	as_server perl "$work/src/tools/browser.pl" chromium "$work/report.html" "$work/output" "$work/browser" || status=$?
+	[[ -z $pictures ]] || cp "$work"/browser/*.png "$pictures/"
+	return "$status"
+}
