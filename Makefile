@@ -47,6 +47,7 @@ OBJS = \
 	src/queue/erasures.o \
 	src/queue/flush.o \
 	src/queue/journal.o \
+	src/queue/order.o \
 	src/queue/queue.o \
 	src/queue/transaction.o \
 	src/shared/backlog.o \

@@ -73,3 +73,23 @@ SELECT mvstore_resume();
 SELECT mvstore_flush();
 SELECT count(*) FROM mvstore_requests;
 RESET mvstore.durable_drops;
+
+-- What is asked for together has rows that go in together. Each can be found by its id, also
+-- that of a key, or of a range, that is so long that its row is compressed or cut.
+SELECT mvstore_create('s');
+SELECT mvstore_pause();
+SET client_min_messages = error;
+BEGIN;
+SELECT count(mvstore_drop('s', 'short' || i)) FROM generate_series(1, 450) i;
+SELECT count(mvstore_drop('s', rpad('long' || i, 1000, 'x'))) FROM generate_series(1, 5) i;
+SELECT count(mvstore_drop_range_raw('s', 'a' || long, 'b' || long))
+  FROM (SELECT string_agg(sha256(i::text::bytea), '') AS long FROM generate_series(1, 31) i) l;
+COMMIT;
+RESET client_min_messages;
+SET enable_seqscan = off;
+SELECT count(*), count(DISTINCT id), bool_and(mvstore_cancel_request(id)) AS found
+  FROM (SELECT id FROM mvstore_requests WHERE store = 's'::regclass OFFSET 0) r;
+RESET enable_seqscan;
+SELECT count(*) FROM mvstore_requests;
+SELECT mvstore_resume();
+DROP TABLE s;

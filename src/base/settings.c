@@ -38,7 +38,7 @@ mvs_settings_init(void)
 {
 	DefineCustomIntVariable("mvstore.batch_size",
 							"Sets how many due drop requests make a batch.",
-							"A batch has all that wait then, up to half of what the queue holds.",
+							"A batch has all that wait then.",
 							&mvs_batch_size, 100, 1, 10000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("mvstore.drop_rate_limit",

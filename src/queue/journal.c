@@ -14,12 +14,14 @@
 
 #include "access/genam.h"
 #include "access/heapam.h"
+#include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/indexing.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/proc.h"
@@ -50,6 +52,23 @@
 #define Anum_journal_error 13
 #define Natts_journal 13
 
+/* Rows that are inserted together: so many that a page more or less does not matter. */
+#define ROWS_AT_ONCE 200
+
+/* Requests beyond it may have rows that are compressed, or cut. */
+#define LONG_REQUEST (TOAST_TUPLE_THRESHOLD / 2)
+
+/* Rows about to be inserted. */
+typedef struct Rows
+{
+	Relation	journal;
+	CatalogIndexState indexes;
+	TupleDesc	descriptor;		/* a copy: to pin the same one for many slots takes long */
+	int			count;
+	MvsRequest *requests[ROWS_AT_ONCE];
+	TupleTableSlot *slots[ROWS_AT_ONCE];
+} Rows;
+
 static const char *const kind_names[] = {
 	[MVS_REQUEST_DROP] = "drop",
 	[MVS_REQUEST_RANGE] = "range",
@@ -64,15 +83,18 @@ static MvsJournalRow state_of(const SnapshotData *dirty);
 static bool has_block(Relation journal, BlockNumber block);
 static MvsJournalRow find_where_made(Relation journal, const MvsRequest *request);
 static MvsJournalRow find_by_id(Relation journal, const MvsRequest *request, ItemPointer tid);
-static HeapTuple form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
-						  bool spilled, int attempts, const char *error);
+static HeapTuple form_row(Relation journal, const MvsRequest *request, bool spilled,
+						  int attempts, const char *error);
+static void insert_rows(Rows *rows, MvsDatabase *database, bool spilled);
+static void insert_long_row(const Rows *rows, MvsDatabase *database, MvsRequest *request,
+							bool spilled);
 static int	kind_of(const char *name);
 static MvsRequest *read_row(Relation journal, HeapTuple tuple, int64 *failed);
 
-/* Return a row for a request, with a new id, which goes into the request, too. */
+/* Return a row for a request, which has its id. */
 static HeapTuple
-form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
-		 bool spilled, int attempts, const char *error)
+form_row(Relation journal, const MvsRequest *request, bool spilled, int attempts,
+		 const char *error)
 {
 	Datum		values[Natts_journal];
 	bool		nulls[Natts_journal] = {false};
@@ -80,7 +102,6 @@ form_row(Relation journal, MvsDatabase *database, MvsRequest *request,
 	bytea	   *key = mvs_key_make(request->key, request->key_length);
 	bytea	   *to = mvs_key_make(request->key + request->key_length, request->to_length);
 
-	request->journal = mvs_clock_tick(database);
 	values[Anum_journal_id - 1] = Int64GetDatum(request->journal);
 	values[Anum_journal_system - 1] = Int64GetDatum(GetSystemIdentifier());
 	values[Anum_journal_database - 1] = ObjectIdGetDatum(MyDatabaseId);
@@ -108,29 +129,78 @@ mvs_journal_kind(const MvsRequest *request)
 	return kind_names[request->kind];
 }
 
+/* Insert rows for the requests, and have it so that there are none. */
+static void
+insert_rows(Rows *rows, MvsDatabase *database, bool spilled)
+{
+	int64		id;
+
+	if (rows->count == 0)
+		return;
+	id = mvs_clock_ticks(database, rows->count);
+	for (int i = 0; i < rows->count; i++)
+	{
+		rows->requests[i]->journal = id + i;
+		if (rows->slots[i] == NULL)
+			rows->slots[i] = MakeSingleTupleTableSlot(rows->descriptor, &TTSOpsHeapTuple);
+		ExecStoreHeapTuple(form_row(rows->journal, rows->requests[i], spilled, 0, NULL),
+						   rows->slots[i], true);
+	}
+	CatalogTuplesMultiInsertWithInfo(rows->journal, rows->slots, rows->count, rows->indexes);
+	for (int i = 0; i < rows->count; i++)
+		rows->requests[i]->row = rows->slots[i]->tts_tid;
+	rows->count = 0;
+}
+
+/*
+ * Insert a row alone that may be too long for its page as it is: CatalogTuplesMultiInsertWithInfo()
+ * would not know where it is then, for the index.
+ */
+static void
+insert_long_row(const Rows *rows, MvsDatabase *database, MvsRequest *request, bool spilled)
+{
+	HeapTuple	tuple;
+
+	request->journal = mvs_clock_tick(database);
+	tuple = form_row(rows->journal, request, spilled, 0, NULL);
+	CatalogTupleInsertWithInfo(rows->journal, tuple, rows->indexes);
+	request->row = tuple->t_self;
+	heap_freetuple(tuple);
+}
+
 void
 mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool implicit, bool spilled)
 {
-	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
-	CatalogIndexState indexes = CatalogOpenIndexes(journal);
+	Rows		rows = {.count = 0};
+
+	rows.journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	rows.indexes = CatalogOpenIndexes(rows.journal);
+	rows.descriptor = CreateTupleDescCopy(RelationGetDescr(rows.journal));
 
 	/* The xid before the ids: see begin_replay(). */
 	(void) GetCurrentTransactionId();
 	for (Size position = 0; position < size;)
 	{
 		MvsRequest *request = (MvsRequest *) (requests + position);
-		HeapTuple	tuple;
 
 		position += request->size;
 		if (MvsRequestIsImplicit(request) && !implicit)
 			continue;
-		tuple = form_row(journal, database, request, spilled, 0, NULL);
-		CatalogTupleInsertWithInfo(journal, tuple, indexes);
-		request->row = tuple->t_self;
-		heap_freetuple(tuple);
+		if (request->size > LONG_REQUEST)
+		{
+			insert_long_row(&rows, database, request, spilled);
+			continue;
+		}
+		rows.requests[rows.count++] = request;
+		if (rows.count == ROWS_AT_ONCE)
+			insert_rows(&rows, database, spilled);
 	}
-	CatalogCloseIndexes(indexes);
-	table_close(journal, RowExclusiveLock);
+	insert_rows(&rows, database, spilled);
+	for (int i = 0; i < ROWS_AT_ONCE && rows.slots[i]; i++)
+		ExecDropSingleTupleTableSlot(rows.slots[i]);
+	FreeTupleDesc(rows.descriptor);
+	CatalogCloseIndexes(rows.indexes);
+	table_close(rows.journal, RowExclusiveLock);
 }
 
 /* Whether a row was made in this database of this system. */
@@ -287,7 +357,10 @@ mvs_journal_record_failure(MvsDatabase *database, MvsRequest *request, int attem
 	}
 	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
 	if (state == MVS_ROW_GONE)
-		CatalogTupleInsert(journal, form_row(journal, database, request, false, attempts, error));
+	{
+		request->journal = mvs_clock_tick(database);
+		CatalogTupleInsert(journal, form_row(journal, request, false, attempts, error));
+	}
 	else if (heap_fetch(journal, GetActiveSnapshot(), &old, &buffer, false))
 	{
 		Datum		values[Natts_journal];

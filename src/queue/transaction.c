@@ -36,6 +36,7 @@
 #include "base/settings.h"
 #include "queue/erasures.h"
 #include "queue/journal.h"
+#include "queue/order.h"
 #include "queue/queue.h"
 #include "queue/transaction.h"
 #include "shared/counters.h"
@@ -130,6 +131,7 @@ static void publish(Level *level);
 static void void_erased(Level *level);
 static void record_rewrites(Level *level);
 static void secure_requests(Level *level);
+static void sort_requests(Level *level);
 static void finish_collecting(void);
 static void write_prepared(void);
 static void end_transaction(XactEvent event, void *argument);
@@ -335,6 +337,7 @@ collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key, cons
 	if (level->explicit_count > mvs_queue_size)
 	{
 		void_erased(level);
+		sort_requests(level);
 		mvs_journal_write(mvs_session_join(), level->buffer, level->used, false, true);
 		CommandCounterIncrement();	/* an erasure to come is to see them */
 		level->spilled += level->explicit_count;
@@ -762,6 +765,43 @@ secure_requests(Level *level)
 	}
 }
 
+/*
+ * Put the requests of a level that are about to leave it in the order in which the worker goes
+ * through them, so that it finds them and their rows beside each other. The level has no index
+ * then.
+ */
+static void
+sort_requests(Level *level)
+{
+	int64		count = level->explicit_count + level->implicit_count;
+	MvsOrdered *order;
+	char	   *sorted;
+	Size		used = 0;
+
+	if (count < 2)
+		return;
+	order = MemoryContextAllocHuge(level->context, count * sizeof(MvsOrdered));
+	for (Size position = 0, i = 0; position < level->used; i++)
+	{
+		order[i].request = (MvsRequest *) (level->buffer + position);
+		position += order[i].request->size;
+	}
+	mvs_order_sort(order, count);
+	sorted = MemoryContextAllocHuge(level->context, level->used);
+	for (int64 i = 0; i < count; i++)
+	{
+		memcpy(sorted + used, order[i].request, order[i].request->size);
+		used += order[i].request->size;
+	}
+	pfree(order);
+	pfree(level->buffer);
+	level->buffer = sorted;
+	level->space = level->used;
+	if (level->index)
+		requests_destroy(level->index);
+	level->index = NULL;
+}
+
 /* See what a transaction that is about to end has collected: "levels" is one then, or none. */
 static void
 finish_collecting(void)
@@ -776,6 +816,7 @@ finish_collecting(void)
 	if (levels->erasures)
 		mvs_erasures_erase_notes(levels->erasures);
 	record_rewrites(levels);
+	sort_requests(levels);
 	if (levels->pause == MVS_PAUSE_ON)
 		(void) mvs_lock_pause(false);
 }

@@ -294,21 +294,29 @@ mvs_clock_restored(MvsDatabase *database)
 int64
 mvs_clock_tick(MvsDatabase *database)
 {
+	return mvs_clock_ticks(database, 1);
+}
+
+int64
+mvs_clock_ticks(MvsDatabase *database, int count)
+{
 	for (;;)
 	{
 		int64		tick = mvs_clock_wall();
+		int64		last;
 		bool		taken;
 
 		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 		tick = Max(tick, database->clock->last + 1);
-		taken = (tick <= database->clock->mark);
+		last = tick + count - 1;
+		taken = (last <= database->clock->mark);
 		if (taken)
-			database->clock->last = tick;
+			database->clock->last = last;
 		LWLockRelease(database->version_lock);
 
 		if (taken)
 			return tick;
-		(void) mvs_clock_raise(database, tick, true);
+		(void) mvs_clock_raise(database, last, true);
 	}
 }
 

@@ -59,6 +59,9 @@ extern int64 mvs_clock_last(MvsDatabase *database);
 /* A number from the clock that no version or other tick of this database has. */
 extern int64 mvs_clock_tick(MvsDatabase *database);
 
+/* The first of so many such numbers, one behind the other. */
+extern int64 mvs_clock_ticks(MvsDatabase *database, int count);
+
 /* An entry will be written at a version: later versions are above it. */
 extern void mvs_clock_past(MvsDatabase *database, int64 version);
 

@@ -3,11 +3,10 @@
  * batch.c
  *	  Batches of drop requests, in the worker.
  *
- * A batch has all that waits, up to half of what the queue holds, in the order of store
- * and index, so that neighbouring keys are met together. It is worked off in turns, a
- * transaction each, between which the worker does what else is due. Until all of it is
- * settled its requests stay where they came from, in the queue or in hand (pending.c),
- * so that a worker that dies leaves none out.
+ * A batch has all that waits, in the order of store and index, so that neighbouring keys
+ * are met together. It is worked off in turns, a transaction each, between which the worker
+ * does what else is due. Until all of it is settled its requests stay where they came from,
+ * in the queue or in hand (pending.c), so that a worker that dies leaves none out.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -17,7 +16,6 @@
 
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "port/pg_bswap.h"
 #include "storage/condition_variable.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -26,6 +24,7 @@
 #include "base/key.h"
 #include "base/settings.h"
 #include "queue/journal.h"
+#include "queue/order.h"
 #include "queue/queue.h"
 #include "shared/drop_stats.h"
 #include "shared/fault.h"
@@ -69,14 +68,6 @@ typedef struct Batch
 	TimestampTz begin;
 } Batch;
 
-/* What the order of a request mostly shows from. */
-typedef struct Digest
-{
-	uint64		group;			/* the store, and whether it is for a range */
-	uint64		key;			/* where keys begin to differ: what is greater is behind */
-	MvsPending *item;
-} Digest;
-
 static Batch current;
 
 /* Requests that a transaction works off at most: fewer once one has failed. */
@@ -84,15 +75,12 @@ static int	request_limit;
 
 static bool queue_is_due(bool force);
 static int	queue_limit(MvsPending *const *items, int kept);
-static Taken take_from_queue(MvsPending **batch, int limit);
+static Taken copy_queue(MvsOrdered *order, int limit);
+static void fill_from_queue(Batch *batch, int limit);
 static bool begin_batch(bool force);
 static int	work_store(MvsPending **group, int count);
 static void end_batch(void);
 static void count_batch(TimestampTz begin);
-static int	compare_requests(const MvsRequest *left, const MvsRequest *right);
-static int	compare_digests(const Digest *left, const Digest *right);
-static Digest digest_of(MvsPending *item, int common);
-static int	common_bytes(MvsPending *const *items, int count);
 static void sort_requests(MvsPending **items, int count);
 static int	group_end(MvsPending **batch, int start, int count);
 static int	work_some(MvsPending **items, int count);
@@ -122,13 +110,6 @@ static void finish_group(MvsDrop *drop, MvsPending **group, int count, const byt
 						 MvsDroppable policy);
 static void work_key(MvsDrop *drop, MvsPending **group, int count);
 
-#define ST_SORT sort_digests
-#define ST_ELEMENT_TYPE Digest
-#define ST_COMPARE(a, b) compare_digests(a, b)
-#define ST_SCOPE static
-#define ST_DEFINE
-#include "lib/sort_template.h"
-
 bool
 mvs_batch_is_under_way(void)
 {
@@ -141,7 +122,7 @@ mvs_batch_limit(void)
 	/* A batch that has to wait for its rate would keep others waiting. */
 	if (mvs_drop_rate_limit > 0)
 		return mvs_batch_size;
-	return Max(mvs_batch_size, mvs_queue_size / 2);
+	return Max(mvs_batch_size, mvs_queue_size);
 }
 
 TimestampTz
@@ -170,8 +151,8 @@ queue_is_due(bool force)
 }
 
 /*
- * Return how many requests a batch may have of the queue beside those that were kept. The
- * rest of the queue is for writers meanwhile. What takes many batches is to have one soon.
+ * Return how many requests a batch may have of the queue beside those that were kept. What
+ * takes many batches is to have one soon.
  */
 static int
 queue_limit(MvsPending *const *items, int kept)
@@ -182,32 +163,65 @@ queue_limit(MvsPending *const *items, int kept)
 	return mvs_batch_limit() - kept;
 }
 
-/* Take over at most "limit" requests from the head of the queue, where they stay for now. */
+/*
+ * Put at most "limit" requests of the head of the queue, where they stay for now, behind the
+ * others to be put in order: copies, in the current memory context.
+ */
 static Taken
-take_from_queue(MvsPending **batch, int limit)
+copy_queue(MvsOrdered *order, int limit)
 {
 	Size		space = Max((Size) COPY_LIMIT * MVS_REQUEST_SPACE, MVS_MAX_REQUEST);
-	char	   *buffer = palloc(space);
 	Taken		taken = {0};
 	int			count;
 
-	while ((count = mvs_queue_peek(mvs_worker.database, taken.size, buffer, space,
-								   limit - taken.count)) > 0)
+	for (;;)
 	{
+		char	   *buffer = palloc(space);
 		Size		position = 0;
 
+		count = mvs_queue_peek(mvs_worker.database, taken.size, buffer, space,
+							   limit - taken.count);
+		if (count == 0)
+			return taken;
 		for (int i = 0; i < count; i++)
 		{
 			MvsRequest *request = (MvsRequest *) (buffer + position);
 
 			position += request->size;
 			taken.last_sequence = request->sequence;
-			batch[taken.count++] = mvs_pending_take_over(request);
+			order[taken.count].request = request;
+			order[taken.count++].owner = NULL;
 		}
 		taken.size += position;
 	}
-	pfree(buffer);
-	return taken;
+}
+
+/*
+ * Put into a batch, which has those that were kept, at most "limit" requests of the queue, and
+ * all in order. So they are taken over, as they are met in it.
+ */
+static void
+fill_from_queue(Batch *batch, int limit)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "mvstore batch",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	MvsOrdered *order = palloc_extended((batch->kept + limit) * sizeof(MvsOrdered),
+										MCXT_ALLOC_HUGE);
+
+	for (int i = 0; i < batch->kept; i++)
+	{
+		order[i].request = batch->items[i]->request;
+		order[i].owner = batch->items[i];
+	}
+	batch->taken = copy_queue(order + batch->kept, limit);
+	batch->count = batch->kept + batch->taken.count;
+	mvs_order_sort(order, batch->count);
+	for (int i = 0; i < batch->count; i++)
+		batch->items[i] = order[i].owner ? order[i].owner :
+			mvs_pending_take_over(order[i].request);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }
 
 /* Have a batch under way; false where there is nothing to do. */
@@ -215,23 +229,20 @@ static bool
 begin_batch(bool force)
 {
 	int			limit = mvs_batch_limit();
-	MvsPending **items = MemoryContextAlloc(mvs_worker.context, limit * sizeof(MvsPending *));
 	Batch		batch = {.begin = GetCurrentTimestamp()};
 	bool		due = queue_is_due(force);
 
+	batch.items = MemoryContextAlloc(mvs_worker.context, limit * sizeof(MvsPending *));
+
 	/* What is kept and due comes first: it has waited longest. */
-	batch.kept = mvs_pending_choose(items, limit, due);
-	limit = queue_limit(items, batch.kept);
-	if (limit > 0 && due)
-		batch.taken = take_from_queue(items + batch.kept, limit);
-	batch.count = batch.kept + batch.taken.count;
+	batch.kept = mvs_pending_choose(batch.items, limit, due);
+	limit = queue_limit(batch.items, batch.kept);
+	fill_from_queue(&batch, due ? Max(limit, 0) : 0);
 	if (batch.count == 0)
 	{
-		pfree(items);
+		pfree(batch.items);
 		return false;
 	}
-	sort_requests(items, batch.count);
-	batch.items = items;
 	current = batch;
 	request_limit = MVS_REQUEST_LIMIT;
 	MVS_FAULT("batch-taken");
@@ -304,95 +315,45 @@ count_batch(TimestampTz begin)
 	ConditionVariableBroadcast(&database->progress);
 }
 
-/* Compare: store by store, of each the keys in index order, then the ranges. */
-static int
-compare_requests(const MvsRequest *left, const MvsRequest *right)
-{
-	int			order;
-
-	if (left->store != right->store)
-		return left->store < right->store ? -1 : 1;
-	if (MvsRequestIsRange(left) != MvsRequestIsRange(right))
-		return MvsRequestIsRange(left) ? 1 : -1;
-	order = memcmp(left->key, right->key, Min(left->key_length, right->key_length));
-	return order != 0 ? order : (int) left->key_length - (int) right->key_length;
-}
-
-/* Compare likewise, without a look at the requests where their digests differ. */
-static int
-compare_digests(const Digest *left, const Digest *right)
-{
-	if (left->group != right->group)
-		return left->group < right->group ? -1 : 1;
-	if (left->key != right->key)
-		return left->key < right->key ? -1 : 1;
-	return compare_requests(left->item->request, right->item->request);
-}
-
-/* Return what tells a request from others whose keys begin with the same "common" bytes. */
-static Digest
-digest_of(MvsPending *item, int common)
-{
-	const MvsRequest *request = item->request;
-	Digest		digest = {.item = item};
-	uint64		key = 0;
-
-	digest.group = ((uint64) request->store << 1) | MvsRequestIsRange(request);
-	memcpy(&key, request->key + common, Min(request->key_length - common, sizeof(key)));
-	digest.key = pg_ntoh64(key);
-	return digest;
-}
-
-/* Return with how many bytes the keys of all requests begin. */
-static int
-common_bytes(MvsPending *const *items, int count)
-{
-	const MvsRequest *first = items[0]->request;
-	int			common = first->key_length;
-
-	for (int i = 1; i < count; i++)
-	{
-		const MvsRequest *request = items[i]->request;
-		int			limit = Min(common, request->key_length);
-
-		for (common = 0; common < limit && request->key[common] == first->key[common];)
-			common++;
-	}
-	return common;
-}
-
 /* Put requests in order. */
 static void
 sort_requests(MvsPending **items, int count)
 {
-	Digest	   *digests;
-	int			common;
+	MvsOrdered *order = palloc_extended(count * sizeof(MvsOrdered), MCXT_ALLOC_HUGE);
 
-	if (count < 2)
-		return;
-	common = common_bytes(items, count);
-	digests = palloc_extended(count * sizeof(Digest), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < count; i++)
-		digests[i] = digest_of(items[i], common);
-	sort_digests(digests, count);
+	{
+		order[i].request = items[i]->request;
+		order[i].owner = items[i];
+	}
+	mvs_order_sort(order, count);
 	for (int i = 0; i < count; i++)
-		items[i] = digests[i].item;
-	pfree(digests);
+		items[i] = order[i].owner;
+	pfree(order);
 }
 
 /*
- * Return where the requests of the same store as that at "start" end, or where there are more
- * of them than a transaction works off.
+ * Return where the requests of the same store as that at "start", for keys or for ranges, end,
+ * or where there are more of them than a transaction works off. (There are many transactions:
+ * each of them is not to look at the requests of the next ones.)
  */
 static int
 group_end(MvsPending **batch, int start, int count)
 {
-	int			end = start + 1;
+	const MvsRequest *first = batch[start]->request;
+	int			in = start;
+	int			out = Min(count, start + request_limit);
 
-	count = Min(count, start + request_limit);
-	while (end < count && batch[end]->request->store == batch[start]->request->store)
-		end++;
-	return end;
+	while (in + 1 < out)
+	{
+		int			middle = in + (out - in) / 2;
+
+		if (mvs_order_together(first, batch[middle]->request))
+			in = middle;
+		else
+			out = middle;
+	}
+	return out;
 }
 
 /*
@@ -504,7 +465,7 @@ work_group_in_transaction(MvsPending **group, int count)
 	int			start;
 	int			end;
 
-	if (state == MVS_DROP_READY && count >= GATHER_FROM)
+	if (state == MVS_DROP_READY && count >= GATHER_FROM && !MvsRequestIsRange(group[0]->request))
 		count = gather_keys(&drop, group, count);
 	for (start = 0; start < count; start = end)
 	{
@@ -521,7 +482,7 @@ work_group_in_transaction(MvsPending **group, int count)
 			work_range(&drop, group[start]);
 		else
 		{
-			while (end < count && compare_requests(group[start]->request, group[end]->request) == 0)
+			while (end < count && mvs_order_compare(group[start]->request, group[end]->request) == 0)
 				end++;
 			work_key(&drop, group + start, end - start);
 		}
@@ -549,11 +510,11 @@ gather_keys(MvsDrop *drop, MvsPending **group, int count)
 	int			i;
 
 	mvs_drop_gather(drop);
-	for (i = 0; i < count && !MvsRequestIsRange(group[i]->request); i++)
+	for (i = 0; i < count; i++)
 	{
 		const MvsRequest *request = group[i]->request;
 
-		if (last >= 0 && compare_requests(group[last]->request, group[i]->request) == 0)
+		if (last >= 0 && mvs_order_compare(group[last]->request, group[i]->request) == 0)
 			continue;
 		if (drop->gather->count >= limit)
 			break;
@@ -563,7 +524,7 @@ gather_keys(MvsDrop *drop, MvsPending **group, int count)
 		last = i;
 	}
 	mvs_gather_read(drop->gather);
-	return Max(i, 1);
+	return i;
 }
 
 /* Work off a request whose store is gone: there is nothing to drop. */

@@ -74,7 +74,7 @@ static bool register_process(Assistant *assistant);
 static void set_lack(bool lacks_slot);
 static int	hands_wanted(int count);
 static int	muster(int hands);
-static int	set_ranges_back(MvsPending **batch, int count);
+static int	count_keys(MvsPending **batch, int count);
 static int	end_of_share(MvsPending **batch, int from, int to, int keys);
 static bool give(Assistant *assistant, MvsPending **batch, int first, int count);
 static int	hear(Assistant *assistant, MvsPending **batch);
@@ -237,24 +237,13 @@ mvs_crew_is_of_another(void)
  * What they do
  * ------------------------------------------------------------------------ */
 
-/* Set requests for ranges behind those for keys, and return how many these are. */
+/* Return how many requests are for keys: those for ranges are behind them. */
 static int
-set_ranges_back(MvsPending **batch, int count)
+count_keys(MvsPending **batch, int count)
 {
-	MvsPending **ranges = palloc(count * sizeof(MvsPending *));
-	int			range_count = 0;
-	int			keys = 0;
-
-	for (int i = 0; i < count; i++)
-	{
-		if (MvsRequestIsRange(batch[i]->request))
-			ranges[range_count++] = batch[i];
-		else
-			batch[keys++] = batch[i];
-	}
-	memcpy(batch + keys, ranges, range_count * sizeof(MvsPending *));
-	pfree(ranges);
-	return keys;
+	while (count > 0 && MvsRequestIsRange(batch[count - 1]->request))
+		count--;
+	return count;
 }
 
 /* Return where a share ends that is to go to "to", with all requests of its last key. */
@@ -299,7 +288,7 @@ mvs_crew_hand_out(MvsPending **batch, int count)
 
 	if (hands < 2 || mvs_process_is_stopping())
 		return shares;
-	keys = set_ranges_back(batch, count);
+	keys = count_keys(batch, count);
 	size = Min(keys / hands + 1, MVS_REQUEST_LIMIT);
 	first = end_of_share(batch, 0, Min(size, keys), keys);
 	if (first == keys)

@@ -31,6 +31,9 @@
 #include "worker/left.h"
 #include "worker/pending.h"
 
+/* Bytes of a block of memory for requests that are taken over. */
+#define TAKEN_BLOCK (64 * 1024)
+
 static List *all = NIL;			/* of MvsPending */
 static int64 set_aside = 0;		/* requests that have failed too often */
 
@@ -38,6 +41,8 @@ static bool is_held(const MvsPending *item, const MvsLook *look);
 static TimestampTz due_of(const MvsPending *item, const MvsLook *look);
 static bool is_over(const MvsPending *item);
 static bool leave(const MvsPending *item);
+static MvsPending *make(MemoryContext context, const MvsRequest *request);
+static MvsPending *have_stay(MvsPending *item);
 static void set_retry(MvsPending *item);
 static void free_pending(MvsPending *item);
 static void record_failures(void);
@@ -111,8 +116,20 @@ mvs_pending_same_key(const MvsPending *item, const MvsPending *other)
 MvsPending *
 mvs_pending_take_over(const MvsRequest *request)
 {
+	static MemoryContext context = NULL;
+
+	if (context == NULL)
+		context = GenerationContextCreate(mvs_worker.context, "mvstore requests taken over",
+										  0, TAKEN_BLOCK, TAKEN_BLOCK);
+	return make(context, request);
+}
+
+/* Return a copy of a request, to be in hand. */
+static MvsPending *
+make(MemoryContext context, const MvsRequest *request)
+{
 	/* The one in the memory of the other: there may be very many. */
-	MvsPending *item = MemoryContextAllocZero(mvs_worker.context,
+	MvsPending *item = MemoryContextAllocZero(context,
 											  MAXALIGN(sizeof(MvsPending)) + request->size);
 
 	item->request = (MvsRequest *) ((char *) item + MAXALIGN(sizeof(MvsPending)));
@@ -280,6 +297,24 @@ leave(const MvsPending *item)
 	return true;
 }
 
+/* Move one that is kept, so that it does not keep the memory of those beside it. */
+static MvsPending *
+have_stay(MvsPending *item)
+{
+	MvsPending *moved;
+	MvsRequest *request;
+
+	if (item->stays)
+		return item;
+	moved = make(mvs_worker.context, item->request);
+	request = moved->request;
+	*moved = *item;
+	moved->request = request;
+	moved->stays = true;
+	pfree(item);
+	return moved;
+}
+
 /* Set when one is to be tried again, by what became of it and how often. */
 static void
 set_retry(MvsPending *item)
@@ -339,7 +374,7 @@ mvs_pending_settle(MvsPending **batch, int count)
 			item->wants_room = item->request->journal == 0 &&
 				!MvsRequestIsImplicit(item->request) &&
 				!item->keeps_room;
-			all = lappend(all, item);
+			all = lappend(all, have_stay(item));
 		}
 	}
 	RESUME_INTERRUPTS();

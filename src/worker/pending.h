@@ -45,6 +45,7 @@ typedef struct MvsPending
 	bool		in_batch;		/* the one under way */
 	bool		wants_room;		/* in the queue, where it still is, as it has no row */
 	bool		keeps_room;		/* there, where it no longer is */
+	bool		stays;			/* in memory of its own, not beside others */
 	TimestampTz retry_at;
 	int			recorded_tries; /* of these, those that its row tells of */
 	char	   *error;			/* of the last try that failed; NULL: none has */
@@ -84,7 +85,10 @@ extern bool mvs_pending_same_key(const MvsPending *item, const MvsPending *other
 /* Set the error of one's last try, in the worker's own memory. */
 extern void mvs_pending_set_error(MvsPending *item, const char *error);
 
-/* Return a copy of a request in the worker's own memory, which is in nobody's list yet. */
+/*
+ * Return a copy of a request in the worker's own memory, which is in nobody's list yet. Those
+ * that are taken over one after the other lie so.
+ */
 extern MvsPending *mvs_pending_take_over(const MvsRequest *request);
 
 /* When the next one is to be looked at; DT_NOEND: not before the horizon rises. */
