@@ -83,6 +83,7 @@ OBJS = \
 	src/worker/crew.o \
 	src/worker/ddl.o \
 	src/worker/drop.o \
+	src/worker/harvest.o \
 	src/worker/keep.o \
 	src/worker/launcher.o \
 	src/worker/left.o \

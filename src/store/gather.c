@@ -32,6 +32,12 @@
 /* The same for those whose rows are gone: reading it by itself has the index forget them. */
 #define GONE_LIMIT 32
 
+/* Entries by which it is judged how scattered those are around them. */
+#define SCATTER_WINDOW 20000
+
+/* Of these in a block: with fewer, they are scattered. */
+#define SCATTER_DENSITY 4
+
 /* Keys that are sought, where they are far from each other, before the walk goes on again. */
 #define SEEKS_BEFORE_WALK 64
 
@@ -55,9 +61,16 @@ static void seek(MvsGather *gather, const bytea *key, StrategyNumber strategy,
 static void seek_key(MvsGather *gather, const bytea *key);
 static MvsGatheredKey *add_key(MvsGather *gather, const bytea *key);
 static void add_entry(MvsGather *gather, MvsGatheredKey *key);
+static void add_entries(MvsGather *gather, MvsGatheredKey *key);
 static void read_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry);
 static void describe_head(MvsGather *gather, MvsGatheredKey *key);
 static void review_keys(MvsGather *gather, IndexFetchTableData *fetch);
+static void set_oldest(MvsGather *gather, MvsGatheredKey *key, int from);
+static bool has_moved(MvsGather *gather, const MvsGathered *entry);
+static bool delete_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry,
+						 MvsGatherGone *gone);
+static void delete_in_turn(MvsGather *gather, IndexFetchTableData *fetch, MvsPlace place,
+						   MvsGatherGone *gone);
 
 void
 mvs_gather_begin(MvsGather *gather, MvsStore *store, Snapshot snapshot)
@@ -163,6 +176,7 @@ add_key(MvsGather *gather, const bytea *key)
 	gathered->count = 0;
 	gathered->whole = true;
 	gathered->tombstone = false;
+	gathered->in_the_way = false;
 	gathered->expires = MVS_NEWEST;
 	return gathered;
 }
@@ -190,6 +204,24 @@ add_entry(MvsGather *gather, MvsGatheredKey *key)
 	key->count++;
 }
 
+/* Add those of a key from where the walk is on, unless they are too many. */
+static void
+add_entries(MvsGather *gather, MvsGatheredKey *key)
+{
+	for (; gather->at && mvs_key_compare(gather->at, key->key) == 0; step(gather))
+	{
+		if (key->count == KEY_LIMIT)
+		{
+			gather->count = key->first;
+			key->count = 0;
+			key->whole = false;
+			gather->goes_on = false;
+			return;
+		}
+		add_entry(gather, key);
+	}
+}
+
 void
 mvs_gather_key(MvsGather *gather, const bytea *key)
 {
@@ -208,18 +240,32 @@ mvs_gather_key(MvsGather *gather, const bytea *key)
 		gather->seeks = 0;		/* that was of use */
 	else
 		seek_key(gather, key);
-	for (; gather->at && mvs_key_compare(gather->at, key) == 0; step(gather))
+	add_entries(gather, gathered);
+}
+
+bool
+mvs_gather_keys(MvsGather *gather, const bytea *from, const bytea *to, int limit,
+				MvsScatter *scatter)
+{
+	bool		whole = true;
+
+	seek(gather, from, BTGreaterEqualStrategyNumber, F_BYTEAGE);
+	gather->goes_on = true;
+	while (whole && gather->at && (to == NULL || mvs_key_compare(gather->at, to) < 0))
 	{
-		if (gathered->count == KEY_LIMIT)
-		{
-			gather->count = gathered->first;
-			gathered->count = 0;
-			gathered->whole = false;
-			gather->goes_on = false;
-			return;
-		}
-		add_entry(gather, gathered);
+		MvsGatheredKey *key;
+
+		CHECK_FOR_INTERRUPTS();
+		if (gather->count >= limit)
+			return true;
+		key = add_key(gather, mvs_key_make(VARDATA_ANY(gather->at),
+										   VARSIZE_ANY_EXHDR(gather->at)));
+		add_entries(gather, key);
+		for (int i = key->first; i < gather->count; i++)
+			mvs_scatter_add(scatter, &gather->entries[i].place);
+		whole = key->whole;
 	}
+	return !whole;
 }
 
 /* ------------------------------------------------------------------------
@@ -244,6 +290,7 @@ read_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry)
 	entry->tid = cursor->slot->tts_tid;
 	tuple = ExecFetchSlotHeapTuple(cursor->slot, false, &should_free);
 	entry->untouched = !TransactionIdIsValid(HeapTupleHeaderGetRawXmax(tuple->t_data));
+	entry->xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
 	entry->bytes = tuple->t_len;
 	if (HeapTupleHasExternal(tuple))
 	{
@@ -291,10 +338,11 @@ review_keys(MvsGather *gather, IndexFetchTableData *fetch)
 	}
 }
 
-void
+int
 mvs_gather_read(MvsGather *gather)
 {
 	IndexFetchTableData *fetch;
+	int			blocks = 0;
 
 	gather->order = palloc_extended(Max(gather->count, 1) * sizeof(MvsPlace), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < gather->count; i++)
@@ -313,6 +361,7 @@ mvs_gather_read(MvsGather *gather)
 		MvsGatheredKey *key = &gather->keys[entry->key];
 
 		CHECK_FOR_INTERRUPTS();
+		blocks += (i == 0 || gather->order[i].place >> 16 != gather->order[i - 1].place >> 16);
 		read_entry(gather, fetch, entry);
 		if (entry->seen && gather->order[i].entry == key->first)
 			describe_head(gather, key);
@@ -320,6 +369,7 @@ mvs_gather_read(MvsGather *gather)
 	review_keys(gather, fetch);
 	ExecClearTuple(gather->cursor.slot);
 	table_index_fetch_end(fetch);
+	return blocks;
 }
 
 const MvsGatheredKey *
@@ -353,4 +403,144 @@ mvs_gather_delete(MvsGather *gather)
 		MVS_FAULT("entry-deleted");
 	}
 	return true;
+}
+
+/* ------------------------------------------------------------------------
+ * Deletions in transactions to come
+ * ------------------------------------------------------------------------ */
+
+/* Set the oldest entry of a key, from one downwards, that is to go. */
+static void
+set_oldest(MvsGather *gather, MvsGatheredKey *key, int from)
+{
+	key->oldest = from;
+	while (key->oldest >= key->first && !gather->entries[key->oldest].goes)
+		key->oldest--;
+}
+
+int
+mvs_gather_leave(MvsGather *gather)
+{
+	int			left = 0;
+
+	for (int i = 0; i < gather->key_count; i++)
+		set_oldest(gather, &gather->keys[i], gather->keys[i].first + gather->keys[i].count - 1);
+	for (int i = 0; i < gather->count; i++)
+		if (gather->entries[gather->order[i].entry].goes)
+			gather->order[left++] = gather->order[i];
+	gather->left = left;
+	gather->next = gather->passed = 0;
+	gather->in_the_way = gather->key_count;
+	mvs_gather_end(gather);
+	return left;
+}
+
+/*
+ * Whether an entry that is not where it was is elsewhere: the cursor finds it. What has been
+ * erased meanwhile, or was dropped by something else, is nowhere.
+ */
+static bool
+has_moved(MvsGather *gather, const MvsGathered *entry)
+{
+	MvsEntry	found;
+
+	return mvs_cursor_find(&gather->cursor, gather->keys[entry->key].key, entry->version, &found) &&
+		found.version == entry->version;
+}
+
+/*
+ * Delete the row of an entry, if it is that row still: another one in its place has been made by
+ * another transaction. False where somebody is in the way.
+ */
+static bool
+delete_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry,
+			 MvsGatherGone *gone)
+{
+	TransactionId xmin = entry->xmin;
+	int			newer = entry - gather->entries - 1;
+
+	read_entry(gather, fetch, entry);
+	if (!entry->seen || entry->xmin != xmin)
+		return !has_moved(gather, entry);
+	if (!mvs_entry_delete(gather->cursor.store, &entry->tid, false))
+		return false;
+	MVS_FAULT("entry-deleted");
+
+	/* The newest of what was seen of the key does not go. */
+	while (!gather->entries[newer].seen)
+		newer--;
+	gone->entries++;
+	gone->bytes += entry->bytes;
+	gone->end = Max(gone->end, gather->entries[newer].version);
+	gone->version = Max(gone->version, entry->version);
+	return true;
+}
+
+/* Delete an entry if it is the oldest of its key, or leave it for when it is. */
+static void
+delete_in_turn(MvsGather *gather, IndexFetchTableData *fetch, MvsPlace place,
+			   MvsGatherGone *gone)
+{
+	MvsGathered *entry = &gather->entries[place.entry];
+	MvsGatheredKey *key = &gather->keys[entry->key];
+
+	if (key->in_the_way)
+		return;
+	if (key->oldest != place.entry)
+		gather->order[gather->passed++] = place;
+	else if (delete_entry(gather, fetch, entry, gone))
+		set_oldest(gather, key, place.entry - 1);
+	else
+	{
+		key->in_the_way = true;
+		gather->in_the_way = Min(gather->in_the_way, entry->key);
+	}
+}
+
+bool
+mvs_gather_delete_some(MvsGather *gather, const MvsCursor *cursor, int limit,
+					   MvsGatherGone *gone)
+{
+	IndexFetchTableData *fetch = table_index_fetch_begin(cursor->store->heap);
+
+	gather->cursor = *cursor;
+	while (gather->left > 0 && gone->entries < limit)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (gather->next < gather->left)
+			delete_in_turn(gather, fetch, gather->order[gather->next++], gone);
+		else
+		{
+			/* Those that were passed by, again in the order of the table. */
+			gather->left = gather->passed;
+			gather->next = gather->passed = 0;
+		}
+	}
+	ExecClearTuple(cursor->slot);
+	table_index_fetch_end(fetch);
+	return gather->left > 0;
+}
+
+/* ------------------------------------------------------------------------
+ * How scattered entries are
+ * ------------------------------------------------------------------------ */
+
+void
+mvs_scatter_add(MvsScatter *scatter, const ItemPointerData *place)
+{
+	uint32		block = ItemPointerGetBlockNumberNoCheck(place) % MVS_SCATTER_BLOCKS;
+	uint8	   *known = &scatter->known[block / BITS_PER_BYTE];
+	uint8		bit = 1 << (block % BITS_PER_BYTE);
+
+	if (scatter->entries == SCATTER_WINDOW)
+		memset(scatter, 0, sizeof(MvsScatter));
+	scatter->entries++;
+	scatter->blocks += (*known & bit) == 0;
+	*known |= bit;
+}
+
+bool
+mvs_scatter_is_wide(const MvsScatter *scatter)
+{
+	return scatter->blocks > scatter->entries / SCATTER_DENSITY;
 }

@@ -7,6 +7,9 @@
  * order in which the table has them. So no page is visited again for each key that has an
  * entry there.
  *
+ * They are deleted at once, or left to transactions to come. Then each of these deletes no entry
+ * before the older ones of its key: what stays of a key is always its newest part.
+ *
  * Copyright (c) 2026, mvstore contributors
  *
  *-------------------------------------------------------------------------
@@ -29,6 +32,7 @@ typedef struct MvsGathered
 	bool		untouched;		/* nobody has locked it, or tried to delete it */
 	bool		goes;			/* is to be deleted */
 	int32		key;			/* that it is of */
+	TransactionId xmin;			/* of its row */
 } MvsGathered;
 
 typedef struct MvsGatheredKey
@@ -38,8 +42,30 @@ typedef struct MvsGatheredKey
 	int			count;
 	bool		whole;			/* they are all here; else the key is to be read by itself */
 	bool		tombstone;		/* of its head */
-	int64		expires;		/* likewise, as of mvs_entry_expires() */
+	bool		in_the_way;		/* of the rest is somebody */
+	int			oldest;			/* entry that is left to be deleted; below first: none */
+	int64		expires;		/* of its head, as of mvs_entry_expires() */
 } MvsGatheredKey;
+
+/* Blocks that are told apart, if they are closer to each other than that. */
+#define MVS_SCATTER_BLOCKS 65536
+
+/* Over how many blocks of the table entries are scattered that are neighbours in the index. */
+typedef struct MvsScatter
+{
+	int			entries;
+	int			blocks;
+	uint8		known[MVS_SCATTER_BLOCKS / BITS_PER_BYTE];
+} MvsScatter;
+
+/* What went of those left to be deleted. */
+typedef struct MvsGatherGone
+{
+	int64		entries;
+	int64		bytes;
+	int64		end;			/* the greatest of theirs */
+	int64		version;		/* likewise */
+} MvsGatherGone;
 
 typedef struct MvsPlace MvsPlace;
 
@@ -54,6 +80,10 @@ typedef struct MvsGather
 	int			key_space;
 	int			key_next;		/* for who goes through the keys */
 	MvsPlace   *order;			/* of the table */
+	int			left;			/* of these, are to be deleted: all there are in it then */
+	int			next;			/* of these, is to be looked at */
+	int			passed;			/* before that, as older ones have to go first */
+	int			in_the_way;		/* the first key that somebody is in the way of; key_count: none */
 
 	/* The walk over the index. */
 	bytea	   *at;				/* key of the index entry that it is at, or NULL */
@@ -69,8 +99,16 @@ extern void mvs_gather_begin(MvsGather *gather, MvsStore *store, Snapshot snapsh
 /* Gather a key, in ascending order; it must stay where it is. */
 extern void mvs_gather_key(MvsGather *gather, const bytea *key);
 
-/* Read the entries that were gathered. */
-extern void mvs_gather_read(MvsGather *gather);
+/*
+ * Gather keys, as they come, from a key (NULL: from the first) up to but without "to" (NULL: the
+ * end), until there are so many entries; false: that was the last. One that has too many to
+ * be whole is the last, too, and there are more.
+ */
+extern bool mvs_gather_keys(MvsGather *gather, const bytea *from, const bytea *to, int limit,
+							MvsScatter *scatter);
+
+/* Read the entries that were gathered, and return over how many blocks they are scattered. */
+extern int	mvs_gather_read(MvsGather *gather);
 
 /* Go on to a key, in ascending order; NULL: it was not gathered, or not as a whole. */
 extern const MvsGatheredKey *mvs_gather_find(MvsGather *gather, const bytea *key);
@@ -78,6 +116,25 @@ extern const MvsGatheredKey *mvs_gather_find(MvsGather *gather, const bytea *key
 /* Delete the entries that are to go; false where somebody is in the way, after some of them. */
 extern bool mvs_gather_delete(MvsGather *gather);
 
+/*
+ * Leave the entries that are to go to be deleted in transactions to come, which are told of by
+ * the memory of the gather alone; return how many they are.
+ */
+extern int	mvs_gather_leave(MvsGather *gather);
+
+/*
+ * Delete at most so many of them by the cursor of a transaction, which sees what has become of
+ * them; add what went to *gone. False: none are left, but for keys that somebody is in the way of.
+ */
+extern bool mvs_gather_delete_some(MvsGather *gather, const MvsCursor *cursor, int limit,
+								   MvsGatherGone *gone);
+
 extern void mvs_gather_end(MvsGather *gather);
+
+/* Count where an entry is. */
+extern void mvs_scatter_add(MvsScatter *scatter, const ItemPointerData *place);
+
+/* Whether neighbours in the index are mostly in different blocks. */
+extern bool mvs_scatter_is_wide(const MvsScatter *scatter);
 
 #endif							/* MVSTORE_GATHER_H */

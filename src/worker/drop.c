@@ -424,6 +424,9 @@ leave_to_gather(MvsDrop *drop, int from)
 	int			seen = 0;
 	int			first = 0;
 
+	/* A whole key goes in one transaction. */
+	if (drop->later && from == 0)
+		return false;
 	for (first = 0; seen < from; first++)
 		seen += entries[first].seen;
 	for (int i = first; i < key->count; i++)
@@ -464,14 +467,19 @@ mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict)
 	MvsKeyEntries *entries = &drop->entries;
 	int			count = entries->history.count;
 	int			left = verdict->first;
+	bool		left_to_gather;
 
 	if (left == count)
 		return count;
 
+	left_to_gather = entries->gathered && leave_to_gather(drop, left);
+	if (left_to_gather && drop->later)
+		return left;
+
 	/* Writers that meet our deletions need not wait for us. */
 	mvs_droppers_delete(drop->database, GetTopFullTransactionId());
 
-	if (entries->gathered == NULL || !leave_to_gather(drop, left))
+	if (!left_to_gather)
 		left = delete_entries(drop, left, Min(verdict->together, count));
 	for (int i = left; i < count; i++)
 		drop->tally.bytes += entries->bytes[i];

@@ -64,6 +64,7 @@ typedef struct MvsDrop
 	MvsCursor	cursor;
 	MvsKeyEntries entries;
 	MvsGather  *gather;			/* entries of many keys, or NULL */
+	bool		later;			/* what of these is to go goes, and counts, in others */
 	bool		exchanged;		/* the store needs a pass, in another storage */
 	int64		stable;			/* by the transaction's snapshot */
 	int64		horizon;		/* that, or the lowest pin */

@@ -8,6 +8,9 @@
  * successor of the last key that it has done, or a key that is too big for one
  * slice.
  *
+ * Where the entries that it meets are scattered over the table, it goes on by harvests
+ * (harvest.c), as long as each has several entries of a page.
+ *
  * Copyright (c) 2026, mvstore contributors
  *
  *-------------------------------------------------------------------------
@@ -18,21 +21,33 @@
 #include "utils/memutils.h"
 
 #include "base/key.h"
+#include "base/settings.h"
 #include "worker/walk.h"
 
 /* A slice ends at the first key behind so many entries read. */
 #define SLICE_ENTRIES 20000
 
+static void end_harvest(MvsWalk *walk);
 static void go_to(MvsWalk *walk, const bytea *key, int zeros, MemoryContext context);
 static bool finish_key(MvsDrop *drop, const bytea *key, MvsKeyWork work, void *argument);
 static MvsSliceEnd walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work,
 								void *argument, MemoryContext context);
 static MvsSliceEnd walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work,
 							 void *argument, MemoryContext context, int64 *seen);
+static void set_behind(MvsWalk *walk, const bytea *key, int zeros);
+static MvsSliceEnd judge_harvest(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work,
+								 void *argument, int64 *seen);
+static MvsSliceEnd begin_harvest(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep,
+								 MvsKeyWork work, void *argument, MemoryContext context,
+								 int64 *seen);
+static MvsSliceEnd go_on_harvest(MvsDrop *drop, MvsWalk *walk, MemoryContext context);
+static MvsSliceEnd go_behind(MvsWalk *walk, MemoryContext context);
 
 void
 mvs_walk_begin(MvsWalk *walk, const bytea *from, MemoryContext context)
 {
+	end_harvest(walk);
+	walk->scattered = walk->steps = false;
 	walk->key_big = false;
 	walk->begun = false;
 	if (from)
@@ -42,9 +57,19 @@ mvs_walk_begin(MvsWalk *walk, const bytea *from, MemoryContext context)
 void
 mvs_walk_end(MvsWalk *walk)
 {
+	end_harvest(walk);
 	if (walk->next.key)
 		pfree(walk->next.key);
 	memset(walk, 0, sizeof(MvsWalk));
+}
+
+/* Throw away what is left of a harvest. */
+static void
+end_harvest(MvsWalk *walk)
+{
+	if (walk->harvest)
+		mvs_harvest_end(walk->harvest);
+	walk->harvest = NULL;
 }
 
 /* Have the walk go on at a key with so many zero bytes behind it. */
@@ -77,6 +102,7 @@ static MvsSliceEnd
 walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *argument,
 		  MemoryContext context, int64 *seen)
 {
+	MvsScatter *scatter = palloc0(sizeof(MvsScatter));
 	MvsEntry	entry;
 	MvsKeyBuffer key = {0};
 	bool		more;
@@ -102,6 +128,7 @@ walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *
 			mvs_key_copy(&key, next, 0);
 		}
 		mvs_drop_collect_entry(drop, &entry);
+		mvs_scatter_add(scatter, &entry.tid);
 		(*seen)++;
 		if (drop->entries.history.count >= SLICE_ENTRIES)
 		{
@@ -124,6 +151,7 @@ walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *
 
 	/* On with the immediate successor of the last key done: it and a zero byte. */
 	go_to(walk, key.key, 1, context);
+	walk->scattered = mvs_scatter_is_wide(scatter);
 	return MVS_SLICE_MORE;
 }
 
@@ -145,6 +173,106 @@ walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work, void *argu
 	return MVS_SLICE_MORE;
 }
 
+/* ------------------------------------------------------------------------
+ * Harvests
+ * ------------------------------------------------------------------------ */
+
+/* Set where the walk goes on behind the harvest, with whose memory that goes. */
+static void
+set_behind(MvsWalk *walk, const bytea *key, int zeros)
+{
+	MemoryContext old = MemoryContextSwitchTo(walk->harvest->context);
+
+	mvs_key_copy(&walk->behind, key, zeros);
+	MemoryContextSwitchTo(old);
+}
+
+/* Work on the keys of a harvest, and set where the walk goes on behind it. */
+static MvsSliceEnd
+judge_harvest(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work, void *argument,
+			  int64 *seen)
+{
+	const MvsGather *gather = &walk->harvest->gather;
+
+	for (int i = 0; i < gather->key_count; i++)
+	{
+		const bytea *key = gather->keys[i].key;
+
+		CHECK_FOR_INTERRUPTS();
+		set_behind(walk, key, 0);
+		if (mvs_drop_is_full(drop))
+		{
+			/* Of many keys something goes that does not wait. */
+			walk->steps = true;
+			return MVS_SLICE_MORE;
+		}
+		mvs_drop_collect(drop, key, keep);
+		*seen += drop->entries.history.count;
+		if (!finish_key(drop, key, work, argument))
+			return MVS_SLICE_LOCKED;
+		walk->behind_big = drop->entries.more;
+		if (walk->behind_big)
+			return MVS_SLICE_MORE;
+		set_behind(walk, key, 1);
+	}
+	return MVS_SLICE_DONE;
+}
+
+/* Gather and judge what goes from where the walk is on. */
+static MvsSliceEnd
+begin_harvest(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, MvsKeyWork work,
+			  void *argument, MemoryContext context, int64 *seen)
+{
+	MvsScatter *scatter = palloc0(sizeof(MvsScatter));
+	MvsHarvest *harvest = mvs_harvest_create(drop, context);
+	bool		more;
+
+	walk->harvest = harvest;
+	more = mvs_harvest_gather(harvest, drop, walk->begun ? walk->next.key : NULL, to, scatter);
+	walk->scattered = mvs_scatter_is_wide(scatter);
+	walk->steps = harvest->blocks > harvest->gather.count / 2;
+	memset(&walk->behind, 0, sizeof(MvsKeyBuffer));
+	walk->behind_big = false;
+	walk->end = judge_harvest(drop, walk, keep, work, argument, seen);
+	if (walk->end == MVS_SLICE_DONE && more)
+		walk->end = MVS_SLICE_MORE;
+	return mvs_harvest_leave(harvest, drop) ? MVS_SLICE_MORE : go_behind(walk, context);
+}
+
+/* Have some of it go. */
+static MvsSliceEnd
+go_on_harvest(MvsDrop *drop, MvsWalk *walk, MemoryContext context)
+{
+	if (!mvs_harvest_holds(walk->harvest, drop))
+	{
+		end_harvest(walk);
+		return MVS_SLICE_MORE;
+	}
+	return mvs_harvest_go_on(walk->harvest, drop) ? MVS_SLICE_MORE : go_behind(walk, context);
+}
+
+/* All has gone that could: go on behind it, or at the first key that somebody is in the way of. */
+static MvsSliceEnd
+go_behind(MvsWalk *walk, MemoryContext context)
+{
+	const MvsGather *gather = &walk->harvest->gather;
+	MvsSliceEnd end = walk->end;
+
+	walk->key_big = false;
+	if (gather->in_the_way < gather->key_count)
+	{
+		go_to(walk, gather->keys[gather->in_the_way].key, 0, context);
+		end = MVS_SLICE_LOCKED;
+	}
+	else if (walk->behind.key)
+	{
+		go_to(walk, walk->behind.key, 0, context);
+		walk->key_big = walk->behind_big;
+	}
+	end_harvest(walk);
+	return end;
+}
+
 MvsSliceEnd
 mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, MvsKeyWork work,
 			   void *argument, MemoryContext context, int64 *seen)
@@ -152,9 +280,14 @@ mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, MvsKeyWo
 	int64		read = 0;
 	MvsSliceEnd state;
 
+	if (walk->harvest)
+		return go_on_harvest(drop, walk, context);
 	if (walk->key_big)
 		return walk_big_key(drop, walk, keep, work, argument, context);
-	state = walk_keys(drop, walk, to, work, argument, context, &read);
+	if (walk->scattered && !walk->steps && mvs_drop_rate_limit == 0)
+		state = begin_harvest(drop, walk, to, keep, work, argument, context, &read);
+	else
+		state = walk_keys(drop, walk, to, work, argument, context, &read);
 	*seen += read;
 	return state;
 }

@@ -14,14 +14,7 @@
 
 #include "base/key.h"
 #include "worker/drop.h"
-
-/* Where a walk is; zeroed, at the first key of the store. */
-typedef struct MvsWalk
-{
-	MvsKeyBuffer next;			/* where it goes on, if begun */
-	bool		begun;
-	bool		key_big;		/* next has so many entries that it takes slices of its own */
-} MvsWalk;
+#include "worker/harvest.h"
 
 /* What a slice ends with. */
 typedef enum MvsSliceEnd
@@ -31,6 +24,22 @@ typedef enum MvsSliceEnd
 	MVS_SLICE_LOCKED,			/* somebody has something locked: try this slice again */
 	MVS_SLICE_GONE				/* of a sweep: there is no such store */
 } MvsSliceEnd;
+
+/* Where a walk is; zeroed, at the first key of the store. */
+typedef struct MvsWalk
+{
+	MvsKeyBuffer next;			/* where it goes on, if begun */
+	bool		begun;
+	bool		key_big;		/* next has so many entries that it takes slices of its own */
+
+	/* Where the table is not in the order of keys. */
+	bool		scattered;		/* entries are to be harvested */
+	bool		steps;			/* but here that would be of no use */
+	MvsHarvest *harvest;		/* from next on, what goes and has not yet; or NULL */
+	MvsKeyBuffer behind;		/* where to go on then, */
+	bool		behind_big;		/* is key_big, */
+	MvsSliceEnd end;			/* and what that slice ends with */
+} MvsWalk;
 
 /*
  * What is done with each key, whose entries are collected in drop->entries; false

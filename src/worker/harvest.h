@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * harvest.h
+ *	  What goes of many keys of a store, deleted in the order of its table.
+ *
+ * Copyright (c) 2026, mvstore contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef MVSTORE_HARVEST_H
+#define MVSTORE_HARVEST_H
+
+#include "postgres.h"
+
+#include "worker/drop.h"
+
+typedef struct MvsHarvest
+{
+	MemoryContext context;		/* of all that it has */
+	MvsGather	gather;
+	int			blocks;			/* of the table, that it has entries in */
+
+	/* What it was judged by. */
+	Oid			storage;		/* of the table */
+	int64		incarnation;
+	MvsPolicy	policy;
+	int64		horizon;
+	uint64		past_writes;
+} MvsHarvest;
+
+/* Return how many entries one has at most. */
+extern int	mvs_harvest_limit(void);
+
+/* Begin one, in a context of its own below "context". */
+extern MvsHarvest *mvs_harvest_create(const MvsDrop *drop, MemoryContext context);
+
+/*
+ * Gather and read its entries, for the drop to judge them key by key; as of mvs_gather_keys().
+ * Entries that are to go stay, for other transactions, until mvs_harvest_go_on() has them go.
+ */
+extern bool mvs_harvest_gather(MvsHarvest *harvest, MvsDrop *drop, const bytea *from,
+							   const bytea *to, MvsScatter *scatter);
+
+/* End the judging; false where nothing is to go. */
+extern bool mvs_harvest_leave(MvsHarvest *harvest, MvsDrop *drop);
+
+/* Whether, in another transaction, what was judged holds. */
+extern bool mvs_harvest_holds(const MvsHarvest *harvest, const MvsDrop *drop);
+
+/* Have some go in a transaction; false where there are no more that can. */
+extern bool mvs_harvest_go_on(MvsHarvest *harvest, MvsDrop *drop);
+
+extern void mvs_harvest_end(MvsHarvest *harvest);
+
+#endif							/* MVSTORE_HARVEST_H */
