@@ -57,6 +57,7 @@ OBJS = \
 	src/shared/droppers.o \
 	src/shared/fault.o \
 	src/shared/lock.o \
+	src/shared/others.o \
 	src/shared/pool.o \
 	src/shared/progress.o \
 	src/shared/standby.o \

@@ -1161,7 +1161,7 @@ CREATE FUNCTION mvstore_stat_databases(OUT database oid, OUT worker_pid integer,
 	OUT entries_dropped bigint, OUT bytes_dropped bigint, OUT batches bigint,
 	OUT last_batch_at timestamptz, OUT last_batch_duration interval,
 	OUT lag_count bigint, OUT lag_sum interval, OUT lag_max interval, OUT sweeps bigint, OUT keys_due bigint,
-	OUT maintenance_runs bigint, OUT last_maintenance_at timestamptz,
+	OUT yields bigint, OUT maintenance_runs bigint, OUT last_maintenance_at timestamptz,
 	OUT last_error text, OUT last_error_at timestamptz, OUT stats_since timestamptz,
 	OUT throttled_since timestamptz)
 RETURNS SETOF record
@@ -1504,7 +1504,7 @@ SELECT d.datname AS database, s.worker_pid, s.worker_state, s.workers,
 	   s.entries_dropped, s.bytes_dropped, s.batches, s.last_batch_at, s.last_batch_duration,
 	   CASE WHEN s.lag_count OPERATOR(pg_catalog.>) 0
 			THEN s.lag_sum OPERATOR(pg_catalog./) s.lag_count END AS lag_mean,
-	   s.lag_max, s.sweeps, s.keys_due, s.maintenance_runs, s.last_maintenance_at,
+	   s.lag_max, s.sweeps, s.keys_due, s.yields, s.maintenance_runs, s.last_maintenance_at,
 	   s.last_error, s.last_error_at, s.stats_since
   FROM mvstore_stat_databases() s
   JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) s.database;
@@ -1560,6 +1560,8 @@ COMMENT ON COLUMN mvstore_stats.sweeps IS
 'passes over a whole store';
 COMMENT ON COLUMN mvstore_stats.keys_due IS
 'keys looked at because something of them had got old enough';
+COMMENT ON COLUMN mvstore_stats.yields IS
+'pauses in drops for what others write, see mvstore.drop_wal_limit';
 COMMENT ON COLUMN mvstore_stats.maintenance_runs IS
 'stores vacuumed by mvstore';
 COMMENT ON COLUMN mvstore_stats.last_maintenance_at IS

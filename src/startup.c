@@ -21,6 +21,7 @@
 #include "shared/database.h"
 #include "shared/drop_stats.h"
 #include "shared/droppers.h"
+#include "shared/others.h"
 #include "shared/pool.h"
 #include "shared/progress.h"
 #include "shared/wake.h"
@@ -42,6 +43,7 @@ static const Part parts[] = {
 	{mvs_pool_shmem_size, mvs_pool_shmem_locks, mvs_pool_shmem_startup},
 	{mvs_counters_shmem_size, mvs_counters_shmem_locks, mvs_counters_shmem_startup},
 	{mvs_version_shmem_size, NULL, mvs_version_shmem_startup},
+	{mvs_others_shmem_size, NULL, mvs_others_shmem_startup},
 };
 
 /* Those that have state of each database. */

@@ -279,6 +279,11 @@ mvs_compat_table_tuple_delete(Relation relation, ItemPointer tid, CommandId comm
 #endif
 }
 
+/* What the server keeps of transaction ids was VariableCache until 16. */
+#if PG_VERSION_NUM < 170000
+#define TransamVariables ShmemVariableCache
+#endif
+
 /* An extension names its own wait events since 17. */
 static inline uint32
 mvs_compat_wait_event(uint32 *cached, const char *name)

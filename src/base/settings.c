@@ -19,6 +19,7 @@
 int			mvs_batch_size;
 bool		mvs_durable_drops;
 int			mvs_drop_rate_limit;
+int			mvs_drop_wal_limit;
 int			mvs_flush_interval;
 int			mvs_maintenance_every;
 int			mvs_max_clock_ahead;
@@ -46,6 +47,11 @@ mvs_settings_init(void)
 							"Zero is no limit.",
 							&mvs_drop_rate_limit, 0, 0, INT_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("mvstore.drop_wal_limit",
+							"Sets how much WAL a second a drop worker writes at least while others write.",
+							"It writes as much as they do, if that is more. Zero has it go at full speed.",
+							&mvs_drop_wal_limit, 16 * 1024, 0, MAX_KILOBYTES,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomBoolVariable("mvstore.durable_drops",
 							 "Keeps drop requests on disk until they are done.",
 							 "Off, a crash forgets those that have room in the queue.",

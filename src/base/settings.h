@@ -14,6 +14,7 @@
 
 extern int	mvs_batch_size;		/* due requests that make a batch */
 extern int	mvs_drop_rate_limit;	/* entries a second that a worker drops; 0: no limit */
+extern int	mvs_drop_wal_limit; /* kB of WAL a second, while others write; 0: no limit */
 extern bool mvs_durable_drops;	/* drop requests survive a crash */
 extern int	mvs_flush_interval; /* milliseconds that a due request waits at most */
 extern int	mvs_maintenance_every;	/* flushes after which stores may be vacuumed; 0: never */

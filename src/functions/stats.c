@@ -225,6 +225,7 @@ add_drops(Row *row, const DatabaseCopy *copy)
 	add_column(row, interval_of(stats->lag_max_usecs), stats->lag_count > 0);
 	add_count(row, stats->sweeps);
 	add_count(row, stats->keys_due);
+	add_count(row, stats->yields);
 	add_count(row, stats->maintenance_runs);
 	add_time(row, stats->last_maintenance_at);
 	add_column(row, CStringGetTextDatum(stats->last_error),

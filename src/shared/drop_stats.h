@@ -31,6 +31,7 @@ typedef struct MvsDropStats
 	int64		batches;
 	int64		sweeps;
 	int64		keys_due;		/* looked at for their age */
+	int64		yields;			/* pauses for what others write */
 	int64		maintenance_runs;
 	TimestampTz last_maintenance_at;
 	TimestampTz last_batch_at;

@@ -30,6 +30,7 @@
 #include "base/catalog.h"
 #include "shared/droppers.h"
 #include "shared/fault.h"
+#include "shared/others.h"
 #include "worker/assistant.h"
 #include "worker/batch.h"
 #include "worker/crew.h"
@@ -70,6 +71,7 @@ mvs_assistant_main(Datum argument)
 	mvs_process_connect(start.database);
 	mvs_catalog_never_wait();
 	mvs_process_mark_changes();
+	mvs_others_register();
 	mvs_worker.database = database;
 	mvs_worker.context = share_context = AllocSetContextCreate(TopMemoryContext,
 															   "mvstore share",

@@ -106,6 +106,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 		mvs_drop_forget_bottoms();
 	under_way = true;
 
+	mvs_pace_yield();
 	memset(drop, 0, sizeof(MvsDrop));
 	drop->database = database;
 	drop->oid = store;
@@ -296,8 +297,10 @@ mvs_drop_end_gather(MvsDrop *drop)
 int
 mvs_drop_gather_limit(void)
 {
+	int			limit = mvs_pace_entries(MVS_GATHER_LIMIT);
+
 	/* A second's worth at most, where so many a second are allowed. */
-	return mvs_drop_rate_limit > 0 ? Min(mvs_drop_rate_limit, MVS_GATHER_LIMIT) : MVS_GATHER_LIMIT;
+	return mvs_drop_rate_limit > 0 ? Min(mvs_drop_rate_limit, limit) : limit;
 }
 
 bool
@@ -305,7 +308,7 @@ mvs_drop_is_full(const MvsDrop *drop)
 {
 	/* A second's worth at most, where so many a second are allowed. */
 	return drop->tally.entries >= (drop->gather ? MVS_GATHER_LIMIT : MVS_DROP_LIMIT) ||
-		drop->read >= MVS_READ_LIMIT ||
+		drop->read >= MVS_READ_LIMIT || (drop->tally.entries > 0 && mvs_pace_is_enough()) ||
 		(mvs_drop_rate_limit > 0 && drop->tally.entries >= mvs_drop_rate_limit);
 }
 
@@ -572,6 +575,7 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 		mvs_store_close(&drop->store);
 	}
 	CommitTransactionCommand();
+	mvs_pace_learn(drop->tally.entries);
 	under_way = false;
 	MVS_FAULT_NO_ERROR("drop-committed");
 

@@ -39,4 +39,19 @@ extern int64 mvs_pace_drops(void);
 /* Until when mvstore.drop_rate_limit wants a pause for what was dropped; 0: not. */
 extern TimestampTz mvs_pace_throttled_until(void);
 
+/*
+ * Before a transaction of drops: while others write, wait until the WAL of those before it
+ * is no more than is allowed. Takes the queue's lock.
+ */
+extern void mvs_pace_yield(void);
+
+/* Whether the transaction has written enough, as others write. */
+extern bool mvs_pace_is_enough(void);
+
+/* Return how many entries it may drop for that, of "limit" at most. */
+extern int	mvs_pace_entries(int limit);
+
+/* Learn from the WAL of a transaction that has dropped so many entries. */
+extern void mvs_pace_learn(int64 entries);
+
 #endif							/* MVSTORE_PACE_H */

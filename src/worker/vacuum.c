@@ -31,6 +31,7 @@
 #include "shared/counters.h"
 #include "shared/database.h"
 #include "shared/drop_stats.h"
+#include "shared/others.h"
 #include "shared/wake.h"
 #include "store/store.h"
 #include "worker/maintain.h"
@@ -162,6 +163,7 @@ mvs_vacuum_main(Datum argument)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	mvs_process_connect(DatumGetObjectId(argument));
+	mvs_others_register();
 	look_like_autovacuum();
 
 	PortalContext = context = AllocSetContextCreate(TopMemoryContext, MVS_MAINTAIN_TYPE,

@@ -28,6 +28,7 @@
 #include "queue/queue.h"
 #include "shared/database.h"
 #include "shared/fault.h"
+#include "shared/others.h"
 #include "shared/wake.h"
 #include "version/session.h"
 #include "version/stable.h"
@@ -69,6 +70,7 @@ mvs_worker_main(Datum argument)
 	mvs_process_connect(DatumGetObjectId(argument));
 	mvs_catalog_never_wait();
 	mvs_process_mark_changes();
+	mvs_others_register();
 
 	mvs_worker.context = AllocSetContextCreate(TopMemoryContext, "mvstore worker",
 											   ALLOCSET_DEFAULT_SIZES);
