@@ -66,11 +66,14 @@ typedef struct DatabaseCopy
 	MvsDropStats stats;
 } DatabaseCopy;
 
-/* A row of mvstore_stat_databases(), as far as it is formed. */
+/* Columns of mvstore_stat_databases(). */
+#define DATABASE_COLUMNS 35
+
+/* A row of it, as far as it is formed. */
 typedef struct Row
 {
-	Datum		values[34];
-	bool		nulls[34];
+	Datum		values[DATABASE_COLUMNS];
+	bool		nulls[DATABASE_COLUMNS];
 	int			count;
 } Row;
 
@@ -166,6 +169,8 @@ copy_database(const MvsDatabase *slot, DatabaseCopy *copy)
 static void
 add_column(Row *row, Datum value, bool known)
 {
+	if (row->count == DATABASE_COLUMNS)
+		elog(ERROR, "mvstore_stat_databases() has more than %d columns", DATABASE_COLUMNS);
 	row->nulls[row->count] = !known;
 	row->values[row->count++] = value;
 }

@@ -35,7 +35,6 @@
 #include "version/clock.h"
 #include "version/stable.h"
 #include "worker/drop.h"
-#include "worker/pace.h"
 #include "worker/process.h"
 
 /*

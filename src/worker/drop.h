@@ -21,15 +21,10 @@
 #include "store/gather.h"
 #include "store/rule.h"
 #include "store/store.h"
+#include "worker/pace.h"
 
 /*
- * Entries that a transaction drops, more or less, so that none lasts for long.
- * Some 10 ms worth of deletes. With mvstore.drop_rate_limit it may be fewer.
- */
-#define MVS_DROP_LIMIT 5000
-
-/*
- * The same of entries that are gathered: no more than the processor still has in its caches
+ * MVS_DROP_LIMIT for entries that are gathered: no more than the processor still has in its caches
  * when they are deleted.
  */
 #ifndef MVS_GATHER_LIMIT

@@ -49,7 +49,8 @@
 #define FEWEST_ENTRIES 100
 
 static bool pause_known = false;
-static int64 drops = 0;			/* transactions that have dropped something */
+static int64 drops = 0;			/* transactions that have dropped something, whole ones */
+static int64 since_counted = 0; /* entries of those that were cut short for others */
 static double debt = 0;			/* entries that the limit has yet to allow */
 static TimestampTz debt_at = 0; /* as of then */
 
@@ -131,7 +132,12 @@ mvs_pace_dropped(int64 entries)
 {
 	if (entries == 0)
 		return;
-	drops++;
+	since_counted += entries;
+	if (!mvs_pace_is_enough() || since_counted >= MVS_DROP_LIMIT)
+	{
+		drops++;
+		since_counted = 0;
+	}
 	(void) mvs_pace_throttled_until();
 	debt += (double) entries;
 }

@@ -14,6 +14,13 @@
 
 #include "datatype/timestamp.h"
 
+/*
+ * Entries that a transaction drops, more or less, so that none lasts for long.
+ * Some 10 ms worth of deletes. With mvstore.drop_rate_limit it may be fewer, and while
+ * others write.
+ */
+#define MVS_DROP_LIMIT 5000
+
 /* Whether anything may be dropped now. */
 extern bool mvs_pace_may_drop(void);
 
