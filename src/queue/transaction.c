@@ -778,15 +778,15 @@ sort_requests(Level *level)
 	char	   *sorted;
 	Size		used = 0;
 
-	if (count < 2)
-		return;
+	if (count < 2 || count > PG_INT32_MAX)
+		return;					/* it is a matter of speed only */
 	order = MemoryContextAllocHuge(level->context, count * sizeof(MvsOrdered));
 	for (Size position = 0, i = 0; position < level->used; i++)
 	{
 		order[i].request = (MvsRequest *) (level->buffer + position);
 		position += order[i].request->size;
 	}
-	mvs_order_sort(order, count);
+	mvs_order_sort(order, (int) count);
 	sorted = MemoryContextAllocHuge(level->context, level->used);
 	for (int64 i = 0; i < count; i++)
 	{

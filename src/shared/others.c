@@ -83,7 +83,7 @@ mvs_others_look(MvsOthers *look)
 
 	/* Its own bytes include what WAL says of them, not what it pads them with. */
 	look->own_bytes = pgWalUsage.wal_bytes;
-	pg_atomic_fetch_add_u64(&ours->bytes, look->own_bytes - last.own_bytes);
+	pg_atomic_fetch_add_u64(&ours->bytes, (int64) (look->own_bytes - last.own_bytes));
 	bytes = GetXLogInsertRecPtr() - pg_atomic_read_u64(&ours->bytes);
 	transactions -= pg_atomic_read_u64(&ours->transactions);
 

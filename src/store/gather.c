@@ -457,7 +457,7 @@ delete_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry,
 			 MvsGatherGone *gone)
 {
 	TransactionId xmin = entry->xmin;
-	int			newer = entry - gather->entries - 1;
+	int			newer = (int) (entry - gather->entries) - 1;
 
 	read_entry(gather, fetch, entry);
 	if (!entry->seen || entry->xmin != xmin)

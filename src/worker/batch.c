@@ -482,7 +482,8 @@ work_group_in_transaction(MvsPending **group, int count)
 			work_range(&drop, group[start]);
 		else
 		{
-			while (end < count && mvs_order_compare(group[start]->request, group[end]->request) == 0)
+			while (end < count &&
+				   mvs_order_compare(group[start]->request, group[end]->request) == 0)
 				end++;
 			work_key(&drop, group + start, end - start);
 		}

@@ -33,7 +33,7 @@
 #include "worker/harvest.h"
 
 /* Entries that one has at most: to gather and to read them takes some 100 ms. */
-#define ENTRY_LIMIT (256 * 1024)
+#define ENTRY_LIMIT INT64CONST(262144)
 
 /* Bytes for an entry, with its share of a key. Half of maintenance_work_mem is for them. */
 #define ENTRY_SPACE 128
@@ -44,7 +44,7 @@
 int
 mvs_harvest_limit(void)
 {
-	return Min(maintenance_work_mem * INT64CONST(1024) / 2 / ENTRY_SPACE, ENTRY_LIMIT);
+	return (int) Min(maintenance_work_mem * INT64CONST(1024) / 2 / ENTRY_SPACE, ENTRY_LIMIT);
 }
 
 MvsHarvest *
@@ -109,11 +109,12 @@ mvs_harvest_holds(const MvsHarvest *harvest, const MvsDrop *drop)
 bool
 mvs_harvest_go_on(MvsHarvest *harvest, MvsDrop *drop)
 {
-	int			limit = mvs_drop_rate_limit > 0 ? Min(mvs_drop_rate_limit, DELETE_LIMIT) :
-		DELETE_LIMIT;
+	int			limit = DELETE_LIMIT;
 	MvsGatherGone gone = {0};
 	bool		more;
 
+	if (mvs_drop_rate_limit > 0)
+		limit = Min(limit, mvs_drop_rate_limit);
 	mvs_droppers_delete(drop->database, GetTopFullTransactionId());
 	more = mvs_gather_delete_some(&harvest->gather, &drop->cursor, limit, &gone);
 	drop->tally.entries += gone.entries;
