@@ -32,7 +32,7 @@
 #include "worker/pending.h"
 
 /* Bytes of a block of memory for requests that are taken over. */
-#define TAKEN_BLOCK (64 * 1024)
+#define TAKEN_BLOCK ((Size) 64 * 1024)
 
 static List *all = NIL;			/* of MvsPending */
 static int64 set_aside = 0;		/* requests that have failed too often */
