@@ -8,7 +8,7 @@
 # shellcheck disable=SC2154 # set in ./dev
 : "$root" "$work" "$server"
 
-readonly BENCH_SETTINGS=('shared_buffers = 512MB' 'max_wal_size = 8GB' 'min_wal_size = 2GB'
+readonly BENCH_SETTINGS=('shared_buffers = 512MB' 'max_wal_size = 8GB' 'min_wal_size = 6GB'
 	'checkpoint_timeout = 1h' 'autovacuum = off' 'jit = off' 'max_parallel_workers_per_gather = 0' 'max_connections = 200'
 	'max_prepared_transactions = 10')
 
