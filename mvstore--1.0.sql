@@ -828,7 +828,9 @@ COMMENT ON FUNCTION mvstore_help() IS
 'the functions that there are for users, in the order of the reference';
 
 --
--- The catalog. Written by the C code only, whatever the rights of its caller.
+-- The catalog. Written by the C code only, whatever the rights of its caller. It finds tables
+-- and indexes by their names: so these are given, and if something is there that has one, it
+-- is in the way.
 --
 -- A publication of all tables takes it along, so every table has a key; and on a subscriber
 -- mvstore_guard() keeps away what is another server's.
@@ -884,21 +886,23 @@ CREATE CAST (oid AS mvstore_regclass) WITHOUT FUNCTION AS ASSIGNMENT;
 -- file node of the table as of the beginning of its last full pass, or its creation:
 -- in another one, what has been dropped may be back.
 CREATE TABLE mvstore_policy (
-	store			mvstore_regclass	NOT NULL PRIMARY KEY,
+	store			mvstore_regclass	NOT NULL,
 	keep_versions	integer,
 	keep_for		interval,
 	ttl				interval,
 	incarnation		bigint		NOT NULL,
-	storage			oid
+	storage			oid,
+	CONSTRAINT mvstore_policy_pkey PRIMARY KEY (store)
 );
 
 -- The greatest version at which something removed from the store was
 -- superseded: reads as of it, or later, are complete.
 CREATE TABLE mvstore_floor (
-	store			mvstore_regclass	NOT NULL PRIMARY KEY,
+	store			mvstore_regclass	NOT NULL,
 	floor			bigint		NOT NULL,
 	entries			bigint		NOT NULL,	-- greatest version of an entry that was removed
-	keys			bigint		NOT NULL	-- of the newest entry of a key that was removed whole
+	keys			bigint		NOT NULL,	-- of the newest entry of a key that was removed whole
+	CONSTRAINT mvstore_floor_pkey PRIMARY KEY (store)
 );
 
 -- Versions of transactions that changed the past of a store otherwise than by drops:
@@ -906,7 +910,7 @@ CREATE TABLE mvstore_floor (
 CREATE TABLE mvstore_rewrite (
 	store			mvstore_regclass	NOT NULL,
 	version			bigint		NOT NULL,
-	PRIMARY KEY (store, version)
+	CONSTRAINT mvstore_rewrite_pkey PRIMARY KEY (store, version)
 );
 
 -- Drop requests that a committed transaction has made and the worker has not
@@ -927,7 +931,7 @@ CREATE TABLE mvstore_journal (
 	spilled			boolean		NOT NULL,	-- there was no room in the queue
 	attempts		integer		NOT NULL,	-- that failed
 	error			text,					-- of the last of them
-	PRIMARY KEY (id, system, database)
+	CONSTRAINT mvstore_journal_pkey PRIMARY KEY (id, system, database)
 );
 
 -- Keys to be looked at when "ends" is as long ago as the policy of the store wants,
@@ -950,7 +954,7 @@ CREATE TABLE mvstore_pin (
 	version			bigint		NOT NULL,
 	created			timestamptz	NOT NULL,
 	expires			timestamptz	NOT NULL,
-	PRIMARY KEY (name, system, database)
+	CONSTRAINT mvstore_pin_pkey PRIMARY KEY (name, system, database)
 );
 
 -- What a transaction leaves that is prepared for two-phase commit: a row for all of it,
@@ -970,14 +974,15 @@ CREATE TABLE mvstore_prepared (
 	erased			boolean		NOT NULL,	-- keys were erased
 	pins			boolean		NOT NULL,	-- pins have come or gone
 	paused			boolean		NOT NULL,	-- so has a row of mvstore_paused
-	PRIMARY KEY (transaction, store)
+	CONSTRAINT mvstore_prepared_pkey PRIMARY KEY (transaction, store)
 );
 
 -- A row while the worker is to drop nothing.
 CREATE TABLE mvstore_paused (
-	paused			boolean		NOT NULL PRIMARY KEY CHECK (paused),
+	paused			boolean		NOT NULL CHECK (paused),
 	since			timestamptz	NOT NULL,
-	role			name		NOT NULL
+	role			name		NOT NULL,
+	CONSTRAINT mvstore_paused_pkey PRIMARY KEY (paused)
 );
 
 -- No version above its value has been handed out: the durable high-water mark.
@@ -987,7 +992,8 @@ CREATE SEQUENCE mvstore_clock;
 -- its own. For standbys and old snapshots; of no use after a restore.
 CREATE TABLE mvstore_stable (
 	version			bigint		NOT NULL,
-	stable			boolean		NOT NULL PRIMARY KEY CHECK (stable)
+	stable			boolean		NOT NULL CHECK (stable),
+	CONSTRAINT mvstore_stable_pkey PRIMARY KEY (stable)
 );
 INSERT INTO mvstore_stable VALUES (0, true);
 
@@ -1230,7 +1236,7 @@ SELECT j.id, j.store::regclass, j.kind,
 	   mvstore_time_of(j.id) AS requested_at, j.attempts,
 	   CASE WHEN v.visible OR u.informed THEN j.error END AS last_error,
 	   mvstore_request_state(j.system, j.database, j.before, j.spilled, j.attempts,
-							 j.store) AS state
+							 j.store::regclass) AS state
   FROM mvstore_journal j,
 	   (SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')
 			OR pg_catalog.pg_has_role('pg_database_owner', 'USAGE') AS informed) u,
@@ -1622,7 +1628,7 @@ COMMENT ON COLUMN mvstore_store_stats.dead_tuples IS
 -- SELECT. Sizes go by the number of rows, as if all were of the same size.
 CREATE VIEW mvstore_stores AS
 SELECT p.store::regclass, p.keep_versions, p.keep_for, p.ttl, p.incarnation,
-	   mvstore_stat_feed(p.store) AS feed, t.size, e.entries::bigint, k.keys::bigint,
+	   mvstore_stat_feed(p.store::oid) AS feed, t.size, e.entries::bigint, k.keys::bigint,
 	   (t.size OPERATOR(pg_catalog.*) k.keys OPERATOR(pg_catalog./) r.all_rows)::bigint
 	   AS live_size,
 	   ((e.entries OPERATOR(pg_catalog.-) k.keys) OPERATOR(pg_catalog.*) t.size
@@ -1848,7 +1854,7 @@ SELECT pg_catalog.current_database() AS database, n.nspname AS schema, c.relname
 					   pg_catalog.pg_stat_get_dead_tuples(p.store)::double precision AS dead) b,
 	   LATERAL (SELECT b.entries, b.dead,
 					   greatest(b.entries OPERATOR(pg_catalog.+) b.dead, 1) AS all_rows) e,
-	   LATERAL (SELECT mvstore_stat_size(p.store) AS size) t,
+	   LATERAL (SELECT mvstore_stat_size(p.store::oid) AS size) t,
 	   -- How many keys there are is for who may read them, or statistics.
 	   LATERAL (SELECT CASE WHEN e.entries OPERATOR(pg_catalog.=) 0 THEN 0
 							WHEN NOT (u.informed OR pg_catalog.has_table_privilege(p.store, 'SELECT'))
