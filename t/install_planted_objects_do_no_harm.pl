@@ -150,5 +150,9 @@ for ('ALTER FUNCTION planted.mvstore_max_attempts() RENAME TO other', 'DROP FUNC
 	like($err, qr/ERROR:  (?:42501|2BP01)/, "the owner of the schema cannot: $_");
 }
 
+# (But with the schema he can drop all that is in it, as PostgreSQL has it of every extension.)
+as_mallory('SET client_min_messages = error; DROP SCHEMA planted CASCADE');
+is(sql(q{SELECT count(*) FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'mvstore'}), 0, 'the owner of the schema can drop it with the extension');
+
 $node->stop;
 done_testing();

@@ -11,12 +11,13 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use IPC::Run ();
+use MvstoreCalls;
 use MvstoreTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = mvstore_node('rights', conf => "fsync = off\njit = off\nmax_prepared_transactions = 2\nmvstore.maintenance_interval = 0");
+my $node = mvstore_node('rights', conf => "fsync = off\njit = off\nmax_prepared_transactions = 2\nmvstore.maintenance_every = 0");
 my $psql = [ qw(psql -X -q -A -t), '-d', $node->connstr('postgres') ];
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
@@ -96,82 +97,11 @@ sub told
 
 # ---- Functions: each is called, by everybody -----------------------------------
 
-# What a function is given, by name and type of the argument, or by name alone.
-my %arguments = (
-	'store' => q{'s'}, 'store text' => q{'rights.new'}, 'store oid' => q{'s'::regclass::oid},
-	'key text' => q{'k'}, 'key bytea' => q{'k'}, 'keys' => q{'{k,new}'},
-	'value' => q{'w'}, 'new_values' => q{'{w,w}'}, 'ttl' => q{'1 day'},
-	'prefix' => q{'k'}, 'from_key' => q{'k'}, 'to_key' => q{'l'}, 'after_key' => 'NULL',
-	'expected' => '0', 'as_of' => 'mvstore_stable_version()', 'before' => 'mvstore_stable_version()',
-	'from_version' => 'mvstore_stable_version()', 'to_version' => 'mvstore_stable_version()',
-	'after_version' => 'mvstore_stable_version()', 'synced_at' => 'NULL', 'compacted' => 'false',
-	'version' => 'NULL', 'reverse' => 'false', 'max_rows' => '1', 'keep' => '1', 'wait' => q{'0'}, 'timeout' => q{'0'},
-	'keep_versions' => '1', 'keep_for' => q{'1 day'}, 'feed' => 'true', 'if_not_exists' => 'false', 'floor' => 'NULL',
-	'name' => q{'of the owner'}, 'id' => '1', 'at' => 'now()', 'expires' => 'now()', 'span' => q{'1 s'},
-	'system' => '1', 'database' => '1', 'spilled' => 'false', 'attempts' => '0');
-
-# What one function is given otherwise; and calls in which rights matter otherwise.
-my $past = 'mvstore_version_at(clock_timestamp()) - 1000';
-my %special = (
-	mvstore_attach => { store => q{'plain'} },
-	mvstore_wait_stable => { version => '1' },
-	mvstore_time_of => { version => '1' },
-	mvstore_use_version => { version => 'mvstore_current_version() + 1000' },
-	(map { $_ => { version => $past, key => q{'new'} } } map { ("mvstore_$_", "mvstore_${_}_raw") } qw(put_at delete_at)),
-	mvstore_put_at_bytea => { version => $past, key => q{'new'} },
-	mvstore_pin => { name => q{'new'} });
-my @variants = (
-	(map { [ "mvstore_put_many$_", 'with a NULL value', new_values => q{'{w,NULL}'} ] } '', '_bytea', '_raw'),
-	[ 'mvstore_pin', 'on all stores', name => q{'new'}, store => 'NULL' ],
-	[ 'mvstore_create', 'where it is there', store => q{'rights.s'}, if_not_exists => 'true' ],
-	[ 'mvstore_unpin', 'of another role', name => q{'of a superuser'} ]);
-
-# Of the extension: [oid, name, arguments as "name type, ..."], and those that no SQL can call.
-my (@callable, @called);
-for (rows(q{
-	SELECT p.oid, p.proname, p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) OR 'internal'::regtype = ANY (p.proargtypes)
-	       OR p.proname ~ '^mvstore_regclass_',
-	       (SELECT string_agg(coalesce(p.proargnames[i], '') || ' ' || format_type(p.proargtypes[i - 1], NULL), ',' ORDER BY i) FROM generate_series(1, p.pronargs) i), p.prokind
-	  FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
-	  JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'mvstore'
-	 ORDER BY p.proname COLLATE "C"}))
-{
-	push @{ $_->[2] eq 't' ? \@called : \@callable }, $_;
-}
-
-# A call, with some arguments other than usual.
-sub call
-{
-	my ($function, %other) = @_;
-	my (undef, $name, undef, $list) = @$function;
-	my %own = (%{ $special{$name} // {} }, %other);
-	my @given;
-
-	for (split /,/, $list)
-	{
-		my ($argument, $type) = split / /, $_, 2;
-		my $value = $own{$argument} // $arguments{$_} // $arguments{$argument};
-		die "$name: what is to be given for \"$_\"?\n" unless defined $value;
-		push @given, "$argument := $value";
-	}
-	return "$name(" . join(', ', @given) . ')';
-}
-
-# label => call
-my @labels;
-my %calls;
-for my $function (@callable)
-{
-	my $name = $function->[1];
-	my @own = ([ "`$name`", call($function) ]);
-
-	push @own, map { [ "`$name` $_->[1]", call($function, @$_[ 2 .. $#$_ ]) ] } grep { $_->[0] eq $name } @variants;
-	for (@own)
-	{
-		push @labels, $_->[0];
-		$calls{ $_->[0] } = [ $_->[1], $function->[4] eq 'p' ];
-	}
-}
+my @all = functions_of($node, 'postgres');
+my @called = grep { $_->[2] eq 't' } @all;
+my @calls = calls_of(@all);
+my @labels = map { $_->[0] } @calls;
+my %calls = map { $_->[0] => [ $_->[1], $_->[2] ] } @calls;
 
 # What comes of calls by roles, as SQLSTATEs: {role}{label}. Each in a transaction of its own, of which nothing stays;
 # and each in FROM, too, where there is another way to scan.

@@ -219,6 +219,19 @@ check_perl() {
 	done
 }
 
+# What pgspot finds: names that objects of somebody else could take, in schemas where he was before.
+# Left out is that our own objects go without a schema, as the script's search path begins with
+# theirs: t/install_planted_objects_do_no_harm.pl has all that fits planted there. And the names in
+# bodies of functions, of which it wants the search path fixed, are looked at by the rule "names".
+check_pgspot() {
+	local body bodies=()
+	for body in 'help(OUT function text,OUT arguments text,OUT result text,OUT family text,OUT comment text)' 'seconds(span interval)'; do
+		bodies+=(--proc-without-search-path "mvstore_$body")
+	done
+	(cd "$work/src" && pgspot --ignore PS016 --ignore PS017 "${bodies[@]}" mvstore--*.sql 2>&1) |
+		sed '/^$/d; /Errors: 0 Warnings: 0 Unknown: 0/d'
+}
+
 # ---- Rules of this tree ---------------------------------------------------
 
 check_sql() { (cd "$work/src" && perl tools/lint-sql.pl "$@" 2>&1) || true; }
@@ -314,6 +327,7 @@ dev_lint() {
 	check "src/: no circle of parts, no use of a room above" check_circles
 	check "SQL scripts: no OR REPLACE, no IF NOT EXISTS" check_sql plain
 	check "SQL scripts and SPI: operators and functions are qualified" check_sql names
+	! command -v pgspot >/dev/null || check "pgspot has no findings in SQL scripts" check_pgspot
 	check "SQL scripts: rights are granted or revoked on purpose" check_sql rights
 	check "SQL scripts: every function and view has a COMMENT" check_sql comments
 	check "every function and view is in doc/reference.md" check_sql reference
