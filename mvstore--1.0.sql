@@ -535,7 +535,7 @@ CREATE FUNCTION mvstore_changes(store regclass, after_version bigint,
 								wait interval DEFAULT NULL, compacted boolean DEFAULT false,
 								synced_at bigint DEFAULT NULL)
 RETURNS TABLE (version bigint, key text, value text, expires_at timestamptz, deleted boolean)
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
 
 COMMENT ON FUNCTION mvstore_changes(regclass, bigint, text, bigint, interval, boolean, bigint) IS
 'the entries of a store behind a position, up to the stable version, in order of version and key';
@@ -546,7 +546,7 @@ CREATE FUNCTION mvstore_changes_bytea(store regclass, after_version bigint,
 									  compacted boolean DEFAULT false,
 									  synced_at bigint DEFAULT NULL)
 RETURNS TABLE (version bigint, key text, value bytea, expires_at timestamptz, deleted boolean)
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
 
 COMMENT ON FUNCTION mvstore_changes_bytea(regclass, bigint, text, bigint, interval, boolean, bigint) IS
 'the entries of a store behind a position, up to the stable version, in order of version and key';
@@ -557,7 +557,7 @@ CREATE FUNCTION mvstore_changes_raw(store regclass, after_version bigint,
 									compacted boolean DEFAULT false,
 									synced_at bigint DEFAULT NULL)
 RETURNS TABLE (version bigint, key bytea, value bytea, expires_at timestamptz, deleted boolean)
-AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
 
 COMMENT ON FUNCTION mvstore_changes_raw(regclass, bigint, bytea, bigint, interval, boolean, bigint) IS
 'the entries of a store behind a position, up to the stable version, in order of version and key';

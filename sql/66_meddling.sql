@@ -14,6 +14,15 @@ BEGIN;
 ALTER TABLE mvstore_floor RENAME TO renamed;
 SELECT mvstore_put_at('s', 'k', 'v', 4);
 ROLLBACK;
+-- One with other columns, or with NULLs: rows are not read at a guess.
+BEGIN;
+ALTER TABLE mvstore_floor ADD COLUMN more integer;
+SELECT mvstore_put_at('s', 'k', 'v', 4);
+ROLLBACK;
+BEGIN;
+ALTER TABLE mvstore_journal ALTER key DROP NOT NULL;
+SELECT mvstore_drop('s', 'k');
+COMMIT;
 -- The extension's triggers called by hand, or for something else.
 SELECT mvstore_truncated();
 SELECT mvstore_forget();

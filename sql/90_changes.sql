@@ -214,6 +214,13 @@ SELECT * FROM mvstore_changes('s', 0);
 CALL mvstore_wait_changes('s', 0);
 RESET ROLE;
 DROP ROLE regress_mvstore_user;
+-- Who waits takes a new snapshot, which a parallel query could not do.
+SET client_min_messages = warning;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT (SELECT count(*) > 0 FROM s) AS entries, count(c.version) FROM mvstore_changes('s', mvstore_stable_version(), wait := '1 ms') c;
+RESET ALL;
 -- Without an index it is said what that costs, once.
 \c -
 SELECT mvstore_set_feed('s', false);

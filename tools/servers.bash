@@ -138,7 +138,7 @@ suite_of() {
 make_tree() {
 	local major=$1 older=${2:-} packages="postgresql-$1,postgresql-server-dev-$1"
 	# What tests want beside the server, where there is one for this major.
-	[[ $major -ge 19 ]] || packages+=",postgresql-$major-repack,postgresql-$major-wal2json"
+	[[ $major -ge 19 ]] || packages+=",postgresql-$major-repack,postgresql-$major-wal2json,sqlsmith"
 	[[ -z $older ]] || packages+=",postgresql-$older,postgresql-server-dev-$older"
 	packages+=",gcc,libc6-dev,make,perl,libipc-run-perl"
 	make_root "root-$major${older:+-$older}" "$packages" "$@"

@@ -174,6 +174,7 @@ install_extras() {
 	major=$(major_of "$pg_config")
 	install_extra "postgresql-$major-repack" "$("$pg_config" --sharedir)/extension/pg_repack.control" "a test runs it"
 	install_extra "postgresql-$major-wal2json" "$("$pg_config" --pkglibdir)/wal2json.so" "a test reads what it decodes"
+	install_extra sqlsmith /usr/bin/sqlsmith "a test has it make queries"
 	install_extra python3-psycopg /usr/lib/python3/dist-packages/psycopg/__init__.py "a test runs and kills programs that use it"
 }
 

@@ -33,25 +33,37 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "base/catalog.h"
 
-static const char *const catalog_names[MVS_CATALOG_COUNT] = {
-	[MVS_POLICY] = "mvstore_policy",
-	[MVS_POLICY_KEY] = "mvstore_policy_pkey",
-	[MVS_FLOOR] = "mvstore_floor",
-	[MVS_FLOOR_KEY] = "mvstore_floor_pkey",
-	[MVS_REWRITE] = "mvstore_rewrite",
-	[MVS_REWRITE_KEY] = "mvstore_rewrite_pkey",
-	[MVS_JOURNAL] = "mvstore_journal",
-	[MVS_JOURNAL_KEY] = "mvstore_journal_pkey",
-	[MVS_CALENDAR] = "mvstore_calendar",
-	[MVS_CALENDAR_ENDS] = "mvstore_calendar_ends",
-	[MVS_PIN] = "mvstore_pin",
-	[MVS_PREPARED] = "mvstore_prepared",
-	[MVS_PAUSED] = "mvstore_paused",
-	[MVS_STABLE] = "mvstore_stable",
-	[MVS_CLOCK] = "mvstore_clock",
+/*
+ * What they are, and for a table the sizes of its columns, in upper case where none is NULL:
+ * b 1 byte, i 4, l 8, t 16, n 64, v any. Rows are read into arrays of so many values, without
+ * another look at their types.
+ */
+static const struct
+{
+	const char *name;
+	char		kind;
+	const char *columns;
+}			objects[MVS_CATALOG_COUNT] =
+{
+	[MVS_POLICY] = {"mvstore_policy", RELKIND_RELATION, "IittLi"},
+	[MVS_POLICY_KEY] = {"mvstore_policy_pkey", RELKIND_INDEX, NULL},
+	[MVS_FLOOR] = {"mvstore_floor", RELKIND_RELATION, "ILLL"},
+	[MVS_FLOOR_KEY] = {"mvstore_floor_pkey", RELKIND_INDEX, NULL},
+	[MVS_REWRITE] = {"mvstore_rewrite", RELKIND_RELATION, "IL"},
+	[MVS_REWRITE_KEY] = {"mvstore_rewrite_pkey", RELKIND_INDEX, NULL},
+	[MVS_JOURNAL] = {"mvstore_journal", RELKIND_RELATION, "LLIILVVvILBIv"},
+	[MVS_JOURNAL_KEY] = {"mvstore_journal_pkey", RELKIND_INDEX, NULL},
+	[MVS_CALENDAR] = {"mvstore_calendar", RELKIND_RELATION, "ILLV"},
+	[MVS_CALENDAR_ENDS] = {"mvstore_calendar_ends", RELKIND_INDEX, NULL},
+	[MVS_PIN] = {"mvstore_pin", RELKIND_RELATION, "NLINiLLL"},
+	[MVS_PREPARED] = {"mvstore_prepared", RELKIND_RELATION, "LIlLLLBBBBBBB"},
+	[MVS_PAUSED] = {"mvstore_paused", RELKIND_RELATION, "BLN"},
+	[MVS_STABLE] = {"mvstore_stable", RELKIND_RELATION, "LB"},
+	[MVS_CLOCK] = {"mvstore_clock", RELKIND_SEQUENCE, NULL},
 };
 
 /* Of a size that no literal has: a test makes the library that of another version. */
@@ -61,6 +73,8 @@ static Oid	catalog_oids[MVS_CATALOG_COUNT];
 static bool never_wait = false; /* for others who are at a row */
 
 static bool find_extension(Oid *schema, char **version);
+static bool is_of_size(Form_pg_attribute column, char letter);
+static bool is_as_known(Relation relation, MvsCatalog object);
 static void invalidate(Datum argument, Oid relation);
 static bool lock_row(Relation catalog, ItemPointer tid, LockWaitPolicy policy);
 
@@ -130,18 +144,70 @@ mvs_catalog_oid(MvsCatalog object, bool missing_ok)
 		Oid			oid = InvalidOid;
 
 		if (OidIsValid(schema))
-			oid = get_relname_relid(catalog_names[object], schema);
+			oid = get_relname_relid(objects[object].name, schema);
 		if (!OidIsValid(oid) && !missing_ok)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("relation \"%s\" of extension \"mvstore\" is missing",
-							catalog_names[object]),
+							objects[object].name),
 					 errdetail("The library goes with version %s of the extension.",
 							   mvs_sql_version),
 					 errhint("Run ALTER EXTENSION mvstore UPDATE.")));
 		catalog_oids[object] = oid;
 	}
 	return catalog_oids[object];
+}
+
+/* Whether a column is of the size that a letter stands for. */
+static bool
+is_of_size(Form_pg_attribute column, char letter)
+{
+	static const char letters[] = "bilntv";
+	static const int16 sizes[] = {1, 4, 8, NAMEDATALEN, sizeof(Interval), -1};
+	int16		size = sizes[strchr(letters, pg_tolower(letter)) - letters];
+
+	return !column->attisdropped && column->attlen == size &&
+		column->attbyval == (size > 0 && size <= SIZEOF_DATUM) &&
+		(column->attnotnull || letter == pg_tolower(letter));
+}
+
+/* Whether an object of the extension is what the library knows. */
+static bool
+is_as_known(Relation relation, MvsCatalog object)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+	const char *columns = objects[object].columns;
+
+	if (relation->rd_rel->relkind != objects[object].kind)
+		return false;
+	if (columns == NULL)
+		return true;
+	if (descriptor->natts != strlen(columns))
+		return false;
+	for (int i = 0; i < descriptor->natts; i++)
+		if (!is_of_size(TupleDescAttr(descriptor, i), columns[i]))
+			return false;
+	return true;
+}
+
+Relation
+mvs_catalog_open(MvsCatalog object, bool missing_ok, LOCKMODE mode)
+{
+	Relation	relation = NULL;
+	Oid			oid;
+
+	/* What was dropped while we waited for the lock is not found when it is looked up anew. */
+	while (relation == NULL && OidIsValid(oid = mvs_catalog_oid(object, missing_ok)))
+		relation = try_relation_open(oid, mode);
+	if (relation && !is_as_known(relation, object))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"%s\" of extension \"mvstore\" has been altered",
+						objects[object].name),
+				 errdetail("The library goes with version %s of the extension.",
+						   mvs_sql_version),
+				 errhint("After an update of the extension, restart the server.")));
+	return relation;
 }
 
 /* Relcache callback: forget the OID of a relation, or all. */
@@ -226,7 +292,7 @@ mvs_catalog_delete(Relation catalog, ItemPointer tid)
 bool
 mvs_catalog_forget(MvsCatalog table, MvsCatalog index, Oid store)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(table, false), RowExclusiveLock);
+	Relation	catalog = mvs_catalog_open(table, false, RowExclusiveLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -271,10 +337,14 @@ mvs_catalog_in_use(void)
 bool
 mvs_catalog_has_row(Oid table, Snapshot snapshot)
 {
-	Relation	catalog = table_open(table, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, snapshot, 0, NULL);
-	bool		any = HeapTupleIsValid(systable_getnext(scan));
+	Relation	catalog = try_relation_open(table, AccessShareLock);
+	SysScanDesc scan;
+	bool		any;
 
+	if (catalog == NULL)
+		return false;
+	scan = systable_beginscan(catalog, InvalidOid, false, snapshot, 0, NULL);
+	any = HeapTupleIsValid(systable_getnext(scan));
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return any;

@@ -58,6 +58,12 @@ extern Oid	mvs_catalog_schema(bool missing_ok);
 extern Oid	mvs_catalog_oid(MvsCatalog object, bool missing_ok);
 
 /*
+ * Open and lock a table, index or sequence of it; without the extension, NULL or an error as
+ * above. Raise 55000 where the library does not know it as it is.
+ */
+extern Relation mvs_catalog_open(MvsCatalog object, bool missing_ok, LOCKMODE mode);
+
+/*
  * Return whether the database uses mvstore, and does not only have the extension: it has
  * stores, requests or pins, or may have when a prepared transaction commits. Wait for no
  * lock: who holds one is about to use it.

@@ -240,7 +240,7 @@ insert_policy(Oid store, int64 incarnation, FunctionCallInfo fcinfo)
 	forget_store(store);
 	(void) mvs_catalog_forget(MVS_FLOOR, MVS_FLOOR_KEY, store);
 	(void) mvs_catalog_forget(MVS_REWRITE, MVS_REWRITE_KEY, store);
-	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
+	catalog = mvs_catalog_open(MVS_POLICY, false, RowExclusiveLock);
 	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
 	table_close(catalog, RowExclusiveLock);
 	CacheInvalidateRelcacheByRelid(store);
@@ -483,7 +483,7 @@ mvstore_set_policy(PG_FUNCTION_ARGS)
 	open_own(&store, oid, ShareRowExclusiveLock, false);
 	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
 
-	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
+	catalog = mvs_catalog_open(MVS_POLICY, false, RowExclusiveLock);
 	old = mvs_catalog_find(catalog, MVS_POLICY_KEY, oid, NULL);
 	if (!HeapTupleIsValid(old))
 		elog(ERROR, "policy of store %u is missing", oid);
@@ -761,7 +761,7 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 				 errmsg("mvstore_truncated() must be fired by TRUNCATE")));
 
 	store = RelationGetRelid(trigger->tg_relation);
-	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
+	catalog = mvs_catalog_open(MVS_POLICY, false, RowExclusiveLock);
 	old = mvs_catalog_find(catalog, MVS_POLICY_KEY, store, NULL);
 	if (HeapTupleIsValid(old))
 	{

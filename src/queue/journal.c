@@ -173,7 +173,7 @@ mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool implici
 {
 	Rows		rows = {.count = 0};
 
-	rows.journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	rows.journal = mvs_catalog_open(MVS_JOURNAL, false, RowExclusiveLock);
 	rows.indexes = CatalogOpenIndexes(rows.journal);
 	rows.descriptor = CreateTupleDescCopy(RelationGetDescr(rows.journal));
 
@@ -310,7 +310,7 @@ mvs_journal_find(const MvsRequest *request, ItemPointer tid)
 
 	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
 		return MVS_ROW_GONE;	/* with the extension */
-	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), AccessShareLock);
+	journal = mvs_catalog_open(MVS_JOURNAL, false, AccessShareLock);
 
 	/* With what is uncommitted: who is at a row is not waited for. */
 	*tid = request->row;
@@ -326,7 +326,7 @@ mvs_journal_find(const MvsRequest *request, ItemPointer tid)
 void
 mvs_journal_delete(ItemPointer tid)
 {
-	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	Relation	journal = mvs_catalog_open(MVS_JOURNAL, false, RowExclusiveLock);
 	TM_FailureData failure;
 
 	if (mvs_compat_table_tuple_delete(journal, tid, GetCurrentCommandId(true),
@@ -355,7 +355,7 @@ mvs_journal_record_failure(MvsDatabase *database, MvsRequest *request, int attem
 		if (state != MVS_ROW_FOUND)
 			return state == MVS_ROW_GONE;
 	}
-	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	journal = mvs_catalog_open(MVS_JOURNAL, false, RowExclusiveLock);
 	if (state == MVS_ROW_GONE)
 	{
 		request->journal = mvs_clock_tick(database);
@@ -458,8 +458,8 @@ mvs_journal_read(int64 after, int limit, List **requests, int64 *failed, int64 *
 	*last = after;
 	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
 		return false;
-	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), AccessShareLock);
-	index = index_open(mvs_catalog_oid(MVS_JOURNAL_KEY, false), AccessShareLock);
+	journal = mvs_catalog_open(MVS_JOURNAL, false, AccessShareLock);
+	index = mvs_catalog_open(MVS_JOURNAL_KEY, false, AccessShareLock);
 	ScanKeyInit(&key, Anum_journal_id, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(after));
 	scan = systable_beginscan_ordered(journal, index, NULL, 1, &key);
 	while (count < limit &&
@@ -488,7 +488,7 @@ mvs_journal_read(int64 after, int limit, List **requests, int64 *failed, int64 *
 void
 mvs_journal_forget(Oid store)
 {
-	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	Relation	journal = mvs_catalog_open(MVS_JOURNAL, false, RowExclusiveLock);
 	SysScanDesc scan = systable_beginscan(journal, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple;
 
@@ -525,7 +525,7 @@ void
 mvs_journal_erase(Oid store, const bytea *key, bool prefix)
 {
 	bytea	   *end = prefix ? mvs_key_prefix_end(key) : NULL;
-	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	Relation	journal = mvs_catalog_open(MVS_JOURNAL, false, RowExclusiveLock);
 	SysScanDesc scan = systable_beginscan(journal, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple;
 
@@ -561,7 +561,7 @@ mvs_journal_erase(Oid store, const bytea *key, bool prefix)
 int64
 mvs_journal_adopt(MvsDatabase *database)
 {
-	Relation	journal = table_open(mvs_catalog_oid(MVS_JOURNAL, false), RowExclusiveLock);
+	Relation	journal = mvs_catalog_open(MVS_JOURNAL, false, RowExclusiveLock);
 	SysScanDesc scan = systable_beginscan(journal, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple;
 	int64		count = 0;

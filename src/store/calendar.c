@@ -154,7 +154,7 @@ mvs_calendar_write(Oid store, MvsNotes *notes)
 
 	if (notes->count == 0)
 		return lowest;
-	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), RowExclusiveLock);
+	calendar = mvs_catalog_open(MVS_CALENDAR, false, RowExclusiveLock);
 	indexes = CatalogOpenIndexes(calendar);
 	qsort(notes->notes, notes->count, sizeof(MvsNote), compare_notes);
 	initStringInfo(&keys);
@@ -195,8 +195,8 @@ mvs_calendar_write(Oid store, MvsNotes *notes)
 List *
 mvs_calendar_read(Oid store, int64 from, int64 to, int limit, int64 *next)
 {
-	Relation	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), AccessShareLock);
-	Relation	index = index_open(mvs_catalog_oid(MVS_CALENDAR_ENDS, false), AccessShareLock);
+	Relation	calendar = mvs_catalog_open(MVS_CALENDAR, false, AccessShareLock);
+	Relation	index = mvs_catalog_open(MVS_CALENDAR_ENDS, false, AccessShareLock);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -257,7 +257,7 @@ mvs_calendar_key(const MvsCalendarRow *row, int *position, const char **key, int
 void
 mvs_calendar_cut(Oid store, MvsCalendarRow *row, int position)
 {
-	Relation	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), RowExclusiveLock);
+	Relation	calendar = mvs_catalog_open(MVS_CALENDAR, false, RowExclusiveLock);
 
 	mvs_catalog_delete(calendar, &row->tid);
 	if (position < row->size)
@@ -297,7 +297,7 @@ copy_others(Oid store, const MvsCalendarRow *row, MvsKeyTest is_erased, void *ar
 void
 mvs_calendar_erase(Oid store, MvsKeyTest is_erased, void *argument)
 {
-	Relation	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), RowExclusiveLock);
+	Relation	calendar = mvs_catalog_open(MVS_CALENDAR, false, RowExclusiveLock);
 	ScanKeyData scan_key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -347,8 +347,8 @@ mvs_calendar_stores(void)
 
 	if (!OidIsValid(mvs_catalog_oid(MVS_CALENDAR, true)))
 		return NIL;
-	calendar = table_open(mvs_catalog_oid(MVS_CALENDAR, false), AccessShareLock);
-	index = index_open(mvs_catalog_oid(MVS_CALENDAR_ENDS, false), AccessShareLock);
+	calendar = mvs_catalog_open(MVS_CALENDAR, false, AccessShareLock);
+	index = mvs_catalog_open(MVS_CALENDAR_ENDS, false, AccessShareLock);
 	while (more)
 	{
 		/* From store to store by the index. */

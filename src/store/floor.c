@@ -39,7 +39,7 @@ take_apart(HeapTuple tuple, TupleDesc shape, MvsFloors *floors)
 void
 mvs_floor_read_all(Oid store, Snapshot snapshot, MvsFloors *floors)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_FLOOR, false), AccessShareLock);
+	Relation	catalog = mvs_catalog_open(MVS_FLOOR, false, AccessShareLock);
 	HeapTuple	tuple = mvs_catalog_find(catalog, MVS_FLOOR_KEY, store, snapshot);
 
 	memset(floors, 0, sizeof(MvsFloors));
@@ -113,7 +113,7 @@ find_row(Relation catalog, Oid store)
 void
 mvs_floor_raise(Oid store, const MvsFloors *floors)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_FLOOR, false), RowExclusiveLock);
+	Relation	catalog = mvs_catalog_open(MVS_FLOOR, false, RowExclusiveLock);
 	HeapTuple	row = find_row(catalog, store);
 	MvsFloors	old = {0};
 	Datum		values[Natts_floor] = {ObjectIdGetDatum(store)};
@@ -149,7 +149,7 @@ mvs_floor_raise(Oid store, const MvsFloors *floors)
 int64
 mvs_floor_greatest(Oid *store)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_FLOOR, false), AccessShareLock);
+	Relation	catalog = mvs_catalog_open(MVS_FLOOR, false, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
 	int64		greatest = 0;
 	HeapTuple	tuple;
@@ -185,7 +185,7 @@ mvs_floor_greatest(Oid *store)
 void
 mvs_floor_rewrite(Oid store, int64 version)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_REWRITE, false), RowExclusiveLock);
+	Relation	catalog = mvs_catalog_open(MVS_REWRITE, false, RowExclusiveLock);
 	Datum		values[Natts_rewrite] = {ObjectIdGetDatum(store), Int64GetDatum(version)};
 	bool		nulls[Natts_rewrite] = {false};
 
@@ -208,8 +208,8 @@ mvs_floor_rewrite(Oid store, int64 version)
 int64
 mvs_floor_rewritten(Oid store, Snapshot snapshot)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_REWRITE, false), AccessShareLock);
-	Relation	index = index_open(mvs_catalog_oid(MVS_REWRITE_KEY, false), AccessShareLock);
+	Relation	catalog = mvs_catalog_open(MVS_REWRITE, false, AccessShareLock);
+	Relation	index = mvs_catalog_open(MVS_REWRITE_KEY, false, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;

@@ -82,19 +82,17 @@ static int	compare_lowest(const void *a, const void *b);
 static int
 read_pins(const char *name, Snapshot snapshot, MvsPin **pins)
 {
-	Oid			table = mvs_catalog_oid(MVS_PIN, true);
-	Relation	catalog;
+	Relation	catalog = mvs_catalog_open(MVS_PIN, true, AccessShareLock);
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	int			count = 0;
 	int			space = 0;
 
 	*pins = NULL;
-	if (!OidIsValid(table))
+	if (catalog == NULL)
 		return 0;
 
 	/* They are few. */
-	catalog = table_open(table, AccessShareLock);
 	scan = systable_beginscan(catalog, InvalidOid, false, snapshot, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -195,7 +193,7 @@ void
 mvs_pin_write(MvsDatabase *database, const char *name, Oid store, int64 version, int64 ttl,
 			  MvsPin *pins, int count)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_PIN, false), RowExclusiveLock);
+	Relation	catalog = mvs_catalog_open(MVS_PIN, false, RowExclusiveLock);
 	TimestampTz now = mvs_pin_time(database);
 	TimestampTz clock = GetCurrentTimestamp();
 	TimestampTz created = Min(now, clock);	/* versions may be ahead of the clock */
@@ -242,7 +240,7 @@ mvs_pin_write(MvsDatabase *database, const char *name, Oid store, int64 version,
 void
 mvs_pin_delete(MvsPin *pins, int count)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_PIN, false), RowExclusiveLock);
+	Relation	catalog = mvs_catalog_open(MVS_PIN, false, RowExclusiveLock);
 
 	for (int i = 0; i < count; i++)
 		CatalogTupleDelete(catalog, &pins[i].tid);
@@ -278,7 +276,7 @@ mvs_pin_forget(Oid store)
 {
 	MvsPin	   *pins;
 	int			count = read_pins(NULL, NULL, &pins);
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_PIN, false), RowExclusiveLock);
+	Relation	catalog = mvs_catalog_open(MVS_PIN, false, RowExclusiveLock);
 	bool		any = false;
 
 	for (int i = 0; i < count; i++)
@@ -308,7 +306,7 @@ remove_expired(const MvsPin *pin)
 
 	if (!mvs_pin_lock(NameStr(pin->name), false))
 		return;
-	catalog = table_open(mvs_catalog_oid(MVS_PIN, false), RowExclusiveLock);
+	catalog = mvs_catalog_open(MVS_PIN, false, RowExclusiveLock);
 	(void) mvs_compat_table_tuple_delete(catalog, &tid,
 										 GetCurrentCommandId(true), GetActiveSnapshot(),
 										 false, &failure);

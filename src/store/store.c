@@ -150,7 +150,7 @@ load_info(MvsStoreInfo *info, Relation heap)
 		!OidIsValid(mvs_catalog_oid(MVS_POLICY, true)))
 		return false;
 
-	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), AccessShareLock);
+	catalog = mvs_catalog_open(MVS_POLICY, false, AccessShareLock);
 	tuple = mvs_catalog_find(catalog, MVS_POLICY_KEY, info->oid, NULL);
 	if (HeapTupleIsValid(tuple))
 		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
@@ -785,7 +785,7 @@ mvs_store_storage(Oid table)
 bool
 mvs_store_is_exchanged(Oid store)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), AccessShareLock);
+	Relation	catalog = mvs_catalog_open(MVS_POLICY, false, AccessShareLock);
 	HeapTuple	tuple = mvs_catalog_find(catalog, MVS_POLICY_KEY, store, NULL);
 	bool		isnull = false;
 	Oid			storage = InvalidOid;
@@ -801,7 +801,7 @@ void
 mvs_store_record_storage(MvsStore *store)
 {
 	Oid			oid = RelationGetRelid(store->heap);
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), RowExclusiveLock);
+	Relation	catalog = mvs_catalog_open(MVS_POLICY, false, RowExclusiveLock);
 	HeapTuple	old = mvs_catalog_find(catalog, MVS_POLICY_KEY, oid, NULL);
 	Datum		values[Natts_policy];
 	bool		nulls[Natts_policy] = {false};
@@ -821,7 +821,7 @@ mvs_store_record_storage(MvsStore *store)
 bool
 mvs_store_exists(Oid relation)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), AccessShareLock);
+	Relation	catalog = mvs_catalog_open(MVS_POLICY, false, AccessShareLock);
 	HeapTuple	tuple = mvs_catalog_find(catalog, MVS_POLICY_KEY, relation, NULL);
 
 	table_close(catalog, AccessShareLock);
@@ -838,7 +838,7 @@ mvs_store_list(void)
 
 	if (!OidIsValid(mvs_catalog_oid(MVS_POLICY, true)))
 		return NIL;
-	catalog = table_open(mvs_catalog_oid(MVS_POLICY, false), AccessShareLock);
+	catalog = mvs_catalog_open(MVS_POLICY, false, AccessShareLock);
 	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{

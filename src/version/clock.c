@@ -49,7 +49,7 @@
 
 static void reset(MvsDatabase *database, void *place);
 static Form_pg_sequence_data clock_row(Page page);
-static int64 read_clock(Oid sequence, MvsDatabase *database, bool *foreign);
+static int64 read_clock(MvsDatabase *database, bool *foreign);
 static int64 write_clock(Relation sequence, MvsDatabase *database, int64 mark);
 static Relation open_clock(bool wait);
 
@@ -113,9 +113,9 @@ clock_row(Page page)
  * somebody else than we has written it.
  */
 static int64
-read_clock(Oid sequence, MvsDatabase *database, bool *foreign)
+read_clock(MvsDatabase *database, bool *foreign)
 {
-	Relation	relation = relation_open(sequence, AccessShareLock);
+	Relation	relation = mvs_catalog_open(MVS_CLOCK, false, AccessShareLock);
 	Buffer		buffer = ReadBuffer(relation, 0);
 	int64		value;
 
@@ -181,7 +181,7 @@ mvs_clock_load(MvsDatabase *database)
 	sequence = mvs_catalog_oid(MVS_CLOCK, true);
 	if (mvs_clock_is_loaded(database) || !OidIsValid(sequence) || RecoveryInProgress())
 		return;
-	mark = read_clock(sequence, NULL, NULL);
+	mark = read_clock(NULL, NULL);
 	MVS_FAULT("clock-read");
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
@@ -202,22 +202,17 @@ mvs_clock_load(MvsDatabase *database)
 static Relation
 open_clock(bool wait)
 {
-	Relation	sequence = NULL;
+	Relation	sequence;
+	Oid			oid;
 
-	while (sequence == NULL)
-	{
-		Oid			oid = mvs_catalog_oid(MVS_CLOCK, !wait);
-
-		if (wait)
-			sequence = try_relation_open(oid, RowExclusiveLock);
-		else if (!OidIsValid(oid) || !ConditionalLockRelationOid(oid, RowExclusiveLock))
-			return NULL;
-		else if ((sequence = try_relation_open(oid, NoLock)) == NULL)
-		{
-			UnlockRelationOid(oid, RowExclusiveLock);
-			return NULL;
-		}
-	}
+	if (wait)
+		return mvs_catalog_open(MVS_CLOCK, false, RowExclusiveLock);
+	oid = mvs_catalog_oid(MVS_CLOCK, true);
+	if (!OidIsValid(oid) || !ConditionalLockRelationOid(oid, RowExclusiveLock))
+		return NULL;
+	sequence = try_relation_open(oid, NoLock);
+	if (sequence == NULL)
+		UnlockRelationOid(oid, RowExclusiveLock);
 	return sequence;
 }
 
@@ -234,7 +229,7 @@ mvs_clock_raise(MvsDatabase *database, int64 needed, bool wait)
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 
 	/* Somebody else may have moved it while we waited. */
-	mark = database ? database->clock->mark : read_clock(RelationGetRelid(sequence), NULL, NULL);
+	mark = database ? database->clock->mark : read_clock(NULL, NULL);
 	if (mark < needed)
 	{
 		mark = write_clock(sequence, database, Max(needed, mvs_clock_wall()) + MARK_STEP);
@@ -260,16 +255,16 @@ mvs_clock_mark(int64 wanted)
 
 	if (!OidIsValid(sequence))
 		return 0;
-	mark = read_clock(sequence, NULL, NULL);
+	mark = read_clock(NULL, NULL);
 	if (mark < needed && mvs_clock_raise(NULL, needed, wanted != MVS_NEWEST))
-		mark = read_clock(sequence, NULL, NULL);
+		mark = read_clock(NULL, NULL);
 	return mark;
 }
 
 void
 mvs_clock_reread(MvsDatabase *database)
 {
-	int64		written = read_clock(mvs_catalog_oid(MVS_CLOCK, false), NULL, NULL);
+	int64		written = read_clock(NULL, NULL);
 
 	if (written > database->clock->mark)
 		(void) mvs_clock_raise(database, written, true);
@@ -279,7 +274,7 @@ bool
 mvs_clock_restored(MvsDatabase *database)
 {
 	bool		restored;
-	int64		written = read_clock(mvs_catalog_oid(MVS_CLOCK, false), database, &restored);
+	int64		written = read_clock(database, &restored);
 
 	if (restored)
 	{

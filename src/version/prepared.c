@@ -50,7 +50,7 @@
 void
 mvs_prepared_write(int64 version, const MvsPrepared *row)
 {
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_PREPARED, false), RowExclusiveLock);
+	Relation	catalog = mvs_catalog_open(MVS_PREPARED, false, RowExclusiveLock);
 	Datum		values[Natts_prepared];
 	bool		nulls[Natts_prepared] = {false};
 	HeapTuple	tuple;
@@ -79,16 +79,17 @@ mvs_prepared_write(int64 version, const MvsPrepared *row)
 void
 mvs_prepared_recover(MvsDatabase *database)
 {
-	Oid			table = mvs_catalog_oid(MVS_PREPARED, true);
 	Relation	catalog;
 	SnapshotData dirty;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
 	/* Recovery makes them anew, and may end them. */
-	if (RecoveryInProgress() || !OidIsValid(table))
+	if (RecoveryInProgress())
 		return;
-	catalog = table_open(table, AccessShareLock);
+	catalog = mvs_catalog_open(MVS_PREPARED, true, AccessShareLock);
+	if (catalog == NULL)
+		return;
 	InitDirtySnapshot(dirty);
 	scan = systable_beginscan(catalog, InvalidOid, false, &dirty, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -118,7 +119,7 @@ mvs_prepared_take(void)
 
 	if (!OidIsValid(mvs_catalog_oid(MVS_PREPARED, true)))
 		return NIL;
-	catalog = table_open(mvs_catalog_oid(MVS_PREPARED, false), RowExclusiveLock);
+	catalog = mvs_catalog_open(MVS_PREPARED, false, RowExclusiveLock);
 	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{

@@ -200,14 +200,12 @@ find_stable_row(Relation catalog, Snapshot snapshot)
 static int64
 read_stable_row(Snapshot snapshot)
 {
-	Oid			table = mvs_catalog_oid(MVS_STABLE, true);
-	Relation	catalog;
+	Relation	catalog = mvs_catalog_open(MVS_STABLE, true, AccessShareLock);
 	HeapTuple	tuple;
 	int64		version = 0;
 
-	if (!OidIsValid(table))
+	if (catalog == NULL)
 		return 0;
-	catalog = table_open(table, AccessShareLock);
 	tuple = find_stable_row(catalog, snapshot);
 	if (HeapTupleIsValid(tuple))
 	{
@@ -225,7 +223,7 @@ BlockNumber
 mvs_stable_write(int64 version)
 {
 	static ItemPointerData place;
-	Relation	catalog = table_open(mvs_catalog_oid(MVS_STABLE, false), RowExclusiveLock);
+	Relation	catalog = mvs_catalog_open(MVS_STABLE, false, RowExclusiveLock);
 	HeapTuple	old = mvs_catalog_fetch(catalog, &place);
 	Datum		values[Natts_stable] = {Int64GetDatum(version), BoolGetDatum(true)};
 	bool		nulls[Natts_stable] = {false};

@@ -104,8 +104,10 @@ static bool is_kept(const MvsDatabase *database);
 static void write_database(KeptFile *kept, MvsDatabase *database);
 static void write_file(int code, Datum argument);
 static bool slurp(KeptImage *image);
+static bool are_requests(const char *at, uint64 size, int64 count);
+static bool is_sound(KeptImage image, const KeptHeader *header);
 static bool check_image(KeptImage *image, KeptHeader *header);
-static bool read_database(KeptImage *image);
+static void read_database(KeptImage *image);
 static void read_file(void);
 
 static void
@@ -278,6 +280,50 @@ slurp(KeptImage *image)
 	return good;
 }
 
+/* Whether bytes are so many requests, as a queue has them. */
+static bool
+are_requests(const char *at, uint64 size, int64 count)
+{
+	for (; size > 0 && count > 0; count--)
+	{
+		MvsRequest	request;
+
+		if (size < offsetof(MvsRequest, key))
+			return false;
+		memcpy(&request, at, offsetof(MvsRequest, key));
+		if (request.kind > MVS_REQUEST_LOOK || request.key_length > MVS_MAX_BOUND ||
+			request.to_length > MVS_MAX_BOUND || request.size > size ||
+			request.size != MvsRequestSize(request.key_length, request.to_length))
+			return false;
+		at += request.size;
+		size -= request.size;
+	}
+	return size == 0 && count == 0;
+}
+
+/*
+ * Whether what follows the header is what it says, so that nobody who reads it has to ask:
+ * should a checksum be right by chance, the server is to start all the same.
+ */
+static bool
+is_sound(KeptImage image, const KeptHeader *header)
+{
+	KeptDatabase kept;
+
+	for (int i = 0; i < header->databases; i++)
+	{
+		if (!get(&image, &kept, sizeof(kept)) || !OidIsValid(kept.oid) ||
+			kept.mark_count < 0 || kept.mark_count > MVS_MAX_MARKS ||
+			kept.queue_bytes > image.left ||
+			!are_requests(image.at, kept.queue_bytes, kept.queue_count))
+			return false;
+		image.at += kept.queue_bytes;
+		image.left -= kept.queue_bytes;
+	}
+	return header->databases >= 0 && header->stores >= 0 &&
+		image.left == header->stores * sizeof(MvsStoreStats);
+}
+
 /* Whether the file is whole, and of this state of the data directory. */
 static bool
 check_image(KeptImage *image, KeptHeader *header)
@@ -299,18 +345,17 @@ check_image(KeptImage *image, KeptHeader *header)
 		header->store_size == expected.store_size &&
 		header->request_size == expected.request_size &&
 		header->system == expected.system && header->checkpoint == expected.checkpoint &&
-		header->timeline == expected.timeline;
+		header->timeline == expected.timeline && is_sound(*image, header);
 }
 
 /* Fill a free slot; a database for which there is none is left out, and swept later. */
-static bool
+static void
 read_database(KeptImage *image)
 {
 	KeptDatabase kept;
 	MvsDatabase *database = NULL;
 
-	if (!get(image, &kept, sizeof(kept)) || image->left < kept.queue_bytes)
-		return false;
+	(void) get(image, &kept, sizeof(kept));
 	database = mvs_database_take(kept.oid, NULL);
 	if (database && !mvs_pool_secure(&database->queue->bytes, kept.queue_bytes, false))
 	{
@@ -348,7 +393,6 @@ read_database(KeptImage *image)
 	}
 	image->at += kept.queue_bytes;
 	image->left -= kept.queue_bytes;
-	return true;
 }
 
 int
@@ -367,8 +411,7 @@ mvs_keep_queues(uint64 **bytes)
 	if (check_image(&image, &header))
 	{
 		*bytes = palloc((Size) Max(header.databases, 1) * sizeof(uint64));
-		while (count < header.databases && get(&image, &kept, sizeof(kept)) &&
-			   image.left >= kept.queue_bytes)
+		while (count < header.databases && get(&image, &kept, sizeof(kept)))
 		{
 			(*bytes)[count++] = kept.queue_bytes;
 			image.at += kept.queue_bytes;
@@ -399,8 +442,8 @@ read_file(void)
 					 errdetail("Stores with a policy will be swept.")));
 		if (found_checkpoint != InvalidXLogRecPtr && !will_recover())
 		{
-			for (int i = 0; i < header.databases && read_database(&image); i++)
-				;
+			for (int i = 0; i < header.databases; i++)
+				read_database(&image);
 			for (int i = 0; i < header.stores && get(&image, &store, sizeof(store)); i++)
 				mvs_counters_put(&store);
 		}
