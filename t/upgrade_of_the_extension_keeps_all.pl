@@ -39,7 +39,8 @@ sub exchange
 # The files of the next version. Its library is this one, but for the version that it goes with.
 my $extension = "$dir{sharedir}/extension";
 my $library = "$dir{pkglibdir}/mvstore.so";
-my $next_library = slurp_file($library);
+my $old_library = slurp_file($library);
+my $next_library = $old_library;
 my $next_control = slurp_file("$extension/mvstore.control") =~ s/(default_version = )'1\.0'/$1'1.1'/r;
 is(scalar($next_library =~ s/1\.0(?=\0{13})/1.1/g), 1, 'the library says in one place, of 16 bytes, which version it goes with');
 
@@ -139,6 +140,21 @@ sql('CREATE DATABASE anew');
 sql('CREATE EXTENSION mvstore', 'anew');
 is(version('anew'), '1.1', 'a new database has the new version');
 is(sql($members, 'anew'), sql($members), 'and the same objects');
+
+# The old library again, with the new SQL objects: drops wait, and say why; the rest works.
+exchange($library, $old_library);
+$node->restart;
+wait_until($node, 'postgres', q{SELECT worker_state = 'version mismatch' FROM mvstore_stats WHERE database = 'postgres'}, 'with the old library the worker waits');
+like(slurp_file($node->logfile), qr/LOG: .*is waiting for an update of extension "mvstore"\n.*DETAIL: .*version 1\.0 of the extension/, 'and says so');
+sql(qq{SELECT mvstore_put('used', 'back', 'v$_')}) for (1 .. 3);
+my (undef, undef, $told) = $node->psql('postgres', q{SELECT mvstore_drop('used', 'back')});
+like($told, qr/WARNING: .*different versions\n.*HINT: .*where the library is the older one, install the newer one/s, 'and who requests is told what to do');
+is(sql('SELECT count(*) FROM used WHERE key = $$back$$'), 3, 'nothing is dropped');
+is(sql(q{SELECT mvstore_get('used', 'back')}), 'v3', 'and reads go on');
+exchange($library, $next_library);
+$node->restart;
+is(sql('SELECT mvstore_flush()'), 't', 'with the new one again, what waited is done');
+is(sql('SELECT count(*) FROM used WHERE key = $$back$$'), 1, 'as was asked for');
 
 unlike(slurp_file($node->logfile), qr/(?:FATAL|PANIC):  (?!terminating)/, 'no process has failed on the way');
 $node->stop;

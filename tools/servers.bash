@@ -133,21 +133,29 @@ suite_of() {
 	esac
 }
 
-# make_tree MAJOR [OLDER]: a root tree with that PostgreSQL and what ./dev test needs,
-# in the cache, unless it is there and not too old; with the older one beside it.
+# make_tree MAJOR [OLDER ...]: a root tree with that PostgreSQL and what ./dev test needs,
+# in the cache, unless it is there and not too old; with the older ones beside it.
 make_tree() {
-	local major=$1 older=${2:-} packages="postgresql-$1,postgresql-server-dev-$1"
+	local major=$1 older packages="postgresql-$1,postgresql-server-dev-$1"
 	# What tests want beside the server, where there is one for this major.
 	[[ $major -ge 19 ]] || packages+=",postgresql-$major-repack,postgresql-$major-wal2json,sqlsmith"
-	[[ -z $older ]] || packages+=",postgresql-$older,postgresql-server-dev-$older"
+	for older in "${@:2}"; do
+		packages+=",postgresql-$older,postgresql-server-dev-$older"
+	done
 	packages+=",gcc,libc6-dev,make,perl,libipc-run-perl"
-	make_root "root-$major${older:+-$older}" "$packages" "$@"
+	make_root "$(tree_of "$@")" "$packages" "$@"
 }
 
-# make_root NAME PACKAGES MAJOR [OLDER]: a root tree of the Debian suite of that major, with
-# packages of it, and of the suite of an older one. Without packages it is a bare Debian.
+# tree_of MAJOR [OLDER ...]: the name of that.
+tree_of() {
+	local IFS=-
+	echo "root-$*"
+}
+
+# make_root NAME PACKAGES MAJOR [OLDER ...]: a root tree of the Debian suite of that major, with
+# packages of it, and of the suites of older ones. Without packages it is a bare Debian.
 make_root() {
-	local name=$1 packages=$2 major=$3 older=${4:-} release archive security option start=$SECONDS
+	local name=$1 packages=$2 major=$3 older release archive security option start=$SECONDS
 	local sources=() options=()
 	release=$(suite_of "$major")
 	open_cache "$name"
@@ -168,10 +176,10 @@ make_root() {
 		[[ -n $security ]] || warn "the apt sources of this machine name no security updates: going on without them"
 		[[ -z $security ]] || sources+=("deb $security $release-security main")
 	fi
-	if [[ -n $older ]]; then
+	for older in "${@:4}"; do
 		sources+=("deb $archive $(suite_of "$older") main")
 		[[ -z $security ]] || sources+=("deb $security $(suite_of "$older")-security main")
-	fi
+	done
 	if [[ $major -eq 19 ]]; then
 		sources+=("deb $archive experimental main")
 		# shellcheck disable=SC2016 # for the shell of the hook

@@ -274,7 +274,7 @@ mvs_transaction_warn(void)
 		ereport(WARNING,
 				(errmsg("drops are not worked off because library and extension have different versions"),
 				 errdetail("They are kept until the versions agree."),
-				 errhint("Run ALTER EXTENSION mvstore UPDATE.")));
+				 errhint("Run ALTER EXTENSION mvstore UPDATE; where the library is the older one, install the newer one and restart the server.")));
 	else if (database->queue->paused)
 		ereport(WARNING,
 				(errmsg("drops are not worked off because they are paused"),

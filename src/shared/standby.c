@@ -98,12 +98,16 @@ bool
 mvs_standby_is_there(void)
 {
 	TimestampTz met = (TimestampTz) pg_atomic_read_u64(&mvs_shared->standby_met);
+	TimestampTz now = GetCurrentTimestamp();
+	int			arrival = Max(ARRIVAL_TIME, mvs_standby_interval);
 
 	if (mvs_standby_interval == 0)
 		return false;
+
+	/* It lies ahead where the clock was set back. */
 	if (XLogArchivingActive() ||
-		(met != 0 && !TimestampDifferenceExceeds(met, GetCurrentTimestamp(),
-												 Max(ARRIVAL_TIME, mvs_standby_interval))))
+		(met != 0 && !TimestampDifferenceExceeds(met, now, arrival) &&
+		 !TimestampDifferenceExceeds(now, met, arrival)))
 		return true;
 	for (int i = 0; i < max_wal_senders; i++)
 		if (is_physical_walsender(i))

@@ -44,6 +44,10 @@
 /* How far ahead of the clock the durable mark is put, in microseconds. */
 #define MARK_STEP INT64CONST(1000000)
 
+/* The last version; and where the wall clock stands still, with some left to count on. */
+#define LAST_VERSION (MVS_NEWEST - 1)
+#define LAST_TIME (LAST_VERSION - 2 * MARK_STEP)
+
 #define EPOCH_SHIFT \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
@@ -52,6 +56,7 @@ static Form_pg_sequence_data clock_row(Page page);
 static int64 read_clock(MvsDatabase *database, bool *foreign);
 static int64 write_clock(Relation sequence, MvsDatabase *database, int64 mark);
 static Relation open_clock(bool wait);
+static int64 next_mark(int64 needed);
 
 const MvsDatabasePart mvs_clock_part = {.size = sizeof(MvsClock), .reset = reset};
 
@@ -78,7 +83,7 @@ mvs_version_to_time(int64 version)
 int64
 mvs_clock_wall(void)
 {
-	return mvs_version_of_time(GetCurrentTimestamp()) + MVS_CLOCK_SHIFT();
+	return Min(mvs_version_of_time(GetCurrentTimestamp()) + MVS_CLOCK_SHIFT(), LAST_TIME);
 }
 
 int64
@@ -120,7 +125,7 @@ read_clock(MvsDatabase *database, bool *foreign)
 	int64		value;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	value = clock_row(BufferGetPage(buffer))->last_value;
+	value = Min(clock_row(BufferGetPage(buffer))->last_value, LAST_VERSION);
 	if (foreign)
 		*foreign = (value != database->clock->written);
 	UnlockReleaseBuffer(buffer);
@@ -143,7 +148,7 @@ write_clock(Relation sequence, MvsDatabase *database, int64 mark)
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	row = clock_row(GenericXLogRegisterBuffer(state, buffer, 0));
-	old = row->last_value;
+	old = Min(row->last_value, LAST_VERSION);
 	mark = Max(mark, old);
 	row->last_value = mark;
 	row->log_cnt = 0;
@@ -216,6 +221,20 @@ open_clock(bool wait)
 	return sequence;
 }
 
+/* Return where the mark goes that is to be at "needed" at least. */
+static int64
+next_mark(int64 needed)
+{
+	if (needed > LAST_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED),
+				 errmsg("no version is left in this database"),
+				 errdetail("The last one is " INT64_FORMAT ", a time in microseconds since 1970.",
+						   LAST_VERSION),
+				 errhint("Something had the clock of the server, or the sequence \"mvstore_clock\", at the end of time.")));
+	return Min(Max(needed, mvs_clock_wall()), LAST_VERSION - MARK_STEP) + MARK_STEP;
+}
+
 bool
 mvs_clock_raise(MvsDatabase *database, int64 needed, bool wait)
 {
@@ -232,7 +251,7 @@ mvs_clock_raise(MvsDatabase *database, int64 needed, bool wait)
 	mark = database ? database->clock->mark : read_clock(NULL, NULL);
 	if (mark < needed)
 	{
-		mark = write_clock(sequence, database, Max(needed, mvs_clock_wall()) + MARK_STEP);
+		mark = write_clock(sequence, database, next_mark(needed));
 		if (database)
 		{
 			LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
@@ -303,7 +322,7 @@ mvs_clock_ticks(MvsDatabase *database, int count)
 
 		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
 		tick = Max(tick, database->clock->last + 1);
-		last = tick + count - 1;
+		last = tick > MVS_NEWEST - count ? MVS_NEWEST : tick + count - 1;
 		taken = (last <= database->clock->mark);
 		if (taken)
 			database->clock->last = last;

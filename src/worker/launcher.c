@@ -68,7 +68,7 @@ static void list_databases(void);
 static Child *child_of(Oid database);
 static void collect_wishes(void);
 static void reap(void);
-static TimestampTz time_to_start(Child *child);
+static TimestampTz time_to_start(const Child *child, TimestampTz now);
 static void start_workers(void);
 static void wake_workers(void);
 static bool start_worker(Child *child);
@@ -284,9 +284,12 @@ reap(void)
 
 /* Return when a wanted worker may be started. */
 static TimestampTz
-time_to_start(Child *child)
+time_to_start(const Child *child, TimestampTz now)
 {
-	return Max(child->start_at, child->turn_at);
+	TimestampTz start_at = Max(child->start_at, child->turn_at);
+
+	/* Further ahead than any delay, it is of before the clock was set back. */
+	return start_at > TimestampTzPlusMilliseconds(now, MAX_START_DELAY) ? now : start_at;
 }
 
 /* Start the workers that are wanted, as far as settings and slots allow. */
@@ -314,7 +317,7 @@ start_workers(void)
 			continue;
 		}
 		if (!(child->wanted || child->visit) || child->handle != NULL ||
-			time_to_start(child) > now)
+			time_to_start(child, now) > now)
 			continue;
 		if (running >= mvs_max_workers)
 			more_wanted = true;
@@ -425,8 +428,8 @@ time_to_sleep(void)
 	{
 		Child	   *child = lfirst(cell);
 
-		if ((child->wanted || child->visit) && child->handle == NULL && time_to_start(child) > now)
-			wake_at = Min(wake_at, time_to_start(child));
+		if ((child->wanted || child->visit) && child->handle == NULL && time_to_start(child, now) > now)
+			wake_at = Min(wake_at, time_to_start(child, now));
 	}
 	if (wake_at == DT_NOEND)
 		return -1;

@@ -80,6 +80,9 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 	Relation	heap;
 	bool		enabled = true;
 
+	if (last.end > now)
+		last.end = 0;			/* the clock was set back */
+
 	/* As VACUUM does: where somebody else is at it, it would pass by. */
 	if (!ConditionalLockRelationOid(store, ShareUpdateExclusiveLock))
 		return false;

@@ -40,6 +40,9 @@
 /* Milliseconds: signals that come within are one. */
 #define SAME_SIGNAL 50
 
+/* Microseconds: a clock that goes back by less is as one that is kept right. */
+#define SMALL_STEP USECS_PER_SEC
+
 MvsWorker	mvs_worker;
 
 static uint32 wait_event_main = 0;
@@ -92,6 +95,17 @@ bool
 mvs_process_is_stopping(void)
 {
 	return got_sigterm || mvs_worker.database->worker->hold_offs > 0;
+}
+
+bool
+mvs_process_clock_went_back(void)
+{
+	static TimestampTz latest = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		back = now < latest - SMALL_STEP;
+
+	latest = back ? now : Max(latest, now);
+	return back;
 }
 
 void

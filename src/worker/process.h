@@ -42,6 +42,15 @@ extern bool mvs_process_is_terminated(void);
 /* Whether the worker is to end, for that or another reason, and to begin nothing new. */
 extern bool mvs_process_is_stopping(void);
 
+/*
+ * Whether the clock has been set back since this process last asked: times that it has in mind
+ * then lie too far ahead.
+ */
+extern bool mvs_process_clock_went_back(void);
+
+/* Milliseconds: no timer is set further ahead, as the clock may be set forth meanwhile. */
+#define MVS_LONGEST_TIMER 600000
+
 /* Sleep until the latch is set, or so many milliseconds; -1: for ever. */
 extern void mvs_process_sleep(long timeout);
 

@@ -19,14 +19,12 @@
 #include "store/calendar.h"
 #include "version/clock.h"
 #include "worker/drop.h"
+#include "worker/process.h"
 #include "worker/run.h"
 
 /* A run stops after so many rows of the calendar, and keys looked at. */
 #define RUN_ROWS 64
 #define RUN_KEYS 5000
-
-/* Microseconds: a timer is set no further ahead; the clock may be moved meanwhile. */
-#define MAX_TIMER (INT64CONST(600) * USECS_PER_SEC)
 
 /* A key as a row of the calendar has it. */
 typedef struct RowKey
@@ -107,7 +105,8 @@ mvs_run_due(const MvsRun *run, int64 now, int64 horizon)
 	/* Not too often; nor before the first of them is old enough. */
 	due_at = TimestampTzPlusMilliseconds(run->looked_at, (int64) mvs_sweep_interval * 1000);
 	if (run->next > enough)
-		due_at = Max(due_at, GetCurrentTimestamp() + Min(run->next - enough, MAX_TIMER));
+		due_at = Max(due_at, GetCurrentTimestamp() +
+					 Min(run->next - enough, INT64CONST(1000) * MVS_LONGEST_TIMER));
 	return due_at;
 }
 

@@ -12,8 +12,6 @@
  */
 #include "postgres.h"
 
-#include <limits.h>
-
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "utils/timestamp.h"
@@ -232,7 +230,7 @@ mvs_sleep_until_needed(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 	if (wake_at != DT_NOEND)
 		timeout = Min(Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake_at), 0),
-					  INT_MAX);
+					  MVS_LONGEST_TIMER);
 	if (timeout != 0)
 		mvs_process_sleep(timeout);
 

@@ -135,7 +135,7 @@ wait_for_update(void)
 			(errmsg("drop worker of database with OID %u is waiting for an update of extension \"mvstore\"",
 					MyDatabaseId),
 			 errdetail("The library goes with version %s of the extension.", mvs_sql_version),
-			 errhint("Run ALTER EXTENSION mvstore UPDATE in the database.")));
+			 errhint("Run ALTER EXTENSION mvstore UPDATE in the database; where the library is the older one, install the newer one and restart the server.")));
 	while (!matches && !mvs_process_is_stopping())
 	{
 		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
@@ -190,7 +190,8 @@ work(void)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if (mvs_process_is_stopping())
+		/* Another worker, with nothing in mind, does at once what this one would wait with. */
+		if (mvs_process_is_stopping() || mvs_process_clock_went_back())
 			return;
 
 		mvs_steps_try();
