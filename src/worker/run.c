@@ -96,7 +96,7 @@ mvs_run_is_held(const MvsRun *run, int64 now, int64 horizon)
 }
 
 TimestampTz
-mvs_run_due(const MvsRun *run, int64 now, int64 horizon)
+mvs_run_due(const MvsRun *run, TimestampTz clock, int64 now, int64 horizon)
 {
 	int64		enough = now - run->age;	/* ends up to here are long enough ago */
 	TimestampTz due_at;
@@ -107,7 +107,7 @@ mvs_run_due(const MvsRun *run, int64 now, int64 horizon)
 	/* Not too often; nor before the first of them is old enough. */
 	due_at = TimestampTzPlusMilliseconds(run->looked_at, (int64) mvs_sweep_interval * 1000);
 	if (run->next > enough)
-		due_at = Max(due_at, GetCurrentTimestamp() + Min(run->next - enough, MAX_TIMER));
+		due_at = Max(due_at, clock + Min(run->next - enough, MAX_TIMER));
 	return due_at;
 }
 
