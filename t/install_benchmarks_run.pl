@@ -19,13 +19,14 @@ $node->start;
 my $bench = "$FindBin::RealBin/../bench";
 my %little = (BENCH_KEYS => 200, BENCH_VERSIONS => 2, BENCH_ROUNDS => 1, BENCH_ENTRIES => 200,
 	BENCH_SESSIONS => 1, BENCH_WRITERS => 1, BENCH_OVERWRITES => 80, BENCH_READS => 20, BENCH_SECONDS => 0.5,
-	BENCH_OPERATIONS => 20, BENCH_SCANS => 20, BENCH_DROPS => 20, BENCH_TRANSACTIONS => 20, BENCH_SIZES => '200 400');
+	BENCH_OPERATIONS => 20, BENCH_SCANS => 20, BENCH_DROPS => 20, BENCH_TRANSACTIONS => 20, BENCH_SIZES => '200 400',
+	BENCH_TABLES => 1, BENCH_STORES => '1 3', BENCH_LENGTHS => '20 40', BENCH_DATABASES => '1 2', BENCH_CONNECTIONS => '1 2');
 @ENV{ keys %little } = values %little;
 @ENV{qw(PGHOST PGPORT)} = ($node->host, $node->port);
 my $page = PostgreSQL::Test::Utils::tempdir();
 mkdir "$page/doc" or die $!;
 append_to_file("$page/doc/benchmarks.md", slurp_file("$bench/../doc/benchmarks.md"));
-for my $name (qw(drop feed get growth keep latency locks peers put scan twophase view))
+for my $name (qw(drop feed get growth keep latency locks peers put scale scan twophase view))
 {
 	local $ENV{PGDATABASE} = $name;
 	local $ENV{BENCH_SVG} = PostgreSQL::Test::Utils::tempdir() . "/$name.svg";
@@ -33,8 +34,8 @@ for my $name (qw(drop feed get growth keep latency locks peers put scan twophase
 	$node->safe_psql($name, 'CREATE EXTENSION mvstore');
 	my ($report, $said) = ('', '');
 	ok(IPC::Run::run([ $^X, "-I$bench", "$bench/$name.pl" ], '>', \$report, '2>', \$said), "bench/$name.pl runs") or diag($report . $said);
-	next if $name !~ /^(?:drop|growth|keep|latency|peers)$/;
-	cmp_ok(-s $ENV{BENCH_SVG} // 0, '>', 1000, '... and draws a picture');
+	next if $name !~ /^(?:drop|growth|keep|latency|peers|scale)$/;
+	cmp_ok(-s $ENV{BENCH_SVG} // 0, '>', 1000, '... and draws a picture') if $name ne 'scale';
 
 	# The page that ./dev bench --doc writes takes it, and the rest of the page stays.
 	my $before = slurp_file("$page/doc/benchmarks.md");

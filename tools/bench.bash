@@ -127,7 +127,7 @@ get_peers() {
 
 # ---- ./dev bench ----------------------------------------------------------
 
-readonly IN_DOC="drop keep latency peers growth"	# what doc/benchmarks.md has the figures of
+readonly IN_DOC="drop keep latency peers growth scale"	# what doc/benchmarks.md has the figures of
 
 # How figures are taken: on what, and with what sizes.
 taken() {
@@ -171,6 +171,11 @@ dev_bench() {
 			servers=("threshold=$work/threshold/s")
 			;;
 		peers) get_peers ;;
+		scale)
+			start_other "$name" 'max_connections = 600' 'max_worker_processes = 24' 'max_locks_per_transaction = 256' \
+				'max_wal_size = 2GB' 'min_wal_size = 512MB'
+			servers=("scale=$work/$name/s")
+			;;
 		growth)
 			for series in ${BENCH_SERIES:-4GB 16MB}; do
 				start_other "$series" "shared_buffers = $series"

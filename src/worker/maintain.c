@@ -49,6 +49,9 @@
 /* Milliseconds without drops after which fewer flushes are enough. */
 #define REST_TIME 1000
 
+/* A look at all stores is followed by at least so many times as long without one. */
+#define LOOK_SHARE 10
+
 /* Milliseconds before another try after one in vain, doubled each time; the longest. */
 #define RETRY_TIME 60000
 #define MAX_RETRY_TIME 3600000
@@ -82,6 +85,10 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 
 	if (last.end > now)
 		last.end = 0;			/* the clock was set back */
+
+	/* Of most of many stores nothing has gone: no look at their tables, which would be kept. */
+	if (last.dropped <= 0 && !FullTransactionIdIsValid(last.at))
+		return false;
 
 	/* As VACUUM does: where somebody else is at it, it would pass by. */
 	if (!ConditionalLockRelationOid(store, ShareUpdateExclusiveLock))
@@ -176,6 +183,9 @@ mvs_maintain(void)
 {
 	bool		idle = TimestampDifferenceExceeds(mvs_worker.idle_since, GetCurrentTimestamp(),
 												  REST_TIME);
+	TimestampTz begin;
+	TimestampTz end;
+	bool		locked;
 	bool		found;
 
 	/* Drops come first. */
@@ -193,11 +203,13 @@ mvs_maintain(void)
 
 	/* Dead entries are to be counted by now. */
 	pgstat_report_stat(true);
-	if (!find_work(&found))
-	{
-		not_before = mvs_process_lock_delay(0);
+	begin = GetCurrentTimestamp();
+	locked = !find_work(&found);
+	end = GetCurrentTimestamp();
+	not_before = locked ? mvs_process_lock_delay(0) :
+		end + Min((end - begin) * LOOK_SHARE, INT64CONST(1000) * RETRY_TIME);
+	if (locked)
 		return;
-	}
 	drops_seen = mvs_pace_drops();
 	if (found)
 		start_process();
@@ -220,8 +232,9 @@ find_work(bool *found)
 
 		foreach(cell, mvs_store_list())
 		{
-			if (!*found && mvs_maintain_pays(lfirst_oid(cell), &candidate))
-				*found = true;
+			*found = mvs_maintain_pays(lfirst_oid(cell), &candidate);
+			if (*found)
+				break;
 		}
 	}
 	CommitTransactionCommand();

@@ -284,6 +284,7 @@ mvs_process_look(void)
 {
 	MvsLook		look;
 
+	look.clock = GetCurrentTimestamp();
 	look.now = mvs_clock_now(mvs_worker.database);
 	look.horizon = Min(mvs_version_oldest_writer(mvs_worker.database).version - 1, look.now);
 	mvs_pin_look(look.now);

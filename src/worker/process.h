@@ -89,7 +89,8 @@ extern TimestampTz mvs_process_lock_delay(int tries);
  */
 typedef struct MvsLook
 {
-	int64		now;
+	TimestampTz clock;
+	int64		now;			/* as a version, which may be ahead of it */
 	int64		horizon;		/* of a snapshot taken now, or a little more, but for pins */
 } MvsLook;
 

@@ -94,7 +94,7 @@ mvs_run_is_held(const MvsRun *run, int64 now, int64 horizon)
 }
 
 TimestampTz
-mvs_run_due(const MvsRun *run, int64 now, int64 horizon)
+mvs_run_due(const MvsRun *run, TimestampTz clock, int64 now, int64 horizon)
 {
 	int64		enough = now - run->age;	/* ends up to here are long enough ago */
 	TimestampTz due_at;
@@ -105,8 +105,8 @@ mvs_run_due(const MvsRun *run, int64 now, int64 horizon)
 	/* Not too often; nor before the first of them is old enough. */
 	due_at = TimestampTzPlusMilliseconds(run->looked_at, (int64) mvs_sweep_interval * 1000);
 	if (run->next > enough)
-		due_at = Max(due_at, GetCurrentTimestamp() +
-					 Min(run->next - enough, INT64CONST(1000) * MVS_LONGEST_TIMER));
+		due_at = Max(due_at, clock + Min(run->next - enough,
+										 INT64CONST(1000) * MVS_LONGEST_TIMER));
 	return due_at;
 }
 

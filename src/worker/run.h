@@ -41,8 +41,11 @@ extern bool mvs_run_is_expected(const MvsRun *run);
 /* Whether the first is old enough and waits for the horizon. */
 extern bool mvs_run_is_held(const MvsRun *run, int64 now, int64 horizon);
 
-/* When there is something to look at; DT_NOEND: not before the horizon rises, or never. */
-extern TimestampTz mvs_run_due(const MvsRun *run, int64 now, int64 horizon);
+/*
+ * When there is something to look at, by the clock, which is read once for all stores;
+ * DT_NOEND: not before the horizon rises, or never.
+ */
+extern TimestampTz mvs_run_due(const MvsRun *run, TimestampTz clock, int64 now, int64 horizon);
 
 /* Look at some keys whose time has come. */
 extern MvsSliceEnd mvs_run_slice(MvsRun *run, MvsDrop *drop);

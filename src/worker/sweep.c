@@ -232,7 +232,7 @@ due_of(const Sweep *sweep, const MvsLook *look)
 
 	if (sweep->pass.active && sweep->pass.wait_for <= horizon)
 		return sweep->due_at;
-	return Max(sweep->due_at, mvs_run_due(&sweep->run, look->now, horizon));
+	return Max(sweep->due_at, mvs_run_due(&sweep->run, look->clock, look->now, horizon));
 }
 
 bool
@@ -281,7 +281,6 @@ mvs_sweep_waits_for_writers(void)
 static Sweep *
 choose_sweep(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext old;
 	Sweep	   *sweep = NULL;
 	MvsLook		look;
@@ -292,7 +291,7 @@ choose_sweep(void)
 	look = mvs_process_look();
 	foreach(cell, all)
 	{
-		if (due_of(lfirst(cell), &look) <= now)
+		if (due_of(lfirst(cell), &look) <= look.clock)
 		{
 			sweep = lfirst(cell);
 			break;
