@@ -1,6 +1,6 @@
 # Many sessions at once, of every isolation level, that write, roll back, prepare, and read the
-# present and the past while old versions are dropped: nobody gets an answer that no
-# order of the commits explains. And the judge of that finds a wrong answer of
+# present and the past while old versions are dropped, others that read on a standby, and some that
+# follow the changes of a store: nobody gets an answer that no order of the commits explains. And the judge of that finds a wrong answer of
 # each kind among the right ones. See lib/HistoryRun.pm; ./dev history runs longer.
 # MVSTORE_TEST_SEED gives the seed, MVSTORE_TEST_SECONDS the time.
 
@@ -18,10 +18,16 @@ use Storable 'dclone';
 use Test::More;
 
 my $seed = $ENV{MVSTORE_TEST_SEED} // int(rand(1_000_000));
-my $node = mvstore_node('history', conf => "log_statement = none\nlog_min_messages = fatal\ndeadlock_timeout = '10 ms'\nmvstore.flush_interval = '5 ms'\nmvstore.batch_size = 1\nmax_prepared_transactions = 100\nmvstore.workers_per_database = 3\nfsync = off");
+my $node = mvstore_node('history', init => [ allows_streaming => 1 ], conf => "max_connections = 30\nmvstore.standby_interval = '20 ms'\nlog_statement = none\nlog_min_messages = fatal\ndeadlock_timeout = '10 ms'\nmvstore.flush_interval = '5 ms'\nmvstore.batch_size = 1\nmax_prepared_transactions = 100\nmvstore.workers_per_database = 3\nfsync = off");
+
+$node->backup('history');
+my $standby = PostgreSQL::Test::Cluster->new('distant');
+$standby->init_from_backup($node, 'history', has_streaming => 1);
+$standby->append_conf('postgresql.conf', "hot_standby_feedback = on\nmax_standby_streaming_delay = -1\nwal_receiver_status_interval = 1");
+$standby->start;
 
 # A few keys that all want, and more that leave room for long histories and scans.
-my @connection = (connection => [ '-d', $node->connstr('postgres') ]);
+my @connection = (connection => [ '-d', $node->connstr('postgres') ], standby => [ '-d', $standby->connstr('postgres') ]);
 for my $run ([ 8, 2 ], [ 6, 9 ])
 {
 	my ($sessions, $keys) = @$run;
@@ -33,7 +39,7 @@ for my $run ([ 8, 2 ], [ 6, 9 ])
 	note(join ', ', map { "$counts->{$_} $_" } sort keys %$counts);
 	is(@$problems, 0, "seed $seed, $sessions sessions, $keys keys: every answer is explained")
 	  or diag(join "\n", @$problems[ 0 .. ($#$problems < 19 ? $#$problems : 19) ]);
-	cmp_ok($counts->{$_}, '>', 0, "there were $_") for qw(committed prepared reads as_of gone told_to_retry edges);
+	cmp_ok($counts->{$_}, '>', 0, "there were $_") for qw(committed prepared distant reads as_of gone told_to_retry edges changes answered_edges anti_edges);
 }
 
 # ---- What the judge finds ---------------------------------------------------
@@ -41,15 +47,16 @@ for my $run ([ 8, 2 ], [ 6, 9 ])
 # A short log, always of the same transactions, to put a wrong answer into.
 my $log = record(@connection, seed => 3, sessions => 5, keys => 4, seconds => 60, most => 150);
 is(@{ (check($log))[0] }, 0, 'nothing is wrong with the log as it is');
+$standby->stop;
 $node->stop;
 
 
-# The first statement of a log, and its transaction, for which a condition holds.
+# The first statement of a log, and its transaction, for which a condition holds; here, or on the standby.
 sub first_where
 {
-	my ($log, $condition) = @_;
+	my ($log, $condition, $is_distant) = @_;
 
-	for my $transaction (@{ $log->{transactions} })
+	for my $transaction (grep { !$_->{standby} == !$is_distant } @{ $log->{transactions} })
 	{
 		for (@{ $transaction->{statements} })
 		{
@@ -74,15 +81,44 @@ sub set_field
 # The first answered statement of some kind: OP, and what else must hold of transaction and statement.
 sub first_of
 {
-	my ($log, $op, $condition) = @_;
-	return first_where($log, sub { $_[1][OP] eq $op && field($_[1], 0) ne '~' && (!$condition || $condition->(@_)) });
+	my ($log, $op, $condition, $is_distant) = @_;
+	return first_where($log, sub { $_[1][OP] eq $op && field($_[1], 0) ne '~' && (!$condition || $condition->(@_)) }, $is_distant);
 }
 
 sub is_fixed { return $_[0]{level} eq 'REPEATABLE READ' }
 sub is_loose { return $_[0]{level} eq 'READ COMMITTED' }
 
+# Add transactions to a log that nobody else has seen: [level, standby, statements] each.
+my $last;
+sub add_transactions
+{
+	my ($log, @transactions) = @_;
+	my $xid = 1_000_000_000;
+	my $snapshot = sprintf '%d:%d:', $xid, $xid;
+
+	for my $n (0 .. $#transactions)
+	{
+		my ($level, $is_distant, @statements) = @{ $transactions[$n] };
+		my @all = map { my ($op, $store, $args, $answer) = @$_;
+			[ $op, $store, $args, 0, "$answer|~|$snapshot|" . ($is_distant ? '~' : $xid + $n), '00000' ] } @statements;
+		push @{ $log->{transactions} }, { session => 90 + $n, level => $level, standby => $is_distant, number => 1,
+			statements => [ @all, [ 'commit', '', [], 0, undef, '00000' ] ] };
+	}
+}
+
+# What one transaction sees who sees of two keys, that another has written, the second one alone.
+sub half_seen
+{
+	my ($log, $is_distant) = @_;
+	my ($head, $later) = ($log->{final}{head}{a}{m1}, $last + 10_000_000);
+
+	add_transactions($log,
+		[ 'READ COMMITTED', 0, [ 'put', 'a', [qw(m1 1)], $later ], [ 'put', 'a', [qw(m2 1)], $later ] ],
+		[ 'REPEATABLE READ', $is_distant, [ 'entry', 'a', ['m1'], $head ], [ 'entry', 'a', ['m2'], "$later=1" ] ]);
+}
+
 my $last_snapshot = (grep { length } map { field($_, 2) } map { @{ $_->{statements} } } @{ $log->{transactions} })[-1];
-my ($last) = sort { $b <=> $a } map { /(?:^|,)(\d+)=/ } values %{ $log->{final}{head}{a} };
+($last) = sort { $b <=> $a } map { /(?:^|,)(\d+)=/ } values %{ $log->{final}{head}{a} };
 my @wrong = (
 	[ 'a value that nobody wrote', qr/^wrong answer/, sub {
 		set_field((first_of($_[0], 'get', sub { is_loose(@_) && !$_[1][AS_OF] }))[0], 0, 'nobody');
@@ -188,6 +224,52 @@ my @wrong = (
 		$transaction->{ending}[STATE] = '42704 prepared transaction with identifier "history 1 5" does not exist';
 	} ],
 	[ 'requests that are left', qr/^not flushed/, sub { $_[0]{final}{flushed}{''} = { f => '' } } ],
+	[ 'two that overwrite each other', qr/^G0/, sub {
+		add_transactions($_[0],
+			[ 'READ COMMITTED', 0, [ 'put', 'a', [qw(m1 1)], $last + 101 ], [ 'put', 'a', [qw(m2 1)], $last + 104 ] ],
+			[ 'READ COMMITTED', 0, [ 'put', 'a', [qw(m1 2)], $last + 102 ], [ 'put', 'a', [qw(m2 2)], $last + 103 ] ]);
+	} ],
+	[ 'a read of what nobody committed', qr/^G1a/, sub {
+		add_transactions($_[0], [ 'READ COMMITTED', 0, [ 'entry', 'a', ['m1'], ($last + 7) . '=1' ] ]);
+	} ],
+	[ 'a read of what its writer overwrote', qr/^G1b/, sub {
+		add_transactions($_[0], [ 'READ COMMITTED', 1, [ 'entry', 'a', ['m1'], ($_[0]{final}{head}{a}{m1} =~ s/=.*/=never/r) ] ]);
+	} ],
+	[ 'two that read each other', qr/^G1c/, sub {
+		my ($one, $two) = ($last + 101, $last + 102);
+		add_transactions($_[0],
+			[ 'READ COMMITTED', 0, [ 'put', 'a', [qw(m1 1)], $one ], [ 'entry', 'a', ['m2'], "$two=2" ] ],
+			[ 'READ COMMITTED', 0, [ 'put', 'a', [qw(m2 2)], $two ], [ 'entry', 'a', ['m1'], "$one=1" ] ]);
+	} ],
+	[ 'half of a transaction', qr/^G-single/, sub { half_seen($_[0], 0) } ],
+	[ 'half of a transaction on the standby', qr/^G-single/, sub { half_seen($_[0], 1) } ],
+	[ 'a stable version of a standby that goes back', qr/^not stable any more/, sub {
+		my ($stable) = reverse grep { $_->{standby} && grep { $_->[OP] eq 'stable' } @{ $_->{statements} } } @{ $_[0]{transactions} };
+		$stable //= die "nobody has asked the standby for it\n";
+		my ($statement) = grep { $_->[OP] eq 'stable' } @{ $stable->{statements} };
+		my $earlier = dclone($stable);
+		set_field($_, 0, $last) for grep { $_->[OP] eq 'stable' } @{ $earlier->{statements} };
+		set_field($statement, 0, 5);
+		unshift @{ $_[0]{transactions} }, $earlier;
+	} ],
+	[ 'the wrong past on the standby', qr/^wrong answer/, sub {
+		my ($entry) = first_of($_[0], 'entry', sub { $_[1][AS_OF] }, 1);
+		set_field($entry, 0, (field($entry, 0) =~ s/^(\d+)/$1 + 1/er));
+	} ],
+	[ 'a value that nobody wrote, on the standby', qr/^G1a/, sub {
+		set_field((first_of($_[0], 'get', sub { !$_[1][AS_OF] }, 1))[0], 0, 'nobody');
+	} ],
+	[ 'a change that is left out', qr/^wrong change/, sub {
+		my ($changes) = first_of($_[0], 'changes', sub { field($_[1], 0) =~ /,/ });
+		set_field($changes, 0, field($changes, 0) =~ s/^[^,]*,//r);
+	} ],
+	[ 'a change that comes twice', qr/^wrong change/, sub {
+		my ($changes) = first_of($_[0], 'changes', undef, 1);
+		set_field($changes, 0, field($changes, 0) =~ s/([^,]*)$/$1,$1/r);
+	} ],
+	[ 'changes that do not come', qr/^wrong change/, sub {
+		set_field((first_of($_[0], 'changes', sub { field($_[1], 1) > (split /=/, field($_[1], 0))[0] }))[0], 0, '~');
+	} ],
 	[ 'two transactions that overlook each other', qr/^not serializable/, sub {
 		my ($log) = @_;
 		my $xid = (split /:/, $last_snapshot)[1] + 1000;

@@ -23,8 +23,8 @@ sub set_up
 	for my $name (sort keys %STORES)
 	{
 		my ($keep, $keep_for, $ttl) = @{ $STORES{$name} }{qw(keep keep_for ttl)};
-		$sql .= sprintf "SELECT mvstore_create('%s', keep_versions := %s, keep_for := %s, ttl := %s);\n",
-		  $name, $keep // 'NULL', map { defined $_ ? "'$_ us'" : 'NULL' } $keep_for, $ttl;
+		$sql .= sprintf "SELECT mvstore_create('%s', feed := %s, keep_versions := %s, keep_for := %s, ttl := %s);\n",
+		  $name, $name =~ /[ac]/ ? 'true' : 'false', $keep // 'NULL', map { defined $_ ? "'$_ us'" : 'NULL' } $keep_for, $ttl;
 	}
 	$node->safe_psql('postgres', $sql . <<'SQL');
 CREATE TABLE marker (id bigint PRIMARY KEY);
@@ -39,6 +39,21 @@ BEGIN
   RETURN mvstore_pin(name, version, ttl, store);
 EXCEPTION WHEN SQLSTATE '72000' THEN RETURN NULL;
 END $$;
+CREATE FUNCTION chaos_revert(store regclass, version bigint, prefix text) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN mvstore_revert(store, version, prefix);
+EXCEPTION WHEN SQLSTATE '72000' OR object_not_in_prerequisite_state THEN RETURN -1;
+END $$;
+CREATE FUNCTION chaos_changes(store regclass, after bigint) RETURNS text STABLE LANGUAGE plpgsql AS $$
+DECLARE
+  stable bigint := mvstore_stable_version();
+BEGIN
+  RETURN stable || ' ' || coalesce((SELECT string_agg(version || '=' || key || '=' || coalesce(value, '~'), ',' ORDER BY n)
+                                      FROM mvstore_changes(store, after) WITH ORDINALITY c (version, key, value, expires_at, deleted, n)
+                                     WHERE version <= stable), '');
+EXCEPTION WHEN SQLSTATE '72000' THEN RETURN 'gone';
+  WHEN object_not_in_prerequisite_state THEN RETURN 'future';
+END $$;
 CREATE FUNCTION chaos_scan(store regclass, as_of bigint) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   RETURN coalesce((SELECT string_agg(s.key || '=' || s.version || '=' || s.value, ',' ORDER BY s.key COLLATE "C")
@@ -51,8 +66,8 @@ SQL
 	return $status == 0;
 }
 
-# check($server, $load, $model, forgets => 0|1, sweeps => 0|1, amcheck => 0|1, holds => 0|1):
-# the problems. Counts what it did in $model->{counts}.
+# check($server, $load, $model, forgets => 0|1, sweeps => 0|1, amcheck => 0|1, holds => 0|1,
+# upsets => 0|1, logs => pattern): the problems. Counts what it did in $model->{counts}.
 sub check
 {
 	my ($server, $load, $model, %how) = @_;
@@ -63,22 +78,26 @@ sub check
 	push @problems, check_held($node, $model, $held);
 	push @problems, check_pins($server, $load, $model);
 
+	# What has failed too often for want of something is tried again.
+	$node->safe_psql('postgres', 'SELECT mvstore_retry_failed(store) FROM mvstore_stores') if $how{upsets};
+
 	# A request of now is done now, whatever waited before; the last put comes behind the
 	# flush, so that what the worker has done is durable, and counted from there.
 	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'first')", store => 'a', values => { probe => 'first' } ]);
 	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'second')", store => 'a', values => { probe => 'second' } ],
 		[ 'drop', "SELECT mvstore_drop('a', 'probe')", kind => 'drop', store => 'a', key => 'probe', keep => 1 ]);
+	$node->safe_psql('postgres', 'SELECT mvstore_stats_reset()') if $how{upsets};
 	return (@problems, "mvstore_flush() gave up:\n" . diagnosis($node)) if !flush($node, $model) && !$model->{held};
 	commit_one($load, $model, \@problems, [ 'write', "SELECT mvstore_put('a', 'probe', 'third')", store => 'a', values => { probe => 'third' } ]);
 	push @problems, judge_requests($model, later_versions($load), $how{forgets});
-	push @problems, judge_looks($load, $model);
+	push @problems, judge_looks($load, $model), judge_reverts($load, $model), judge_changes($load, $model);
 
 	my $swept = $how{sweeps} ? $server->{dice}->(2) ? wait_for_policies($node, $load) : sweep_all($node, $load) : undef;
 	push @problems, 'the policies are not met' if defined $swept && !$swept;
 	push @problems, compare_all($server, $load, $model, $swept);
 	push @problems, check_standby($server, $load, $model) if $server->{standby};
 	push @problems, check_indexes($node) if $how{amcheck};
-	push @problems, complaints($server);
+	push @problems, complaints($server, $how{logs});
 
 	# Durable from here on: what was seen to be gone, and that it was.
 	$node->safe_psql('postgres', 'DELETE FROM marker');
@@ -218,7 +237,7 @@ sub judge_looks
 
 	for my $look (grep { $_->{op} eq 'look' && ($_->{state} // '') eq '00000' } map { @{ $_->{statements} } } @{ $load->{transactions} })
 	{
-		my ($version, $value) = split /=/, $look->{raw}, 2;
+		my ($version, $value) = split /=/, $look->{raw} // '', 2;
 		next unless defined $value && $value ne 'future';
 		my $expected = answer($model, $look->{store}, $look->{key}, $version) // '~';
 
@@ -226,6 +245,47 @@ sub judge_looks
 		push @problems, "$version was read as of, and a transaction with version $model->{held} is prepared" if $model->{held} && $version >= $model->{held};
 		push @problems, "$look->{store} $look->{key} as of $version was read as " . show($value) . ', not ' . show($expected)
 		  if $value ne $expected && !was_erased($model, $look->{store}, $look->{key}, $version, $value);
+	}
+	return @problems;
+}
+
+# A revert wrote what had been there.
+sub judge_reverts
+{
+	my ($load, $model) = @_;
+	my @problems;
+
+	for my $revert (grep { $_->{op} eq 'revert' && ($_->{state} // '') eq '00000' && $_->{raw} >= 0 && $_->{rows} }
+		map { @{ $_->{statements} } } @{ $load->{transactions} })
+	{
+		$model->{counts}{'reverts'}++;
+		for my $key (sort keys %{ $revert->{rows} })
+		{
+			my ($value, $expected) = ($revert->{rows}{$key}, answer($model, $revert->{store}, $key, $revert->{to}) // '~');
+			push @problems, "$revert->{store} $key was reverted to $revert->{to}, to " . show($value) . ', not ' . show($expected)
+			  if $value ne $expected && !was_erased($model, $revert->{store}, $key, $revert->{to}, $value);
+		}
+	}
+	return @problems;
+}
+
+# Who asked for the changes above a version was given each of them once, in order.
+sub judge_changes
+{
+	my ($load, $model) = @_;
+	my @problems;
+
+	for my $asked (grep { $_->{op} eq 'changes' && ($_->{state} // '') eq '00000' } map { @{ $_->{statements} } } @{ $load->{transactions} })
+	{
+		my ($to, $rows) = split / /, $asked->{raw}, 2;
+		next unless defined $rows;
+		my @expected = map { "$_->[0]=$_->[1]=" . ($_->[2] // '~') } changes_answer($model, @{$asked}{qw(store after)}, $to);
+		my @got = split /,/, $rows;
+
+		$model->{counts}{'changes that were followed'} += @got;
+		next if "@got" eq "@expected";
+		my ($n) = grep { ($got[$_] // '') ne ($expected[$_] // '') } 0 .. ($#got > $#expected ? $#got : $#expected);
+		push @problems, "change $n of $asked->{store} above $asked->{after}, up to $to, was " . show($got[$n] // 'none') . ', not ' . show($expected[$n] // 'none');
 	}
 	return @problems;
 }
@@ -310,7 +370,8 @@ sub change_quietly
 
 	$node->safe_psql('postgres', 'SELECT mvstore_stats_reset()') if $dice->(4) == 0;
 	return if $dice->(3);
-	my $name = (sort keys %STORES)[ $dice->(scalar keys %STORES) ];
+	my @stores = grep { !$STORES{$_}{past} } sort keys %STORES;
+	my $name = $stores[ $dice->(scalar @stores) ];
 	my $keeps = $dice->(2);
 	$node->safe_psql('postgres', sprintf(<<'SQL', $name, $keeps ? 'coalesce(f, 0)' : 'NULL'));
 DO $$

@@ -5,7 +5,7 @@
 # A transaction is { id, session, sent (a moment), sent_after (the newest version known
 # then), durable, statements, long, ending }; a statement { op, sql, state, raw, at (the moment of
 # its answer) } and, as its op wants, store, key, to, kind, keep, keep_for, before, values,
-# version, expires, erasure, name, short.
+# version, expires, erasure, name, short, after, revert.
 # Some transactions are prepared instead of committed, and ended later by whichever session:
 # the statement that does it is their "ending". The load leaves those alone that are "long".
 # Moments are numbers that rise with everything that is sent and answered.
@@ -222,7 +222,8 @@ sub take_answer
 	my ($load, $statement, $message) = @_;
 	my $transaction = $statement->{transaction} or return;
 
-	push @{ $load->{problems} }, "$statement->{sql}: $statement->{state} $message" unless $EXPECTED{ $statement->{state} };
+	push @{ $load->{problems} }, "$statement->{sql}: $statement->{state} $message"
+	  unless $EXPECTED{ $statement->{state} } || $load->{tells}{ $statement->{state} };
 	push @{ $load->{prepared} }, $transaction if $statement->{op} eq 'prepare' && outcome($transaction) eq 'prepared';
 	return unless $statement->{state} eq '00000' && defined $statement->{raw};
 	if ($statement->{op} eq 'floors')
@@ -230,6 +231,7 @@ sub take_answer
 		push @{ $load->{problems} }, "a floor is above the stable version: $statement->{raw}" if $statement->{raw} ne '~';
 	}
 	$statement->{of}{expires} = $statement->{raw} if $statement->{op} eq 'expires';
+	take_reverted($statement) if $statement->{revert};
 	return unless $statement->{op} =~ /^(?:write|truncate)$/ && $statement->{raw} =~ /^\d+$/;
 
 	my $version = $statement->{version} = $statement->{raw};
@@ -239,6 +241,18 @@ sub take_answer
 	  if ($load->{versions}{$version} //= $transaction->{id}) != $transaction->{id};
 	$transaction->{version} //= $version;
 	$load->{newest} = $version if $version > $load->{newest};
+}
+
+# What a revert has written is told by a put behind it, "version key=value,...".
+sub take_reverted
+{
+	my ($statement) = @_;
+	my ($version, $rows) = split / /, $statement->{raw}, 2;
+	my %rows = map { split /=/, $_, 2 } split /,/, $rows;
+
+	$statement->{revert}{rows} = \%rows;
+	$statement->{raw} = $version;
+	$statement->{values} = { %{ $statement->{values} }, map { $_ => $rows{$_} eq '~' ? undef : $rows{$_} } keys %rows };
 }
 
 # Whether a transaction has committed: yes, no, or unknown; "prepared": nobody has begun
@@ -333,6 +347,8 @@ sub make_transaction
 	my $end = $dice->(8) ? commit_or_prepare($load, $transaction, $dice) : 'rollback';
 
 	add($transaction, 'set', "SET LOCAL lock_timeout = '30 ms'") if @{ $load->{prepared} };
+	# A version from elsewhere, a little ahead.
+	add($transaction, 'set', 'SELECT mvstore_use_version(mvstore_current_version() + ' . (1 + $dice->(5000)) . ')') if $dice->(25) == 0;
 	return make_erasure($load, $dice) if $dice->(50) == 0;
 	add_policy($transaction, $dice) if !$transaction->{long} && $dice->(60) == 0;
 	# One that is prepared has a pin of its own, as others may end it in any order.
@@ -340,7 +356,7 @@ sub make_transaction
 	if (!$transaction->{long} && $dice->(60) == 0)
 	{
 		my $store = (grep { $STORES{$_}{truncated} } sort keys %STORES)[ $dice->(2) ];
-		add($transaction, 'truncating', "TRUNCATE $store");
+		add($transaction, 'truncating', $dice->(2) ? "TRUNCATE $store" : "SELECT mvstore_clear('$store')");
 		my $value = some_value($load, $dice);
 		# The version of this put is that of the TRUNCATE.
 		add($transaction, 'truncate', "SELECT mvstore_put('$store', 'truncated', '$value')", store => $store, values => { truncated => $value });
@@ -354,7 +370,10 @@ sub make_transaction
 	{
 		my $what = $dice->(100);
 		if ($load->{pins} && $end ne 'prepare' && $dice->(20) == 0) { add_pin($load, $transaction, $session) }
-		elsif ($what < 60) { add_write($load, $transaction, $dice) }
+		elsif ($what < 54) { add_write($load, $transaction, $dice) }
+		elsif ($what < 58) { add_past($load, $transaction, $dice) }
+		elsif ($what < 59) { add_revert($load, $transaction, $dice) }
+		elsif ($what < 60) { add_other($load, $transaction, $dice) }
 		elsif ($what < 82) { add_drop($load, $transaction, $dice) }
 		elsif ($what < 88) { add_look($load, $transaction, $dice) }
 		elsif ($what < 94) { $depth++; add($transaction, 'savepoint', "SAVEPOINT s$depth", name => "s$depth") }
@@ -390,7 +409,8 @@ sub make_erasure
 	my ($store, $key) = (some_store($dice, grep { $STORES{$_}{erased} } sort keys %STORES), some_key($load, $dice));
 	my $value = some_value($load, $dice);
 
-	add($transaction, 'erase', "SELECT mvstore_erase('$store', '$key')");
+	# No key begins with another one.
+	add($transaction, 'erase', $dice->(2) ? "SELECT mvstore_erase('$store', '$key')" : "SELECT mvstore_erase_prefix('$store', '$key')");
 	add($transaction, 'write', "SELECT mvstore_put('$store', '$key', '$value')", store => $store, values => { $key => $value },
 		erasure => $transaction->{statements}[-1]);
 	return finish($transaction, $dice->(4) ? commit_or_prepare($load, {}, $dice) : 'rollback');
@@ -418,7 +438,7 @@ sub add_pin
 
 	if ($what < 3)
 	{
-		my $store = $dice->(3) ? some_store($dice, grep { !$STORES{$_}{truncated} } sort keys %STORES) : undef;
+		my $store = $dice->(3) ? some_store($dice, untruncated()) : undef;
 		my $version = $dice->(2) && $load->{newest} ? $load->{newest} - $dice->(300_000) : undef;
 		my $short = $dice->(4) == 0;
 
@@ -428,7 +448,7 @@ sub add_pin
 	elsif ($what < 5) { add($transaction, 'unpin', "SELECT mvstore_unpin('$name')", name => $name) }
 	else
 	{
-		my ($store, $key) = (some_store($dice, grep { !$STORES{$_}{truncated} } sort keys %STORES), some_key($load, $dice));
+		my ($store, $key) = (some_store($dice, untruncated()), some_key($load, $dice));
 		add($transaction, 'look', "SELECT version || '=' || coalesce(chaos_get('$store', '$key', version), '~') FROM mvstore_pins " .
 			"WHERE name = '$name' AND coalesce(store, '$store'::regclass) = '$store'::regclass AND expires > clock_timestamp() + interval '10 s'",
 			store => $store, key => $key);
@@ -441,9 +461,12 @@ sub some_store
 {
 	my ($dice, @of) = @_;
 
-	@of = sort keys %STORES unless @of;
+	@of = grep { !$STORES{$_}{past} } sort keys %STORES unless @of;
 	return $of[ $dice->(scalar @of) ];
 }
+
+# Those whose past stays what it is.
+sub untruncated { return grep { !$STORES{$_}{truncated} && !$STORES{$_}{past} } sort keys %STORES }
 
 # A value that nobody else writes; now and then one that is kept out of line.
 sub some_value
@@ -475,7 +498,14 @@ sub add_write
 	}
 	elsif ($what < 60)
 	{
-		add($transaction, 'write', "SELECT mvstore_put('$store', '$key', '$value')", store => $store, values => { $key => $value });
+		my $put = $dice->(3) ? "mvstore_put('$store', '$key', '$value')" : $dice->(2) ? "mvstore_put_raw('$store', '$key', '$value')" :
+		  "mvstore_put_bytea('$store', '$key', '$value')";
+		add($transaction, 'write', "SELECT $put", store => $store, values => { $key => $value });
+	}
+	elsif ($what < 64)
+	{
+		add($transaction, 'write', "SELECT mvstore_delete_if('$store', '$key', " .
+			"coalesce((SELECT version FROM mvstore_get_entry('$store', '$key')), 0))", store => $store, values => { $key => undef });
 	}
 	elsif ($what < 75)
 	{
@@ -493,6 +523,54 @@ sub add_write
 		add($transaction, 'write', sprintf("SELECT mvstore_put_many('%s', '{%s}', '{%s}')", $store, join(',', @keys), join(',', @values{@keys})),
 			store => $store, values => \%values);
 	}
+}
+
+# What the functions for imports, or plain SQL, write to a store that is there for it, and delete. Its
+# versions are of long ago, and given once.
+sub add_past
+{
+	my ($load, $transaction, $dice) = @_;
+	my ($store) = grep { $STORES{$_}{past} } keys %STORES;
+	my ($key, $value, $version) = (some_key($load, $dice), some_value($load, $dice), 1_000_000 + ++$load->{imports});
+	my $what = $dice->(6);
+
+	if ($what == 0)
+	{
+		add($transaction, 'deletion', "DELETE FROM $store WHERE key = '$key' AND version = (SELECT min(version) FROM $store WHERE key = '$key') " .
+			'RETURNING version', store => $store, key => $key);
+		return;
+	}
+	$value = undef if $what == 1;
+	my $put = $what == 1 ? "SELECT mvstore_delete_at('$store', '$key', $version)" :
+	  $what < 4 ? "SELECT mvstore_put_at('$store', '$key', '$value', $version)" :
+	  "INSERT INTO $store (key, version, value) VALUES ('$key', $version, '$value')";
+	add($transaction, 'import', $put, store => $store, version => $version, values => { $key => $value });
+}
+
+# Some or all of a store as it was a while ago.
+sub add_revert
+{
+	my ($load, $transaction, $dice) = @_;
+	my $store = some_store($dice, grep { !$STORES{$_}{ttl} } untruncated());
+	my ($value, $prefix) = (some_value($load, $dice), 'k' . $dice->(3));
+	my $revert = { op => 'revert', store => $store };
+
+	return unless $load->{newest};
+	$revert->{to} = $load->{newest} - $dice->(500_000);
+	add($transaction, 'revert', "SELECT chaos_revert('$store', $revert->{to}, '$prefix')", store => $store, to => $revert->{to});
+	add($transaction, 'write', "SELECT v || ' ' || coalesce((SELECT string_agg(convert_from(key, 'UTF8') || '=' || " .
+		"coalesce(convert_from(value, 'UTF8'), '~'), ',') FROM $store WHERE version = v AND key ~~ '$prefix%'), '') " .
+		"FROM (SELECT mvstore_put('$store', 'reverted', '$value') AS v OFFSET 0) t",
+		store => $store, values => { reverted => $value }, revert => $transaction->{statements}[-1]);
+}
+
+# What writes no entry.
+sub add_other
+{
+	my ($load, $transaction, $dice) = @_;
+	my $store = some_store($dice);
+
+	add($transaction, 'set', $dice->(2) ? "SELECT mvstore_sweep('$store')" : sprintf("SELECT mvstore_lock('%s', '%s')", $store, some_key($load, $dice)));
 }
 
 sub add_drop
@@ -531,8 +609,14 @@ sub add_drop
 sub add_look
 {
 	my ($load, $transaction, $dice) = @_;
-	my @never = grep { !$STORES{$_}{truncated} } sort keys %STORES;
+	my @never = untruncated();
 
+	if ($dice->(4) == 0)
+	{
+		my ($store, $after) = (some_store($dice, @never), $load->{newest} - $dice->(200_000));
+		add($transaction, 'changes', "SELECT chaos_changes('$store', $after)", store => $store, after => $after) if $after > 0;
+		return;
+	}
 	if ($dice->(3))
 	{
 		my ($store, $key) = (some_store($dice, @never), some_key($load, $dice));

@@ -21,10 +21,10 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT = qw(%STORES new_model commit version_of settle judge_requests compare answer scan_answer was_erased some_versions show);
+our @EXPORT = qw(%STORES new_model commit version_of settle judge_requests compare answer scan_answer changes_answer was_erased some_versions show);
 
 # a and b keep everything that nobody asks to drop; c, d and e have a policy, f now this
-# one and now that; what is put to g expires.
+# one and now that; what is put to g expires; h is written to in the past.
 our %STORES = (
 	a => { erased => 1 },
 	b => { truncated => 1 },
@@ -32,14 +32,15 @@ our %STORES = (
 	d => { keep => 3, truncated => 1 },
 	e => { keep => 2, keep_for => 150_000 },
 	f => { changes => 1 },
-	g => { ttl => 200_000 });
+	g => { ttl => 200_000 },
+	h => { past => 1 });
 
 sub new_model
 {
 	my %stores = map { $_ => { keys => {}, erased => {}, truncates => [], floor => [ 0, 0 ],
 		policies => [ { keep => $STORES{$_}{keep}, keep_for => $STORES{$_}{keep_for} } ] } } keys %STORES;
 
-	return { stores => \%stores, requests => [], dirty => {}, erasures => [], pins => {}, counts => {} };
+	return { stores => \%stores, requests => [], dirty => {}, erasures => [], deletions => [], pins => {}, counts => {} };
 }
 
 sub show { return defined $_[0] ? length $_[0] > 40 ? substr($_[0], 0, 37) . '...' : $_[0] : 'a tombstone' }
@@ -56,11 +57,11 @@ sub effects
 	{
 		my $op = $statement->{op};
 		# The clock was at least here when the statement was done.
-		$last = $statement->{version} if $statement->{version} && $statement->{version} > $last;
+		$last = $statement->{version} if $op ne 'import' && $statement->{version} && $statement->{version} > $last;
 		$statement->{last} = $last;
 		if ($op eq 'savepoint')      { $position{ $statement->{name} } = @effects }
 		elsif ($op eq 'rollback_to') { splice(@effects, $position{ $statement->{name} }) }
-		elsif ($op =~ /^(?:write|drop|truncate|policy|pin|unpin)$/) { push @effects, $statement }
+		elsif ($op =~ /^(?:write|import|deletion|drop|truncate|policy|pin|unpin)$/) { push @effects, $statement }
 	}
 	return @effects;
 }
@@ -70,7 +71,7 @@ sub version_of
 {
 	my ($transaction) = @_;
 
-	return (grep { defined } map { $_->{version} } effects($transaction))[-1];
+	return (grep { defined } map { $_->{op} eq 'import' ? undef : $_->{version} } effects($transaction))[-1];
 }
 
 # Take over a transaction that has committed; the problems with it.
@@ -96,6 +97,8 @@ sub commit
 			push @{ $model->{stores}{$name}{policies} }, { %{$effect}{qw(keep keep_for)} };
 		}
 		elsif ($op =~ /pin/) { change_pin($model, $effect) }
+		elsif ($op eq 'deletion') { push @{ $model->{deletions} }, [ $name, $effect->{key}, $effect->{raw} ] if defined $effect->{raw} }
+		elsif ($op eq 'import') { import_entries($model, $effect) }
 		elsif ($effect->{version})
 		{
 			$versions{ $effect->{version} } = 1;
@@ -116,6 +119,21 @@ sub commit
 		}
 	}
 	return keys %versions > 1 ? "transaction $transaction->{id} has several versions: " . join(' ', sort keys %versions) : ();
+}
+
+# Entries of the past were written, each of a version of its own.
+sub import_entries
+{
+	my ($model, $effect) = @_;
+	my $name = $effect->{store};
+
+	for my $key (keys %{ $effect->{values} })
+	{
+		my $entries = $model->{stores}{$name}{keys}{$key} //= [];
+		push @$entries, { version => $effect->{version}, value => $effect->{values}{$key} };
+		$model->{dirty}{$name}{$key} = $entries;
+		$model->{counts}{'entries of the past written'}++;
+	}
 }
 
 # A pin was granted, in the place of what had its name, or given up; or refused.
@@ -164,6 +182,16 @@ sub settle
 		$model->{counts}{'entries erased'} += grep { !$_->{gone} } @erased;
 	}
 	$model->{erasures} = [];
+	for my $deletion (splice @{ $model->{deletions} })
+	{
+		my ($name, $key, $version) = @$deletion;
+		my $entries = $model->{stores}{$name}{keys}{$key} // [];
+		my $before = @$entries;
+
+		@$entries = grep { $_->{version} != $version } @$entries;
+		$model->{counts}{'entries deleted by SQL'}++;
+		push @problems, "$name $key: version $version was deleted, and nobody had written it" if @$entries == $before;
+	}
 	for my $store (values %{ $model->{stores} })
 	{
 		@{ $store->{truncates} } = sort { $a <=> $b } @{ $store->{truncates} };
@@ -431,11 +459,27 @@ sub scan_answer
 	return join ',', @rows;
 }
 
+# The changes of a store above a version, up to another: [version, key, value] each.
+sub changes_answer
+{
+	my ($model, $name, $after, $to) = @_;
+	my $store = $model->{stores}{$name};
+	my @changes;
+
+	for my $key (keys %{ { %{ $store->{keys} }, %{ $store->{erased} } } })
+	{
+		push @changes, map { [ $_->{version}, $key, $_->{value} ] } grep { $_->{version} > $after && $_->{version} <= $to }
+		  @{ $store->{keys}{$key} // [] }, @{ $store->{erased}{$key} // [] };
+	}
+	return sort { $a->[0] <=> $b->[0] || $a->[1] cmp $b->[1] } @changes;
+}
+
 # Versions worth reading as of: of some entries of a key, and what lies just beside them.
 sub some_versions
 {
 	my ($model, $name, $key, $dice) = @_;
 	my $entries = $model->{stores}{$name}{keys}{$key} // return ();
+	return unless @$entries;
 	my $recent = @$entries > 12 && $dice->(5) ? 12 : @$entries;
 
 	return map { $entries->[ -1 - $dice->($recent) ]{version} + $dice->(3) - 1 } 1 .. 2;

@@ -1,7 +1,8 @@
 # Judges what HistoryRun.pm has recorded. What a statement must have seen follows from
 # the snapshot that it was recorded with: of each key the newest entry by a
 # transaction that is visible in it, the transaction's own writes on top; or, as of
-# a version, of each key the newest entry at or below that.
+# a version, of each key the newest entry at or below that. On a standby, where a snapshot is not
+# told as a whole, the present is judged by HistoryCycles.pm alone.
 
 package HistoryCheck;
 
@@ -10,6 +11,7 @@ use warnings;
 
 use parent 'HistoryModel';
 use Exporter 'import';
+use HistoryCycles qw(check_cycles find_cycle);
 use HistoryModel qw(sees live shown);
 use HistoryRun qw(OP STORE ARGS AS_OF RAW STATE);
 
@@ -22,11 +24,12 @@ sub check
 	my $self = HistoryCheck->new($log);
 
 	$self->{reads} = [];
-	$self->{counts}{$_} = 0 for qw(statements reads as_of gone unstable told_to_retry edges);
+	$self->{counts}{$_} = 0 for qw(statements reads as_of gone unstable told_to_retry edges changes answered_edges anti_edges);
 	$self->check_order;
 	$self->judge($_) for @{ $log->{transactions} };
 	$self->check_sums;
 	$self->check_graph;
+	check_cycles($self);
 	$self->check_final;
 	return ($self->{problems}, $self->{counts});
 }
@@ -76,6 +79,8 @@ sub judge
 			my $stable = $op eq 'stable' ? $answer : !$as_of ? 0 : $op eq 'previous' ? $told - 1 : $told;
 
 			$self->{counts}{statements}++;
+			return $self->judge_changes($transaction, $statement, $answer, $told) if $op eq 'changes';
+			return $self->judge_distant($transaction, $statement, $answer, $told, \$known) if $transaction->{standby};
 			$first //= $snapshot;
 			$self->problem('the snapshot has changed', $transaction, $statement, "$first->{text}, then $snapshot->{text}")
 			  if $fixed && $first != $snapshot;
@@ -93,6 +98,51 @@ sub judge
 				$self->judge_read($transaction, $statement, $answer, $told, $snapshot, $own);
 			}
 		} });
+}
+
+# On a standby: what is stable there never goes back, and as of that the answer is known.
+sub judge_distant
+{
+	my ($self, $transaction, $statement, $answer, $told, $known) = @_;
+	my ($op, $as_of) = @{$statement}[ OP, AS_OF ];
+	my $newest = \$self->{distant}{ $transaction->{session} };
+
+	if ($op eq 'stable')
+	{
+		$self->problem('not stable any more', $transaction, $statement, "$answer, after $$newest on a standby") if $answer < ($$newest // 0);
+		$$newest = $$known = $answer;
+	}
+	return unless $as_of;
+	$$known = $told if $told > $$known;
+	$self->{counts}{as_of}++;
+	$self->judge_read($transaction, $statement, $answer, $told, undef, {});
+}
+
+# Who follows a store is given each change once, in order, and all up to what was stable.
+sub judge_changes
+{
+	my ($self, $transaction, $statement, $answer, $told) = @_;
+	my ($store, $args) = @{$statement}[ STORE, ARGS ];
+	my ($after, $key, $max) = ($args->[0], $args->[1] =~ tr/'//dr, $args->[2]);
+	my $changes = $self->{changes}{$store} //= [ sort { $a->[0] <=> $b->[0] || $a->[1] cmp $b->[1] } map {
+		my ($of, $name) = split / /;
+		$of eq $store ? map { [ $_->[0], $name, $_->[1] ] } @{ $self->{entries}{$_} } : ();
+	} keys %{ $self->{entries} } ];
+	my $versions = $self->{change_versions}{$store} //= [ map { $_->[0] } @$changes ];
+	my $place = HistoryModel::lower_bound($versions, $after);
+	my @got = $answer eq '~' ? () : split /,/, $answer;
+
+	# Without a key, behind all of the version.
+	$place++ while $place < @$changes && $changes->[$place][0] == $after && ($key eq 'NULL' || $changes->[$place][1] le $key);
+	$self->{counts}{changes} += @got;
+	for (@got)
+	{
+		my $change = $changes->[ $place++ ];
+		my $expected = $change ? "$change->[0]=$change->[1]=" . ($change->[2] // '~') : 'none';
+		return $self->problem('wrong change', $transaction, $statement, "$_, where it must be $expected") if $_ ne $expected;
+	}
+	$self->problem('wrong change', $transaction, $statement, "none, where $versions->[$place] was stable at $told")
+	  if $place < @$changes && $versions->[$place] <= $told && @got < ($max // 9**9);
 }
 
 # All at and below a version that a snapshot was told is stable must have ended for it.
@@ -311,6 +361,8 @@ sub judge_error
 		# A transaction without a version is never too late for a key.
 		return unless $state eq '40001' && $transaction->{level} eq 'READ COMMITTED' && !defined $version && $op ne 'put_many';
 	}
+	# Replay may not wait for a reader.
+	return if $state eq '40001' && $transaction->{standby};
 	$self->problem('unexpected error', $transaction, $statement, $told);
 }
 
@@ -392,37 +444,9 @@ sub check_graph
 		$edge->($transaction, $writer->($key, $place + 1), "rw $key, by $op");
 	}
 
-	# Depth first, without recursion: an edge back to where we come from closes a cycle.
-	my %colour;
-	for my $root (keys %after)
-	{
-		my @path = $colour{$root} ? () : [ $root, keys %{ $after{$root} } ];
-		$colour{$root} ||= 'open';
-		while (@path)
-		{
-			my ($at, @rest) = @{ $path[-1] };
-			if (!@rest)
-			{
-				$colour{$at} = 'done';
-				pop @path;
-				next;
-			}
-			my $next = splice(@{ $path[-1] }, 1, 1);
-			if (!$colour{$next})
-			{
-				$colour{$next} = 'open';
-				push @path, [ $next, keys %{ $after{$next} // {} } ];
-			}
-			elsif ($colour{$next} eq 'open')
-			{
-				my @cycle = map { $_->[0] } @path;
-				shift @cycle while $cycle[0] ne $next;
-				$self->problem('not serializable', undef, undef, join '; ',
-					map { "$node{$cycle[$_]}{session}/$node{$cycle[$_]}{number} " . $after{ $cycle[$_] }{ $cycle[ ($_ + 1) % @cycle ] } } 0 .. $#cycle);
-				return;
-			}
-		}
-	}
+	my @cycle = find_cycle({ map { $_ => [ keys %{ $after{$_} } ] } keys %after });
+	$self->problem('not serializable', undef, undef, join '; ',
+		map { "$node{$cycle[$_]}{session}/$node{$cycle[$_]}{number} " . $after{ $cycle[$_] }{ $cycle[ ($_ + 1) % @cycle ] } } 0 .. $#cycle) if @cycle;
 }
 
 # What is there at the end, and what PostgreSQL says of the transactions.

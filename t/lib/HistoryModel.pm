@@ -20,7 +20,7 @@ sub new
 	my ($class, $log) = @_;
 	my $self = bless {
 		log => $log, problems => [], snapshots => {}, entries => {}, commits => {}, owners => {},
-		counts => { map { $_ => 0 } qw(transactions committed prepared) },
+		counts => { map { $_ => 0 } qw(transactions committed prepared distant) },
 	}, $class;
 
 	$self->replay($_) for @{ $log->{transactions} };
@@ -155,6 +155,7 @@ sub replay
 	$transaction->{committed} = !$failed && ($end->[OP] eq 'commit' || $transaction->{single} || $self->was_committed($transaction)) ? 1 : 0;
 	@{$transaction}{qw(writes added)} = $transaction->{committed} ? ({%own}, {%added}) : ({}, {});
 	$self->{counts}{transactions}++;
+	$self->{counts}{distant}++ if $transaction->{standby};
 	$self->{counts}{committed} += $transaction->{committed};
 	return unless $transaction->{committed} && %own;
 	$self->{commits}{ $transaction->{xid} // 0 } = { version => $version, transaction => $transaction };

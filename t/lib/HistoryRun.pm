@@ -3,10 +3,11 @@
 # rolled back or committed, with errors in between. Some are prepared instead, and ended some
 # time later by a session that does nothing else. Of every statement is recorded
 # the answer, its SQLSTATE, the snapshot that it saw the database by, as PostgreSQL
-# itself names it, and the transaction id. HistoryCheck.pm judges.
+# itself names it, and the transaction id. HistoryCheck.pm judges. Others read on a standby, if
+# there is one, and some follow the changes of a store, here and there.
 #
 # A log is { stores => { name => { drops, policy } }, keys => [sorted], transactions =>
-# [{ session, level, statements, ending }], final => { ... } }; a statement is an array:
+# [{ session, level, standby, statements, ending }], final => { ... } }; a statement is an array:
 #   OP      what it did
 #   STORE   where
 #   ARGS    with what, as add() is given it below
@@ -23,6 +24,7 @@ use warnings;
 use Exporter 'import';
 use IO::Select;
 use IPC::Open3 ();
+use POSIX ();
 use Symbol ();
 use Time::HiRes 'time';
 
@@ -59,8 +61,8 @@ BEGIN
 END $$;
 SQL
 
-# record(connection => [arguments of psql], seed, sessions, keys, seconds, most):
-# a log. most: of transactions in a session; it may be left out.
+# record(connection => [arguments of psql], standby => likewise, seed, sessions, keys, seconds, most):
+# a log. standby, and most, of transactions in a session, may be left out.
 sub record
 {
 	my (%options) = @_;
@@ -72,8 +74,17 @@ sub record
 	send_transaction($run, $first, opening($run));
 	converse($run, 0, $first);
 
+	wait_for_standby($run) if $options{standby};
+
 	# In parallel, for some seconds.
 	my @sessions = map { start_session($run, $_) } 1 .. $options{sessions};
+	my $id = $options{sessions} + 1;
+	push @sessions, start_session($run, ++$id, consumes => 'a');
+	if ($options{standby})
+	{
+		push @sessions, start_session($run, ++$id, standby => 1) for 1 .. 2;
+		push @sessions, start_session($run, ++$id, standby => 1, consumes => $_) for qw(a z);
+	}
 	$run->{ender} = start_session($run, $options{sessions} + 1);
 	converse($run, time() + $options{seconds}, @sessions, $run->{ender});
 	end_session($_) for @sessions, delete $run->{ender};
@@ -88,16 +99,40 @@ sub record
 	return $log;
 }
 
+# Until the standby has what is there at the beginning.
+sub wait_for_standby
+{
+	my ($run) = @_;
+	my $end = time() + PATIENCE;
+	my ($put) = grep { $_->[OP] eq 'put' } reverse @{ $run->{transactions}[0]{statements} };
+	my ($version) = split /\|/, $put->[RAW];
+
+	for (;;)
+	{
+		my $pid = open(my $psql, '-|') // die "fork: $!";
+		if (!$pid)
+		{
+			open(STDERR, '>', '/dev/null');
+			exec qw(psql -X -A -t), @{ $run->{standby} }, '-c', "SELECT count(*) FROM $put->[STORE] WHERE version = $version" or POSIX::_exit(1);
+		}
+		my $count = <$psql> // 0;
+		close $psql;
+		return if $count > 0;
+		die "history: the standby does not follow\n" if time() > $end;
+		select(undef, undef, undef, 0.05);
+	}
+}
+
 # ---- Sessions ---------------------------------------------------------------
 
 sub start_session
 {
-	my ($run, $id) = @_;
-	my $session = { id => $id, random => $run->{seed} * 1000 + $id, buffer => '', waiting => [], serial => 0 };
+	my ($run, $id, %more) = @_;
+	my $session = { %more, id => $id, position => [ 0, 'NULL' ], random => $run->{seed} * 1000 + $id, buffer => '', waiting => [], serial => 0 };
 
 	open(my $nowhere, '>', '/dev/null') or die "/dev/null: $!";
 	$session->{pid} = IPC::Open3::open3($session->{in} = Symbol::gensym(), $session->{out} = Symbol::gensym(),
-		'>&' . fileno($nowhere), qw(psql -X -q -A -t -P null=~), @{ $run->{connection} });
+		'>&' . fileno($nowhere), qw(psql -X -q -A -t -P null=~), @{ $run->{ $more{standby} ? 'standby' : 'connection' } });
 	$session->{in}->autoflush(1);
 	dice($session, 2) for 1 .. 10;
 	return $session;
@@ -164,7 +199,7 @@ sub converse
 		for my $session ($more ? grep { $_ != ($run->{ender} // 0) } @sessions : ())
 		{
 			send_transaction($run, $session, make_transaction($run, $session))
-			  while @{ $session->{waiting} } < 12 && $session->{serial} < ($run->{most});
+			  while @{ $session->{waiting} } < ($session->{consumes} ? 1 : 12) && $session->{serial} < ($run->{most});
 		}
 		$more &&= grep { $_ != ($run->{ender} // 0) && $_->{serial} < ($run->{most}) } @sessions;
 		end_prepared($run, $more ? time() : 9**9**9);
@@ -203,6 +238,7 @@ sub take_answers
 			my $delay = (0, 0, 0.01, 0.1, 0.3)[ dice($run->{ender}, 5) ];
 			push @{ $run->{prepared} }, [ time() + $delay, $prepared ];
 		}
+		$session->{position} = [ $1, "'$2'" ] if $statement->[OP] eq 'changes' && ($statement->[RAW] // '') =~ /(?:^|.*,)(\d+)=(\w+)=[^,]*\|\d+\|/;
 		# Versions worth reading as of: those of writes, and those that others read.
 		next unless defined $statement->[RAW];
 		my $list = $statement->[AS_OF] ? $run->{asked} : $statement->[OP] =~ /^(?:put|delete|add)/ ? $run->{known} : next;
@@ -218,7 +254,7 @@ sub take_answers
 sub begin
 {
 	my ($session, $level, $mode) = @_;
-	my $transaction = { session => $session->{id}, level => $level, number => ++$session->{serial}, statements => [] };
+	my $transaction = { session => $session->{id}, standby => $session->{standby}, level => $level, number => ++$session->{serial}, statements => [] };
 
 	push @{ $transaction->{statements} }, [ 'begin', '', [], 0, undef, undef, "BEGIN ISOLATION LEVEL $level $mode" ];
 	return $transaction;
@@ -252,7 +288,7 @@ sub finish
 {
 	my ($transaction, $op) = @_;
 	add($transaction, 'look', '', [], 'NULL');
-	if ($op eq 'commit' && $transaction->{session} && ($transaction->{session} + $transaction->{number}) % 6 == 0)
+	if ($op eq 'commit' && $transaction->{session} && !$transaction->{standby} && ($transaction->{session} + $transaction->{number}) % 6 == 0)
 	{
 		push @{ $transaction->{statements} }, [ 'prepare', '', [ gid_of($transaction) ], 0, undef, undef, sprintf "PREPARE TRANSACTION '%s'", gid_of($transaction) ];
 		return $transaction;
@@ -278,6 +314,8 @@ sub opening
 sub make_transaction
 {
 	my ($run, $session) = @_;
+	return make_consumption($run, $session) if $session->{consumes};
+	return make_distant($run, $session) if $session->{standby};
 	my $level = ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')[ (0, 0, 0, 1, 1, 1, 2, 2)[ dice($session, 8) ] ];
 	my $kind = dice($session, 100);
 
@@ -321,6 +359,32 @@ sub make_transaction
 		command($transaction, 'release', 's1');
 	}
 	return finish($transaction, dice($session, 7) ? 'commit' : 'rollback');
+}
+
+# Take the next changes, some or all, behind the last one.
+sub make_consumption
+{
+	my ($run, $session) = @_;
+	my $single = begin($session, 'READ COMMITTED', '');
+	my ($store, $max) = ($session->{consumes}, dice($session, 3) ? 1 + dice($session, 30) : undef);
+	my ($after, $key) = @{ $session->{position} };
+
+	$single->{single} = 1;
+	$single->{statements} = [];
+	add($single, 'changes', $store, [ $after, $key, $max ], "(SELECT string_agg(c.version || '=' || c.key || '=' || coalesce(c.value, '~'), ',' ORDER BY c.n) " .
+		sprintf("FROM mvstore_changes('%s', %s, %s, %s, '50 ms') WITH ORDINALITY c (version, key, value, expires_at, deleted, n))", $store, $after, $key, $max // 'NULL'),
+		version => 'v', from => '(SELECT mvstore_stable_version() AS v OFFSET 0) t');
+	return $single;
+}
+
+# Read on the standby.
+sub make_distant
+{
+	my ($run, $session) = @_;
+	my $transaction = begin($session, pick($session, [ 'READ COMMITTED', 'REPEATABLE READ', 'REPEATABLE READ' ]), 'READ ONLY');
+
+	make_read($run, $session, $transaction) for 0 .. dice($session, 8);
+	return finish($transaction, 'commit');
 }
 
 # Read one key and write another: two such transactions that overlook each other have no order.

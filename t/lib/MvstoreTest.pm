@@ -12,15 +12,17 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep time);
 
-our @EXPORT = qw(mvstore_node wait_until stays sqlstate_of worker_pid entries_of);
+our @EXPORT = qw(mvstore_node move_node wait_until stays sqlstate_of worker_pid entries_of);
 
 # A running server with the extension in database postgres. Of %params: conf is
-# text for postgresql.conf, init a list of arguments of the node's init().
+# text for postgresql.conf, init a list of arguments of the node's init(), place a directory
+# for its data elsewhere.
 sub mvstore_node
 {
 	my ($name, %params) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
+	move_node($node, $params{place});
 	$node->init(@{ $params{init} // [] });
 	$node->append_conf('postgresql.conf', <<"CONF");
 shared_preload_libraries = 'mvstore'
@@ -31,6 +33,15 @@ CONF
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION mvstore');
 	return $node;
+}
+
+# Give a node that has no data yet another place for them, if one is given.
+sub move_node
+{
+	my ($node, $place) = @_;
+
+	return unless defined $place;
+	mkdir($place) && rmdir($node->basedir) && symlink($place, $node->basedir) or die "$place: $!";
 }
 
 # Pass when the query answers 't' within the deadline of all TAP tests.
