@@ -10,7 +10,7 @@
 
 readonly BENCH_SETTINGS=('shared_buffers = 512MB' 'max_wal_size = 8GB' 'min_wal_size = 6GB'
 	'checkpoint_timeout = 1h' 'autovacuum = off' 'jit = off' 'max_parallel_workers_per_gather = 0' 'max_connections = 200'
-	'max_prepared_transactions = 10')
+	'max_prepared_transactions = 100')
 
 start_bench_server() {
 	start_server "${BENCH_SETTINGS[@]}"
@@ -125,9 +125,17 @@ get_peers() {
 	export BENCH_ETCD
 }
 
+# What cluster/ has, and PL/Proxy, which it goes through: see bench/cluster.pl.
+get_cluster() {
+	# shellcheck source=tools/cluster.bash
+	source "$root/tools/cluster.bash"
+	unpack_peer "postgresql-$(major_of "$pg_config")-plproxy" "$work/pg$("$pg_config" --pkglibdir)/plproxy.so"
+	install_cluster
+}
+
 # ---- ./dev bench ----------------------------------------------------------
 
-readonly IN_DOC="drop keep latency peers growth scale"	# what doc/benchmarks.md has the figures of
+readonly IN_DOC="drop keep latency peers growth scale cluster"	# what doc/benchmarks.md has the figures of
 
 # How figures are taken: on what, and with what sizes.
 taken() {
@@ -176,6 +184,7 @@ dev_bench() {
 				'max_wal_size = 2GB' 'min_wal_size = 512MB'
 			servers=("scale=$work/$name/s")
 			;;
+		cluster) get_cluster ;;
 		growth)
 			for series in ${BENCH_SERIES:-4GB 16MB}; do
 				start_other "$series" "shared_buffers = $series"

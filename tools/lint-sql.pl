@@ -2,16 +2,17 @@
 #
 # Rules for the SQL that the extension installs, for ./dev lint.
 #
-#	lint-sql.pl RULE [ERRCODES]
+#	lint-sql.pl [--cluster] RULE [ERRCODES]
 #
 # in the root of the tree prints what breaks the rule, one a line, and nothing
-# if all is well. The rules are the keys of %rules, at the end. ERRCODES is the
+# if all is well. --cluster: of the script of cluster/, for which not all rules are. The rules are the keys of %rules, at the end. ERRCODES is the
 # server's header errcodes.h, which the rule codes needs.
 
 use strict;
 use warnings;
 
-my @scripts = sort glob('mvstore--*.sql');
+my $cluster = @ARGV && $ARGV[0] eq '--cluster' && shift @ARGV;
+my @scripts = sort glob($cluster ? 'cluster/mvstore_cluster--*.sql' : 'mvstore--*.sql');
 my @tests = sort(glob('sql/*.sql'), glob('specs/*.spec'), glob('t/*.pl'), glob('t/lib/*.sql'));
 
 sub slurp
@@ -147,7 +148,8 @@ sub check_names
 	$code =~ s/(\bSET\s+)([^;]*?)(?=\bWHERE\b|\bFROM\b|;|\z)/$1 . $2 =~ s{((?:^|,)\s*\w+\s*)=}{$1 }gr/gie;
 	$code =~ s/(\bSELECT\s+(?:DISTINCT\s+)?|,\s*|\(\s*|\.\s*)\*/$1 /gi;
 	$code =~ s/(?<![\w)\s])(\s*)-(?=\d)/$1 /g;	# a sign
-	while ($code =~ m{([-+*/<>=~!@#%^&|`?]+)}g)
+	my $operators = $code =~ s/\@extschema\@/           /gr;
+	while ($operators =~ m{([-+*/<>=~!@#%^&|`?]+)}g)
 	{
 		$say->($-[0], "operator $1: OPERATOR(pg_catalog.$1)");
 	}
@@ -179,6 +181,8 @@ sub names
 		{
 			next if $code =~ /\bLANGUAGE\s+'?c\b/i;
 			next if $code =~ /\bSET\s+search_path\b/i;
+			next if $code =~ /\bLANGUAGE\s+plproxy\b/i;		# it runs on a shard
+			next if $code =~ /\bBEGIN\s+ATOMIC\b/i;		# its names are bound when it is created
 			if ($source =~ /\bAS\s+(?:(\$\w*\$)(.*)\1|'((?:[^']|'')*)')/is)
 			{
 				my $body = $2 // $3;
@@ -205,6 +209,7 @@ sub names
 		else
 		{
 			$code =~ s/^(CREATE\s+(?:\w+\s+)?TABLE\s+[\w.]+\s*)\(/$1 /i;
+			$code =~ s/(\)\s*)(WITH\s*\([^)]*\))(?=\s*;\s*\z)/$1/i;	# of a table
 			check_names($file, $line, $code, 1);
 		}
 	}
@@ -230,8 +235,8 @@ sub names
 # The functions meant for everybody, by name. A line: the name; behind # why, if need be.
 sub public_functions
 {
-	my %names;
-	for (split(/\n/, slurp('tools/public-functions.txt')))
+	my %names = $cluster ? (map { $_->{name} => 1 } grep { $_->{name} =~ /^mvstore_shard_/ } @functions) : ();
+	for (map { split(/\n/, slurp($_)) } 'tools/public-functions.txt', $cluster ? 'cluster/public-functions.txt' : ())
 	{
 		s/\s*#.*//;
 		$names{$_} = 1 if $_ ne '';
@@ -273,7 +278,7 @@ sub rights
 	}
 	for my $name (sort keys %public)
 	{
-		print "tools/public-functions.txt: $name: there is no such function\n" unless $own{$name};
+		print "tools/public-functions.txt: $name: there is no such function\n" unless $own{$name} || $cluster;
 		print "tools/public-functions.txt: $name: but it is revoked at $revoked{$name}\n" if $revoked{$name};
 	}
 }

@@ -214,7 +214,7 @@ check_shellcheck() {
 
 check_perl() {
 	local file
-	for file in "$work/src"/tools/*.pl; do
+	for file in "$work/src"/tools/*.pl "$work/src"/cluster/*.pl; do
 		perl -wc "$file" 2>&1 | grep -v ' syntax OK$' || true
 	done
 }
@@ -299,7 +299,7 @@ check() {
 }
 
 dev_lint() {
-	local fix=""
+	local fix="" rule
 	if [[ ${1:-} == --fix ]]; then
 		fix=1
 		shift
@@ -317,7 +317,7 @@ dev_lint() {
 	check "scan-build has no findings" check_scan_build
 	check "clang-tidy has no findings" check_clang_tidy
 	check "shellcheck has no findings in dev, tools/, .ci/" check_shellcheck
-	check "Perl compiles tools/ without a warning" check_perl
+	check "Perl compiles tools/ and cluster/ without a warning" check_perl
 	check "src/ is laid out as pgindent does it" check_layout
 	check "src/: what is nested in a foreach has braces" check_foreach
 	check "src/: lines of $MAX_COLUMNS columns, texts aside" check_columns
@@ -330,6 +330,9 @@ dev_lint() {
 	! command -v pgspot >/dev/null || check "pgspot has no findings in SQL scripts" check_pgspot
 	check "SQL scripts: rights are granted or revoked on purpose" check_sql rights
 	check "SQL scripts: every function and view has a COMMENT" check_sql comments
+	for rule in plain names rights comments; do
+		check "cluster/: the same rules: $rule" check_sql --cluster "$rule"
+	done
 	check "every function and view is in doc/reference.md" check_sql reference
 	check "SQL scripts: functions and views come as in doc/reference.md" check_sql order
 	check "every function is called in a test" check_sql tests
