@@ -367,7 +367,7 @@ $make{wait_changes} = sub {
 	my ($f) = @_;
 	return function($f, <<"SQL", declare => "\tdeadline timestamptz := clock_timestamp() + timeout;\n");
 	LOOP
-		PERFORM FROM $S.mvstore_changes_raw(store, after_version, max_rows => 1);
+		PERFORM FROM $S.mvstore_changes_raw(store, after_version, max_rows => 1, synced_at => $S.mvstore_stable_version());
 		EXIT WHEN FOUND OR clock_timestamp() >= deadline;
 		PERFORM pg_sleep(0.02);
 	END LOOP;

@@ -2920,7 +2920,7 @@ DECLARE
 	deadline timestamptz := clock_timestamp() + timeout;
 BEGIN
 	LOOP
-		PERFORM FROM @extschema@.mvstore_changes_raw(store, after_version, max_rows => 1);
+		PERFORM FROM @extschema@.mvstore_changes_raw(store, after_version, max_rows => 1, synced_at => @extschema@.mvstore_stable_version());
 		EXIT WHEN FOUND OR clock_timestamp() >= deadline;
 		PERFORM pg_sleep(0.02);
 	END LOOP;
