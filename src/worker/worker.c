@@ -46,8 +46,11 @@
 /* Milliseconds after which it looks again whether it can begin. */
 #define LOOK_AGAIN 60000
 
-/* Milliseconds that SIGTERM leaves for what is due. */
-#define SHUTDOWN_TIME 5000
+/*
+ * Milliseconds that SIGTERM leaves for what is due. DROP DATABASE ... WITH (FORCE) sends it, too,
+ * and fails unless all have gone within five seconds.
+ */
+#define SHUTDOWN_TIME 2000
 
 static MemoryContext loop_context;
 
