@@ -120,7 +120,7 @@ for my $key ([ 'old', 90, 80, 70, 61 ], [ 'young', 59, 50, 1 ], [ 'mixed', 150, 
 	my ($name, @ages) = @$key;
 	push(@past, map { sprintf("SELECT mvstore_put_at('hour', '$name', '$_', %d);", $now - $_ * $minute) } @ages);
 }
-sql(join("\n", @past, sprintf("SELECT mvstore_delete_at('hour', 'old', %d), mvstore_delete_at('hour', 'young', %d);", $now - 61 * $minute + 1, $now - 1)));
+sql(join("\n", 'BEGIN;', @past, sprintf("SELECT mvstore_delete_at('hour', 'old', %d), mvstore_delete_at('hour', 'young', %d); COMMIT;", $now - 61 * $minute + 1, $now - 1)));
 is(sql('SELECT mvstore_flush()'), 't', 'entries of the past are looked at when they come');
 is(sql(q{SELECT string_agg(convert_from(key, 'UTF8') || coalesce(convert_from(value, 'UTF8'), '-'), ' ' ORDER BY key, version) FROM hour}),
 	'mixed90 mixed30 young59 young50 young1 young-', 'what is older than an hour goes, and a key deleted that long ago, and no more');
