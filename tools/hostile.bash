@@ -48,8 +48,8 @@ dev_hostile() {
 		shift
 	done
 	if [[ -n $assert ]]; then
-		hostile_with_assertions --calls "$calls" --clients "$clients" --queries "$queries" --seed "$seed" \
-			$([[ $test == "$CALLS" ]] || echo --sqlsmith)
+		[[ $test == "$CALLS" ]] || set -- --sqlsmith
+		hostile_with_assertions --calls "$calls" --clients "$clients" --queries "$queries" --seed "$seed" "$@"
 		return
 	fi
 	if [[ $test == "$SMITH" ]]; then

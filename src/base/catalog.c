@@ -42,13 +42,14 @@
  * b 1 byte, i 4, l 8, t 16, n 64, v any. Rows are read into arrays of so many values, without
  * another look at their types.
  */
-static const struct
+typedef struct Object
 {
 	const char *name;
 	char		kind;
 	const char *columns;
-}			objects[MVS_CATALOG_COUNT] =
-{
+} Object;
+
+static const Object objects[MVS_CATALOG_COUNT] = {
 	[MVS_POLICY] = {"mvstore_policy", RELKIND_RELATION, "IittLi"},
 	[MVS_POLICY_KEY] = {"mvstore_policy_pkey", RELKIND_INDEX, NULL},
 	[MVS_FLOOR] = {"mvstore_floor", RELKIND_RELATION, "ILLL"},

@@ -428,7 +428,8 @@ time_to_sleep(void)
 	{
 		Child	   *child = lfirst(cell);
 
-		if ((child->wanted || child->visit) && child->handle == NULL && time_to_start(child, now) > now)
+		if ((child->wanted || child->visit) && child->handle == NULL &&
+			time_to_start(child, now) > now)
 			wake_at = Min(wake_at, time_to_start(child, now));
 	}
 	if (wake_at == DT_NOEND)
