@@ -164,7 +164,7 @@ while ($made < $wanted)
 	# PostgreSQL gives up where somebody needs more than five seconds to end, as on a busy machine.
 	for my $database (@harmed)
 	{
-		$node->poll_query_until('postgres', "DROP DATABASE IF EXISTS $database WITH (FORCE)", '')
+		$node->poll_query_until('postgres', "DROP DATABASE IF EXISTS $database WITH (FORCE)", 'DROP DATABASE')
 		  or die "$database cannot be dropped\n";
 	}
 	sql('whole', "SET statement_timeout = 0; SELECT mvstore_resume(); SELECT mvstore_unpin(name) FROM mvstore_pins; SELECT mvstore_flush('60 s')");
