@@ -164,12 +164,13 @@ static bool
 is_of_size(Form_pg_attribute column, char letter)
 {
 	static const char letters[] = "bilntv";
-	static const int16 sizes[] = {1, 4, 8, NAMEDATALEN, sizeof(Interval), -1};
-	int16		size = sizes[strchr(letters, pg_tolower(letter)) - letters];
+	static const int sizes[] = {1, 4, 8, NAMEDATALEN, sizeof(Interval), -1};
+	char		lower = (char) pg_tolower((unsigned char) letter);
+	int			size = sizes[strchr(letters, lower) - letters];
 
 	return !column->attisdropped && column->attlen == size &&
 		column->attbyval == (size > 0 && size <= SIZEOF_DATUM) &&
-		(column->attnotnull || letter == pg_tolower(letter));
+		(column->attnotnull || letter == lower);
 }
 
 /* Whether an object of the extension is what the library knows. */
