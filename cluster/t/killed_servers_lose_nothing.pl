@@ -85,9 +85,7 @@ is($cluster->query(q{SELECT count(*) FROM mvstore_scan('doubts') WHERE key ~ '-'
 is($standby->safe_psql('postgres', q{SELECT count(*) FROM pg_prepared_xacts WHERE prepared < now() - interval '1 min'}), 0, 'nothing old is prepared');
 
 my $log = $clients->stop($cluster);
-my ($problems, $counts) = check($log, 'faults');
-note(join ', ', map { "$counts->{$_} $_" } sort keys %$counts);
-is(@$problems, 0, "seed $seed: every answer is explained") or diag(join "\n", @$problems[ 0 .. ($#$problems < 19 ? $#$problems : 19) ]);
+is_explained($log, $seed, 'faults');
 $stop->quit;
 $_->{run}->kill_kill for values %coordinators;
 $_->stop for $standby, $second, $cluster->proxy;

@@ -13,11 +13,25 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use List::Util 'min';
+use Test::More;
 
-our @EXPORT = qw(check);
+our @EXPORT = qw(check is_explained);
 
 # What a cluster may answer though all is well with it: too late, too new, gone by a policy.
 my %TOLD = map { $_ => 1 } qw(40001 55000 72000);
+
+# Test that a log has nothing wrong, and return how much was looked at; seed is that of its calls.
+sub is_explained
+{
+	my ($log, $seed, $faults) = @_;
+	my ($problems, $counts) = check($log, $faults);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	note(join ', ', map { "$counts->{$_} $_" } sort keys %$counts);
+	is(@$problems, 0, "seed $seed: every answer is explained") or diag(join "\n", @$problems[ 0 .. min(19, $#$problems) ]);
+	return $counts;
+}
 
 # Check a log: what is wrong, each as "kind: details", and how much was looked at. With
 # $faults, servers were moved or killed meanwhile: then calls may fail, and nobody knows
