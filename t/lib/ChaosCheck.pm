@@ -201,8 +201,18 @@ sub check_held
 		q{SELECT mvstore_stable_version(), (SELECT string_agg(name, ' ' ORDER BY name COLLATE "C") FROM mvstore_blockers WHERE kind = 'prepared')}), -1;
 	my @problems;
 	push @problems, "$stable is stable, and a transaction with version $model->{held} is prepared" if $model->{held} && $stable >= $model->{held};
-	push @problems, "of those prepared is told: $names" if $names ne join ' ', sort keys %versions;
+	my $expected = join ' ', sort keys %versions;
+	push @problems, "of those prepared is told: $names, not: $expected", map { show_transaction($_) } @$held if $names ne $expected;
 	return @problems;
+}
+
+# What a transaction has asked for, and was answered.
+sub show_transaction
+{
+	my ($transaction) = @_;
+
+	return join "\n  ", "transaction $transaction->{id}:",
+	  map { sprintf '%s: %s %s', $_->{sql}, $_->{state} // 'no answer', $_->{raw} // '' } @{ $transaction->{statements} };
 }
 
 # A function: a version that was handed out after a moment.

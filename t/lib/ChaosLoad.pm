@@ -347,8 +347,9 @@ sub make_transaction
 	my $end = $dice->(8) ? commit_or_prepare($load, $transaction, $dice) : 'rollback';
 
 	add($transaction, 'set', "SET LOCAL lock_timeout = '30 ms'") if @{ $load->{prepared} };
-	# A version from elsewhere, a little ahead.
-	add($transaction, 'set', 'SELECT mvstore_use_version(mvstore_current_version() + ' . (1 + $dice->(5000)) . ')') if $dice->(25) == 0;
+	# A version from elsewhere, a little ahead. It is the transaction's, even if nothing is written.
+	add($transaction, 'write', 'SELECT v FROM (SELECT mvstore_current_version() + ' . (1 + $dice->(5000)) . ' AS v OFFSET 0) t, mvstore_use_version(v)',
+		values => {}) if $dice->(25) == 0;
 	return make_erasure($load, $dice) if $dice->(50) == 0;
 	add_policy($transaction, $dice) if !$transaction->{long} && $dice->(60) == 0;
 	# One that is prepared has a pin of its own, as others may end it in any order.
