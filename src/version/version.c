@@ -551,6 +551,9 @@ add_prepared(MvsWriters *writers, FullTransactionId xid, int64 version)
 {
 	int			place = find_writer(writers, xid);
 
+	/* Who recovers may have met its rows before it was prepared. */
+	if (place >= 0 && writers->running[place].pid == 0)
+		return;
 	if (place < 0)
 	{
 		place = writers->count++;

@@ -21,7 +21,7 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT = qw(%STORES new_model commit version_of settle judge_requests compare answer scan_answer changes_answer was_erased some_versions show);
+our @EXPORT = qw(%STORES new_model commit rewrites version_of settle judge_requests compare answer scan_answer changes_answer was_erased some_versions show);
 
 # a and b keep everything that nobody asks to drop; c, d and e have a policy, f now this
 # one and now that; what is put to g expires; h is written to in the past.
@@ -66,7 +66,10 @@ sub effects
 	return @effects;
 }
 
-# The version that a transaction has at its end, if any.
+# Whether a transaction has changed the past by a function for that.
+sub rewrites { return scalar grep { $_->{op} eq 'import' && $_->{sql} =~ /^SELECT/ } effects($_[0]) }
+
+# The version that a transaction has at its end, if any, as far as it was told.
 sub version_of
 {
 	my ($transaction) = @_;

@@ -136,6 +136,8 @@ sub reload
 		run_load($load, time() + 0.2);
 	}
 	return sub {
+		# Drops were not durable now and then, but for those of prepared transactions.
+		$_->{durable} = 0 for grep { $_->{statements}[-1]{op} ne 'prepare' } @{ $load->{transactions} };
 		$node->adjust_conf('postgresql.conf', $_, undef)
 		  for map { "mvstore.$_" } qw(durable_drops drop_rate_limit drop_wal_limit maintenance_every sweep_interval max_workers standby_interval);
 		$node->append_conf('postgresql.conf', $CONF);
