@@ -139,6 +139,7 @@ make_tree() {
 	local major=$1 older packages="postgresql-$1,postgresql-server-dev-$1"
 	# What tests want beside the server, where there is one for this major.
 	[[ $major -ge 19 ]] || packages+=",postgresql-$major-repack,postgresql-$major-wal2json,sqlsmith"
+	[[ $major -ge 19 ]] || packages+=",postgresql-$major-plproxy,pgbouncer"
 	for older in "${@:2}"; do
 		packages+=",postgresql-$older,postgresql-server-dev-$older"
 	done
