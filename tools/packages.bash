@@ -50,14 +50,40 @@ readonly NO_PORT="mkdir -p /etc/postgresql-common/createcluster.d
 	echo \"listen_addresses = ''\" >/etc/postgresql-common/createcluster.d/mvstore-dev.conf
 	[[ ! -e /etc/postgresql/15/main ]] || pg_conftool 15 main set listen_addresses ''"
 
-# from_nothing HOW TREE COMMANDS README: the commands that somebody types, a line each, in a root
-# tree; then the tour. Say how many they were.
+# from_nothing HOW TREE COMMANDS README [LATER]: the commands that somebody types, a line each, in a root
+# tree; then the tour, and other commands. Say how many they were.
 from_nothing() {
 	local count
 	count=$(grep -c . <<<"$3")
 	step "$1, $count commands to the tour" in_root "$2" "$NO_PORT
 		$3
-		runuser -u postgres -- perl /tmp/tour/tools/tour.pl $4"
+		runuser -u postgres -- perl /tmp/tour/tools/tour.pl $4
+		${5:-}"
+}
+
+# A proxy with two shards beside it, by the extension for that as it is installed.
+readonly TRY_CLUSTER='runuser -u postgres -- psql -X -v ON_ERROR_STOP=1 -f /tmp/tour/cluster.sql'
+
+write_cluster_sql() {
+	cat >"$place/tour/cluster.sql" <<-'SQL'
+		CREATE DATABASE mv00;
+		CREATE DATABASE mv01;
+		CREATE DATABASE proxy ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0;
+		\c mv00
+		CREATE EXTENSION mvstore;
+		\c mv01
+		CREATE EXTENSION mvstore;
+		\c proxy
+		CREATE EXTENSION mvstore_cluster CASCADE;
+		CREATE SERVER mvstore_cluster FOREIGN DATA WRAPPER plproxy
+			OPTIONS (p0 'host=/var/run/postgresql dbname=mv00', p1 'host=/var/run/postgresql dbname=mv01');
+		CREATE USER MAPPING FOR PUBLIC SERVER mvstore_cluster OPTIONS (user 'postgres');
+		SELECT mvstore_cluster_configure(), mvstore_create('fruit');
+		SELECT mvstore_put_many('fruit', ARRAY(SELECT 'k' || n FROM generate_series(1, 20) n), array_fill('ripe'::text, '{20}'));
+		DO $$ BEGIN
+			ASSERT (SELECT count(*) = 20 AND count(DISTINCT version) = 1 AND min(value) = 'ripe' FROM mvstore_scan('fruit'));
+		END $$;
+	SQL
 }
 
 # ---- Jobs -----------------------------------------------------------------
@@ -94,11 +120,11 @@ get_pgxn_meta() {
 # shellcheck disable=SC2016 # for the shell that runs it
 job_debian() {
 	local tree=packages-$major packages=build-essential,debhelper,fakeroot,lintian,autopkgtest
-	packages+=,postgresql-all,postgresql-server-dev-all
+	packages+=,postgresql-all,postgresql-server-dev-all,postgresql-$major-plproxy
 	step "root trees" eval 'make_root "$tree" "$packages" "$major" && make_root "clean-$major" "" "$major"' || return
 	git -C "$work/src" archive --prefix="mvstore-$release/" HEAD | tar -x -C "$place"
 	# debian/control is that of the newest suite.
-	step "postgresql-$major-mvstore is built" in_root "$tree" '
+	step "postgresql-$major-mvstore and -cluster are built" in_root "$tree" '
 		tar -czf "mvstore_$2.orig.tar.gz" --exclude "mvstore-$2/debian" "mvstore-$2"
 		cd "mvstore-$2"
 		[[ $1 -eq 18 ]] || pg_buildext updatecontrol
@@ -107,13 +133,13 @@ job_debian() {
 		lintian --allow-root --fail-on error *.changes' || return
 	grep -oE '^[EW]: .*' "$place/step.log" | sed 's/^/    /' || true
 	step "autopkgtest passes" in_root "$tree" '
-		autopkgtest -B "postgresql-$1-mvstore_"*.deb "mvstore-$2/" -- null' || return
+		autopkgtest -B "postgresql-$1-mvstore_"*.deb "postgresql-$1-mvstore-cluster_"*.deb "mvstore-$2/" -- null' || return
 	# What README.Debian says to type is in it as a block.
 	from_nothing "installed on a bare Debian" "clean-$major" \
 		"apt-get update
-		apt-get install -y ./postgresql-$major-mvstore_*.deb
+		apt-get install -y ./postgresql-$major-mvstore_*.deb ./postgresql-$major-mvstore-cluster_*.deb
 		$(sed -n "s/^    \(pg_.*\)/\1/p" "$root/debian/README.Debian" | sed "s/ NN / $major /")" \
-		"/usr/share/doc/postgresql-$major-mvstore/README.md"
+		"/usr/share/doc/postgresql-$major-mvstore/README.md" "$TRY_CLUSTER"
 }
 
 readonly SET_UP='pg_conftool 15 main set shared_preload_libraries mvstore
@@ -143,7 +169,7 @@ job_source() {
 # and links bring the files where it looks for them.
 # shellcheck disable=SC2016 # for the shell that runs it
 job_rpm() {
-	step "root tree" make_root packages-rpm gcc,libc6-dev,make,unzip,rpm,rpmlint,postgresql-15,postgresql-server-dev-15 15 || return
+	step "root tree" make_root packages-rpm gcc,libc6-dev,make,unzip,rpm,rpmlint,postgresql-15,postgresql-server-dev-15,postgresql-15-plproxy 15 || return
 	cp "$root/rpm/mvstore.spec" "$place"
 	step "rpmlint has no errors in mvstore.spec" in_root packages-rpm 'rpmlint mvstore.spec' || return
 	sed -n '/[EW]: /s/^/    /p' "$place/step.log"
@@ -167,10 +193,11 @@ job_rpm() {
 	step "rpmlint has no errors in the package" in_root packages-rpm 'rpmlint -c rpmlint.toml */mvstore_*.rpm' || return
 	sed -n '/[EW]: /s/^/    /p' "$place/step.log"
 	from_nothing "installed by rpm beside Debian's server" packages-rpm \
-		"rpm -i --nodeps --force-debian */mvstore_15-$release-*.rpm
+		"rpm -i --nodeps --force-debian */mvstore_15-$release-*.rpm */mvstore_15-cluster-$release-*.rpm
 		ln -s /usr/pgsql-15/lib/mvstore.so /usr/lib/postgresql/15/lib/
 		ln -s /usr/pgsql-15/share/extension/mvstore* /usr/share/postgresql/15/extension/
-		$SET_UP" /tmp/tour/README.md
+		pg_conftool 15 main set max_prepared_transactions 100
+		$SET_UP" /tmp/tour/README.md "$TRY_CLUSTER"
 }
 
 # The official image cannot be had without a registry of images: a root tree stands in for it, in
@@ -222,6 +249,7 @@ run_job() {
 	cp "$root/tools/tour.pl" "$place/tour/tools/"
 	cp "$root/t/lib/Examples.pm" "$place/tour/t/lib/"
 	cp "$root/README.md" "$place/tour/"
+	write_cluster_sql
 	[[ $job == archive ]] || cp "$work/src/mvstore-$release.zip" "$place/"
 	"job_${job%%-*}" || true
 }
