@@ -204,6 +204,26 @@ sub reading
 	  "\t\t\t\tRAISE;\n\t\t\tEND IF;\n\t\tEND;\n\tEND LOOP;\n";
 }
 
+# A write of one shard waits for others' locks for a second; then it sees to what is in doubt, and waits for the rest of
+# its time. An error of a lock is one of a transaction that has written nothing.
+sub writing
+{
+	my ($statement) = @_;
+
+	$statement =~ s/\);\z/, $S.mvstore_cluster_patience(attempt));/;
+	return "\tFOR attempt IN 1 .. 2 LOOP\n\t\tBEGIN\n\t\t\t$statement\n" . ($statement =~ /^RETURN / ? '' : "\t\t\tRETURN;\n") .
+	  "\t\tEXCEPTION\n\t\t\tWHEN lock_not_available THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_locked(attempt, SQLERRM);\n" .
+	  "\t\t\tWHEN internal_error THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_lost(SQLERRM, true);\n\t\t\t\tRAISE;\n\t\tEND;\n\tEND LOOP;\n";
+}
+
+# The function of PL/Proxy for it: what it is told of locks holds for its transaction, and before the rest of it is done.
+sub shard_writer
+{
+	my ($f, %what) = @_;
+	return shard_function($f, %what, in => [ @{ $what{in} // $f->{in} }, { name => 'patience', type => 'text' } ],
+		select => "$what{select} FROM pg_catalog.set_config('lock_timeout', a_patience, true)");
+}
+
 my $all_shards = "ARRAY(SELECT generate_series(0, c.shards - 1) FROM $S.mvstore_cluster_config c)";
 
 sub key_type { my ($f) = @_; return $f->{family} eq '_raw' ? '_raw' : '' }
@@ -242,8 +262,8 @@ $make{key} = sub {
 
 	my $answer = $rows ? "RETURN QUERY SELECT r.* FROM $call r;" : $f->{result} eq 'void' ? "PERFORM $call;" : "RETURN $call;";
 	my $present = $rule->{present} ? "\tPERFORM $S.mvstore_cluster_present('$f->{name}');\n" : '';
+	return shard_writer($f, run => $run, select => $select) . function($f, "\tPERFORM $S.mvstore_cluster_enter(true);\n" . writing($answer)) if $rule->{writes};
 	$text = shard_function($f, run => $run, select => $select);
-	return $text . function($f, "\tPERFORM $S.mvstore_cluster_enter(true);\n\t$answer\n" . sprintf($lost, 'true')) if $rule->{writes};
 	return $text . function($f, $present . reading($f, $answer, "ARRAY[$S.mvstore_cluster_shard$raw(store, key)]"));
 };
 
@@ -287,6 +307,17 @@ $make{prefix} = sub {
 	return several($f, $rule, "RUN ON $S.mvstore_cluster_shards$raw(a_store, a_prefix);", "ARRAY(SELECT $S.mvstore_cluster_shards$raw(store, prefix))");
 };
 
+# What mvstore_cluster_write() may be asked to call on shards.
+my @atomic_calls;
+
+sub atomic_call
+{
+	my ($f) = @_;
+	my $call = "$f->{name}(" . join(', ', map { $_->{name} eq 'store' && $f->{base} ne 'create' ? 'regclass' : $_->{type} } @{ $f->{in} }) . ')';
+	push @atomic_calls, $call;
+	return $call;
+}
+
 $make{keys} = sub {
 	my ($f, $rule) = @_;
 	my $raw = key_type($f);
@@ -309,8 +340,8 @@ $make{keys} = sub {
 
 	my $one = { name => 'shard', type => 'integer' };
 	my ($value_type) = map { $_->{type} } grep { $_->{name} eq 'new_values' } @{ $f->{in} };
-	my $text = shard_function($f, in => [ $one, @{ $f->{in} } ], run => 'RUN ON a_shard;', select => "SELECT $remote");
-	return $text . function($f, <<"SQL" . sprintf($lost, 'true'), declare => "\tplaces integer[] := $S.mvstore_cluster_places$raw(store, keys);\n\tshards integer[];\n\tstatements text[];\n");
+	my $text = shard_writer($f, in => [ $one, @{ $f->{in} } ], run => 'RUN ON a_shard;', select => "SELECT $remote");
+	return $text . function($f, <<"SQL" . sprintf($lost, 'true'), declare => "\tplaces integer[] := $S.mvstore_cluster_places$raw(store, keys);\n\tshards integer[];\n\targuments text[];\n");
 	IF new_values IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'new_values must not be null';
 	ELSIF cardinality(keys) <> cardinality(new_values) OR array_ndims(new_values) > 1 THEN
@@ -319,14 +350,12 @@ $make{keys} = sub {
 	PERFORM $S.mvstore_cluster_enter(true);
 	SELECT array_agg(DISTINCT p) INTO shards FROM unnest(places) p;
 	IF coalesce(cardinality(shards), 0) <= 1 THEN
-		RETURN $S.$name(coalesce(shards[1], 0), store, keys, new_values, ttl);
-	END IF;
-	SELECT array_agg(g.shard ORDER BY g.shard),
-		   array_agg(format('SELECT $f->{name}(%L::regclass, %L::$key_type, %L::$value_type, %L::interval)', store, g.keys, g.new_values, ttl) ORDER BY g.shard)
-	  INTO shards, statements
+${\ (writing("RETURN $S.$name(coalesce(shards[1], 0), store, keys, new_values, ttl);") =~ s/^(?=.)/\t/gmr)}	END IF;
+	SELECT array_agg(g.shard ORDER BY g.shard), array_agg(ARRAY[store, g.keys::text, g.new_values::text, ttl::text] ORDER BY g.shard)
+	  INTO shards, arguments
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
-	RETURN (SELECT max(r::bigint) FROM unnest($S.mvstore_cluster_write(current_user, shards, statements, true)) r);
+	RETURN (SELECT max(r::bigint) FROM unnest($S.mvstore_cluster_write(current_user, shards, '${\ atomic_call($f)}', arguments, true)) r);
 SQL
 };
 
@@ -335,8 +364,8 @@ $make{atomic} = sub {
 	my $raw = key_type($f);
 	my ($prefix) = grep { $_->{name} eq 'prefix' } @{ $f->{in} };
 	my $shards = $prefix ? "ARRAY(SELECT s FROM $S.mvstore_cluster_shards$raw(store, prefix) s ORDER BY s)" : $all_shards;
-	my $format = join ', ', map { '%L::' . ($_->{name} eq 'store' && $f->{base} ne 'create' ? 'regclass' : $_->{type}) } @{ $f->{in} };
-	my $write = "$S.mvstore_cluster_write(current_user, shards,\n\t\tarray_fill(format('SELECT $f->{name}($format)', ${\ names(@{ $f->{in} })}), ARRAY[cardinality(shards)]), ${\ ($rule->{versioned} // 'false')})";
+	my $arguments = join ', ', map { $_->{type} eq 'text' ? $_->{name} : "$_->{name}::text" } @{ $f->{in} };
+	my $write = "$S.mvstore_cluster_write(current_user, shards, '${\ atomic_call($f)}',\n\t\tARRAY[$arguments], ${\ ($rule->{versioned} // 'false')})";
 	my $before = $rule->{before} ? "\t$rule->{before}\n" : '';
 	my $type = $f->{result};
 	my $body = $before . "\tPERFORM $S.mvstore_cluster_enter(true);\n" .
@@ -440,6 +469,9 @@ for my $f (@functions)
 	$f->{result} = $rule->{result} if $rule->{result};
 	$text .= $make{ $rule->{on} }->($f, $rule);
 }
+$text .= "CREATE FUNCTION mvstore_cluster_calls() RETURNS text[]\nLANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp\nAS \$\$\nSELECT ARRAY[" .
+  join(",\n\t", map { "'$_'" } @atomic_calls) . "]\n\$\$;\n" .
+  about('FUNCTION', 'mvstore_cluster_calls', '', 'internal: what mvstore_cluster_write() may call on shards');
 $text .= view($_) for @views;
 $text =~ s/\n--\n-- The functions and views of mvstore\n--\n\n(?=.*\n--\n-- The functions)//s;
 $text =~ s/\s*\z/\n/;

@@ -31,7 +31,7 @@ CREATE TABLE mvstore_cluster_config (
 	proxy		text NOT NULL,		-- of this proxy; in the names of its prepared transactions
 	shards		integer NOT NULL,
 	options		text[] NOT NULL,
-	lock_timeout	interval NOT NULL DEFAULT '10 s',	-- of a write over several shards
+	lock_timeout	interval NOT NULL DEFAULT '10 s',	-- of a write
 	wait_timeout	interval NOT NULL DEFAULT '10 s',	-- for a shard that is behind
 	keep_connections	boolean NOT NULL DEFAULT true
 );
@@ -848,33 +848,70 @@ END $$;
 
 COMMENT ON FUNCTION mvstore_cluster_wait(bigint, integer[]) IS 'internal: wait until shards have come to a version';
 
+-- The shard that an error of PL/Proxy is of. NULL: it is of none.
+CREATE FUNCTION mvstore_cluster_where(message text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce((SELECT format('shard %s (%s)', substr(o.option_name, 2), o.option_value)
+				   FROM pg_foreign_server s, pg_options_to_table(s.srvoptions) o
+				  WHERE s.srvname = 'mvstore_cluster' AND substring(o.option_value FROM 'dbname *= *''?([^ '']+)') = database
+					AND o.option_name ~ '^p\d+$'), database)
+  FROM substring(message FROM '[^ ]+\([0-9]+\): \[([^]]*)\] ') AS database
+$$;
+
+COMMENT ON FUNCTION mvstore_cluster_where(text) IS 'internal: the shard that an error of PL/Proxy is of';
+
 -- An error of PL/Proxy itself, in words of ours: the shard is gone. Other errors of PL/Proxy are for the caller to raise again.
 CREATE FUNCTION mvstore_cluster_lost(message text, writes boolean) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	database text := substring(message FROM 'PL/Proxy function [^ ]+: \[([^]]*)\] ');
-	about text;
+	about text := @extschema@.mvstore_cluster_where(message);
 BEGIN
-	IF database IS NULL THEN
-		RETURN;
+	IF about IS NULL OR message !~ '^PL/Proxy function ' THEN
+		RETURN;		-- what the shard says is as good
 	END IF;
-	SELECT format('shard %s (%s)', substr(o.option_name, 2), o.option_value) INTO about
-	  FROM pg_foreign_server s, pg_options_to_table(s.srvoptions) o
-	 WHERE s.srvname = 'mvstore_cluster' AND substring(o.option_value FROM 'dbname *= *''?([^ '']+)') = database
-	   AND o.option_name ~ '^p\d+$';
 	IF message ~ '\] PQconnect' THEN
-		RAISE connection_failure USING MESSAGE = coalesce(about, database) || ' cannot be reached', DETAIL = message,
+		RAISE connection_failure USING MESSAGE = about || ' cannot be reached', DETAIL = message,
 			HINT = 'Nothing is read or written in part: try again once it is there.';
 	ELSIF writes THEN
-		RAISE transaction_resolution_unknown USING MESSAGE = coalesce(about, database) || ' was lost during a write', DETAIL = message,
+		RAISE transaction_resolution_unknown USING MESSAGE = about || ' was lost during a write', DETAIL = message,
 			HINT = 'The write may have happened: read before you repeat it.';
 	ELSE
-		RAISE connection_failure USING MESSAGE = coalesce(about, database) || ' was lost', DETAIL = message, HINT = 'Try again once it is there.';
+		RAISE connection_failure USING MESSAGE = about || ' was lost', DETAIL = message, HINT = 'Try again once it is there.';
 	END IF;
 END $$;
 
 COMMENT ON FUNCTION mvstore_cluster_lost(text, boolean) IS 'internal: say that a shard is gone';
+
+-- How long a write of one shard waits for a lock there, in milliseconds: the first time, and after mvstore_cluster_locked().
+CREATE FUNCTION mvstore_cluster_patience(attempt integer) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT ceil(extract(epoch FROM CASE WHEN attempt = 1 AND patience = '0' THEN '1 s' WHEN patience = '0' THEN '0'
+								WHEN attempt = 1 THEN least(patience / 2, '1 s') ELSE patience - least(patience / 2, '1 s') END) * 1000)::text
+  FROM (SELECT coalesce(nullif(current_setting('mvstore_cluster.lock_timeout', true), '')::interval, c.lock_timeout) AS patience
+		  FROM @extschema@.mvstore_cluster_config c) s
+$$;
+
+COMMENT ON FUNCTION mvstore_cluster_patience(integer) IS 'internal: how long a write waits for a lock';
+
+-- A write of one shard has waited for a lock, and has written nothing. It may be that of a write over several shards whose
+-- coordinator has gone.
+CREATE FUNCTION mvstore_cluster_locked(attempt integer, message text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF attempt = 1 THEN
+		PERFORM @extschema@.mvstore_cluster_look();
+	ELSE
+		RAISE lock_not_available USING MESSAGE = format('others hold a lock on %s for longer than mvstore_cluster.lock_timeout',
+				coalesce(@extschema@.mvstore_cluster_where(message), 'a shard')), DETAIL = message,
+			HINT = 'mvstore_cluster_in_doubt tells whether it is a write over several shards; pg_locks of the shard tells who else.';
+	END IF;
+END $$;
+
+COMMENT ON FUNCTION mvstore_cluster_locked(integer, text) IS 'internal: a write has waited for a lock';
 
 -- Whether to read again after an error: once, when shards that were behind have come to the version.
 CREATE FUNCTION mvstore_cluster_again(state text, message text, attempt integer, as_of bigint, shards integer[]) RETURNS boolean
@@ -902,7 +939,7 @@ COMMENT ON FUNCTION mvstore_cluster_again(text, text, integer, bigint, integer[]
 --
 -- The coordinator is the session that calls. Its steps:
 --
---	1	begin on all shards, and ask them for their versions;
+--	1	begin on all shards, in their order, and ask them for their versions;
 --	2	choose a version above these, and have all shards use it (refused: begin again, further ahead);
 --	3	the statement on each shard, in the order of shards, so that no two writes wait for one another in a circle;
 --	4	a row of mvstore_cluster_pending: open;
@@ -975,12 +1012,16 @@ RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	answers text[];
+	name text;
+	answers text[] := '{}';
 	chosen bigint;
 	results text[] := '{}';
 BEGIN
-	answers := @extschema@.mvstore_cluster_all(names, format('BEGIN; SET LOCAL lock_timeout = %L; SELECT mvstore_current_version()',
-		(extract(epoch FROM lock_timeout) * 1000)::bigint::text));
+	-- One after the other, as a pool between may have to wait for a connection to each.
+	FOREACH name IN ARRAY names LOOP
+		answers := answers || @extschema@.mvstore_cluster_all(ARRAY[name], format('BEGIN; SET LOCAL lock_timeout = %L; SELECT mvstore_current_version()',
+			(extract(epoch FROM lock_timeout) * 1000)::bigint::text));
+	END LOOP;
 	IF versioned THEN
 		SELECT max(a::bigint) + ahead INTO chosen FROM unnest(answers) a;
 		PERFORM @extschema@.mvstore_cluster_all(names, format('SELECT mvstore_use_version(%s)', chosen));
@@ -1073,9 +1114,21 @@ REVOKE ALL ON FUNCTION mvstore_cluster_finish(text, text[], integer[]) FROM PUBL
 
 COMMENT ON FUNCTION mvstore_cluster_finish(text, text[], integer[]) IS 'internal: commit what was decided';
 
--- The statements on their shards, all or none; the result of each. caller: the role whose user mapping counts; it
--- must be one that the session could take on itself.
-CREATE FUNCTION mvstore_cluster_write(caller name, shards integer[], statements text[], versioned boolean) RETURNS text[]
+-- The statement for a call, which is a function with the types of its arguments, and these arguments.
+CREATE FUNCTION mvstore_cluster_statement(call text, arguments text[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT format('SELECT %s(%s)', split_part(call, '(', 1), string_agg(format('%L::%s', arguments[t.n], t.type), ', ' ORDER BY t.n))
+  FROM string_to_table(rtrim(split_part(call, '(', 2), ')'), ', ') WITH ORDINALITY AS t (type, n)
+$$;
+REVOKE ALL ON FUNCTION mvstore_cluster_statement(text, text[]) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_statement(text, text[]) IS 'internal: the statement for a call on a shard';
+
+-- A call of mvstore on each shard, all or none; the result of each. caller: the role whose user mapping counts; it must
+-- be one that the session could take on itself. arguments: the same on all shards, or a row for each. The call is one of
+-- mvstore_cluster_calls(), as anybody may call this: what runs as the mapped user is nothing but mvstore's functions.
+CREATE FUNCTION mvstore_cluster_write(caller name, shards integer[], call text, arguments text[], versioned boolean) RETURNS text[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -1083,6 +1136,7 @@ DECLARE
 	gid text;
 	names text[] := '{}';
 	shard integer;
+	statements text[];
 	results text[];
 	patience interval;
 	locked boolean := false;	-- not to the end of the transaction, which may be late
@@ -1090,7 +1144,11 @@ BEGIN
 	IF NOT pg_has_role(session_user, caller, CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
 		RAISE insufficient_privilege USING MESSAGE = format('role "%s" cannot write to several shards in the name of "%s"', session_user, caller),
 			DETAIL = 'The function is called by one that runs with the rights of its owner, and the session''s user is no member of that role.';
+	ELSIF call <> ALL (@extschema@.mvstore_cluster_calls()) IS NOT FALSE THEN
+		RAISE insufficient_privilege USING MESSAGE = format('%s is not to be called on several shards', call);
 	END IF;
+	statements := ARRAY(SELECT @extschema@.mvstore_cluster_statement(call, CASE WHEN array_ndims(arguments) = 1 THEN arguments
+			ELSE ARRAY(SELECT a FROM unnest(arguments[i:i][:]) a) END) FROM generate_subscripts(shards, 1) i ORDER BY i);
 	SELECT c.* INTO config FROM @extschema@.mvstore_cluster_config c;
 	patience := coalesce(nullif(current_setting('mvstore_cluster.lock_timeout', true), '')::interval, config.lock_timeout);
 	FOREACH shard IN ARRAY shards LOOP
@@ -1098,7 +1156,8 @@ BEGIN
 	END LOOP;
 
 	IF cardinality(shards) = 1 THEN
-		PERFORM @extschema@.mvstore_cluster_send(names[1], statements[1]);
+		PERFORM @extschema@.mvstore_cluster_send(names[1], format('%s FROM pg_catalog.set_config(''lock_timeout'', %L, true)', statements[1],
+			(extract(epoch FROM patience) * 1000)::bigint::text));
 		results := ARRAY[@extschema@.mvstore_cluster_collect(names[1])];
 	ELSE
 		FOR attempt IN 1 .. 12 LOOP
@@ -1106,8 +1165,9 @@ BEGIN
 			PERFORM pg_advisory_lock(@extschema@.mvstore_cluster_lock_key(gid));
 			locked := true;
 			BEGIN
-				-- The version goes 1 ms ahead, and up to half a second where a shard hands out versions faster than it is asked.
-				results := @extschema@.mvstore_cluster_prepare(gid, names, shards, statements, versioned, 250 * (2 ^ attempt)::bigint, patience);
+				-- The version goes half a millisecond ahead, and up to 128 where a shard hands out versions faster than it is asked;
+				-- all attempts together stay below mvstore.max_clock_ahead.
+				results := @extschema@.mvstore_cluster_prepare(gid, names, shards, statements, versioned, 250 * (2 ^ least(attempt, 9))::bigint, patience);
 				EXIT;
 			EXCEPTION
 				WHEN serialization_failure OR deadlock_detected THEN
@@ -1147,8 +1207,8 @@ EXCEPTION WHEN OTHERS OR query_canceled THEN
 	RAISE;
 END $$;
 
-COMMENT ON FUNCTION mvstore_cluster_write(name, integer[], text[], boolean) IS
-'internal: statements on their shards, all or none';
+COMMENT ON FUNCTION mvstore_cluster_write(name, integer[], text, text[], boolean) IS
+'internal: a call of mvstore on each shard, all or none';
 
 --
 -- Recovery
@@ -1434,8 +1494,8 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT min(r::text) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_create(%L::text, %L::integer, %L::interval, %L::interval, %L::boolean, %L::boolean)', store, keep_versions, keep_for, ttl, feed, if_not_exists), ARRAY[cardinality(shards)]), false)) r);
+	RETURN (SELECT min(r::text) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_create(text, integer, interval, interval, boolean, boolean)',
+		ARRAY[store, keep_versions::text, keep_for::text, ttl::text, feed::text, if_not_exists::text], false)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_create(text, integer, interval, interval, boolean, boolean) IS
 'create a store: a table of every version of a key';
@@ -1447,8 +1507,8 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_set_policy(%L::regclass, %L::integer, %L::interval, %L::interval)', store, keep_versions, keep_for, ttl), ARRAY[cardinality(shards)]), false);
+	PERFORM @extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_set_policy(regclass, integer, interval, interval)',
+		ARRAY[store, keep_versions::text, keep_for::text, ttl::text], false);
 END $$;
 COMMENT ON FUNCTION mvstore_set_policy(text, integer, interval, interval) IS
 'give a store another policy, as a whole; what is there is judged by it';
@@ -1460,8 +1520,8 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_set_feed(%L::regclass, %L::boolean)', store, feed), ARRAY[cardinality(shards)]), false);
+	PERFORM @extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_set_feed(regclass, boolean)',
+		ARRAY[store, feed::text], false);
 END $$;
 COMMENT ON FUNCTION mvstore_set_feed(text, boolean) IS
 'give a store an index in the order of versions, by which changes are found, or take it away';
@@ -1473,8 +1533,8 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_detach(%L::regclass)', store), ARRAY[cardinality(shards)]), false);
+	PERFORM @extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_detach(regclass)',
+		ARRAY[store], false);
 END $$;
 COMMENT ON FUNCTION mvstore_detach(text) IS
 'make a store a plain table';
@@ -1486,8 +1546,8 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_attach(%L::regclass, %L::integer, %L::interval, %L::interval, %L::bigint)', store, keep_versions, keep_for, ttl, floor), ARRAY[cardinality(shards)]), false);
+	PERFORM @extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_attach(regclass, integer, interval, interval, bigint)',
+		ARRAY[store, keep_versions::text, keep_for::text, ttl::text, floor::text], false);
 END $$;
 COMMENT ON FUNCTION mvstore_attach(text, integer, interval, interval, bigint) IS
 'make a store of a table that has the shape of one; its history is complete as of floor or later';
@@ -1499,17 +1559,17 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_clear(%L::regclass)', store), ARRAY[cardinality(shards)]), false);
+	PERFORM @extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_clear(regclass)',
+		ARRAY[store], false);
 END $$;
 COMMENT ON FUNCTION mvstore_clear(text) IS
 'remove every entry of a store at once, as TRUNCATE does';
 
-CREATE FUNCTION mvstore_shard_put(a_store text, a_key text, a_value text, a_ttl interval) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put(a_store text, a_key text, a_value text, a_ttl interval, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard(a_store, a_key);
-	SELECT mvstore_put(a_store::regclass, a_key, a_value, a_ttl);
+	SELECT mvstore_put(a_store::regclass, a_key, a_value, a_ttl) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put(text, text, text, interval) IS
+COMMENT ON FUNCTION mvstore_shard_put(text, text, text, interval, text) IS
 'internal: mvstore_put on shards';
 
 CREATE FUNCTION mvstore_put(store text, key text, value text, ttl interval DEFAULT NULL::interval) RETURNS bigint
@@ -1517,19 +1577,26 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_put(store, key, value, ttl);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_put(store, key, value, ttl, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_put(text, text, text, interval) IS
 'write a value under a key; returns the version';
 
-CREATE FUNCTION mvstore_shard_put_bytea(a_store text, a_key text, a_value bytea, a_ttl interval) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put_bytea(a_store text, a_key text, a_value bytea, a_ttl interval, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard(a_store, a_key);
-	SELECT mvstore_put_bytea(a_store::regclass, a_key, a_value, a_ttl);
+	SELECT mvstore_put_bytea(a_store::regclass, a_key, a_value, a_ttl) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put_bytea(text, text, bytea, interval) IS
+COMMENT ON FUNCTION mvstore_shard_put_bytea(text, text, bytea, interval, text) IS
 'internal: mvstore_put_bytea on shards';
 
 CREATE FUNCTION mvstore_put_bytea(store text, key text, value bytea, ttl interval DEFAULT NULL::interval) RETURNS bigint
@@ -1537,19 +1604,26 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_put_bytea(store, key, value, ttl);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_put_bytea(store, key, value, ttl, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_put_bytea(text, text, bytea, interval) IS
 'write a value under a key; returns the version';
 
-CREATE FUNCTION mvstore_shard_put_raw(a_store text, a_key bytea, a_value bytea, a_ttl interval) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put_raw(a_store text, a_key bytea, a_value bytea, a_ttl interval, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard_raw(a_store, a_key);
-	SELECT mvstore_put_raw(a_store::regclass, a_key, a_value, a_ttl);
+	SELECT mvstore_put_raw(a_store::regclass, a_key, a_value, a_ttl) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put_raw(text, bytea, bytea, interval) IS
+COMMENT ON FUNCTION mvstore_shard_put_raw(text, bytea, bytea, interval, text) IS
 'internal: mvstore_put_raw on shards';
 
 CREATE FUNCTION mvstore_put_raw(store text, key bytea, value bytea, ttl interval DEFAULT NULL::interval) RETURNS bigint
@@ -1557,19 +1631,26 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_put_raw(store, key, value, ttl);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_put_raw(store, key, value, ttl, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_put_raw(text, bytea, bytea, interval) IS
 'write a value under a key; returns the version';
 
-CREATE FUNCTION mvstore_shard_put_if(a_store text, a_key text, a_value text, a_expected bigint, a_ttl interval) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put_if(a_store text, a_key text, a_value text, a_expected bigint, a_ttl interval, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard(a_store, a_key);
-	SELECT mvstore_put_if(a_store::regclass, a_key, a_value, a_expected, a_ttl);
+	SELECT mvstore_put_if(a_store::regclass, a_key, a_value, a_expected, a_ttl) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put_if(text, text, text, bigint, interval) IS
+COMMENT ON FUNCTION mvstore_shard_put_if(text, text, text, bigint, interval, text) IS
 'internal: mvstore_put_if on shards';
 
 CREATE FUNCTION mvstore_put_if(store text, key text, value text, expected bigint, ttl interval DEFAULT NULL::interval) RETURNS bigint
@@ -1577,19 +1658,26 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_put_if(store, key, value, expected, ttl);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_put_if(store, key, value, expected, ttl, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_put_if(text, text, text, bigint, interval) IS
 'write a value if the live version is the one expected, 0 being none; NULL if it is not';
 
-CREATE FUNCTION mvstore_shard_put_if_bytea(a_store text, a_key text, a_value bytea, a_expected bigint, a_ttl interval) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put_if_bytea(a_store text, a_key text, a_value bytea, a_expected bigint, a_ttl interval, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard(a_store, a_key);
-	SELECT mvstore_put_if_bytea(a_store::regclass, a_key, a_value, a_expected, a_ttl);
+	SELECT mvstore_put_if_bytea(a_store::regclass, a_key, a_value, a_expected, a_ttl) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put_if_bytea(text, text, bytea, bigint, interval) IS
+COMMENT ON FUNCTION mvstore_shard_put_if_bytea(text, text, bytea, bigint, interval, text) IS
 'internal: mvstore_put_if_bytea on shards';
 
 CREATE FUNCTION mvstore_put_if_bytea(store text, key text, value bytea, expected bigint, ttl interval DEFAULT NULL::interval) RETURNS bigint
@@ -1597,19 +1685,26 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_put_if_bytea(store, key, value, expected, ttl);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_put_if_bytea(store, key, value, expected, ttl, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_put_if_bytea(text, text, bytea, bigint, interval) IS
 'write a value if the live version is the one expected, 0 being none; NULL if it is not';
 
-CREATE FUNCTION mvstore_shard_put_if_raw(a_store text, a_key bytea, a_value bytea, a_expected bigint, a_ttl interval) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put_if_raw(a_store text, a_key bytea, a_value bytea, a_expected bigint, a_ttl interval, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard_raw(a_store, a_key);
-	SELECT mvstore_put_if_raw(a_store::regclass, a_key, a_value, a_expected, a_ttl);
+	SELECT mvstore_put_if_raw(a_store::regclass, a_key, a_value, a_expected, a_ttl) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put_if_raw(text, bytea, bytea, bigint, interval) IS
+COMMENT ON FUNCTION mvstore_shard_put_if_raw(text, bytea, bytea, bigint, interval, text) IS
 'internal: mvstore_put_if_raw on shards';
 
 CREATE FUNCTION mvstore_put_if_raw(store text, key bytea, value bytea, expected bigint, ttl interval DEFAULT NULL::interval) RETURNS bigint
@@ -1617,19 +1712,26 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_put_if_raw(store, key, value, expected, ttl);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_put_if_raw(store, key, value, expected, ttl, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_put_if_raw(text, bytea, bytea, bigint, interval) IS
 'write a value if the live version is the one expected, 0 being none; NULL if it is not';
 
-CREATE FUNCTION mvstore_shard_put_many(a_shard integer, a_store text, a_keys text[], a_new_values text[], a_ttl interval) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put_many(a_shard integer, a_store text, a_keys text[], a_new_values text[], a_ttl interval, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON a_shard;
-	SELECT mvstore_put_many(a_store::regclass, a_keys, a_new_values, a_ttl);
+	SELECT mvstore_put_many(a_store::regclass, a_keys, a_new_values, a_ttl) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put_many(integer, text, text[], text[], interval) IS
+COMMENT ON FUNCTION mvstore_shard_put_many(integer, text, text[], text[], interval, text) IS
 'internal: mvstore_put_many on shards';
 
 CREATE FUNCTION mvstore_put_many(store text, keys text[], new_values text[], ttl interval DEFAULT NULL::interval) RETURNS bigint
@@ -1638,7 +1740,7 @@ AS $$
 DECLARE
 	places integer[] := @extschema@.mvstore_cluster_places(store, keys);
 	shards integer[];
-	statements text[];
+	arguments text[];
 BEGIN
 	IF new_values IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'new_values must not be null';
@@ -1648,14 +1750,23 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	SELECT array_agg(DISTINCT p) INTO shards FROM unnest(places) p;
 	IF coalesce(cardinality(shards), 0) <= 1 THEN
-		RETURN @extschema@.mvstore_shard_put_many(coalesce(shards[1], 0), store, keys, new_values, ttl);
+		FOR attempt IN 1 .. 2 LOOP
+			BEGIN
+				RETURN @extschema@.mvstore_shard_put_many(coalesce(shards[1], 0), store, keys, new_values, ttl, @extschema@.mvstore_cluster_patience(attempt));
+			EXCEPTION
+				WHEN lock_not_available THEN
+					PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+				WHEN internal_error THEN
+					PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+					RAISE;
+			END;
+		END LOOP;
 	END IF;
-	SELECT array_agg(g.shard ORDER BY g.shard),
-		   array_agg(format('SELECT mvstore_put_many(%L::regclass, %L::text[], %L::text[], %L::interval)', store, g.keys, g.new_values, ttl) ORDER BY g.shard)
-	  INTO shards, statements
+	SELECT array_agg(g.shard ORDER BY g.shard), array_agg(ARRAY[store, g.keys::text, g.new_values::text, ttl::text] ORDER BY g.shard)
+	  INTO shards, arguments
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
-	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, statements, true)) r);
+	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many(regclass, text[], text[], interval)', arguments, true)) r);
 EXCEPTION WHEN internal_error THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
@@ -1663,11 +1774,11 @@ END $$;
 COMMENT ON FUNCTION mvstore_put_many(text, text[], text[], interval) IS
 'write many values at one version, a NULL value being a delete; NULL if nothing was written';
 
-CREATE FUNCTION mvstore_shard_put_many_bytea(a_shard integer, a_store text, a_keys text[], a_new_values bytea[], a_ttl interval) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put_many_bytea(a_shard integer, a_store text, a_keys text[], a_new_values bytea[], a_ttl interval, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON a_shard;
-	SELECT mvstore_put_many_bytea(a_store::regclass, a_keys, a_new_values, a_ttl);
+	SELECT mvstore_put_many_bytea(a_store::regclass, a_keys, a_new_values, a_ttl) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put_many_bytea(integer, text, text[], bytea[], interval) IS
+COMMENT ON FUNCTION mvstore_shard_put_many_bytea(integer, text, text[], bytea[], interval, text) IS
 'internal: mvstore_put_many_bytea on shards';
 
 CREATE FUNCTION mvstore_put_many_bytea(store text, keys text[], new_values bytea[], ttl interval DEFAULT NULL::interval) RETURNS bigint
@@ -1676,7 +1787,7 @@ AS $$
 DECLARE
 	places integer[] := @extschema@.mvstore_cluster_places(store, keys);
 	shards integer[];
-	statements text[];
+	arguments text[];
 BEGIN
 	IF new_values IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'new_values must not be null';
@@ -1686,14 +1797,23 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	SELECT array_agg(DISTINCT p) INTO shards FROM unnest(places) p;
 	IF coalesce(cardinality(shards), 0) <= 1 THEN
-		RETURN @extschema@.mvstore_shard_put_many_bytea(coalesce(shards[1], 0), store, keys, new_values, ttl);
+		FOR attempt IN 1 .. 2 LOOP
+			BEGIN
+				RETURN @extschema@.mvstore_shard_put_many_bytea(coalesce(shards[1], 0), store, keys, new_values, ttl, @extschema@.mvstore_cluster_patience(attempt));
+			EXCEPTION
+				WHEN lock_not_available THEN
+					PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+				WHEN internal_error THEN
+					PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+					RAISE;
+			END;
+		END LOOP;
 	END IF;
-	SELECT array_agg(g.shard ORDER BY g.shard),
-		   array_agg(format('SELECT mvstore_put_many_bytea(%L::regclass, %L::text[], %L::bytea[], %L::interval)', store, g.keys, g.new_values, ttl) ORDER BY g.shard)
-	  INTO shards, statements
+	SELECT array_agg(g.shard ORDER BY g.shard), array_agg(ARRAY[store, g.keys::text, g.new_values::text, ttl::text] ORDER BY g.shard)
+	  INTO shards, arguments
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
-	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, statements, true)) r);
+	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many_bytea(regclass, text[], bytea[], interval)', arguments, true)) r);
 EXCEPTION WHEN internal_error THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
@@ -1701,11 +1821,11 @@ END $$;
 COMMENT ON FUNCTION mvstore_put_many_bytea(text, text[], bytea[], interval) IS
 'write many values at one version, a NULL value being a delete; NULL if nothing was written';
 
-CREATE FUNCTION mvstore_shard_put_many_raw(a_shard integer, a_store text, a_keys bytea[], a_new_values bytea[], a_ttl interval) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put_many_raw(a_shard integer, a_store text, a_keys bytea[], a_new_values bytea[], a_ttl interval, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON a_shard;
-	SELECT mvstore_put_many_raw(a_store::regclass, a_keys, a_new_values, a_ttl);
+	SELECT mvstore_put_many_raw(a_store::regclass, a_keys, a_new_values, a_ttl) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put_many_raw(integer, text, bytea[], bytea[], interval) IS
+COMMENT ON FUNCTION mvstore_shard_put_many_raw(integer, text, bytea[], bytea[], interval, text) IS
 'internal: mvstore_put_many_raw on shards';
 
 CREATE FUNCTION mvstore_put_many_raw(store text, keys bytea[], new_values bytea[], ttl interval DEFAULT NULL::interval) RETURNS bigint
@@ -1714,7 +1834,7 @@ AS $$
 DECLARE
 	places integer[] := @extschema@.mvstore_cluster_places_raw(store, keys);
 	shards integer[];
-	statements text[];
+	arguments text[];
 BEGIN
 	IF new_values IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'new_values must not be null';
@@ -1724,14 +1844,23 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	SELECT array_agg(DISTINCT p) INTO shards FROM unnest(places) p;
 	IF coalesce(cardinality(shards), 0) <= 1 THEN
-		RETURN @extschema@.mvstore_shard_put_many_raw(coalesce(shards[1], 0), store, keys, new_values, ttl);
+		FOR attempt IN 1 .. 2 LOOP
+			BEGIN
+				RETURN @extschema@.mvstore_shard_put_many_raw(coalesce(shards[1], 0), store, keys, new_values, ttl, @extschema@.mvstore_cluster_patience(attempt));
+			EXCEPTION
+				WHEN lock_not_available THEN
+					PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+				WHEN internal_error THEN
+					PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+					RAISE;
+			END;
+		END LOOP;
 	END IF;
-	SELECT array_agg(g.shard ORDER BY g.shard),
-		   array_agg(format('SELECT mvstore_put_many_raw(%L::regclass, %L::bytea[], %L::bytea[], %L::interval)', store, g.keys, g.new_values, ttl) ORDER BY g.shard)
-	  INTO shards, statements
+	SELECT array_agg(g.shard ORDER BY g.shard), array_agg(ARRAY[store, g.keys::text, g.new_values::text, ttl::text] ORDER BY g.shard)
+	  INTO shards, arguments
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
-	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, statements, true)) r);
+	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many_raw(regclass, bytea[], bytea[], interval)', arguments, true)) r);
 EXCEPTION WHEN internal_error THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
@@ -1739,11 +1868,11 @@ END $$;
 COMMENT ON FUNCTION mvstore_put_many_raw(text, bytea[], bytea[], interval) IS
 'write many values at one version, a NULL value being a delete; NULL if nothing was written';
 
-CREATE FUNCTION mvstore_shard_delete(a_store text, a_key text) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_delete(a_store text, a_key text, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard(a_store, a_key);
-	SELECT mvstore_delete(a_store::regclass, a_key);
+	SELECT mvstore_delete(a_store::regclass, a_key) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_delete(text, text) IS
+COMMENT ON FUNCTION mvstore_shard_delete(text, text, text) IS
 'internal: mvstore_delete on shards';
 
 CREATE FUNCTION mvstore_delete(store text, key text) RETURNS bigint
@@ -1751,19 +1880,26 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_delete(store, key);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_delete(store, key, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_delete(text, text) IS
 'write a tombstone; returns the version, NULL if there was nothing to delete';
 
-CREATE FUNCTION mvstore_shard_delete_raw(a_store text, a_key bytea) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_delete_raw(a_store text, a_key bytea, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard_raw(a_store, a_key);
-	SELECT mvstore_delete_raw(a_store::regclass, a_key);
+	SELECT mvstore_delete_raw(a_store::regclass, a_key) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_delete_raw(text, bytea) IS
+COMMENT ON FUNCTION mvstore_shard_delete_raw(text, bytea, text) IS
 'internal: mvstore_delete_raw on shards';
 
 CREATE FUNCTION mvstore_delete_raw(store text, key bytea) RETURNS bigint
@@ -1771,19 +1907,26 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_delete_raw(store, key);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_delete_raw(store, key, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_delete_raw(text, bytea) IS
 'write a tombstone; returns the version, NULL if there was nothing to delete';
 
-CREATE FUNCTION mvstore_shard_delete_if(a_store text, a_key text, a_expected bigint) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_delete_if(a_store text, a_key text, a_expected bigint, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard(a_store, a_key);
-	SELECT mvstore_delete_if(a_store::regclass, a_key, a_expected);
+	SELECT mvstore_delete_if(a_store::regclass, a_key, a_expected) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_delete_if(text, text, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_delete_if(text, text, bigint, text) IS
 'internal: mvstore_delete_if on shards';
 
 CREATE FUNCTION mvstore_delete_if(store text, key text, expected bigint) RETURNS bigint
@@ -1791,19 +1934,26 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_delete_if(store, key, expected);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_delete_if(store, key, expected, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_delete_if(text, text, bigint) IS
 'write a tombstone if the live version is the one expected; NULL if it is not';
 
-CREATE FUNCTION mvstore_shard_delete_if_raw(a_store text, a_key bytea, a_expected bigint) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_delete_if_raw(a_store text, a_key bytea, a_expected bigint, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard_raw(a_store, a_key);
-	SELECT mvstore_delete_if_raw(a_store::regclass, a_key, a_expected);
+	SELECT mvstore_delete_if_raw(a_store::regclass, a_key, a_expected) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_delete_if_raw(text, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_delete_if_raw(text, bytea, bigint, text) IS
 'internal: mvstore_delete_if_raw on shards';
 
 CREATE FUNCTION mvstore_delete_if_raw(store text, key bytea, expected bigint) RETURNS bigint
@@ -1811,10 +1961,17 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_delete_if_raw(store, key, expected);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_delete_if_raw(store, key, expected, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_delete_if_raw(text, bytea, bigint) IS
 'write a tombstone if the live version is the one expected; NULL if it is not';
@@ -1839,11 +1996,11 @@ END $$;
 COMMENT ON FUNCTION mvstore_lock_raw(text, bytea) IS
 'keep others from writing a key until the transaction ends';
 
-CREATE FUNCTION mvstore_shard_put_at(a_store text, a_key text, a_value text, a_version bigint) RETURNS void LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put_at(a_store text, a_key text, a_value text, a_version bigint, a_patience text) RETURNS void LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard(a_store, a_key);
-	SELECT mvstore_put_at(a_store::regclass, a_key, a_value, a_version);
+	SELECT mvstore_put_at(a_store::regclass, a_key, a_value, a_version) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put_at(text, text, text, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_put_at(text, text, text, bigint, text) IS
 'internal: mvstore_put_at on shards';
 
 CREATE FUNCTION mvstore_put_at(store text, key text, value text, version bigint) RETURNS void
@@ -1851,19 +2008,27 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_shard_put_at(store, key, value, version);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM @extschema@.mvstore_shard_put_at(store, key, value, version, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_put_at(text, text, text, bigint) IS
 'write a value into the past, for imports and replays';
 
-CREATE FUNCTION mvstore_shard_put_at_bytea(a_store text, a_key text, a_value bytea, a_version bigint) RETURNS void LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put_at_bytea(a_store text, a_key text, a_value bytea, a_version bigint, a_patience text) RETURNS void LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard(a_store, a_key);
-	SELECT mvstore_put_at_bytea(a_store::regclass, a_key, a_value, a_version);
+	SELECT mvstore_put_at_bytea(a_store::regclass, a_key, a_value, a_version) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put_at_bytea(text, text, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_put_at_bytea(text, text, bytea, bigint, text) IS
 'internal: mvstore_put_at_bytea on shards';
 
 CREATE FUNCTION mvstore_put_at_bytea(store text, key text, value bytea, version bigint) RETURNS void
@@ -1871,19 +2036,27 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_shard_put_at_bytea(store, key, value, version);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM @extschema@.mvstore_shard_put_at_bytea(store, key, value, version, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_put_at_bytea(text, text, bytea, bigint) IS
 'write a value into the past, for imports and replays';
 
-CREATE FUNCTION mvstore_shard_put_at_raw(a_store text, a_key bytea, a_value bytea, a_version bigint) RETURNS void LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_put_at_raw(a_store text, a_key bytea, a_value bytea, a_version bigint, a_patience text) RETURNS void LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard_raw(a_store, a_key);
-	SELECT mvstore_put_at_raw(a_store::regclass, a_key, a_value, a_version);
+	SELECT mvstore_put_at_raw(a_store::regclass, a_key, a_value, a_version) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_put_at_raw(text, bytea, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_put_at_raw(text, bytea, bytea, bigint, text) IS
 'internal: mvstore_put_at_raw on shards';
 
 CREATE FUNCTION mvstore_put_at_raw(store text, key bytea, value bytea, version bigint) RETURNS void
@@ -1891,19 +2064,27 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_shard_put_at_raw(store, key, value, version);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM @extschema@.mvstore_shard_put_at_raw(store, key, value, version, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_put_at_raw(text, bytea, bytea, bigint) IS
 'write a value into the past, for imports and replays';
 
-CREATE FUNCTION mvstore_shard_delete_at(a_store text, a_key text, a_version bigint) RETURNS void LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_delete_at(a_store text, a_key text, a_version bigint, a_patience text) RETURNS void LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard(a_store, a_key);
-	SELECT mvstore_delete_at(a_store::regclass, a_key, a_version);
+	SELECT mvstore_delete_at(a_store::regclass, a_key, a_version) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_delete_at(text, text, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_delete_at(text, text, bigint, text) IS
 'internal: mvstore_delete_at on shards';
 
 CREATE FUNCTION mvstore_delete_at(store text, key text, version bigint) RETURNS void
@@ -1911,19 +2092,27 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_shard_delete_at(store, key, version);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM @extschema@.mvstore_shard_delete_at(store, key, version, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_delete_at(text, text, bigint) IS
 'write a tombstone into the past, for imports and replays';
 
-CREATE FUNCTION mvstore_shard_delete_at_raw(a_store text, a_key bytea, a_version bigint) RETURNS void LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_delete_at_raw(a_store text, a_key bytea, a_version bigint, a_patience text) RETURNS void LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard_raw(a_store, a_key);
-	SELECT mvstore_delete_at_raw(a_store::regclass, a_key, a_version);
+	SELECT mvstore_delete_at_raw(a_store::regclass, a_key, a_version) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_delete_at_raw(text, bytea, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_delete_at_raw(text, bytea, bigint, text) IS
 'internal: mvstore_delete_at_raw on shards';
 
 CREATE FUNCTION mvstore_delete_at_raw(store text, key bytea, version bigint) RETURNS void
@@ -1931,10 +2120,18 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_shard_delete_at_raw(store, key, version);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM @extschema@.mvstore_shard_delete_at_raw(store, key, version, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_delete_at_raw(text, bytea, bigint) IS
 'write a tombstone into the past, for imports and replays';
@@ -1946,8 +2143,8 @@ DECLARE
 	shards integer[] := ARRAY(SELECT s FROM @extschema@.mvstore_cluster_shards(store, prefix) s ORDER BY s);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_revert(%L::regclass, %L::bigint, %L::text)', store, to_version, prefix), ARRAY[cardinality(shards)]), true)) r);
+	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_revert(regclass, bigint, text)',
+		ARRAY[store, to_version::text, prefix], true)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_revert(text, bigint, text) IS
 'write what makes the state that as of a version again; returns how many keys were written';
@@ -1959,8 +2156,8 @@ DECLARE
 	shards integer[] := ARRAY(SELECT s FROM @extschema@.mvstore_cluster_shards_raw(store, prefix) s ORDER BY s);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_revert_raw(%L::regclass, %L::bigint, %L::bytea)', store, to_version, prefix), ARRAY[cardinality(shards)]), true)) r);
+	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_revert_raw(regclass, bigint, bytea)',
+		ARRAY[store, to_version::text, prefix::text], true)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_revert_raw(text, bigint, bytea) IS
 'write what makes the state that as of a version again; returns how many keys were written';
@@ -3014,11 +3211,11 @@ $$;
 COMMENT ON FUNCTION mvstore_time_of(bigint) IS
 'a version as a time';
 
-CREATE FUNCTION mvstore_shard_drop(a_store text, a_key text, a_keep integer, a_before bigint) RETURNS void LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_drop(a_store text, a_key text, a_keep integer, a_before bigint, a_patience text) RETURNS void LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard(a_store, a_key);
-	SELECT mvstore_drop(a_store::regclass, a_key, a_keep, a_before);
+	SELECT mvstore_drop(a_store::regclass, a_key, a_keep, a_before) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_drop(text, text, integer, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_drop(text, text, integer, bigint, text) IS
 'internal: mvstore_drop on shards';
 
 CREATE FUNCTION mvstore_drop(store text, key text, keep integer DEFAULT 1, before bigint DEFAULT '9223372036854775807'::bigint) RETURNS void
@@ -3026,19 +3223,27 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_shard_drop(store, key, keep, before);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM @extschema@.mvstore_shard_drop(store, key, keep, before, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_drop(text, text, integer, bigint) IS
 'enqueue a drop of the superseded entries of a key beyond the newest keep';
 
-CREATE FUNCTION mvstore_shard_drop_raw(a_store text, a_key bytea, a_keep integer, a_before bigint) RETURNS void LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_drop_raw(a_store text, a_key bytea, a_keep integer, a_before bigint, a_patience text) RETURNS void LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard_raw(a_store, a_key);
-	SELECT mvstore_drop_raw(a_store::regclass, a_key, a_keep, a_before);
+	SELECT mvstore_drop_raw(a_store::regclass, a_key, a_keep, a_before) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_drop_raw(text, bytea, integer, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_drop_raw(text, bytea, integer, bigint, text) IS
 'internal: mvstore_drop_raw on shards';
 
 CREATE FUNCTION mvstore_drop_raw(store text, key bytea, keep integer DEFAULT 1, before bigint DEFAULT '9223372036854775807'::bigint) RETURNS void
@@ -3046,10 +3251,18 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_shard_drop_raw(store, key, keep, before);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM @extschema@.mvstore_shard_drop_raw(store, key, keep, before, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_drop_raw(text, bytea, integer, bigint) IS
 'enqueue a drop of the superseded entries of a key beyond the newest keep';
@@ -3194,11 +3407,11 @@ END $$;
 COMMENT ON FUNCTION mvstore_flush(interval) IS
 'wait until every drop requested by now is done; false on timeout';
 
-CREATE FUNCTION mvstore_shard_erase(a_store text, a_key text) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_erase(a_store text, a_key text, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard(a_store, a_key);
-	SELECT mvstore_erase(a_store::regclass, a_key);
+	SELECT mvstore_erase(a_store::regclass, a_key) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_erase(text, text) IS
+COMMENT ON FUNCTION mvstore_shard_erase(text, text, text) IS
 'internal: mvstore_erase on shards';
 
 CREATE FUNCTION mvstore_erase(store text, key text) RETURNS bigint
@@ -3206,19 +3419,26 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_erase(store, key);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_erase(store, key, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_erase(text, text) IS
 'remove a key as if it had never been, in this transaction; returns how many entries went';
 
-CREATE FUNCTION mvstore_shard_erase_raw(a_store text, a_key bytea) RETURNS bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_erase_raw(a_store text, a_key bytea, a_patience text) RETURNS bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shard_raw(a_store, a_key);
-	SELECT mvstore_erase_raw(a_store::regclass, a_key);
+	SELECT mvstore_erase_raw(a_store::regclass, a_key) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_erase_raw(text, bytea) IS
+COMMENT ON FUNCTION mvstore_shard_erase_raw(text, bytea, text) IS
 'internal: mvstore_erase_raw on shards';
 
 CREATE FUNCTION mvstore_erase_raw(store text, key bytea) RETURNS bigint
@@ -3226,10 +3446,17 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN @extschema@.mvstore_shard_erase_raw(store, key);
-EXCEPTION WHEN internal_error THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN @extschema@.mvstore_shard_erase_raw(store, key, @extschema@.mvstore_cluster_patience(attempt));
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_erase_raw(text, bytea) IS
 'remove a key as if it had never been, in this transaction; returns how many entries went';
@@ -3241,8 +3468,8 @@ DECLARE
 	shards integer[] := ARRAY(SELECT s FROM @extschema@.mvstore_cluster_shards(store, prefix) s ORDER BY s);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_erase_prefix(%L::regclass, %L::text)', store, prefix), ARRAY[cardinality(shards)]), false)) r);
+	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_erase_prefix(regclass, text)',
+		ARRAY[store, prefix], false)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_erase_prefix(text, text) IS
 'remove all keys that begin with a prefix as if they had never been; returns how many entries went';
@@ -3254,8 +3481,8 @@ DECLARE
 	shards integer[] := ARRAY(SELECT s FROM @extschema@.mvstore_cluster_shards_raw(store, prefix) s ORDER BY s);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_erase_prefix_raw(%L::regclass, %L::bytea)', store, prefix), ARRAY[cardinality(shards)]), false)) r);
+	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_erase_prefix_raw(regclass, bytea)',
+		ARRAY[store, prefix::text], false)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_erase_prefix_raw(text, bytea) IS
 'remove all keys that begin with a prefix as if they had never been; returns how many entries went';
@@ -3268,8 +3495,8 @@ DECLARE
 BEGIN
 	version := coalesce(version, @extschema@.mvstore_stable_version());
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT min(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_pin(%L::text, %L::bigint, %L::interval, %L::regclass)', name, version, ttl, store), ARRAY[cardinality(shards)]), false)) r);
+	RETURN (SELECT min(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_pin(text, bigint, interval, regclass)',
+		ARRAY[name, version::text, ttl::text, store], false)) r);
 END $$;
 REVOKE ALL ON FUNCTION mvstore_pin(text, bigint, interval, text) FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_pin(text, bigint, interval, text) IS
@@ -3282,8 +3509,8 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT bool_or(r::boolean) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards,
-		array_fill(format('SELECT mvstore_unpin(%L::text)', name), ARRAY[cardinality(shards)]), false)) r);
+	RETURN (SELECT bool_or(r::boolean) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_unpin(text)',
+		ARRAY[name], false)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_unpin(text) IS
 'give a pin up; false if there is none of that name';
@@ -3401,6 +3628,28 @@ SELECT p.proname::text, regexp_replace(pg_get_function_arguments(p.oid), '::[a-z
 $$;
 COMMENT ON FUNCTION mvstore_help() IS
 'the functions that there are for users, in the order of the reference';
+
+CREATE FUNCTION mvstore_cluster_calls() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT ARRAY['mvstore_create(text, integer, interval, interval, boolean, boolean)',
+	'mvstore_set_policy(regclass, integer, interval, interval)',
+	'mvstore_set_feed(regclass, boolean)',
+	'mvstore_detach(regclass)',
+	'mvstore_attach(regclass, integer, interval, interval, bigint)',
+	'mvstore_clear(regclass)',
+	'mvstore_put_many(regclass, text[], text[], interval)',
+	'mvstore_put_many_bytea(regclass, text[], bytea[], interval)',
+	'mvstore_put_many_raw(regclass, bytea[], bytea[], interval)',
+	'mvstore_revert(regclass, bigint, text)',
+	'mvstore_revert_raw(regclass, bigint, bytea)',
+	'mvstore_erase_prefix(regclass, text)',
+	'mvstore_erase_prefix_raw(regclass, bytea)',
+	'mvstore_pin(text, bigint, interval, regclass)',
+	'mvstore_unpin(text)']
+$$;
+COMMENT ON FUNCTION mvstore_cluster_calls() IS
+'internal: what mvstore_cluster_write() may call on shards';
 
 CREATE FUNCTION mvstore_shard_stats_view() RETURNS TABLE (shard integer, database name, worker_pid integer, worker_state text, workers integer, queue_length bigint, queue_bytes bigint, queue_capacity bigint, queue_high_water bigint, oldest_request_age interval, requests_enqueued bigint, requests_merged bigint, requests_overflowed bigint, requests_processed bigint, requests_held bigint, requests_failed bigint, entries_dropped bigint, bytes_dropped bigint, batches bigint, last_batch_at timestamp with time zone, last_batch_duration interval, lag_mean interval, lag_max interval, sweeps bigint, keys_due bigint, yields bigint, maintenance_runs bigint, last_maintenance_at timestamp with time zone, last_error text, last_error_at timestamp with time zone, stats_since timestamp with time zone) LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;

@@ -75,6 +75,13 @@ for my $v (1100, 1400, 1600)
 $cluster->query(q{CALL mvstore_wait_changes('a', 1, '1 s')});
 is($cluster->query("SELECT count(*) FROM mvstore_changes('a', mvstore_current_version(), wait => '50 ms')"), 0, 'changes are waited for');
 
+# A shard where somebody still writes keeps the past of all.
+my $held = $cluster->server_of(5)->background_psql($cluster->database_of(5));
+$held->query_safe("BEGIN; SELECT mvstore_put('a', 'held', 'x')");
+is($cluster->query('SELECT mvstore_stable_version()'), $cluster->shard(5, 'SELECT mvstore_stable_version()'), 'the stable version is the lowest of all shards');
+$held->query_safe('ROLLBACK');
+$held->quit;
+
 # ---- Pins, on all or on none ------------------------------------------------------
 
 my $pinned = $cluster->query("SELECT mvstore_pin('report')");

@@ -20,10 +20,14 @@ my @servers = map { $cluster->server($_) } 0, 1;
 
 # Where the row of stop says, a write stops until the row has gone.
 $cluster->query(<<'SQL');
+CREATE SEQUENCE tries MINVALUE -100 START 0;
 CREATE UNLOGGED TABLE stop (step text);
 CREATE TABLE place (shard integer, key text);
 CREATE OR REPLACE FUNCTION mvstore_cluster_step(step text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+	IF step = 'written' AND nextval('public.tries') < 0 THEN
+		RAISE serialization_failure USING MESSAGE = 'a shard is ahead';
+	END IF;
 	WHILE EXISTS (SELECT FROM public.stop s WHERE s.step = mvstore_cluster_step.step) LOOP
 		PERFORM set_config('application_name', 'stopped', false);
 		PERFORM pg_sleep(0.005);
@@ -42,6 +46,15 @@ sub put_many { my ($value) = @_; return "SELECT mvstore_put_many('a', '{$keys}',
 my $version = $cluster->query(put_many('first'));
 is($cluster->query('SELECT count(*), count(DISTINCT version), max(version), max(value) FROM mvstore_scan(\'a\')'), "4|1|$version|first", 'all have one version');
 is(join(' ', $cluster->shards("SELECT count(*) FROM mvstore_scan('a', as_of => $version)")), '1 1 1 1', 'which each shard knows');
+
+# Where a shard has given away a newer version meanwhile, it is tried again, eleven times.
+$cluster->query("SELECT setval('tries', -12)");
+$cluster->query(put_many('again'));
+is($cluster->query('SELECT count(*), count(DISTINCT version), min(value) FROM mvstore_scan(\'a\')'), '4|1|again', 'a write that comes too late is tried again');
+$cluster->query("SELECT setval('tries', -13)");
+is(($cluster->refused(put_many('never')))[0], '40001', 'but not for ever');
+$cluster->query("SELECT setval('tries', 0)");
+$cluster->query(put_many('first'));
 
 # What a shard refuses is refused everywhere.
 $cluster->shard(2, "ALTER TABLE a ADD CHECK (key <> '$keys[2]' OR value <> 'bad')");
