@@ -256,6 +256,108 @@ mutant drops_unmarked 't/replication_tells_drops_from_erasures.pl' \
 mutant commits_marked 't/replication_tells_drops_from_erasures.pl' \
 	src/worker/process.c 's~\(event == XACT_EVENT_PRE_COMMIT\) \? InvalidReplOriginId : DoNotReplicateId~DoNotReplicateId~'
 
+# ---- Of the cluster -------------------------------------------------------
+
+# mutant_of_cluster NAME 'TEST ...' EDIT ...: of the extension's script.
+mutant_of_cluster() {
+	local name=$1 tests=$2 edits=()
+	shift 2
+	while [[ $# -gt 0 ]]; do
+		edits+=(cluster/mvstore_cluster--1.0.sql "$1")
+		shift
+	done
+	mutant "cluster_$name" "$tests" "${edits[@]}"
+}
+
+# Shards commit, and then it is written down that they do.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster commits_before_it_decides cluster/t/writes_over_shards_are_whole.pl \
+	's~\tIF NOT \@extschema\@\.mvstore_cluster_self_decided\(gid, chosen\) THEN\n.*?\tEND IF;\n~~s' \
+	's~(IF \@extschema\@\.mvstore_cluster_finish\(gid, names, shards\)) THEN~$1 AND \@extschema\@.mvstore_cluster_self_decided(gid, NULL) THEN~'
+
+# Recovery rolls back what was decided.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster recovery_rolls_back cluster/t/writes_over_shards_are_whole.pl \
+	's~(mvstore_cluster_self_settled\(found_row\.gid\) = )\x27committed\x27~$1\x27never\x27~'
+
+# Recovery commits what was prepared, whether it was decided or not.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster recovery_commits cluster/t/writes_over_shards_are_whole.pl \
+	's~(\@extschema\@\.mvstore_cluster_self_settled\(found_row\.gid\)) = \x27committed\x27~coalesce($1, \x27\x27) <> \x27never\x27~'
+
+# Recovery does not look whether the coordinator lives.
+mutant_of_cluster recovery_disturbs cluster/t/writes_over_shards_are_whole.pl \
+	's~SELECT CASE WHEN pg_try_advisory_lock.*? ELSE false END\n~SELECT true\n~s'
+
+# Who was given up decides all the same.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster decides_late cluster/t/writes_over_shards_are_whole.pl \
+	's~(WHERE p\.gid = mvstore_cluster_note_decided\.gid) AND p\.state = \x27open\x27~$1~'
+
+# It begins on all shards at once, whatever pool is between.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster begins_at_once cluster/t/works_through_pgbouncer.pl \
+	's~FOREACH name IN ARRAY names LOOP\n(\t\tanswers := answers \|\| \@extschema\@\.mvstore_cluster_all\()ARRAY\[name\]~FOR name IN SELECT \x27\x27 LOOP\n${1}names~'
+
+# What shards refuse because they are ahead is an error at once.
+mutant_of_cluster tries_once cluster/t/writes_over_shards_are_whole.pl \
+	's~IF attempt >= 12 THEN~IF attempt >= 1 THEN~'
+
+# Each shard takes a version of its own.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster versions_differ cluster/t/writes_over_shards_are_whole.pl \
+	's~(\x27mvstore_put_many\w*\([^\n]*, arguments, )true~$1false~g'
+
+# A pin is taken shard by shard.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster pins_some cluster/t/scans_equal_one_server.pl \
+	's~(RETURN \(SELECT min\(r::bigint\) FROM )unnest\(\@extschema\@\.mvstore_cluster_write\(current_user, shards, (\x27mvstore_pin\([^\n]*\n[^\n]*)\) r\)~$1unnest(shards) shard, unnest(\@extschema\@.mvstore_cluster_write(current_user, ARRAY[shard], $2) r)~'
+
+# The stable version is that of the shard that has come farthest.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster stable_is_highest cluster/t/scans_equal_one_server.pl \
+	's~min(\(r\) FROM \@extschema\@\.mvstore_shard_stable_version)~max$1~'
+
+# Rows of a scan come as shards send them.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster scans_unmerged cluster/t/scans_equal_one_server.pl \
+	's~(mvstore_shard_scan\w*\([^\n]*\) r) ORDER BY r\.key[^\n]*(?= LIMIT)~$1~g'
+
+# Shards are asked for the present, whatever is to be read as of.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster as_of_not_passed cluster/t/scans_equal_one_server.pl \
+	's~(SELECT r\.[^\n]* FROM mvstore_scan\w*\([^\n]*)a_as_of~${1}9223372036854775807~g'
+
+# The setting mvstore.as_of is not looked at.
+mutant_of_cluster as_of_not_set cluster/t/placement_and_refusals.pl \
+	's~ELSIF as_of < 9223372036854775807 OR ~ELSIF true OR ~'
+
+# A shard that is down has nothing.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster shards_down_are_empty cluster/t/writes_over_shards_are_whole.pl \
+	's~(IF NOT \@extschema\@\.mvstore_cluster_again[^\n]* THEN\n\s*)RAISE;~$1RETURN;~g' \
+	's~(IF state = \x27XX000\x27 THEN\n)\t\tPERFORM \@extschema\@\.mvstore_cluster_lost\(message, false\);\n~$1~'
+
+# Keys are placed by other bytes of the hash.
+mutant_of_cluster placed_otherwise cluster/t/placement_and_refusals.pl \
+	's~OPERATOR\(pg_catalog\.\|\|\) part\), 1\)~OPERATOR(pg_catalog.||) part), 2)~'
+
+# A partition may lead to another shard.
+mutant_of_cluster shards_exchanged cluster/t/placement_and_refusals.pl \
+	's~ELSIF \(answer -> \x27shard\x27 ->> \x27number\x27\)::integer <> shard THEN~ELSIF false THEN~'
+
+# A transaction may write twice.
+mutant_of_cluster writes_twice cluster/t/placement_and_refusals.pl \
+	's~IF currval\([^\n]* = stamp THEN~IF false THEN~'
+
+# A put that waits for a key in doubt leaves that to others.
+mutant_of_cluster waits_for_others cluster/t/puts_wait_for_doubts_with_a_limit.pl \
+	's~IF attempt = 1 THEN\n\t\tPERFORM \@extschema\@\.mvstore_cluster_look\(\);~IF attempt = 1 THEN\n\t\tNULL;~'
+
+# Whoever calls the coordinator has shards do anything.
+mutant_of_cluster calls_anything cluster/t/puts_wait_for_doubts_with_a_limit.pl \
+	's~ELSIF call <> ALL \([^\n]* THEN~ELSIF false THEN~'
+
 # ---- ./dev mutants --------------------------------------------------------
 
 # Edit the copy; a text that is not there is an error.
@@ -278,6 +380,9 @@ make_mutant() {
 	done <<<"${edits_of[$1]%$'\n'}"
 }
 
+# What runs tests: all of them are of one kind.
+word_for() { if [[ $1 == cluster/* ]]; then echo cluster; else echo test; fi; }
+
 # try_mutant NAME RESULT TEST ...: run tests on the copy; the last line must be the
 # result. What a mutant keeps from happening is not waited for as long as usual.
 try_mutant() {
@@ -285,7 +390,7 @@ try_mutant() {
 	shift 2
 	make_mutant "$name"
 	MVSTORE_FAULTS=1 PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-30} \
-		"$work/tree/dev" test "$@" >"$work/$name.out" 2>&1 </dev/null || true
+		"$work/tree/dev" "$(word_for "$1")" "$@" >"$work/$name.out" 2>&1 </dev/null || true
 	line=$(tail -n 1 "$work/$name.out")
 	if [[ $line == "$wanted" ]]; then
 		passed=$((passed + 1))
@@ -308,7 +413,7 @@ count_installed() {
 }
 
 dev_mutants() {
-	local name tests installed all=()
+	local name test tests installed all=() cluster=() others=()
 	[[ $# -gt 0 ]] || set -- "${mutants[@]}"
 	for name in "$@"; do
 		[[ -n ${tests_of[$name]:-} ]] || misuse "no such mutant: $name (there are: ${mutants[*]})"
@@ -322,8 +427,12 @@ dev_mutants() {
 		make_mutant "$name"
 	done
 	say "Without a mutant, and with each of $#"
-	count_installed "${all[@]}"
-	try_mutant none "$((${#all[@]} + installed)) passed, 0 failed" "${all[@]}"
+	for test in "${all[@]}"; do
+		if [[ $(word_for "$test") == cluster ]]; then cluster+=("$test"); else others+=("$test"); fi
+	done
+	count_installed "${others[@]}"
+	[[ ${#others[@]} -eq 0 ]] || try_mutant none "$((${#others[@]} + installed)) passed, 0 failed" "${others[@]}"
+	[[ ${#cluster[@]} -eq 0 ]] || try_mutant none "${#cluster[@]} passed, 0 failed" "${cluster[@]}"
 	for name in "$@"; do
 		read -r -a tests <<<"${tests_of[$name]}"
 		count_installed "${tests[@]}"
