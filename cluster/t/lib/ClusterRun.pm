@@ -72,7 +72,8 @@ sub wait_for
 	while ($calls > 0)
 	{
 		my $left = $end - time();
-		die "the clients do not go on\n" if $left <= 0 || !$select->can_read($left);
+		die "the clients do not go on\n" if $left <= 0;
+		$select->can_read($left) or next;	# a process that was stopped meanwhile is interrupted
 		$calls -= sysread($self->{progress}, $bytes, 1_000_000) || die "the clients have ended\n";
 	}
 	return;
