@@ -330,7 +330,7 @@ mvs_drop_is_full(const MvsDrop *drop)
 {
 	/* A second's worth at most, where so many a second are allowed. */
 	return drop->tally.entries >= (drop->gather ? MVS_GATHER_LIMIT : MVS_DROP_LIMIT) ||
-		drop->read >= MVS_READ_LIMIT || (drop->tally.entries > 0 && mvs_pace_is_enough()) ||
+		drop->read >= MVS_READ_LIMIT || mvs_pace_is_enough(drop->tally.entries) ||
 		(mvs_drop_rate_limit > 0 && drop->tally.entries >= mvs_drop_rate_limit);
 }
 
