@@ -8,7 +8,9 @@
  * entry there.
  *
  * They are deleted at once, or left to transactions to come. Then each of these deletes no entry
- * before the older ones of its key: what stays of a key is always its newest part.
+ * before the older ones of its key: what stays of a key is always its newest part. And then only
+ * what stays has to be read before that: what is older than an entry that stays and is seen goes,
+ * whether it is seen or not, and is looked at when it does.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -28,11 +30,12 @@ typedef struct MvsGathered
 	int64		bytes;			/* as of mvs_cursor_bytes() */
 	ItemPointerData place;		/* where the index points to */
 	ItemPointerData tid;		/* its row */
-	bool		seen;			/* by the snapshot */
-	bool		untouched;		/* nobody has locked it, or tried to delete it */
+	bool		wanted;			/* is to be read */
+	bool		read;
+	bool		seen;			/* by the snapshot, or not read */
+	bool		untouched;		/* nobody has locked it, or tried to delete it; or not read */
 	bool		goes;			/* is to be deleted */
 	int32		key;			/* that it is of */
-	TransactionId xmin;			/* of its row */
 } MvsGathered;
 
 typedef struct MvsGatheredKey
@@ -44,6 +47,7 @@ typedef struct MvsGatheredKey
 	bool		tombstone;		/* of its head */
 	bool		in_the_way;		/* of the rest is somebody */
 	int			oldest;			/* entry that is left to be deleted; below first: none */
+	int64		end;			/* the greatest of what goes */
 	int64		expires;		/* of its head, as of mvs_entry_expires() */
 } MvsGatheredKey;
 
@@ -79,7 +83,8 @@ typedef struct MvsGather
 	int			key_count;
 	int			key_space;
 	int			key_next;		/* for who goes through the keys */
-	MvsPlace   *order;			/* of the table */
+	MvsPlace   *order;			/* of the table: what was read, or is to be deleted */
+	int			blocks;			/* of the table, that these are in */
 	int			left;			/* of these, are to be deleted: all there are in it then */
 	int			next;			/* of these, is to be looked at */
 	int			passed;			/* before that, as older ones have to go first */
@@ -107,8 +112,18 @@ extern void mvs_gather_key(MvsGather *gather, const bytea *key);
 extern bool mvs_gather_keys(MvsGather *gather, const bytea *from, const bytea *to, int limit,
 							MvsScatter *scatter);
 
-/* Read the entries that were gathered, and return over how many blocks they are scattered. */
-extern int	mvs_gather_read(MvsGather *gather);
+/*
+ * Read the entries that were gathered. With "newest" above 0, as they are left to transactions
+ * to come, so many of each key, and of the others those that mvs_gather_see() is called for; but
+ * all of a key where the oldest is gone.
+ */
+extern void mvs_gather_read(MvsGather *gather, int newest);
+
+/* Whether the snapshot sees an entry, which is read if it was not. */
+extern bool mvs_gather_see(MvsGather *gather, int entry);
+
+/* Whether those that are neighbours in the index are mostly in different blocks. */
+extern bool mvs_gather_is_wide(const MvsGather *gather);
 
 /* Go on to a key, in ascending order; NULL: it was not gathered, or not as a whole. */
 extern const MvsGatheredKey *mvs_gather_find(MvsGather *gather, const bytea *key);
@@ -128,6 +143,9 @@ extern int	mvs_gather_leave(MvsGather *gather);
  */
 extern bool mvs_gather_delete_some(MvsGather *gather, const MvsCursor *cursor, int limit,
 								   MvsGatherGone *gone);
+
+/* Whether anybody is in the way of a key: of which, mvs_gather_find() tells, from the first on. */
+extern bool mvs_gather_is_in_the_way(const MvsGather *gather);
 
 extern void mvs_gather_end(MvsGather *gather);
 

@@ -77,11 +77,32 @@ mvs_harvest_gather(MvsHarvest *harvest, MvsDrop *drop, const bytea *from, const 
 
 	mvs_gather_begin(&harvest->gather, &drop->store, GetActiveSnapshot());
 	more = mvs_gather_keys(&harvest->gather, from, to, mvs_harvest_limit(), scatter);
-	harvest->blocks = mvs_gather_read(&harvest->gather);
+	MemoryContextSwitchTo(old);
+	mvs_harvest_read(harvest, drop);
+	return more;
+}
+
+void
+mvs_harvest_read(MvsHarvest *harvest, MvsDrop *drop)
+{
+	MemoryContext old = MemoryContextSwitchTo(harvest->context);
+
+	mvs_gather_read(&harvest->gather, Max(harvest->policy.keep_versions, 1));
 	MemoryContextSwitchTo(old);
 	drop->gather = &harvest->gather;
 	drop->later = true;
-	return more;
+}
+
+bool
+mvs_harvest_pays(const MvsHarvest *harvest)
+{
+	return harvest->gather.blocks <= harvest->gather.left / 2;
+}
+
+bool
+mvs_harvest_is_left(const MvsHarvest *harvest)
+{
+	return harvest->gather.left > 0;
 }
 
 bool
@@ -109,7 +130,7 @@ mvs_harvest_holds(const MvsHarvest *harvest, const MvsDrop *drop)
 bool
 mvs_harvest_go_on(MvsHarvest *harvest, MvsDrop *drop)
 {
-	int			limit = DELETE_LIMIT;
+	int			limit = mvs_pace_entries(DELETE_LIMIT);
 	MvsGatherGone gone = {0};
 	bool		more;
 

@@ -18,7 +18,6 @@ typedef struct MvsHarvest
 {
 	MemoryContext context;		/* of all that it has */
 	MvsGather	gather;
-	int			blocks;			/* of the table, that it has entries in */
 
 	/* What it was judged by. */
 	Oid			storage;		/* of the table */
@@ -40,6 +39,18 @@ extern MvsHarvest *mvs_harvest_create(const MvsDrop *drop, MemoryContext context
  */
 extern bool mvs_harvest_gather(MvsHarvest *harvest, MvsDrop *drop, const bytea *from,
 							   const bytea *to, MvsScatter *scatter);
+
+/* The second half of that: read what was gathered, in the harvest's memory. */
+extern void mvs_harvest_read(MvsHarvest *harvest, MvsDrop *drop);
+
+/*
+ * Whether, when the judging has ended, it has several entries of a page, so that it costs less
+ * than going from key to key.
+ */
+extern bool mvs_harvest_pays(const MvsHarvest *harvest);
+
+/* Whether there is anything left of it to go. */
+extern bool mvs_harvest_is_left(const MvsHarvest *harvest);
 
 /* End the judging; false where nothing is to go. */
 extern bool mvs_harvest_leave(MvsHarvest *harvest, MvsDrop *drop);

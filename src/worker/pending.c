@@ -35,6 +35,7 @@
 #define TAKEN_BLOCK ((Size) 64 * 1024)
 
 static List *all = NIL;			/* of MvsPending */
+static int	fresh = 0;			/* of these, those that were added, and in no batch yet */
 static int64 set_aside = 0;		/* requests that have failed too often */
 
 static bool is_held(const MvsPending *item, const MvsLook *look);
@@ -122,6 +123,24 @@ mvs_pending_take_over(const MvsRequest *request)
 		context = GenerationContextCreate(mvs_worker.context, "mvstore requests taken over",
 										  0, TAKEN_BLOCK, TAKEN_BLOCK);
 	return make(context, request);
+}
+
+void
+mvs_pending_add(const MvsRequest *request)
+{
+	MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
+	MvsPending *item = mvs_pending_take_over(request);
+
+	item->fresh = true;
+	all = lappend(all, item);
+	fresh++;
+	MemoryContextSwitchTo(old);
+}
+
+int
+mvs_pending_fresh(void)
+{
+	return fresh;
 }
 
 /* Return a copy of a request, to be in hand. */
@@ -234,8 +253,15 @@ mvs_pending_take_out(void)
 
 	foreach(cell, all)
 	{
-		if (!((MvsPending *) lfirst(cell))->in_batch)
-			others = lappend(others, lfirst(cell));
+		MvsPending *item = lfirst(cell);
+
+		if (!item->in_batch)
+			others = lappend(others, item);
+		else if (item->fresh)
+		{
+			item->fresh = false;
+			fresh--;
+		}
 	}
 	MemoryContextSwitchTo(old);
 	list_free(all);
@@ -472,7 +498,7 @@ mvs_pending_report(void)
 
 		if (item->outcome == MVS_OUTCOME_HELD)
 			mvs_backlog_add_held(&backlog, 1, mvs_pin_known(request->store) < item->wait_for);
-		else
+		else if (!item->fresh)
 			backlog.retrying++;
 		if (item->outcome == MVS_OUTCOME_LOCKED || item->outcome == MVS_OUTCOME_ERROR)
 			mvs_backlog_add_trouble(&backlog, request->store,
