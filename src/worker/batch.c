@@ -53,6 +53,12 @@
 /* Requests that are copied from the queue at a time, under its lock. */
 #define COPY_LIMIT 1000
 
+/*
+ * Of so many keys one may go as a whole, which no harvest can leave to later transactions: with
+ * more of them, it would be full before its keys are judged.
+ */
+#define WHOLE_SHARE 64
+
 /* Milliseconds after which no other transaction begins in a share of a batch. */
 #define SHARE_TIME 100
 
@@ -73,6 +79,7 @@ typedef struct Batch
 	int			kept;			/* how many were in hand before */
 	Taken		taken;
 	TimestampTz begin;
+	bool		may_harvest;	/* until one was of no use */
 } Batch;
 
 static Batch current;
@@ -105,7 +112,7 @@ static int	work_group(MvsPending **group, int count);
 static void set_error(MvsPending *item, bool locked);
 static int	work_keys(MvsDrop *drop, MvsPending **group, int count);
 static int	work_group_in_transaction(MvsPending **group, int count);
-static bool may_harvest(void);
+static bool can_harvest(void);
 static bool pays_to_harvest(const MvsRequest *request);
 static void end_harvest(void);
 static int	work_harvest(Work work, MvsPending **items, int count);
@@ -116,6 +123,7 @@ static bool is_in_the_way(const MvsRequest *request);
 static int	gather_keys(MvsDrop *drop, MvsGather *gather, MvsPending **group, int count,
 						int limit);
 static int	gather_group(MvsDrop *drop, MvsPending **group, int count);
+static bool calls_for_harvest(const MvsDrop *drop);
 
 bool
 mvs_batch_is_under_way(void)
@@ -236,7 +244,7 @@ static bool
 begin_batch(bool force)
 {
 	int			limit = mvs_batch_limit();
-	Batch		batch = {.begin = GetCurrentTimestamp()};
+	Batch		batch = {.begin = GetCurrentTimestamp(), .may_harvest = true};
 	bool		due = queue_is_due(force);
 
 	batch.items = MemoryContextAlloc(mvs_worker.context, limit * sizeof(MvsPending *));
@@ -475,7 +483,13 @@ work_group_in_transaction(MvsPending **group, int count)
 	int			done;
 
 	if (state == MVS_DROP_READY && !MvsRequestIsRange(group[0]->request))
-		done = work_keys(&drop, group, gather_group(&drop, group, count));
+	{
+		int			gathered = gather_group(&drop, group, count);
+
+		done = work_keys(&drop, group, gathered);
+		if (gathered < count && calls_for_harvest(&drop))
+			scattered = drop.oid;
+	}
 	else
 		for (done = 0; done < count && !(state == MVS_DROP_READY && mvs_drop_is_full(&drop)); done++)
 		{
@@ -504,7 +518,7 @@ work_group_in_transaction(MvsPending **group, int count)
 
 /* Whether, as things are, requests can be worked off by one: none of them may be void, or wait. */
 static bool
-may_harvest(void)
+can_harvest(void)
 {
 	return mvs_drop_rate_limit == 0 && !mvs_worker.database->queue->recheck;
 }
@@ -513,7 +527,8 @@ may_harvest(void)
 static bool
 pays_to_harvest(const MvsRequest *request)
 {
-	return request->store == scattered && !MvsRequestIsRange(request) && may_harvest();
+	return current.may_harvest && request->store == scattered && !MvsRequestIsRange(request) &&
+		can_harvest();
 }
 
 static void
@@ -524,7 +539,7 @@ end_harvest(void)
 	harvest = NULL;
 }
 
-/* Do so by a harvest, which is over, and there is no other, where that fails. */
+/* Do so by a harvest, which is over, and the last one of the batch, where that fails. */
 static int
 work_harvest(Work work, MvsPending **items, int count)
 {
@@ -534,34 +549,40 @@ work_harvest(Work work, MvsPending **items, int count)
 	if (try_work(work, items, count, &done, &locked))
 		return done;
 	end_harvest();
-	scattered = InvalidOid;
+	current.may_harvest = false;
 	request_limit = mvs_batch_size;
 	return 0;
 }
 
-/* Gather and judge what goes by as many of the requests as there is room for. */
+/*
+ * Gather and judge what goes by as many of the requests as there is room for. Where it does not
+ * pay, or so much goes that does not wait that it cannot judge all of them, it is the last one of
+ * the batch: the next would gather the same again.
+ */
 static int
 begin_harvest(MvsPending **items, int count)
 {
 	MvsDrop		drop;
 	MvsDropState state = mvs_drop_begin(&drop, mvs_worker.database, items[0]->request->store);
 	MvsDropNews news;
+	bool		pays = false;
 
 	if (state == MVS_DROP_READY && !drop.store.info.referenced)
 	{
 		MemoryContext old;
+		int			all;
 
 		harvest = mvs_harvest_create(&drop, mvs_worker.context);
 		old = MemoryContextSwitchTo(harvest->context);
 		mvs_gather_begin(&harvest->gather, &drop.store, GetActiveSnapshot());
-		harvested = gather_keys(&drop, &harvest->gather, items, count, mvs_harvest_limit());
+		all = gather_keys(&drop, &harvest->gather, items, count, mvs_harvest_limit());
 		MemoryContextSwitchTo(old);
 		mvs_harvest_read(harvest, &drop);
-		harvested = work_keys(&drop, items, harvested);
+		harvested = work_keys(&drop, items, all);
 		(void) mvs_harvest_leave(harvest, &drop);
+		pays = harvested == all && mvs_harvest_pays(harvest);
 	}
-	if (harvest == NULL || !mvs_harvest_pays(harvest))
-		scattered = InvalidOid;
+	current.may_harvest = pays;
 	news = mvs_drop_commit(&drop, state);
 	mvs_crew_tell(&news);
 	return 0;
@@ -579,7 +600,7 @@ go_on_harvest(MvsPending **items, int count)
 
 	if (holds && mvs_harvest_is_left(harvest))
 	{
-		holds = may_harvest() && mvs_harvest_holds(harvest, &drop);
+		holds = can_harvest() && mvs_harvest_holds(harvest, &drop);
 		if (holds)
 			(void) mvs_harvest_go_on(harvest, &drop);
 	}
@@ -591,8 +612,7 @@ go_on_harvest(MvsPending **items, int count)
 	news = mvs_drop_commit(&drop, state);
 	mvs_crew_tell(&news);
 	harvested -= done;
-	if (!holds)
-		scattered = InvalidOid;
+	current.may_harvest &= holds;
 	if (!holds || harvested == 0)
 		end_harvest();
 	return done;
@@ -669,7 +689,13 @@ gather_group(MvsDrop *drop, MvsPending **group, int count)
 	mvs_drop_gather(drop);
 	gathered = gather_keys(drop, drop->gather, group, count, mvs_drop_gather_limit());
 	mvs_gather_read(drop->gather, 0);
-	if (gathered < count && mvs_gather_is_wide(drop->gather))
-		scattered = drop->oid;
 	return gathered;
+}
+
+/* Whether, by what it has gathered and done, the next requests are worth a harvest. */
+static bool
+calls_for_harvest(const MvsDrop *drop)
+{
+	return drop->gather && mvs_gather_is_wide(drop->gather) &&
+		drop->tally.purged <= drop->gather->key_count / WHOLE_SHARE;
 }

@@ -96,7 +96,9 @@ mvs_harvest_read(MvsHarvest *harvest, MvsDrop *drop)
 bool
 mvs_harvest_pays(const MvsHarvest *harvest)
 {
-	return harvest->gather.blocks <= harvest->gather.left / 2;
+	const MvsGather *gather = &harvest->gather;
+
+	return gather->left > 0 && gather->blocks <= gather->left / 2;
 }
 
 bool

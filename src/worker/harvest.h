@@ -44,8 +44,8 @@ extern bool mvs_harvest_gather(MvsHarvest *harvest, MvsDrop *drop, const bytea *
 extern void mvs_harvest_read(MvsHarvest *harvest, MvsDrop *drop);
 
 /*
- * Whether, when the judging has ended, it has several entries of a page, so that it costs less
- * than going from key to key.
+ * Whether, when the judging has ended, anything is left to go, and it has several entries of a
+ * page, so that it costs less than going from key to key.
  */
 extern bool mvs_harvest_pays(const MvsHarvest *harvest);
 

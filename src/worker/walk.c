@@ -237,7 +237,7 @@ begin_harvest(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, int64 bef
 	if (walk->end == MVS_SLICE_DONE && more)
 		walk->end = MVS_SLICE_MORE;
 	left = mvs_harvest_leave(harvest, drop);
-	walk->steps |= !mvs_harvest_pays(harvest);
+	walk->steps |= left && !mvs_harvest_pays(harvest);
 	return left ? MVS_SLICE_MORE : go_behind(walk, context);
 }
 
