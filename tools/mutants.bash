@@ -280,6 +280,10 @@ mutant harvest_forgets_requests 't/faults_of_scattered_drops_lose_nothing.pl' \
 mutant harvest_ignores_cancels 't/faults_of_scattered_drops_lose_nothing.pl' \
 	src/worker/batch.c 's~ && !mvs_worker.database->queue->recheck;~;~'
 
+# What a replay brings fills batches.
+mutant replay_comes_first 't/drops_of_a_journal_leave_the_queue_its_share.pl' \
+	src/worker/pending.c 's~many = item->fresh \|\| ~many = ~'
+
 # The worker takes its own transactions for those of others.
 mutant own_are_others 't/drops_make_way_for_others.pl' \
 	src/shared/others.c 's~\t\tpg_atomic_fetch_add_u64\(&ours->ending, 1\);\n~~'

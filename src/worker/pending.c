@@ -218,7 +218,7 @@ mvs_pending_choose(MvsPending **batch, int limit, bool along)
 	TimestampTz now = GetCurrentTimestamp();
 	MvsLook		look;
 	int			count = 0;
-	int			more = 0;
+	int			more = 0;		/* of what takes many batches */
 	ListCell   *cell;
 
 	if (all == NIL)
@@ -229,16 +229,18 @@ mvs_pending_choose(MvsPending **batch, int limit, bool along)
 		MvsPending *item = lfirst(cell);
 
 		/*
-		 * What was held may go along with others, before its time. What takes many batches leaves
-		 * half of each to others.
+		 * What was held may go along with others, before its time. What takes many batches, as
+		 * the journal does that a replay brings, leaves half of each to others.
 		 */
+		bool		many = item->fresh || item->outcome == MVS_OUTCOME_MORE;
+
 		item->in_batch = count < limit &&
 			(due_of(item, &look) <= now ||
 			 (along && item->outcome == MVS_OUTCOME_HELD && !is_held(item, &look))) &&
-			(item->outcome != MVS_OUTCOME_MORE || more < (limit + 1) / 2);
+			(!many || more < (limit + 1) / 2);
 		if (!item->in_batch)
 			continue;
-		more += (item->outcome == MVS_OUTCOME_MORE);
+		more += many;
 		batch[count++] = item;
 	}
 	return count;

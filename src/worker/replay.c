@@ -48,10 +48,10 @@ static int64 next_settled = 0;	/* no row below is made after xid next_xid */
 static TransactionId next_xid = InvalidTransactionId;
 
 static int	read_limit(void);
-static int	part_limit(void);
+static bool is_part(int taken, Size bytes);
 static void begin_replay(void);
 static bool read_rows(List **requests, int64 *last);
-static int	take_rows(List *requests, const int64 *known, int known_count);
+static int	take_rows(List *requests, const int64 *known, int known_count, Size *bytes);
 static void end_replay(void);
 static int64 *list_known(int *count);
 static int	compare_ids(const void *a, const void *b);
@@ -78,6 +78,7 @@ mvs_replay_go_on(void)
 	int			known_count;
 	int64	   *known = list_known(&known_count);
 	int			taken = 0;
+	Size		bytes = 0;		/* of these */
 	bool		more;
 
 	if (!mvs_left_replay_is_under_way())
@@ -93,10 +94,10 @@ mvs_replay_go_on(void)
 		if (more)
 			mvs_progress_step(mvs_worker.database, MVS_COMMAND_REPLAY, InvalidOid, 0,
 							  list_length(requests), -1);
-		taken += take_rows(requests, known, known_count);
+		taken += take_rows(requests, known, known_count, &bytes);
 		after = last;
 		mvs_left_replay_meets(last);
-	} while (more && taken + read_limit() <= part_limit() && !mvs_process_is_stopping() &&
+	} while (more && !is_part(taken, bytes) && !mvs_process_is_stopping() &&
 			 !mvs_pending_is_full());
 	if (!more && !mvs_process_is_stopping() && !mvs_worker.database->queue->paused &&
 		!mvs_pending_is_full())
@@ -141,13 +142,14 @@ read_limit(void)
 }
 
 /*
- * Return how many requests are taken before they are worked off: as many as a batch has, so that
- * neighbours meet.
+ * Whether so many requests, and so much, have been taken that they are to be worked off, rather
+ * than others read: half of a batch, so that neighbours meet, and the queue has its share.
  */
-static int
-part_limit(void)
+static bool
+is_part(int taken, Size bytes)
 {
-	return mvs_drop_rate_limit > 0 ? read_limit() : mvs_batch_limit();
+	return mvs_drop_rate_limit > 0 || taken + read_limit() > mvs_batch_limit() / 2 ||
+		bytes >= (Size) maintenance_work_mem * 1024 / 2;
 }
 
 /*
@@ -169,9 +171,9 @@ read_rows(List **requests, int64 *last)
 	return more;
 }
 
-/* Take in hand those that are not known, and return how many. */
+/* Take in hand those that are not known, return how many, and add to *bytes how much. */
 static int
-take_rows(List *requests, const int64 *known, int known_count)
+take_rows(List *requests, const int64 *known, int known_count, Size *bytes)
 {
 	MvsLook		look = mvs_process_look();
 	int			count = 0;
@@ -192,6 +194,7 @@ take_rows(List *requests, const int64 *known, int known_count)
 			else
 			{
 				mvs_pending_add(request);
+				*bytes += request->size;
 				count++;
 			}
 		}
