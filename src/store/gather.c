@@ -63,11 +63,13 @@ static void order_entries(MvsGather *gather, int count);
 static MvsGathered *entry_in_order(MvsGather *gather, int i);
 static void read_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry);
 static int	want(MvsGather *gather, int first, int end);
-static void read_wanted(MvsGather *gather, IndexFetchTableData *fetch);
+static int	want_twins(MvsGather *gather, int first, int end);
+static bool read_wanted(MvsGather *gather, IndexFetchTableData *fetch, MvsGatherStops stops);
 static void describe_head(MvsGather *gather, MvsGatheredKey *key);
 static void review_keys(MvsGather *gather, IndexFetchTableData *fetch);
 static void set_oldest(MvsGather *gather, MvsGatheredKey *key, int from);
 static bool is_entry(MvsGather *gather, const MvsGathered *entry);
+static bool has_come_since(MvsGather *gather, TransactionId xmin);
 static bool has_moved(MvsGather *gather, const MvsGathered *entry);
 static bool delete_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry,
 						 MvsGatherGone *gone);
@@ -80,6 +82,7 @@ mvs_gather_begin(MvsGather *gather, MvsStore *store, Snapshot snapshot)
 	memset(gather, 0, sizeof(MvsGather));
 	mvs_cursor_open(&gather->cursor, store, snapshot);
 	gather->cursor.scan->xs_want_itup = true;
+	gather->began = snapshot->xmax;
 }
 
 void
@@ -173,6 +176,7 @@ add_key(MvsGather *gather, const bytea *key)
 		gather->key_space = space;
 	}
 	gathered = &gather->keys[gather->key_count++];
+	gather->key_bytes += VARSIZE_ANY(key);
 	gathered->key = key;
 	gathered->first = gather->count;
 	gathered->count = 0;
@@ -203,10 +207,18 @@ add_entry(MvsGather *gather, MvsGatheredKey *key)
 	entry->place = gather->cursor.scan->xs_heaptid;
 	entry->tid = entry->place;
 	entry->bytes = 0;
+	entry->xmin = InvalidTransactionId;
 	entry->seen = entry->untouched = true;
 	entry->wanted = entry->read = entry->goes = false;
 	entry->key = gather->key_count - 1;
 	key->count++;
+}
+
+bool
+mvs_gather_is_full(const MvsGather *gather, int limit)
+{
+	return gather->count >= limit || gather->key_count >= limit ||
+		gather->key_bytes / MVS_GATHER_SPACE >= limit;
 }
 
 /* Add those of a key from where the walk is on, unless they are too many. */
@@ -261,7 +273,7 @@ mvs_gather_keys(MvsGather *gather, const bytea *from, const bytea *to, int limit
 		MvsGatheredKey *key;
 
 		CHECK_FOR_INTERRUPTS();
-		if (gather->count >= limit)
+		if (mvs_gather_is_full(gather, limit))
 			return true;
 		key = add_key(gather, mvs_key_make(VARDATA_ANY(gather->at),
 										   VARSIZE_ANY_EXHDR(gather->at)));
@@ -364,6 +376,7 @@ read_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry)
 	entry->tid = cursor->slot->tts_tid;
 	tuple = ExecFetchSlotHeapTuple(cursor->slot, false, &should_free);
 	entry->untouched = !TransactionIdIsValid(HeapTupleHeaderGetRawXmax(tuple->t_data));
+	entry->xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
 	entry->bytes = tuple->t_len;
 	if (HeapTupleHasExternal(tuple))
 	{
@@ -430,9 +443,24 @@ want(MvsGather *gather, int first, int end)
 	return count;
 }
 
-/* Read those that are wanted, in the order of the table. */
-static void
-read_wanted(MvsGather *gather, IndexFetchTableData *fetch)
+/*
+ * Want entries of a key that have the same version: of these one is gone at least, and is not to
+ * be taken for one that has moved.
+ */
+static int
+want_twins(MvsGather *gather, int first, int end)
+{
+	int			count = 0;
+
+	for (int i = first; i < end - 1; i++)
+		if (gather->entries[i].version == gather->entries[i + 1].version)
+			count += want(gather, i, i + 2);
+	return count;
+}
+
+/* Read those that are wanted, in the order of the table; false where it was told to stop. */
+static bool
+read_wanted(MvsGather *gather, IndexFetchTableData *fetch, MvsGatherStops stops)
 {
 	int			count = 0;
 
@@ -447,18 +475,22 @@ read_wanted(MvsGather *gather, IndexFetchTableData *fetch)
 		MvsGatheredKey *key = &gather->keys[entry->key];
 
 		CHECK_FOR_INTERRUPTS();
+		if (stops && stops())
+			return false;
 		entry->wanted = false;
 		read_entry(gather, fetch, entry);
 		if (entry->seen && gather->order[i].entry == key->first)
 			describe_head(gather, key);
 	}
+	return true;
 }
 
-void
-mvs_gather_read(MvsGather *gather, int newest)
+bool
+mvs_gather_read(MvsGather *gather, int newest, MvsGatherStops stops)
 {
 	IndexFetchTableData *fetch = table_index_fetch_begin(gather->cursor.store->heap);
 	int			more = 0;
+	bool		done;
 
 	gather->order = palloc_extended(Max(gather->count, 1) * sizeof(MvsPlace), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < gather->key_count; i++)
@@ -468,8 +500,10 @@ mvs_gather_read(MvsGather *gather, int newest)
 
 		(void) want(gather, first, newest > 0 ? Min(first + newest, end) : end);
 		(void) want(gather, Max(first, end - 1), end);
+		if (newest > 0)
+			(void) want_twins(gather, first, end);
 	}
-	read_wanted(gather, fetch);
+	done = read_wanted(gather, fetch, stops);
 
 	/* What is dropped is so from the oldest on: so where that is seen, all are, mostly. */
 	for (int i = 0; i < gather->key_count && newest > 0; i++)
@@ -480,11 +514,13 @@ mvs_gather_read(MvsGather *gather, int newest)
 		if (end > first && !gather->entries[end - 1].seen)
 			more += want(gather, first, end);
 	}
-	if (more > 0)
-		read_wanted(gather, fetch);
-	review_keys(gather, fetch);
+	if (done && more > 0)
+		done = read_wanted(gather, fetch, stops);
+	if (done)
+		review_keys(gather, fetch);
 	ExecClearTuple(gather->cursor.slot);
 	table_index_fetch_end(fetch);
+	return done;
 }
 
 bool
@@ -601,6 +637,24 @@ is_entry(MvsGather *gather, const MvsGathered *entry)
 }
 
 /*
+ * Whether the row in the cursor's slot is another than when its entry was gathered, whatever it
+ * has in it. What was read then is known by its xmin.
+ */
+static bool
+has_come_since(MvsGather *gather, TransactionId xmin)
+{
+	bool		should_free;
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(gather->cursor.slot, false, &should_free);
+	bool		other = TransactionIdIsValid(xmin) ?
+		HeapTupleHeaderGetRawXmin(tuple->t_data) != xmin :
+		!TransactionIdPrecedes(HeapTupleHeaderGetXmin(tuple->t_data), gather->began);
+
+	if (should_free)
+		heap_freetuple(tuple);
+	return other;
+}
+
+/*
  * Whether an entry that is not where it was is elsewhere: the cursor finds it. What has been
  * erased meanwhile, or was dropped by something else, is nowhere.
  */
@@ -618,8 +672,10 @@ static bool
 delete_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry,
 			 MvsGatherGone *gone)
 {
+	TransactionId xmin = entry->xmin;
+
 	read_entry(gather, fetch, entry);
-	if (!entry->seen || !is_entry(gather, entry))
+	if (!entry->seen || has_come_since(gather, xmin) || !is_entry(gather, entry))
 		return !has_moved(gather, entry);
 	if (!mvs_entry_delete(gather->cursor.store, &entry->tid, false))
 		return false;

@@ -167,15 +167,17 @@ queue_is_due(bool force)
 
 /*
  * Return how many requests a batch may have of the queue beside those that were kept. What
- * takes many batches is to have one soon.
+ * takes many batches is to have one soon, but the queue always has its share.
  */
 static int
 queue_limit(MvsPending *const *items, int kept)
 {
+	int			limit = mvs_batch_limit() - kept;
+
 	for (int i = 0; i < kept; i++)
 		if (items[i]->last_outcome == MVS_OUTCOME_MORE)
-			return mvs_batch_size - kept;
-	return mvs_batch_limit() - kept;
+			return Min(mvs_batch_size, limit);
+	return limit;
 }
 
 /*
@@ -252,7 +254,7 @@ begin_batch(bool force)
 	/* What is kept and due comes first: it has waited longest. */
 	batch.kept = mvs_pending_choose(batch.items, limit, due);
 	limit = queue_limit(batch.items, batch.kept);
-	fill_from_queue(&batch, due ? Max(limit, 0) : 0);
+	fill_from_queue(&batch, due ? limit : 0);
 	if (batch.count == 0)
 	{
 		pfree(batch.items);
@@ -528,7 +530,7 @@ static bool
 pays_to_harvest(const MvsRequest *request)
 {
 	return current.may_harvest && request->store == scattered && !MvsRequestIsRange(request) &&
-		can_harvest();
+		can_harvest() && !mvs_process_is_stopping();
 }
 
 static void
@@ -577,10 +579,11 @@ begin_harvest(MvsPending **items, int count)
 		mvs_gather_begin(&harvest->gather, &drop.store, GetActiveSnapshot());
 		all = gather_keys(&drop, &harvest->gather, items, count, mvs_harvest_limit());
 		MemoryContextSwitchTo(old);
-		mvs_harvest_read(harvest, &drop);
-		harvested = work_keys(&drop, items, all);
+		harvested = mvs_harvest_read(harvest, &drop) ? work_keys(&drop, items, all) : 0;
 		(void) mvs_harvest_leave(harvest, &drop);
 		pays = harvested == all && mvs_harvest_pays(harvest);
+		if (harvested == 0)
+			end_harvest();
 	}
 	current.may_harvest = pays;
 	news = mvs_drop_commit(&drop, state);
@@ -653,8 +656,8 @@ is_in_the_way(const MvsRequest *request)
 }
 
 /*
- * Gather the entries of the keys of requests, until there are so many, and return of how many
- * requests. The keys are in the current memory context.
+ * Gather the entries of the keys of requests, until there are so many, or all the room is taken,
+ * and return of how many requests. The keys are in the current memory context.
  */
 static int
 gather_keys(MvsDrop *drop, MvsGather *gather, MvsPending **group, int count, int limit)
@@ -668,7 +671,7 @@ gather_keys(MvsDrop *drop, MvsGather *gather, MvsPending **group, int count, int
 
 		if (last >= 0 && mvs_order_compare(group[last]->request, group[i]->request) == 0)
 			continue;
-		if (gather->count >= limit)
+		if (gather->count >= limit || mvs_gather_is_full(gather, mvs_harvest_limit()))
 			break;
 		if (!mvs_request_may_be_judged(drop, request))
 			continue;
@@ -688,7 +691,7 @@ gather_group(MvsDrop *drop, MvsPending **group, int count)
 		return count;
 	mvs_drop_gather(drop);
 	gathered = gather_keys(drop, drop->gather, group, count, mvs_drop_gather_limit());
-	mvs_gather_read(drop->gather, 0);
+	(void) mvs_gather_read(drop->gather, 0, NULL);
 	return gathered;
 }
 

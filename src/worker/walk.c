@@ -233,7 +233,13 @@ begin_harvest(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, int64 bef
 	walk->scattered = mvs_scatter_is_wide(scatter);
 	memset(&walk->behind, 0, sizeof(MvsKeyBuffer));
 	walk->behind_big = false;
-	walk->end = judge_harvest(drop, walk, keep, before, work, argument, seen);
+	if (mvs_harvest_read(harvest, drop))
+		walk->end = judge_harvest(drop, walk, keep, before, work, argument, seen);
+	else
+	{
+		walk->steps = true;		/* a slice ends soon */
+		walk->end = MVS_SLICE_MORE;
+	}
 	if (walk->end == MVS_SLICE_DONE && more)
 		walk->end = MVS_SLICE_MORE;
 	left = mvs_harvest_leave(harvest, drop);
@@ -247,7 +253,9 @@ go_on_harvest(MvsDrop *drop, MvsWalk *walk, MemoryContext context)
 {
 	if (!mvs_harvest_holds(walk->harvest, drop))
 	{
+		/* The next one may be too late as well: some keys are done in between. */
 		end_harvest(walk);
+		walk->scattered = false;
 		return MVS_SLICE_MORE;
 	}
 	return mvs_harvest_go_on(walk->harvest, drop) ? MVS_SLICE_MORE : go_behind(walk, context);
