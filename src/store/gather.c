@@ -645,10 +645,12 @@ has_come_since(MvsGather *gather, TransactionId xmin)
 {
 	bool		should_free;
 	HeapTuple	tuple = ExecFetchSlotHeapTuple(gather->cursor.slot, false, &should_free);
-	bool		other = TransactionIdIsValid(xmin) ?
-		HeapTupleHeaderGetRawXmin(tuple->t_data) != xmin :
-		!TransactionIdPrecedes(HeapTupleHeaderGetXmin(tuple->t_data), gather->began);
+	bool		other;
 
+	if (TransactionIdIsValid(xmin))
+		other = HeapTupleHeaderGetRawXmin(tuple->t_data) != xmin;
+	else
+		other = !TransactionIdPrecedes(HeapTupleHeaderGetXmin(tuple->t_data), gather->began);
 	if (should_free)
 		heap_freetuple(tuple);
 	return other;

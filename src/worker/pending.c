@@ -229,8 +229,8 @@ mvs_pending_choose(MvsPending **batch, int limit, bool along)
 		MvsPending *item = lfirst(cell);
 
 		/*
-		 * What was held may go along with others, before its time. What takes many batches, as
-		 * the journal does that a replay brings, leaves half of each to others.
+		 * What was held may go along with others, before its time. What takes many batches, as the
+		 * journal does that a replay brings, leaves half of each to others.
 		 */
 		bool		many = item->fresh || item->outcome == MVS_OUTCOME_MORE;
 
