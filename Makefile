@@ -94,6 +94,7 @@ OBJS = \
 	src/worker/pending.o \
 	src/worker/process.o \
 	src/worker/replay.o \
+	src/worker/request.o \
 	src/worker/run.o \
 	src/worker/share.o \
 	src/worker/sleep.o \

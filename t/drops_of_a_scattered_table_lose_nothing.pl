@@ -16,6 +16,7 @@ use Time::HiRes qw(usleep);
 
 use constant KEYS => 5000;
 use constant VERSIONS => 20;
+use constant LATE => 500;
 
 my $node = mvstore_node('scattered', conf => "mvstore.flush_interval = '10 ms'\nmvstore.sweep_interval = '1 h'\nfsync = off\nautovacuum = off");
 
@@ -35,7 +36,7 @@ sub fill
 sub holes
 {
 	my ($store) = @_;
-	return sql("SELECT (SELECT count(*) FROM (SELECT min(version) AS low, count(*) AS entries FROM $store GROUP BY key) k WHERE entries <> ${\VERSIONS} - low + 1) + (SELECT ${\KEYS} - count(DISTINCT key) FROM $store)");
+	return sql("SELECT (SELECT count(*) FROM (SELECT min(version) AS low, count(*) AS entries FROM $store WHERE key < 'z' GROUP BY key) k WHERE entries <> ${\VERSIONS} - low + 1) + (SELECT ${\KEYS} - count(DISTINCT key) FROM $store WHERE key < 'z')");
 }
 
 sub count_of { return sql("SELECT count(*) FROM $_[0]"); }
@@ -66,7 +67,7 @@ sub begin_drops
 }
 
 my $newest = KEYS . ' entries from version ' . VERSIONS . ' on';
-sub state_of { return sql("SELECT count(*) || ' entries from version ' || min(version) || ' on' FROM $_[0]"); }
+sub state_of { return sql("SELECT count(*) || ' entries from version ' || min(version) || ' on' FROM $_[0] WHERE key < 'z'"); }
 
 # A crash.
 fill('crashed');
@@ -78,30 +79,57 @@ is(wrong_answers('crashed'), 0, 'reads of the past are right or refused');
 is(sql('SELECT mvstore_flush()'), 't', 'the rest is done afterwards');
 is(state_of('crashed'), $newest, 'as a whole');
 
-# A pause, and a pin meanwhile.
+# A pause, and a pin meanwhile, which a policy heeds entry by entry. The last keys, in the table as well, have later versions: of these
+# something can still be pinned when something has gone of others.
 fill('pinned');
-begin_drops('pinned', q{SELECT mvstore_compact('pinned', mvstore_stable_version())});
+sql("INSERT INTO pinned (key, version, value) SELECT convert_to('z' || k, 'UTF8'), 100 + v, 'v' FROM generate_series(1, ${\LATE}) k, generate_series(1, ${\VERSIONS}) v ORDER BY md5((k * 100 + v)::text)");
+begin_drops('pinned', q{SELECT mvstore_set_policy('pinned', keep_versions := 1)});
 sql('SELECT mvstore_pause()');
 is(holes('pinned'), 0, 'so does a pause');
 is(wrong_answers('pinned'), 0, 'reads of the past are right or refused');
 my $floor = sql(q{SELECT floor FROM mvstore_store_stats WHERE store = 'pinned'::regclass});
-sql("SELECT mvstore_pin('mine', $floor, '1 hour', 'pinned'); SELECT mvstore_resume()");
+my $pin = $floor <= VERSIONS ? 110 : $floor;
+sql("SELECT mvstore_pin('mine', $pin, '1 hour', 'pinned'); SELECT mvstore_resume()");
 sql(q{SELECT mvstore_create('other'); SELECT mvstore_put('other', 'k', 'v'); SELECT mvstore_put('other', 'k', 'w'); SELECT mvstore_drop('other', 'k')});
 wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM other}, 'after that drops go on');
-is(sql("SELECT count(*) FROM pinned WHERE version >= $floor"), (VERSIONS + 1 - $floor) * KEYS, 'but nothing goes that a pin keeps');
+wait_until($node, 'postgres', 'SELECT entries = ' . (KEYS + (101 + VERSIONS - $pin) * LATE) . ' FROM (SELECT count(*) AS entries FROM pinned) e', 'and so does all of the pinned store but what the pin keeps');
+is(sql("SELECT count(*) FROM pinned WHERE version >= $pin"), (101 + VERSIONS - $pin) * LATE, 'nothing of that goes');
 is(holes('pinned'), 0, 'and no key has a hole');
 sql(q{SELECT mvstore_unpin('mine')});
 is(sql('SELECT mvstore_flush()'), 't', 'without the pin the rest is done');
 is(state_of('pinned'), $newest, 'as a whole');
+
+# Requests for each key: by a pause an entry is locked, another moved. Of one key two entries
+# are to stay, where the newest but one has gone already, by SQL.
+fill('asked');
+sql(q{DELETE FROM asked WHERE key = 'k7' AND version = 19});
+sql('SELECT mvstore_pause()');
+sql("SELECT count(mvstore_drop('asked', 'k' || k)) FROM generate_series(1, ${\KEYS}) k WHERE k <> 7");
+sql(q{SELECT mvstore_drop('asked', 'k7', keep := 2)});
+begin_drops('asked', 'SELECT mvstore_resume()');
+sql('SELECT mvstore_pause()');
+is(sql("SELECT count(*) FROM (SELECT min(version) AS low, count(*) AS entries FROM asked WHERE key <> 'k7' GROUP BY key) k WHERE entries <> ${\VERSIONS} - low + 1"), 0, 'so do requests for each key');
+is(wrong_answers('asked'), 0, 'reads of the past are right or refused');
+sql(q{UPDATE asked SET value = 'moved' WHERE key = 'k999'});
+my $locker = $node->background_psql('postgres');
+$locker->query_safe(q{BEGIN; SELECT 1 FROM asked WHERE key = 'k3' ORDER BY version FOR UPDATE});
+sql(q{SELECT mvstore_resume()});
+wait_until($node, 'postgres', sprintf(q{SELECT count(*) = %d FROM asked WHERE key <> 'k3'}, KEYS), 'what can go goes, moved entries with it');
+$locker->query_safe('COMMIT');
+$locker->quit;
+is(sql('SELECT mvstore_flush()'), 't', 'and what was locked');
+is(sql(q{SELECT string_agg(version::text, ' ' ORDER BY version) FROM asked WHERE key = 'k7'}), '18 20', 'but nothing that a request wants kept');
+is(sql(q{SELECT count(*) FROM asked WHERE key <> 'k7'}), KEYS - 1, 'nor the newest of any other');
+is(sql('SELECT count(*) FROM mvstore_journal'), 0, 'and no request is left');
 
 # The past is written, a key erased, an entry locked, another moved, by a pause.
 fill('written');
 begin_drops('written', q{SELECT mvstore_set_policy('written', keep_versions := 2)});
 sql('SELECT mvstore_pause()');
 is(holes('written'), 0, 'in the midst of what a policy lets go likewise');
-sql(q{UPDATE written SET value = 'moved' WHERE key = 'k1'});
+sql(q{UPDATE written SET value = 'moved' WHERE key = 'k999'});
 sql(q{SELECT mvstore_erase('written', 'k2')});
-my $locker = $node->background_psql('postgres');
+$locker = $node->background_psql('postgres');
 $locker->query_safe(q{BEGIN; SELECT 1 FROM written WHERE key = 'k3' ORDER BY version FOR UPDATE});
 sql(q{SELECT mvstore_resume()});
 wait_until($node, 'postgres', sprintf(q{SELECT count(*) = %d FROM written WHERE key NOT IN ('k2', 'k3')}, 2 * (KEYS - 2)), 'what can go goes, moved entries with it');

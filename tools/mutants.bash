@@ -224,8 +224,8 @@ mutant journal_rows_skipped 't/crash_under_load_loses_nothing.pl' \
 mutant journal_emptied_first 't/crash_under_load_loses_nothing.pl' \
 	src/worker/pending.h 's~\tbool\t\tin_batch~\tbool\t\tpredeleted;\n\tbool\t\tin_batch~' \
 	src/worker/batch.c 's~(?=#include "miscadmin.h"\n)~#include "access/xact.h"\n~' \
-	src/worker/batch.c 's~if \(item->request->journal == 0\)\n\t\treturn;\n(?=\trow =)~if (item->request->journal == 0 || item->predeleted)\n\t\treturn;\n~' \
-	src/worker/batch.c 's~(MvsDropState state) = (mvs_drop_begin\([^;]*;)\n((?:\t[\w\t ]+;\n)+)~$1;\n$3\n\tStartTransactionCommand();\n\tPushActiveSnapshot(GetTransactionSnapshot());\n\tfor (int i = 0; i < count; i++)\n\t{\n\t\tif (group[i]->predeleted)\n\t\t\tcontinue;\n\t\tfind_journal_row(group[i]);\n\t\tif (group[i]->outcome == MVS_OUTCOME_DONE && group[i]->found)\n\t\t{\n\t\t\tmvs_journal_delete(&group[i]->journal_tid);\n\t\t\tCommandCounterIncrement();\n\t\t\tgroup[i]->predeleted = true;\n\t\t}\n\t}\n\tPopActiveSnapshot();\n\tCommitTransactionCommand();\n\tstate = $2\n~'
+	src/worker/request.c 's~if \(item->request->journal == 0\)\n\t\treturn;\n(?=\trow =)~if (item->request->journal == 0 || item->predeleted)\n\t\treturn;\n~' \
+	src/worker/batch.c 's~(MvsDropState state) = (mvs_drop_begin\([^;]*;)\n((?:\t[\w\t ]+;\n)+)~$1;\n$3\n\tStartTransactionCommand();\n\tPushActiveSnapshot(GetTransactionSnapshot());\n\tfor (int i = 0; i < count; i++)\n\t{\n\t\tif (group[i]->predeleted)\n\t\t\tcontinue;\n\t\tmvs_request_find_row(group[i]);\n\t\tif (group[i]->outcome == MVS_OUTCOME_DONE && group[i]->found)\n\t\t{\n\t\t\tmvs_journal_delete(&group[i]->journal_tid);\n\t\t\tCommandCounterIncrement();\n\t\t\tgroup[i]->predeleted = true;\n\t\t}\n\t}\n\tPopActiveSnapshot();\n\tCommitTransactionCommand();\n\tstate = $2\n~'
 
 # Drops do not heed the horizon.
 mutant beyond_the_horizon 't/crash_under_load_loses_nothing.pl' \
@@ -255,6 +255,51 @@ mutant drops_unmarked 't/replication_tells_drops_from_erasures.pl' \
 # The origin is that of commits, too.
 mutant commits_marked 't/replication_tells_drops_from_erasures.pl' \
 	src/worker/process.c 's~\(event == XACT_EVENT_PRE_COMMIT\) \? InvalidReplOriginId : DoNotReplicateId~DoNotReplicateId~'
+
+# What is gathered over many transactions goes as the table has it, whatever is older of a key.
+mutant harvest_in_any_order 't/drops_of_a_scattered_table_lose_nothing.pl' \
+	src/store/gather.c 's~if \(key->oldest != place.entry\)~if (false)~'
+
+# What was judged before a pin holds after it.
+mutant harvest_ignores_pins 't/drops_of_a_scattered_table_lose_nothing.pl' \
+	src/worker/harvest.c 's~\t\tharvest->horizon <= drop->horizon &&\n~~'
+
+# A row that is not where it was has gone.
+mutant harvest_loses_what_moves 't/drops_of_a_scattered_table_lose_nothing.pl' \
+	src/store/gather.c 's~return !has_moved\(gather, entry\);~return !has_moved(gather, entry) || true;~'
+
+# What a key keeps is counted without a look at it.
+mutant harvest_keeps_unseen 't/drops_of_a_scattered_table_lose_nothing.pl' \
+	src/worker/drop.c 's~sure = dies \|\| entries->history.count < keep \|\| ~sure = dies || ~'
+
+# The rows of requests go when these are judged.
+mutant harvest_forgets_requests 't/faults_of_scattered_drops_lose_nothing.pl' \
+	src/worker/request.c 's~if \(item->found && !drop->later\)~if (item->found)~'
+
+# A request that is void meanwhile goes on.
+mutant harvest_ignores_cancels 't/faults_of_scattered_drops_lose_nothing.pl' \
+	src/worker/batch.c 's~ && !mvs_worker.database->queue->recheck;~;~'
+
+# What a replay brings fills batches.
+mutant replay_comes_first 't/drops_of_a_journal_leave_the_queue_its_share.pl' \
+	src/worker/pending.c 's~many = item->fresh \|\| ~many = ~'
+
+# The worker takes its own transactions for those of others.
+mutant own_are_others 't/drops_make_way_for_others.pl' \
+	src/shared/others.c 's~\t\tpg_atomic_fetch_add_u64\(&ours->ending, 1\);\n~~'
+
+# The worker is taken for somebody else.
+mutant worker_is_unknown 't/drops_make_way_for_others.pl' \
+	src/worker/worker.c 's~\tmvs_others_register\(\);\n~~'
+
+# It makes way for others without a limit, too.
+mutant no_limit_is_none 't/drops_make_way_for_others.pl' \
+	src/worker/pace.c 's~mvs_drop_wal_limit \* 1024.0 / USECS_PER_SEC;~Max(mvs_drop_wal_limit, 64) * 1024.0 / USECS_PER_SEC;~' \
+	src/worker/pace.c 's~ && mvs_drop_wal_limit > 0 &&~ \&\&~'
+
+# It writes as fast as it can, whoever else does.
+mutant drops_make_no_way 't/drops_make_way_for_others.pl' \
+	src/worker/pace.c 's~if \(wal_debt > 0 && ~if (false \&\& ~'
 
 # ---- Of the cluster -------------------------------------------------------
 

@@ -38,6 +38,9 @@
 /* Of these in a block: with fewer, they are scattered. */
 #define SCATTER_DENSITY 4
 
+/* Entries whose memory is fetched ahead. */
+#define ENTRIES_AHEAD 16
+
 /* Keys that are sought, where they are far from each other, before the walk goes on again. */
 #define SEEKS_BEFORE_WALK 64
 
@@ -48,13 +51,6 @@ struct MvsPlace
 	int32		entry;
 };
 
-#define ST_SORT sort_places
-#define ST_ELEMENT_TYPE MvsPlace
-#define ST_COMPARE(a, b) ((a)->place < (b)->place ? -1 : (a)->place > (b)->place)
-#define ST_SCOPE static
-#define ST_DEFINE
-#include "lib/sort_template.h"
-
 static void step(MvsGather *gather);
 static void seek(MvsGather *gather, const bytea *key, StrategyNumber strategy,
 				 RegProcedure function);
@@ -62,10 +58,18 @@ static void seek_key(MvsGather *gather, const bytea *key);
 static MvsGatheredKey *add_key(MvsGather *gather, const bytea *key);
 static void add_entry(MvsGather *gather, MvsGatheredKey *key);
 static void add_entries(MvsGather *gather, MvsGatheredKey *key);
+static void sort_places(MvsPlace *places, int count);
+static void order_entries(MvsGather *gather, int count);
+static MvsGathered *entry_in_order(MvsGather *gather, int i);
 static void read_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry);
+static int	want(MvsGather *gather, int first, int end);
+static int	want_twins(MvsGather *gather, int first, int end);
+static bool read_wanted(MvsGather *gather, IndexFetchTableData *fetch, MvsGatherStops stops);
 static void describe_head(MvsGather *gather, MvsGatheredKey *key);
 static void review_keys(MvsGather *gather, IndexFetchTableData *fetch);
 static void set_oldest(MvsGather *gather, MvsGatheredKey *key, int from);
+static bool is_entry(MvsGather *gather, const MvsGathered *entry);
+static bool has_come_since(MvsGather *gather, TransactionId xmin);
 static bool has_moved(MvsGather *gather, const MvsGathered *entry);
 static bool delete_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry,
 						 MvsGatherGone *gone);
@@ -78,6 +82,7 @@ mvs_gather_begin(MvsGather *gather, MvsStore *store, Snapshot snapshot)
 	memset(gather, 0, sizeof(MvsGather));
 	mvs_cursor_open(&gather->cursor, store, snapshot);
 	gather->cursor.scan->xs_want_itup = true;
+	gather->began = snapshot->xmax;
 }
 
 void
@@ -171,6 +176,7 @@ add_key(MvsGather *gather, const bytea *key)
 		gather->key_space = space;
 	}
 	gathered = &gather->keys[gather->key_count++];
+	gather->key_bytes += VARSIZE_ANY(key);
 	gathered->key = key;
 	gathered->first = gather->count;
 	gathered->count = 0;
@@ -199,9 +205,20 @@ add_entry(MvsGather *gather, MvsGatheredKey *key)
 	entry = &gather->entries[gather->count++];
 	entry->version = gather->version;
 	entry->place = gather->cursor.scan->xs_heaptid;
-	entry->goes = false;
+	entry->tid = entry->place;
+	entry->bytes = 0;
+	entry->xmin = InvalidTransactionId;
+	entry->seen = entry->untouched = true;
+	entry->wanted = entry->read = entry->goes = false;
 	entry->key = gather->key_count - 1;
 	key->count++;
+}
+
+bool
+mvs_gather_is_full(const MvsGather *gather, int limit)
+{
+	return gather->count >= limit || gather->key_count >= limit ||
+		gather->key_bytes / MVS_GATHER_SPACE >= limit;
 }
 
 /* Add those of a key from where the walk is on, unless they are too many. */
@@ -256,7 +273,7 @@ mvs_gather_keys(MvsGather *gather, const bytea *from, const bytea *to, int limit
 		MvsGatheredKey *key;
 
 		CHECK_FOR_INTERRUPTS();
-		if (gather->count >= limit)
+		if (mvs_gather_is_full(gather, limit))
 			return true;
 		key = add_key(gather, mvs_key_make(VARDATA_ANY(gather->at),
 										   VARSIZE_ANY_EXHDR(gather->at)));
@@ -272,6 +289,74 @@ mvs_gather_keys(MvsGather *gather, const bytea *from, const bytea *to, int limit
  * The table
  * ------------------------------------------------------------------------ */
 
+/* Sort by place: by a byte of it at a time, but for those that are the same in all. */
+static void
+sort_places(MvsPlace *places, int count)
+{
+	MvsPlace   *from = places;
+	MvsPlace   *to = palloc_extended(Max(count, 1) * sizeof(MvsPlace), MCXT_ALLOC_HUGE);
+	uint64		differ = 0;
+
+	for (int i = 1; i < count; i++)
+		differ |= places[i].place ^ places[0].place;
+	for (int shift = 0; shift < 48; shift += 8)
+	{
+		int			begin[256] = {0};
+		int			sum = 0;
+		MvsPlace   *swap;
+
+		if (((differ >> shift) & 0xff) == 0)
+			continue;
+		for (int i = 0; i < count; i++)
+			begin[(from[i].place >> shift) & 0xff]++;
+		for (int byte = 0; byte < 256; byte++)
+		{
+			int			there = begin[byte];
+
+			begin[byte] = sum;
+			sum += there;
+		}
+		for (int i = 0; i < count; i++)
+			to[begin[(from[i].place >> shift) & 0xff]++] = from[i];
+		swap = from;
+		from = to;
+		to = swap;
+	}
+	if (from != places)
+	{
+		memcpy(places, from, count * sizeof(MvsPlace));
+		to = from;
+	}
+	pfree(to);
+}
+
+/* Put the places of the first entries that are in the order in order, and count their blocks. */
+static void
+order_entries(MvsGather *gather, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		const ItemPointerData *place = &gather->entries[gather->order[i].entry].place;
+
+		gather->order[i].place = ((uint64) ItemPointerGetBlockNumberNoCheck(place) << 16) |
+			ItemPointerGetOffsetNumberNoCheck(place);
+	}
+	sort_places(gather->order, count);
+	gather->blocks = 0;
+	for (int i = 0; i < count; i++)
+		gather->blocks += (i == 0 ||
+						   gather->order[i].place >> 16 != gather->order[i - 1].place >> 16);
+}
+
+/* Return one by its place in the order; some of those behind it are far from it in memory. */
+static MvsGathered *
+entry_in_order(MvsGather *gather, int i)
+{
+	if (i + ENTRIES_AHEAD < gather->left)
+		__builtin_prefetch(&gather->entries[gather->order[i + ENTRIES_AHEAD].entry]);
+	return &gather->entries[gather->order[i].entry];
+}
+
 /* Read a row into the cursor's slot, if the snapshot sees it. */
 static void
 read_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry)
@@ -283,6 +368,7 @@ read_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry)
 	HeapTuple	tuple;
 	MvsEntry	row;
 
+	entry->read = true;
 	entry->seen = table_index_fetch_tuple(fetch, &tid, cursor->snapshot, cursor->slot, &again,
 										  NULL);
 	if (!entry->seen)
@@ -329,47 +415,132 @@ review_keys(MvsGather *gather, IndexFetchTableData *fetch)
 		for (int j = key->first; j < end; j++)
 			gone += !gather->entries[j].seen;
 		key->whole &= (gone < GONE_LIMIT);
-		while (head < end && !gather->entries[head].seen)
-			head++;
-		if (!key->whole || head == key->first || head == end)
+		if (!key->whole)
+			continue;
+		for (; head < end && gather->entries[head].read && !gather->entries[head].seen; head++)
+			if (head + 1 < end && !gather->entries[head + 1].read)
+				read_entry(gather, fetch, &gather->entries[head + 1]);
+		if (head == key->first || head == end)
 			continue;
 		read_entry(gather, fetch, &gather->entries[head]);
 		describe_head(gather, key);
 	}
 }
 
-int
-mvs_gather_read(MvsGather *gather)
+/* Want entries read that were not, from one up to another, and return how many. */
+static int
+want(MvsGather *gather, int first, int end)
 {
-	IndexFetchTableData *fetch;
-	int			blocks = 0;
+	int			count = 0;
 
-	gather->order = palloc_extended(Max(gather->count, 1) * sizeof(MvsPlace), MCXT_ALLOC_HUGE);
-	for (int i = 0; i < gather->count; i++)
+	for (int i = first; i < end; i++)
 	{
-		const ItemPointerData *place = &gather->entries[i].place;
+		bool		wanted = !gather->entries[i].read && !gather->entries[i].wanted;
 
-		gather->order[i].entry = i;
-		gather->order[i].place = ((uint64) ItemPointerGetBlockNumberNoCheck(place) << 16) |
-			ItemPointerGetOffsetNumberNoCheck(place);
+		gather->entries[i].wanted |= wanted;
+		count += wanted;
 	}
-	sort_places(gather->order, gather->count);
-	fetch = table_index_fetch_begin(gather->cursor.store->heap);
+	return count;
+}
+
+/*
+ * Want entries of a key that have the same version: of these one is gone at least, and is not to
+ * be taken for one that has moved.
+ */
+static int
+want_twins(MvsGather *gather, int first, int end)
+{
+	int			count = 0;
+
+	for (int i = first; i < end - 1; i++)
+		if (gather->entries[i].version == gather->entries[i + 1].version)
+			count += want(gather, i, i + 2);
+	return count;
+}
+
+/* Read those that are wanted, in the order of the table; false where it was told to stop. */
+static bool
+read_wanted(MvsGather *gather, IndexFetchTableData *fetch, MvsGatherStops stops)
+{
+	int			count = 0;
+
 	for (int i = 0; i < gather->count; i++)
+		if (gather->entries[i].wanted)
+			gather->order[count++].entry = i;
+	order_entries(gather, count);
+	gather->left = count;
+	for (int i = 0; i < count; i++)
 	{
-		MvsGathered *entry = &gather->entries[gather->order[i].entry];
+		MvsGathered *entry = entry_in_order(gather, i);
 		MvsGatheredKey *key = &gather->keys[entry->key];
 
 		CHECK_FOR_INTERRUPTS();
-		blocks += (i == 0 || gather->order[i].place >> 16 != gather->order[i - 1].place >> 16);
+		if (stops && stops())
+			return false;
+		entry->wanted = false;
 		read_entry(gather, fetch, entry);
 		if (entry->seen && gather->order[i].entry == key->first)
 			describe_head(gather, key);
 	}
-	review_keys(gather, fetch);
+	return true;
+}
+
+bool
+mvs_gather_read(MvsGather *gather, int newest, MvsGatherStops stops)
+{
+	IndexFetchTableData *fetch = table_index_fetch_begin(gather->cursor.store->heap);
+	int			more = 0;
+	bool		done;
+
+	gather->order = palloc_extended(Max(gather->count, 1) * sizeof(MvsPlace), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < gather->key_count; i++)
+	{
+		int			first = gather->keys[i].first;
+		int			end = first + gather->keys[i].count;
+
+		(void) want(gather, first, newest > 0 ? Min(first + newest, end) : end);
+		(void) want(gather, Max(first, end - 1), end);
+		if (newest > 0)
+			(void) want_twins(gather, first, end);
+	}
+	done = read_wanted(gather, fetch, stops);
+
+	/* What is dropped is so from the oldest on: so where that is seen, all are, mostly. */
+	for (int i = 0; i < gather->key_count && newest > 0; i++)
+	{
+		int			first = gather->keys[i].first;
+		int			end = first + gather->keys[i].count;
+
+		if (end > first && !gather->entries[end - 1].seen)
+			more += want(gather, first, end);
+	}
+	if (done && more > 0)
+		done = read_wanted(gather, fetch, stops);
+	if (done)
+		review_keys(gather, fetch);
 	ExecClearTuple(gather->cursor.slot);
 	table_index_fetch_end(fetch);
-	return blocks;
+	return done;
+}
+
+bool
+mvs_gather_see(MvsGather *gather, int entry)
+{
+	if (!gather->entries[entry].read)
+	{
+		IndexFetchTableData *fetch = table_index_fetch_begin(gather->cursor.store->heap);
+
+		read_entry(gather, fetch, &gather->entries[entry]);
+		ExecClearTuple(gather->cursor.slot);
+		table_index_fetch_end(fetch);
+	}
+	return gather->entries[entry].seen;
+}
+
+bool
+mvs_gather_is_wide(const MvsGather *gather)
+{
+	return gather->blocks > gather->count / SCATTER_DENSITY;
 }
 
 const MvsGatheredKey *
@@ -391,9 +562,9 @@ mvs_gather_find(MvsGather *gather, const bytea *key)
 bool
 mvs_gather_delete(MvsGather *gather)
 {
-	for (int i = 0; i < gather->count; i++)
+	for (int i = 0; i < gather->left; i++)
 	{
-		MvsGathered *entry = &gather->entries[gather->order[i].entry];
+		MvsGathered *entry = entry_in_order(gather, i);
 
 		if (!entry->goes)
 			continue;
@@ -424,15 +595,65 @@ mvs_gather_leave(MvsGather *gather)
 	int			left = 0;
 
 	for (int i = 0; i < gather->key_count; i++)
-		set_oldest(gather, &gather->keys[i], gather->keys[i].first + gather->keys[i].count - 1);
-	for (int i = 0; i < gather->count; i++)
-		if (gather->entries[gather->order[i].entry].goes)
-			gather->order[left++] = gather->order[i];
+	{
+		MvsGatheredKey *key = &gather->keys[i];
+		int			first = key->first;
+
+		/* What goes ends when the oldest comes that stays, or before that. */
+		for (; first < key->first + key->count && !gather->entries[first].goes; first++)
+			if (gather->entries[first].seen)
+				key->end = gather->entries[first].version;
+		for (; first < key->first + key->count; first++)
+			if (gather->entries[first].goes)
+				gather->order[left++].entry = first;
+		set_oldest(gather, key, first - 1);
+	}
+	order_entries(gather, left);
 	gather->left = left;
 	gather->next = gather->passed = 0;
 	gather->in_the_way = gather->key_count;
+	gather->key_next = 0;
 	mvs_gather_end(gather);
 	return left;
+}
+
+bool
+mvs_gather_is_in_the_way(const MvsGather *gather)
+{
+	return gather->in_the_way < gather->key_count;
+}
+
+/* Whether the row in the cursor's slot is an entry: its place can have been given to another. */
+static bool
+is_entry(MvsGather *gather, const MvsGathered *entry)
+{
+	MvsCursor  *cursor = &gather->cursor;
+	bool		isnull;
+	Datum		version = slot_getattr(cursor->slot, cursor->store->info.columns[MVS_VERSION],
+									   &isnull);
+
+	return !isnull && DatumGetInt64(version) == entry->version &&
+		mvs_key_compare(mvs_cursor_key(cursor), gather->keys[entry->key].key) == 0;
+}
+
+/*
+ * Whether the row in the cursor's slot is another than when its entry was gathered, whatever it
+ * has in it. What was read then is known by its xmin.
+ */
+static bool
+has_come_since(MvsGather *gather, TransactionId xmin)
+{
+	bool		should_free;
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(gather->cursor.slot, false, &should_free);
+	bool		other;
+
+	if (TransactionIdIsValid(xmin))
+		other = HeapTupleHeaderGetRawXmin(tuple->t_data) != xmin;
+	else
+		other = !TransactionIdPrecedes(HeapTupleHeaderGetXmin(tuple->t_data), gather->began);
+	if (should_free)
+		heap_freetuple(tuple);
+	return other;
 }
 
 /*
@@ -448,30 +669,22 @@ has_moved(MvsGather *gather, const MvsGathered *entry)
 		found.version == entry->version;
 }
 
-/*
- * Delete the row of an entry, if it is that row still: another one in its place has been made by
- * another transaction. False where somebody is in the way.
- */
+/* Delete the row of an entry, if it is there still. False where somebody is in the way. */
 static bool
 delete_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry,
 			 MvsGatherGone *gone)
 {
 	TransactionId xmin = entry->xmin;
-	int			newer = (int) (entry - gather->entries) - 1;
 
 	read_entry(gather, fetch, entry);
-	if (!entry->seen || entry->xmin != xmin)
+	if (!entry->seen || has_come_since(gather, xmin) || !is_entry(gather, entry))
 		return !has_moved(gather, entry);
 	if (!mvs_entry_delete(gather->cursor.store, &entry->tid, false))
 		return false;
 	MVS_FAULT("entry-deleted");
-
-	/* The newest of what was seen of the key does not go. */
-	while (!gather->entries[newer].seen)
-		newer--;
 	gone->entries++;
 	gone->bytes += entry->bytes;
-	gone->end = Max(gone->end, gather->entries[newer].version);
+	gone->end = Max(gone->end, gather->keys[entry->key].end);
 	gone->version = Max(gone->version, entry->version);
 	return true;
 }
@@ -508,7 +721,10 @@ mvs_gather_delete_some(MvsGather *gather, const MvsCursor *cursor, int limit,
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (gather->next < gather->left)
+		{
+			(void) entry_in_order(gather, gather->next);
 			delete_in_turn(gather, fetch, gather->order[gather->next++], gone);
+		}
 		else
 		{
 			/* Those that were passed by, again in the order of the table. */

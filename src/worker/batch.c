@@ -8,6 +8,10 @@
  * does what else is due. Until all of it is settled its requests stay where they came from,
  * in the queue or in hand (pending.c), so that a worker that dies leaves none out.
  *
+ * Where the entries of a store turn out to be scattered over its table, its requests are
+ * worked off by harvests (harvest.c): some transactions let go what the requests of very many
+ * keys let go together, and after them the rows of these are deleted.
+ *
  * Copyright (c) 2026, mvstore contributors
  *
  *-------------------------------------------------------------------------
@@ -32,12 +36,15 @@
 #include "store/rule.h"
 #include "store/store.h"
 #include "version/clock.h"
+#include "version/version.h"
 #include "worker/batch.h"
 #include "worker/crew.h"
 #include "worker/drop.h"
+#include "worker/harvest.h"
 #include "worker/pace.h"
 #include "worker/pending.h"
 #include "worker/process.h"
+#include "worker/request.h"
 #include "worker/walk.h"
 
 /* Requests of one store from which on their entries are gathered. */
@@ -45,6 +52,12 @@
 
 /* Requests that are copied from the queue at a time, under its lock. */
 #define COPY_LIMIT 1000
+
+/*
+ * Of so many keys one may go as a whole, which no harvest can leave to later transactions: with
+ * more of them, it would be full before its keys are judged.
+ */
+#define WHOLE_SHARE 64
 
 /* Milliseconds after which no other transaction begins in a share of a batch. */
 #define SHARE_TIME 100
@@ -66,12 +79,23 @@ typedef struct Batch
 	int			kept;			/* how many were in hand before */
 	Taken		taken;
 	TimestampTz begin;
+	bool		may_harvest;	/* until one was of no use */
 } Batch;
 
 static Batch current;
 
 /* Requests that a transaction works off at most: fewer once one has failed. */
 static int	request_limit;
+
+/* The harvest under way: of the first requests of the batch that are not done, so many. */
+static MvsHarvest *harvest = NULL;
+static int	harvested;
+
+/* A store of the batch whose entries are worth one, if any. */
+static Oid	scattered;
+
+/* What works on requests in a transaction, and returns how many have an outcome by it. */
+typedef int (*Work) (MvsPending **items, int count);
 
 static bool queue_is_due(bool force);
 static int	queue_limit(MvsPending *const *items, int kept);
@@ -81,34 +105,25 @@ static bool begin_batch(bool force);
 static int	work_store(MvsPending **group, int count);
 static void end_batch(void);
 static void count_batch(TimestampTz begin);
-static void sort_requests(MvsPending **items, int count);
-static int	group_end(MvsPending **batch, int start, int count);
+static int	group_end(MvsPending **batch, int start, int count, int limit);
 static int	work_some(MvsPending **items, int count);
+static bool try_work(Work work, MvsPending **items, int count, int *done, bool *locked);
 static int	work_group(MvsPending **group, int count);
 static void set_error(MvsPending *item, bool locked);
-static pg_noinline int work_group_in_transaction(MvsPending **group, int count);
-static bool may_be_judged(const MvsDrop *drop, const MvsRequest *request);
-static int	gather_keys(MvsDrop *drop, MvsPending **group, int count);
-static void work_gone(MvsPending *item);
-static void find_journal_row(MvsPending *item);
-static void hold(MvsPending *item, int64 wait_for);
-static bool is_erased(MvsDrop *drop, const MvsRequest *request, const bytea *key);
-static MvsDroppable asked_for(MvsDrop *drop, const MvsRequest *request);
-static bool drop_from_key(MvsDrop *drop, const bytea *key, void *argument);
-static void work_range(MvsDrop *drop, MvsPending *item);
-static bool wants_judgement(const MvsDrop *drop, const MvsRequest *request);
-static void note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key,
-					  MvsDroppable droppable);
-static bool is_judged(MvsDrop *drop, MvsPending *item, const bytea *key);
-static void claim_rows(MvsPending **group, int count);
-static bool choose_judges(MvsDrop *drop, MvsPending **group, int count, const bytea *key);
-static MvsDroppable judge_key(MvsDrop *drop, MvsPending **group, int count, const bytea *key);
-static MvsDroppable unite(MvsDrop *drop, MvsPending **group, int count);
-static void drop_from_group(MvsDrop *drop, MvsPending **group, int count);
-static void see_outcome(MvsDrop *drop, MvsPending *item, int gone, bool progress);
-static void finish_group(MvsDrop *drop, MvsPending **group, int count, const bytea *key,
-						 MvsDroppable policy);
-static void work_key(MvsDrop *drop, MvsPending **group, int count);
+static int	work_keys(MvsDrop *drop, MvsPending **group, int count);
+static int	work_group_in_transaction(MvsPending **group, int count);
+static bool can_harvest(void);
+static bool pays_to_harvest(const MvsRequest *request);
+static void end_harvest(void);
+static int	work_harvest(Work work, MvsPending **items, int count);
+static int	begin_harvest(MvsPending **items, int count);
+static int	go_on_harvest(MvsPending **items, int count);
+static void finish_harvested(MvsPending **items, int count);
+static bool is_in_the_way(const MvsRequest *request);
+static int	gather_keys(MvsDrop *drop, MvsGather *gather, MvsPending **group, int count,
+						int limit);
+static int	gather_group(MvsDrop *drop, MvsPending **group, int count);
+static bool calls_for_harvest(const MvsDrop *drop);
 
 bool
 mvs_batch_is_under_way(void)
@@ -152,15 +167,17 @@ queue_is_due(bool force)
 
 /*
  * Return how many requests a batch may have of the queue beside those that were kept. What
- * takes many batches is to have one soon.
+ * takes many batches is to have one soon, but the queue always has its share.
  */
 static int
 queue_limit(MvsPending *const *items, int kept)
 {
+	int			limit = mvs_batch_limit() - kept;
+
 	for (int i = 0; i < kept; i++)
 		if (items[i]->last_outcome == MVS_OUTCOME_MORE)
-			return mvs_batch_size - kept;
-	return mvs_batch_limit() - kept;
+			return Min(mvs_batch_size, limit);
+	return limit;
 }
 
 /*
@@ -229,7 +246,7 @@ static bool
 begin_batch(bool force)
 {
 	int			limit = mvs_batch_limit();
-	Batch		batch = {.begin = GetCurrentTimestamp()};
+	Batch		batch = {.begin = GetCurrentTimestamp(), .may_harvest = true};
 	bool		due = queue_is_due(force);
 
 	batch.items = MemoryContextAlloc(mvs_worker.context, limit * sizeof(MvsPending *));
@@ -237,7 +254,7 @@ begin_batch(bool force)
 	/* What is kept and due comes first: it has waited longest. */
 	batch.kept = mvs_pending_choose(batch.items, limit, due);
 	limit = queue_limit(batch.items, batch.kept);
-	fill_from_queue(&batch, due ? Max(limit, 0) : 0);
+	fill_from_queue(&batch, due ? limit : 0);
 	if (batch.count == 0)
 	{
 		pfree(batch.items);
@@ -245,6 +262,7 @@ begin_batch(bool force)
 	}
 	current = batch;
 	request_limit = MVS_REQUEST_LIMIT;
+	scattered = InvalidOid;
 	MVS_FAULT("batch-taken");
 	return true;
 }
@@ -315,34 +333,17 @@ count_batch(TimestampTz begin)
 	ConditionVariableBroadcast(&database->progress);
 }
 
-/* Put requests in order. */
-static void
-sort_requests(MvsPending **items, int count)
-{
-	MvsOrdered *order = palloc_extended(count * sizeof(MvsOrdered), MCXT_ALLOC_HUGE);
-
-	for (int i = 0; i < count; i++)
-	{
-		order[i].request = items[i]->request;
-		order[i].owner = items[i];
-	}
-	mvs_order_sort(order, count);
-	for (int i = 0; i < count; i++)
-		items[i] = order[i].owner;
-	pfree(order);
-}
-
 /*
  * Return where the requests of the same store as that at "start", for keys or for ranges, end,
- * or where there are more of them than a transaction works off. (There are many transactions:
- * each of them is not to look at the requests of the next ones.)
+ * or where there are more than "limit" of them. (There are many transactions: each of them is
+ * not to look at the requests of the next ones.)
  */
 static int
-group_end(MvsPending **batch, int start, int count)
+group_end(MvsPending **batch, int start, int count, int limit)
 {
 	const MvsRequest *first = batch[start]->request;
 	int			in = start;
-	int			out = Min(count, start + request_limit);
+	int			out = Min(count, start + limit);
 
 	while (in + 1 < out)
 	{
@@ -357,18 +358,23 @@ group_end(MvsPending **batch, int start, int count)
 }
 
 /*
- * Work off requests of a batch in a transaction, or with assistants each hand in some, and
+ * Work on requests of a batch in a transaction, or with assistants each hand on some, and
  * return how many of them have an outcome now. These are the first ones then.
  */
 static int
 work_some(MvsPending **items, int count)
 {
-	MvsShares	shares = mvs_crew_hand_out(items, count);
+	MvsShares	shares;
 
+	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
+	if (harvest)
+		return work_harvest(go_on_harvest, items, harvested);
+	shares = mvs_crew_hand_out(items, count);
 	if (shares.others > 0)
 		return mvs_crew_collect(items, &shares, mvs_batch_work_share(items, shares.own));
-	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
-	return work_store(items, group_end(items, 0, count));
+	if (pays_to_harvest(items[0]->request))
+		return work_harvest(begin_harvest, items, group_end(items, 0, count, count));
+	return work_store(items, group_end(items, 0, count, request_limit));
 }
 
 int
@@ -380,22 +386,34 @@ mvs_batch_work_share(MvsPending **items, int count)
 	pgstat_report_activity(STATE_RUNNING, "dropping superseded entries");
 	request_limit = MVS_REQUEST_LIMIT;
 	do
-		done += work_group(items + done, group_end(items, done, count) - done);
+		done += work_group(items + done, group_end(items, done, count, request_limit) - done);
 	while (done < count && !mvs_process_is_stopping() && GetCurrentTimestamp() < until);
 	return done;
 }
 
-void
-mvs_batch_work_off(MvsPending **batch, int count)
+/*
+ * Do some work on requests in a transaction, and set *done to how many have an outcome by it.
+ * False: it has failed, *locked: as somebody is in the way.
+ */
+static bool
+try_work(Work work, MvsPending **items, int count, int *done, bool *locked)
 {
-	int			start = 0;
+	MemoryContext old = CurrentMemoryContext;
+	volatile bool failed = false;
 
-	request_limit = MVS_REQUEST_LIMIT;
-	sort_requests(batch, count);
-	while (start < count && mvs_pace_may_drop() && !mvs_process_is_stopping())
-		start += work_some(batch + start, count - start);
-	for (; start < count; start++)
-		batch[start]->outcome = MVS_OUTCOME_MORE;
+	PG_TRY();
+	{
+		*done = work(items, count);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old);
+		*locked = !mvs_process_keep_error(count == 1 && items[0]->tries == 0);
+		failed = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	return !failed;
 }
 
 /*
@@ -405,26 +423,11 @@ mvs_batch_work_off(MvsPending **batch, int count)
 static int
 work_group(MvsPending **group, int count)
 {
-	MemoryContext old = CurrentMemoryContext;
-	volatile int done = 0;
-	volatile bool failed = false;
-	volatile bool locked = false;
+	int			done;
+	bool		locked;
 
 	count = Min(count, request_limit);
-	PG_TRY();
-	{
-		done = work_group_in_transaction(group, count);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(old);
-		locked = !mvs_process_keep_error(count == 1 && group[0]->tries == 0);
-		failed = true;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(old);
-
-	if (!failed)
+	if (try_work(work_group_in_transaction, group, count, &done, &locked))
 		return done;
 	for (int i = 0; i < count; i++)
 	{
@@ -455,389 +458,247 @@ set_error(MvsPending *item, bool locked)
 	mvs_pending_set_error(item, mvs_worker.database->stats->last_error);
 }
 
-/* (Not inline, or gcc fears for what it sets between PG_TRY and PG_CATCH.) */
-static pg_noinline int
+/* Work off requests for keys until the transaction is full, and return how many. */
+static int
+work_keys(MvsDrop *drop, MvsPending **group, int count)
+{
+	int			start;
+	int			end;
+
+	for (start = 0; start < count && !mvs_drop_is_full(drop); start = end)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (end = start + 1; end < count &&
+			 mvs_order_compare(group[start]->request, group[end]->request) == 0;)
+			end++;
+		mvs_request_work_key(drop, group + start, end - start);
+	}
+	return start;
+}
+
+static int
 work_group_in_transaction(MvsPending **group, int count)
 {
 	MvsDrop		drop;
 	MvsDropState state = mvs_drop_begin(&drop, mvs_worker.database, group[0]->request->store);
 	MvsDropNews news;
-	int			start;
-	int			end;
+	int			done;
 
-	if (state == MVS_DROP_READY && count >= GATHER_FROM && !MvsRequestIsRange(group[0]->request))
-		count = gather_keys(&drop, group, count);
-	for (start = 0; start < count; start = end)
+	if (state == MVS_DROP_READY && !MvsRequestIsRange(group[0]->request))
 	{
-		end = start + 1;
-		if (state == MVS_DROP_PAUSED)
-			group[start]->outcome = MVS_OUTCOME_MORE;
-		else if (state == MVS_DROP_LOCKED)
-			group[start]->outcome = MVS_OUTCOME_LOCKED;
-		else if (state == MVS_DROP_GONE)
-			work_gone(group[start]);
-		else if (mvs_drop_is_full(&drop))
-			break;				/* the rest is for another one */
-		else if (MvsRequestIsRange(group[start]->request))
-			work_range(&drop, group[start]);
-		else
+		int			gathered = gather_group(&drop, group, count);
+
+		done = work_keys(&drop, group, gathered);
+		if (gathered < count && calls_for_harvest(&drop))
+			scattered = drop.oid;
+	}
+	else
+		for (done = 0; done < count && !(state == MVS_DROP_READY && mvs_drop_is_full(&drop)); done++)
 		{
-			while (end < count &&
-				   mvs_order_compare(group[start]->request, group[end]->request) == 0)
-				end++;
-			work_key(&drop, group + start, end - start);
+			CHECK_FOR_INTERRUPTS();
+			if (state == MVS_DROP_PAUSED)
+				group[done]->outcome = MVS_OUTCOME_MORE;
+			else if (state == MVS_DROP_LOCKED)
+				group[done]->outcome = MVS_OUTCOME_LOCKED;
+			else if (state == MVS_DROP_GONE)
+				mvs_request_gone(group[done]);
+			else
+				mvs_request_work_range(&drop, group[done]);
 		}
+	news = mvs_drop_commit(&drop, state);
+	mvs_crew_tell(&news);
+	return done;
+}
+
+/* ------------------------------------------------------------------------
+ * Harvests
+ *
+ * One transaction judges, others let go; those at last delete the rows of the requests. So
+ * a request is there until all of what it asks for has gone. Whatever comes in between, they are
+ * worked off as any others, from where they are.
+ * ------------------------------------------------------------------------ */
+
+/* Whether, as things are, requests can be worked off by one: none of them may be void, or wait. */
+static bool
+can_harvest(void)
+{
+	return mvs_drop_rate_limit == 0 && !mvs_worker.database->queue->recheck;
+}
+
+/* Whether a request is to be worked off by one, with those behind it. */
+static bool
+pays_to_harvest(const MvsRequest *request)
+{
+	return current.may_harvest && request->store == scattered && !MvsRequestIsRange(request) &&
+		can_harvest() && !mvs_process_is_stopping();
+}
+
+static void
+end_harvest(void)
+{
+	if (harvest)
+		mvs_harvest_end(harvest);
+	harvest = NULL;
+}
+
+/* Do so by a harvest, which is over, and the last one of the batch, where that fails. */
+static int
+work_harvest(Work work, MvsPending **items, int count)
+{
+	int			done;
+	bool		locked;
+
+	if (try_work(work, items, count, &done, &locked))
+		return done;
+	end_harvest();
+	current.may_harvest = false;
+	request_limit = mvs_batch_size;
+	return 0;
+}
+
+/*
+ * Gather and judge what goes by as many of the requests as there is room for. Where it does not
+ * pay, or so much goes that does not wait that it cannot judge all of them, it is the last one of
+ * the batch: the next would gather the same again.
+ */
+static int
+begin_harvest(MvsPending **items, int count)
+{
+	MvsDrop		drop;
+	MvsDropState state = mvs_drop_begin(&drop, mvs_worker.database, items[0]->request->store);
+	MvsDropNews news;
+	bool		pays = false;
+
+	if (state == MVS_DROP_READY && !drop.store.info.referenced)
+	{
+		MemoryContext old;
+		int			all;
+
+		harvest = mvs_harvest_create(&drop, mvs_worker.context);
+		old = MemoryContextSwitchTo(harvest->context);
+		mvs_gather_begin(&harvest->gather, &drop.store, GetActiveSnapshot());
+		all = gather_keys(&drop, &harvest->gather, items, count, mvs_harvest_limit());
+		MemoryContextSwitchTo(old);
+		harvested = mvs_harvest_read(harvest, &drop) ? work_keys(&drop, items, all) : 0;
+		(void) mvs_harvest_leave(harvest, &drop);
+		pays = harvested == all && mvs_harvest_pays(harvest);
+		if (harvested == 0)
+			end_harvest();
+	}
+	current.may_harvest = pays;
+	news = mvs_drop_commit(&drop, state);
+	mvs_crew_tell(&news);
+	return 0;
+}
+
+/* Let go some of it, or at last be done with some of its requests; return with how many. */
+static int
+go_on_harvest(MvsPending **items, int count)
+{
+	MvsDrop		drop;
+	MvsDropState state = mvs_drop_begin(&drop, mvs_worker.database, items[0]->request->store);
+	MvsDropNews news;
+	bool		holds = (state == MVS_DROP_READY);
+	int			done = 0;
+
+	if (holds && mvs_harvest_is_left(harvest))
+	{
+		holds = can_harvest() && mvs_harvest_holds(harvest, &drop);
+		if (holds)
+			(void) mvs_harvest_go_on(harvest, &drop);
+	}
+	else if (holds)
+	{
+		done = Min(count, mvs_pace_entries(MVS_REQUEST_LIMIT));
+		finish_harvested(items, done);
 	}
 	news = mvs_drop_commit(&drop, state);
 	mvs_crew_tell(&news);
-	return start;
+	harvested -= done;
+	current.may_harvest &= holds;
+	if (!holds || harvested == 0)
+		end_harvest();
+	return done;
 }
 
-/* Whether the entries of a request's key may have to be looked at, as things are. */
+/* Delete the rows of requests for which all has gone. */
+static void
+finish_harvested(MvsPending **items, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		MvsPending *item = items[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (item->outcome != MVS_OUTCOME_DONE)
+			continue;
+		if (is_in_the_way(item->request))
+			item->outcome = MVS_OUTCOME_LOCKED;
+		else if (item->found)
+		{
+			mvs_request_find_row(item);
+			if (item->found)
+				mvs_journal_delete(&item->journal_tid);
+		}
+	}
+}
+
+/* Whether somebody was in the way of what goes of a request's key. */
 static bool
-may_be_judged(const MvsDrop *drop, const MvsRequest *request)
+is_in_the_way(const MvsRequest *request)
 {
-	return request->incarnation == drop->store.info.incarnation &&
-		wants_judgement(drop, request) &&
-		(MvsRequestIsImplicit(request) || request->before <= drop->horizon);
+	const MvsGatheredKey *key;
+
+	if (!mvs_gather_is_in_the_way(&harvest->gather))
+		return false;
+	key = mvs_gather_find(&harvest->gather, mvs_key_make(request->key, request->key_length));
+	return key && key->in_the_way;
 }
 
-/* Gather the entries of as many keys as a transaction is for; return of how many requests. */
+/*
+ * Gather the entries of the keys of requests, until there are so many, or all the room is taken,
+ * and return of how many requests. The keys are in the current memory context.
+ */
 static int
-gather_keys(MvsDrop *drop, MvsPending **group, int count)
+gather_keys(MvsDrop *drop, MvsGather *gather, MvsPending **group, int count, int limit)
 {
-	int			limit = mvs_drop_gather_limit();
 	int			last = -1;		/* whose key was gathered */
 	int			i;
 
-	mvs_drop_gather(drop);
 	for (i = 0; i < count; i++)
 	{
 		const MvsRequest *request = group[i]->request;
 
 		if (last >= 0 && mvs_order_compare(group[last]->request, group[i]->request) == 0)
 			continue;
-		if (drop->gather->count >= limit)
+		if (gather->count >= limit || mvs_gather_is_full(gather, mvs_harvest_limit()))
 			break;
-		if (!may_be_judged(drop, request))
+		if (!mvs_request_may_be_judged(drop, request))
 			continue;
-		mvs_gather_key(drop->gather, mvs_key_make(request->key, request->key_length));
+		mvs_gather_key(gather, mvs_key_make(request->key, request->key_length));
 		last = i;
 	}
-	mvs_gather_read(drop->gather);
 	return i;
 }
 
-/* Work off a request whose store is gone: there is nothing to drop. */
-static void
-work_gone(MvsPending *item)
+/* Gather the entries of as many keys as a transaction is for; return of how many requests. */
+static int
+gather_group(MvsDrop *drop, MvsPending **group, int count)
 {
-	PushActiveSnapshot(GetTransactionSnapshot());
-	find_journal_row(item);
-	if (item->outcome == MVS_OUTCOME_DONE && item->found)
-		mvs_journal_delete(&item->journal_tid);
-	PopActiveSnapshot();
+	int			gathered;
+
+	if (count < GATHER_FROM)
+		return count;
+	mvs_drop_gather(drop);
+	gathered = gather_keys(drop, drop->gather, group, count, mvs_drop_gather_limit());
+	(void) mvs_gather_read(drop->gather, 0, NULL);
+	return gathered;
 }
 
-/* Find the row of a request that has one; without it, the request is done already. */
-static void
-find_journal_row(MvsPending *item)
-{
-	MvsJournalRow row;
-
-	item->found = false;
-	item->outcome = MVS_OUTCOME_DONE;
-	if (item->request->journal == 0)
-		return;
-	row = mvs_journal_find(item->request, &item->journal_tid);
-	item->found = (row == MVS_ROW_FOUND);
-	if (row != MVS_ROW_FOUND)
-		item->outcome = row == MVS_ROW_GONE ? MVS_OUTCOME_ALREADY_DONE : MVS_OUTCOME_LOCKED;
-}
-
-/* Keep a request until the horizon has come to a version. */
-static void
-hold(MvsPending *item, int64 wait_for)
-{
-	item->outcome = MVS_OUTCOME_HELD;
-	item->wait_for = wait_for;
-}
-
-/* Whether the entries of a request's key are not there, as they may have been erased. */
+/* Whether, by what it has gathered and done, the next requests are worth a harvest. */
 static bool
-is_erased(MvsDrop *drop, const MvsRequest *request, const bytea *key)
+calls_for_harvest(const MvsDrop *drop)
 {
-	MvsEntry	entry;
-
-	return request->journal == 0 && request->committed_at <= drop->database->queue->erased_until &&
-		!mvs_cursor_find(&drop->cursor, key, MVS_NEWEST, &entry);
-}
-
-/* Return what somebody's request makes droppable of the collected key. */
-static MvsDroppable
-asked_for(MvsDrop *drop, const MvsRequest *request)
-{
-	const MvsHistory *history = &drop->entries.history;
-	MvsRule		rule = {.keep = request->keep, .before = request->before};
-	MvsDroppable droppable = {0};
-
-	droppable.first = request->kind == MVS_REQUEST_COMPACT ?
-		mvs_rule_compact(history, request->before) : mvs_rule_request(history, &rule);
-	return droppable;
-}
-
-/* Let go what a request for a range, which alone judges the key, makes droppable of it. */
-static bool
-drop_from_key(MvsDrop *drop, const bytea *key, void *argument)
-{
-	MvsRequest *request = argument;
-	MvsVerdict	verdict = mvs_drop_judge(drop, asked_for(drop, request));
-
-	return mvs_drop_entries(drop, &verdict) == verdict.first;
-}
-
-/* Work off a slice of a range. */
-static void
-work_range(MvsDrop *drop, MvsPending *item)
-{
-	MvsRequest *request = item->request;
-	bytea	   *to = NULL;
-	MvsSliceEnd state = MVS_SLICE_DONE;
-	int64		read = drop->read;
-
-	if (request->bounded)
-		to = mvs_key_make(request->key + request->key_length, request->to_length);
-	find_journal_row(item);
-	if (item->outcome != MVS_OUTCOME_DONE)
-		return;
-	if (request->incarnation == drop->store.info.incarnation)
-	{
-		if (request->before > drop->horizon)
-		{
-			hold(item, request->before);
-			return;
-		}
-		mvs_store_refuse_referenced(&drop->store);
-		if (!item->walk.begun)
-			mvs_walk_begin(&item->walk, mvs_key_make(request->key, request->key_length),
-						   mvs_worker.context);
-		state = mvs_walk_slice(drop, &item->walk, to, request->keep, drop_from_key, request,
-							   mvs_worker.context, &drop->read);
-	}
-	if (state == MVS_SLICE_MORE)
-	{
-		item->outcome = MVS_OUTCOME_MORE;
-		mvs_drop_show(drop, request->kind == MVS_REQUEST_COMPACT ? MVS_COMMAND_COMPACT :
-					  MVS_COMMAND_RANGE, MvsRequestId(request), drop->read - read);
-	}
-	else if (state == MVS_SLICE_LOCKED)
-		item->outcome = MVS_OUTCOME_LOCKED;
-	else if (item->found)
-		mvs_journal_delete(&item->journal_tid);
-	MVS_FAULT("range-slice-done");
-}
-
-/* ------------------------------------------------------------------------
- * The requests of one key
- *
- * Their rows are claimed, what they make droppable is judged, entries go, and last
- * the rows of the requests that are done.
- * ------------------------------------------------------------------------ */
-
-/* Find the rows of the requests, once each. */
-static void
-claim_rows(MvsPending **group, int count)
-{
-	for (int i = 0; i < count; i++)
-	{
-		MvsPending *item = group[i];
-
-		find_journal_row(item);
-
-		/* One that overflowed by its bytes can come from the queue and from the journal. */
-		for (int j = 0; j < i && item->found; j++)
-		{
-			if (group[j]->request->journal == item->request->journal)
-			{
-				item->outcome = MVS_OUTCOME_ALREADY_DONE;
-				item->found = false;
-			}
-		}
-	}
-}
-
-/* Whether the entries of its key are to be looked at now; else there is but something to note. */
-static bool
-wants_judgement(const MvsDrop *drop, const MvsRequest *request)
-{
-	return request->kind != MVS_REQUEST_WRITE ||
-		(request->before > 0 && drop->store.info.policy.keep_versions > 0);
-}
-
-/* Whether the entries of its key are to be judged by a request now. */
-static bool
-is_judged(MvsDrop *drop, MvsPending *item, const bytea *key)
-{
-	const MvsRequest *request = item->request;
-
-	if (item->outcome != MVS_OUTCOME_DONE ||
-		request->incarnation != drop->store.info.incarnation || /* of an earlier life */
-		!wants_judgement(drop, request))
-		return false;
-
-	/* What a policy says holds at any time; what somebody asked for is done as a whole. */
-	if (MvsRequestIsImplicit(request))
-		return true;
-	if (request->before > drop->horizon)
-	{
-		if (!is_erased(drop, request, key))
-			hold(item, request->before);
-		return false;
-	}
-	mvs_store_refuse_referenced(&drop->store);
-	return true;
-}
-
-/* Choose those of the requests by which the key is judged; false where there are none. */
-static bool
-choose_judges(MvsDrop *drop, MvsPending **group, int count, const bytea *key)
-{
-	bool		any = false;
-
-	for (int i = 0; i < count; i++)
-	{
-		group[i]->judged = is_judged(drop, group[i], key);
-		any |= group[i]->judged;
-	}
-	return any;
-}
-
-/*
- * Collect the entries of the key, and see what each of the requests that judge it makes
- * droppable. Return what the store's policy does.
- */
-static MvsDroppable
-judge_key(MvsDrop *drop, MvsPending **group, int count, const bytea *key)
-{
-	int			keep = drop->store.info.policy.keep_versions;
-	MvsDroppable policy;
-
-	for (int i = 0; i < count; i++)
-		if (group[i]->judged)
-			keep = Max(keep, group[i]->request->keep);
-	mvs_drop_collect(drop, key, keep);
-	policy = mvs_drop_policy(drop, key);
-	for (int i = 0; i < count; i++)
-		if (group[i]->judged)
-			group[i]->droppable = MvsRequestIsImplicit(group[i]->request) ? policy :
-				asked_for(drop, group[i]->request);
-	return policy;
-}
-
-/* Return what the requests that judge the key make droppable together. */
-static MvsDroppable
-unite(MvsDrop *drop, MvsPending **group, int count)
-{
-	MvsDroppable all = {.first = drop->entries.history.count};
-
-	for (int i = 0; i < count; i++)
-	{
-		if (!group[i]->judged)
-			continue;
-		all.first = Min(all.first, group[i]->droppable.first);
-		all.purge |= group[i]->droppable.purge;
-	}
-	return all;
-}
-
-/* See what is to become of a request, now that all entries from "gone" on have gone. */
-static void
-see_outcome(MvsDrop *drop, MvsPending *item, int gone, bool progress)
-{
-	MvsVerdict	verdict = mvs_drop_judge(drop, item->droppable);
-
-	if (gone > verdict.first)
-		item->outcome = MVS_OUTCOME_LOCKED;
-	else if (MvsRequestIsImplicit(item->request) && verdict.held > 0)
-		hold(item, verdict.held);
-	else if (progress && drop->entries.more)
-		item->outcome = MVS_OUTCOME_MORE;
-}
-
-/* Have go what the requests let go, taken together; each is done, or not, by itself. */
-static void
-drop_from_group(MvsDrop *drop, MvsPending **group, int count)
-{
-	int64		dropped = drop->tally.entries;
-	MvsVerdict	verdict = mvs_drop_judge(drop, unite(drop, group, count));
-	int			gone = mvs_drop_entries(drop, &verdict);
-
-	for (int i = 0; i < count; i++)
-		if (group[i]->judged)
-			see_outcome(drop, group[i], gone, drop->tally.entries > dropped);
-}
-
-/* Note when a request of the policy's wants its key looked at again. */
-static void
-note_ends(MvsDrop *drop, const MvsRequest *request, const bytea *key, MvsDroppable droppable)
-{
-	const char *data = VARDATA_ANY(key);
-	int			length = VARSIZE_ANY_EXHDR(key);
-
-	if (is_erased(drop, request, key))
-		return;
-	if (request->kind == MVS_REQUEST_LOOK ||
-		(drop->store.info.referenced && wants_judgement(drop, request)))
-		mvs_drop_note_pending(drop, data, length, droppable);
-	if (request->kind == MVS_REQUEST_WRITE)
-	{
-		if (request->before > 0 && drop->store.info.policy.keep_for >= 0)
-			mvs_notes_add(&drop->notes, data, length, request->before, false);
-		if (request->expires > 0)
-			mvs_notes_add(&drop->notes, data, length, request->expires, false);
-	}
-}
-
-/* Note what those that are done leave for later, and delete their rows. */
-static void
-finish_group(MvsDrop *drop, MvsPending **group, int count, const bytea *key,
-			 MvsDroppable policy)
-{
-	int			done = 0;		/* of those by which it was judged */
-
-	for (int i = 0; i < count; i++)
-	{
-		MvsPending *item = group[i];
-
-		if (item->outcome != MVS_OUTCOME_DONE)
-			continue;
-		done += item->judged;
-		if (item->request->incarnation == drop->store.info.incarnation &&
-			MvsRequestIsImplicit(item->request))
-			note_ends(drop, item->request, key, policy);
-		if (item->found)
-			mvs_journal_delete(&item->journal_tid);
-	}
-	drop->merged += Max(done - 1, 0);
-}
-
-/* Work off all requests of one key. */
-static void
-work_key(MvsDrop *drop, MvsPending **group, int count)
-{
-	bytea	   *key = mvs_key_make(group[0]->request->key, group[0]->request->key_length);
-	MvsDroppable policy = {0};
-
-	claim_rows(group, count);
-	if (choose_judges(drop, group, count, key))
-	{
-		policy = judge_key(drop, group, count, key);
-
-		/* What a foreign key keeps is noted, for when that has gone. */
-		if (!drop->store.info.referenced)
-			drop_from_group(drop, group, count);
-	}
-	finish_group(drop, group, count, key, policy);
-	pfree(key);
-	MVS_FAULT("key-done");
+	return drop->gather && mvs_gather_is_wide(drop->gather) &&
+		drop->tally.purged <= drop->gather->key_count / WHOLE_SHARE;
 }

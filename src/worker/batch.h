@@ -32,13 +32,6 @@ extern bool mvs_batch_is_under_way(void);
 extern TimestampTz mvs_batch_due(TimestampTz now);
 
 /*
- * Work off requests in hand, in transactions of one store each, and set their outcomes. An
- * error is that of a request. What is not reached before the worker is to do no more has
- * more to do.
- */
-extern void mvs_batch_work_off(MvsPending **batch, int count);
-
-/*
  * Work off a share of a batch, which is sorted, for some 100 ms, and return how many of its
  * requests, from the first on, have an outcome now.
  */

@@ -80,7 +80,7 @@ static bool under_way = false;	/* a drop has begun, and not committed */
 
 static void end_transaction(XactEvent event, void *argument);
 static bool is_anything_published(void);
-static void collect_gathered(MvsDrop *drop, const MvsGatheredKey *key);
+static void collect_gathered(MvsDrop *drop, const MvsGatheredKey *key, int keep, int64 before);
 static void add_entry(MvsDrop *drop, const MvsEntry *entry);
 static void append_entry(MvsKeyEntries *entries, int64 version, ItemPointerData tid, int64 bytes);
 static void describe_head(MvsKeyEntries *entries, const MvsEntry *entry);
@@ -197,7 +197,7 @@ check_bottoms(MvsDrop *drop)
 }
 
 void
-mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
+mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep, int64 before)
 {
 	MvsKeyEntries *entries = &drop->entries;
 	int64		limit = (int64) keep + MVS_DROP_LIMIT + 1;
@@ -211,7 +211,7 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 	mvs_drop_collect_begin(drop);
 	if (gathered)
 	{
-		collect_gathered(drop, gathered);
+		collect_gathered(drop, gathered, keep, before);
 		return;
 	}
 	check_bottoms(drop);
@@ -237,7 +237,7 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep)
 	{
 		/* Before a key is purged, all of it is to be known for sure. */
 		(void) bottoms_delete(bottoms, hash);
-		mvs_drop_collect(drop, key, keep);
+		mvs_drop_collect(drop, key, keep, before);
 		return;
 	}
 	entries->more = found && kept <= keep;
@@ -268,18 +268,26 @@ mvs_drop_collect_entry(MvsDrop *drop, const MvsEntry *entry)
 	add_entry(drop, entry);
 }
 
-/* Collect a key that was gathered. */
+/*
+ * Collect a key that was gathered. All is seen down to an entry that can be the oldest to stay;
+ * what is older goes with it, or stays with it.
+ */
 static void
-collect_gathered(MvsDrop *drop, const MvsGatheredKey *key)
+collect_gathered(MvsDrop *drop, const MvsGatheredKey *key, int keep, int64 before)
 {
 	MvsKeyEntries *entries = &drop->entries;
+	bool		dies = key->tombstone || key->expires != MVS_NEWEST;
+	int64		bound = Min(before, Min(drop->horizon, drop->notes.old));
+	bool		sure = true;
 
 	for (int i = key->first; i < key->first + key->count; i++)
 	{
 		const MvsGathered *entry = &drop->gather->entries[i];
 
-		if (entry->seen)
-			append_entry(entries, entry->version, entry->tid, entry->bytes);
+		if (sure ? !mvs_gather_see(drop->gather, i) : !entry->seen)
+			continue;
+		append_entry(entries, entry->version, entry->tid, entry->bytes);
+		sure = dies || entries->history.count < keep || entry->version > bound;
 	}
 	entries->history.tombstone = key->tombstone;
 	entries->history.expires = key->expires;
@@ -330,7 +338,7 @@ mvs_drop_is_full(const MvsDrop *drop)
 {
 	/* A second's worth at most, where so many a second are allowed. */
 	return drop->tally.entries >= (drop->gather ? MVS_GATHER_LIMIT : MVS_DROP_LIMIT) ||
-		drop->read >= MVS_READ_LIMIT || (drop->tally.entries > 0 && mvs_pace_is_enough()) ||
+		drop->read >= MVS_READ_LIMIT || mvs_pace_is_enough(drop->tally.entries) ||
 		(mvs_drop_rate_limit > 0 && drop->tally.entries >= mvs_drop_rate_limit);
 }
 
@@ -406,7 +414,7 @@ mvs_drop_policy(MvsDrop *drop, const bytea *key)
 	if (droppable.purge && !drop->entries.whole && droppable.first == history->count &&
 		mvs_rule_end(history, 0) <= drop->horizon)
 	{
-		mvs_drop_collect(drop, key, PG_INT32_MAX);
+		mvs_drop_collect(drop, key, PG_INT32_MAX, 0);
 		droppable = mvs_rule_policy(history, policy, drop->now);
 	}
 	return droppable;
@@ -455,7 +463,7 @@ leave_to_gather(MvsDrop *drop, int from)
 	for (first = 0; seen < from; first++)
 		seen += entries[first].seen;
 	for (int i = first; i < key->count; i++)
-		if (entries[i].seen && !entries[i].untouched)
+		if (!drop->later && entries[i].seen && !entries[i].untouched)
 			return false;
 	for (int i = first; i < key->count; i++)
 		entries[i].goes = entries[i].seen;

@@ -108,9 +108,10 @@ extern uint64 mvs_drop_forgets(void);
  * many of the oldest that MVS_DROP_LIMIT of these are not among the newest
  * "keep". The rules hold for them too: in what is left out nothing goes that
  * these keep. Nor is more collected than tells what the horizon keeps, so what it
- * costs to look at a key again and again follows what goes.
+ * costs to look at a key again and again follows what goes. What ends after "before" is not
+ * asked to go.
  */
-extern void mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep);
+extern void mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep, int64 before);
 
 /*
  * Begin to gather entries of keys that are to be collected next, in ascending order; what of

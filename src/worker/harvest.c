@@ -25,18 +25,20 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "base/settings.h"
 #include "shared/droppers.h"
 #include "shared/fault.h"
 #include "version/clock.h"
 #include "worker/harvest.h"
+#include "worker/process.h"
 
 /* Entries that one has at most: to gather and to read them takes some 100 ms. */
 #define ENTRY_LIMIT INT64CONST(262144)
 
-/* Bytes for an entry, with its share of a key. Half of maintenance_work_mem is for them. */
-#define ENTRY_SPACE 128
+/* Milliseconds for which one holds, as after a pause: what it has not read is trusted no longer. */
+#define LIFETIME 60000
 
 /* Entries that a transaction deletes: neighbours in the table go in less than half the time. */
 #define DELETE_LIMIT 20000
@@ -44,7 +46,8 @@
 int
 mvs_harvest_limit(void)
 {
-	return (int) Min(maintenance_work_mem * INT64CONST(1024) / 2 / ENTRY_SPACE, ENTRY_LIMIT);
+	/* The other half is for what takes the place of an array that has become too small. */
+	return (int) Min(maintenance_work_mem * INT64CONST(1024) / 2 / MVS_GATHER_SPACE, ENTRY_LIMIT);
 }
 
 MvsHarvest *
@@ -77,11 +80,35 @@ mvs_harvest_gather(MvsHarvest *harvest, MvsDrop *drop, const bytea *from, const 
 
 	mvs_gather_begin(&harvest->gather, &drop->store, GetActiveSnapshot());
 	more = mvs_gather_keys(&harvest->gather, from, to, mvs_harvest_limit(), scatter);
-	harvest->blocks = mvs_gather_read(&harvest->gather);
+	MemoryContextSwitchTo(old);
+	return more;
+}
+
+bool
+mvs_harvest_read(MvsHarvest *harvest, MvsDrop *drop)
+{
+	MemoryContext old = MemoryContextSwitchTo(harvest->context);
+	bool		done = mvs_gather_read(&harvest->gather, Max(harvest->policy.keep_versions, 1),
+									   mvs_process_is_stopping);
+
 	MemoryContextSwitchTo(old);
 	drop->gather = &harvest->gather;
 	drop->later = true;
-	return more;
+	return done;
+}
+
+bool
+mvs_harvest_pays(const MvsHarvest *harvest)
+{
+	const MvsGather *gather = &harvest->gather;
+
+	return gather->left > 0 && gather->blocks <= gather->left / 2;
+}
+
+bool
+mvs_harvest_is_left(const MvsHarvest *harvest)
+{
+	return harvest->gather.left > 0;
 }
 
 bool
@@ -89,6 +116,7 @@ mvs_harvest_leave(MvsHarvest *harvest, MvsDrop *drop)
 {
 	drop->gather = NULL;
 	drop->later = false;
+	harvest->judged_at = GetCurrentTimestamp();
 	return mvs_gather_leave(&harvest->gather) > 0;
 }
 
@@ -103,13 +131,14 @@ mvs_harvest_holds(const MvsHarvest *harvest, const MvsDrop *drop)
 		harvest->policy.keep_for == info->policy.keep_for &&
 		harvest->horizon <= drop->horizon &&
 		harvest->past_writes == drop->database->clock->past_writes &&
+		!TimestampDifferenceExceeds(harvest->judged_at, GetCurrentTimestamp(), LIFETIME) &&
 		!info->referenced;
 }
 
 bool
 mvs_harvest_go_on(MvsHarvest *harvest, MvsDrop *drop)
 {
-	int			limit = DELETE_LIMIT;
+	int			limit = mvs_pace_entries(DELETE_LIMIT);
 	MvsGatherGone gone = {0};
 	bool		more;
 

@@ -45,8 +45,8 @@
 /* Milliseconds of the longest pause for WAL. */
 #define LONGEST_YIELD 100
 
-/* Fewer entries are not worth a transaction. */
-#define FEWEST_ENTRIES 100
+/* Fewer entries are not worth a transaction, though after a checkpoint each may log a page. */
+#define FEWEST_ENTRIES 32
 
 static bool pause_known = false;
 static int64 drops = 0;			/* transactions that have dropped something, whole ones */
@@ -133,7 +133,7 @@ mvs_pace_dropped(int64 entries)
 	if (entries == 0)
 		return;
 	since_counted += entries;
-	if (!mvs_pace_is_enough() || since_counted >= MVS_DROP_LIMIT)
+	if (!mvs_pace_is_enough(entries) || since_counted >= MVS_DROP_LIMIT)
 	{
 		drops++;
 		since_counted = 0;
@@ -234,9 +234,10 @@ piece(void)
 }
 
 bool
-mvs_pace_is_enough(void)
+mvs_pace_is_enough(int64 entries)
 {
-	return gives_way && (double) (pgWalUsage.wal_bytes - seen.own_bytes) >= piece();
+	return gives_way && entries >= FEWEST_ENTRIES &&
+		(double) (pgWalUsage.wal_bytes - seen.own_bytes) >= piece();
 }
 
 int

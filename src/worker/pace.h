@@ -52,8 +52,8 @@ extern TimestampTz mvs_pace_throttled_until(void);
  */
 extern void mvs_pace_yield(void);
 
-/* Whether the transaction has written enough, as others write. */
-extern bool mvs_pace_is_enough(void);
+/* Whether a transaction that has dropped so many entries has written enough, as others write. */
+extern bool mvs_pace_is_enough(int64 entries);
 
 /* Return how many entries it may drop for that, of "limit" at most. */
 extern int	mvs_pace_entries(int limit);

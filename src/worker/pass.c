@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "version/version.h"
 #include "worker/drop.h"
 #include "worker/pass.h"
 #include "worker/process.h"
@@ -83,7 +84,7 @@ mvs_pass_slice(MvsPass *pass, MvsRun *run, MvsDrop *drop)
 		mvs_drop_forget_bottoms();
 	}
 	return mvs_walk_slice(drop, &pass->walk, NULL, drop->store.info.policy.keep_versions,
-						  sweep_key, NULL, mvs_worker.context, &drop->tally.swept);
+						  MVS_NEWEST, sweep_key, NULL, mvs_worker.context, &drop->tally.swept);
 }
 
 void

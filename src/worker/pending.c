@@ -35,6 +35,7 @@
 #define TAKEN_BLOCK ((Size) 64 * 1024)
 
 static List *all = NIL;			/* of MvsPending */
+static int	fresh = 0;			/* of these, those that were added, and in no batch yet */
 static int64 set_aside = 0;		/* requests that have failed too often */
 
 static bool is_held(const MvsPending *item, const MvsLook *look);
@@ -124,6 +125,24 @@ mvs_pending_take_over(const MvsRequest *request)
 	return make(context, request);
 }
 
+void
+mvs_pending_add(const MvsRequest *request)
+{
+	MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
+	MvsPending *item = mvs_pending_take_over(request);
+
+	item->fresh = true;
+	all = lappend(all, item);
+	fresh++;
+	MemoryContextSwitchTo(old);
+}
+
+int
+mvs_pending_fresh(void)
+{
+	return fresh;
+}
+
 /* Return a copy of a request, to be in hand. */
 static MvsPending *
 make(MemoryContext context, const MvsRequest *request)
@@ -199,7 +218,7 @@ mvs_pending_choose(MvsPending **batch, int limit, bool along)
 	TimestampTz now = GetCurrentTimestamp();
 	MvsLook		look;
 	int			count = 0;
-	int			more = 0;
+	int			more = 0;		/* of what takes many batches */
 	ListCell   *cell;
 
 	if (all == NIL)
@@ -210,16 +229,18 @@ mvs_pending_choose(MvsPending **batch, int limit, bool along)
 		MvsPending *item = lfirst(cell);
 
 		/*
-		 * What was held may go along with others, before its time. What takes many batches leaves
-		 * half of each to others.
+		 * What was held may go along with others, before its time. What takes many batches, as the
+		 * journal does that a replay brings, leaves half of each to others.
 		 */
+		bool		many = item->fresh || item->outcome == MVS_OUTCOME_MORE;
+
 		item->in_batch = count < limit &&
 			(due_of(item, &look) <= now ||
 			 (along && item->outcome == MVS_OUTCOME_HELD && !is_held(item, &look))) &&
-			(item->outcome != MVS_OUTCOME_MORE || more < (limit + 1) / 2);
+			(!many || more < (limit + 1) / 2);
 		if (!item->in_batch)
 			continue;
-		more += (item->outcome == MVS_OUTCOME_MORE);
+		more += many;
 		batch[count++] = item;
 	}
 	return count;
@@ -234,8 +255,15 @@ mvs_pending_take_out(void)
 
 	foreach(cell, all)
 	{
-		if (!((MvsPending *) lfirst(cell))->in_batch)
-			others = lappend(others, lfirst(cell));
+		MvsPending *item = lfirst(cell);
+
+		if (!item->in_batch)
+			others = lappend(others, item);
+		else if (item->fresh)
+		{
+			item->fresh = false;
+			fresh--;
+		}
 	}
 	MemoryContextSwitchTo(old);
 	list_free(all);
@@ -472,7 +500,7 @@ mvs_pending_report(void)
 
 		if (item->outcome == MVS_OUTCOME_HELD)
 			mvs_backlog_add_held(&backlog, 1, mvs_pin_known(request->store) < item->wait_for);
-		else
+		else if (!item->fresh)
 			backlog.retrying++;
 		if (item->outcome == MVS_OUTCOME_LOCKED || item->outcome == MVS_OUTCOME_ERROR)
 			mvs_backlog_add_trouble(&backlog, request->store,

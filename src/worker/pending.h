@@ -43,6 +43,7 @@ typedef struct MvsPending
 	int			tries;			/* with that outcome, in a row */
 	int64		wait_for;		/* held: until the horizon is there */
 	bool		in_batch;		/* the one under way */
+	bool		fresh;			/* was added, and has not been in one */
 	bool		wants_room;		/* in the queue, where it still is, as it has no row */
 	bool		keeps_room;		/* there, where it no longer is */
 	bool		stays;			/* in memory of its own, not beside others */
@@ -51,7 +52,7 @@ typedef struct MvsPending
 	char	   *error;			/* of the last try that failed; NULL: none has */
 	MvsWalk		walk;			/* of a range: where it is */
 
-	/* In the current transaction. */
+	/* In the current transaction, or harvest. */
 	bool		found;			/* journal_tid is its row */
 	ItemPointerData journal_tid;
 	bool		judged;			/* entries of its key are judged by it, */
@@ -102,6 +103,12 @@ extern bool mvs_pending_waits_for_writers(TimestampTz now);
  * "along" there will be a batch in any case, and what the horizon lets go now may be in it.
  */
 extern int	mvs_pending_choose(MvsPending **batch, int limit, bool along);
+
+/* Take a request over that stands elsewhere too, to be in the next batch. */
+extern void mvs_pending_add(const MvsRequest *request);
+
+/* Return how many of these are in no batch yet. */
+extern int	mvs_pending_fresh(void);
 
 /* Take those that were chosen out, to be settled. */
 extern void mvs_pending_take_out(void);

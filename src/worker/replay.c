@@ -29,7 +29,7 @@
 #include "worker/process.h"
 #include "worker/replay.h"
 
-/* Requests that are read at a time, but for larger batches and smaller queues. */
+/* Rows that are read in a transaction, but for larger batches and smaller queues. */
 #define READ_REQUESTS 5000
 
 /* The replay under way. */
@@ -48,9 +48,10 @@ static int64 next_settled = 0;	/* no row below is made after xid next_xid */
 static TransactionId next_xid = InvalidTransactionId;
 
 static int	read_limit(void);
+static bool is_part(int taken, Size bytes);
 static void begin_replay(void);
 static bool read_rows(List **requests, int64 *last);
-static void work_rows(List *requests, const int64 *known, int known_count);
+static int	take_rows(List *requests, const int64 *known, int known_count, Size *bytes);
 static void end_replay(void);
 static int64 *list_known(int *count);
 static int	compare_ids(const void *a, const void *b);
@@ -60,7 +61,8 @@ mvs_replay_due(void)
 {
 	MvsLook		look;
 
-	if (mvs_pending_is_full())
+	/* What it has brought is worked off first, as a batch. */
+	if (mvs_pending_is_full() || mvs_pending_fresh() > 0 || mvs_batch_is_under_way())
 		return DT_NOEND;
 	if (mvs_left_replay_is_under_way() || mvs_worker.database->queue->journal_wanted)
 		return 0;
@@ -75,21 +77,28 @@ mvs_replay_go_on(void)
 {
 	int			known_count;
 	int64	   *known = list_known(&known_count);
-	List	   *requests;
-	int64		last;
+	int			taken = 0;
+	Size		bytes = 0;		/* of these */
 	bool		more;
 
 	if (!mvs_left_replay_is_under_way())
 		begin_replay();
-	CHECK_FOR_INTERRUPTS();
-	more = read_rows(&requests, &last);
-	MVS_FAULT("journal-read");
-	if (more)
-		mvs_progress_step(mvs_worker.database, MVS_COMMAND_REPLAY, InvalidOid, 0,
-						  list_length(requests), -1);
-	work_rows(requests, known, known_count);
-	after = last;
-	mvs_left_replay_meets(last);
+	do
+	{
+		List	   *requests;
+		int64		last;
+
+		CHECK_FOR_INTERRUPTS();
+		more = read_rows(&requests, &last);
+		MVS_FAULT("journal-read");
+		if (more)
+			mvs_progress_step(mvs_worker.database, MVS_COMMAND_REPLAY, InvalidOid, 0,
+							  list_length(requests), -1);
+		taken += take_rows(requests, known, known_count, &bytes);
+		after = last;
+		mvs_left_replay_meets(last);
+	} while (more && !is_part(taken, bytes) && !mvs_process_is_stopping() &&
+			 !mvs_pending_is_full());
 	if (!more && !mvs_process_is_stopping() && !mvs_worker.database->queue->paused &&
 		!mvs_pending_is_full())
 		end_replay();			/* else others have their turn */
@@ -125,11 +134,22 @@ begin_replay(void)
 	LWLockRelease(mvs_worker.database->queue_lock);
 }
 
-/* Return how many rows are read at a time. */
+/* Return how many rows are read in a transaction. */
 static int
 read_limit(void)
 {
 	return Max(mvs_batch_size, Min(READ_REQUESTS, mvs_queue_size));
+}
+
+/*
+ * Whether so many requests, and so much, have been taken that they are to be worked off, rather
+ * than others read: half of a batch, so that neighbours meet, and the queue has its share.
+ */
+static bool
+is_part(int taken, Size bytes)
+{
+	return mvs_drop_rate_limit > 0 || taken + read_limit() > mvs_batch_limit() / 2 ||
+		bytes >= (Size) maintenance_work_mem * 1024 / 2;
 }
 
 /*
@@ -151,11 +171,10 @@ read_rows(List **requests, int64 *last)
 	return more;
 }
 
-/* Work off those that are not known. */
-static void
-work_rows(List *requests, const int64 *known, int known_count)
+/* Take in hand those that are not known, return how many, and add to *bytes how much. */
+static int
+take_rows(List *requests, const int64 *known, int known_count, Size *bytes)
 {
-	MvsPending **batch = palloc(read_limit() * sizeof(MvsPending *));
 	MvsLook		look = mvs_process_look();
 	int			count = 0;
 	ListCell   *cell;
@@ -173,14 +192,16 @@ work_rows(List *requests, const int64 *known, int known_count)
 				request->before > mvs_process_horizon(&look, request->store))
 				mvs_left_add(request, false, request->before);
 			else
-				batch[count++] = mvs_pending_take_over(request);
+			{
+				mvs_pending_add(request);
+				*bytes += request->size;
+				count++;
+			}
 		}
 		pfree(request);
 	}
-	mvs_batch_work_off(batch, count);
-	mvs_pending_settle(batch, count);
 	list_free(requests);
-	pfree(batch);
+	return count;
 }
 
 /* End the replay, which has met all rows. */

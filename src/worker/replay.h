@@ -21,8 +21,8 @@
 extern TimestampTz mvs_replay_due(void);
 
 /*
- * Begin a replay, or go on with the one under way. It stops after each part of it, and
- * when too much is kept here.
+ * Begin a replay, or go on with the one under way: take in hand as many requests as a batch
+ * has. It goes on when these have been in one.
  */
 extern void mvs_replay_go_on(void);
 

@@ -18,6 +18,7 @@
 #include "base/settings.h"
 #include "store/calendar.h"
 #include "version/clock.h"
+#include "version/version.h"
 #include "worker/drop.h"
 #include "worker/process.h"
 #include "worker/run.h"
@@ -123,7 +124,7 @@ look_at_key(MvsDrop *drop, const RowKey *row_key, bool note)
 	MvsDroppable droppable;
 	MvsVerdict	verdict;
 
-	mvs_drop_collect(drop, key, drop->store.info.policy.keep_versions);
+	mvs_drop_collect(drop, key, drop->store.info.policy.keep_versions, MVS_NEWEST);
 	droppable = mvs_drop_policy(drop, key);
 	verdict = mvs_drop_judge(drop, droppable);
 	pfree(key);

@@ -30,16 +30,16 @@
 static void end_harvest(MvsWalk *walk);
 static void go_to(MvsWalk *walk, const bytea *key, int zeros, MemoryContext context);
 static bool finish_key(MvsDrop *drop, const bytea *key, MvsKeyWork work, void *argument);
-static MvsSliceEnd walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work,
-								void *argument, MemoryContext context);
+static MvsSliceEnd walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, int64 before,
+								MvsKeyWork work, void *argument, MemoryContext context);
 static MvsSliceEnd walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work,
 							 void *argument, MemoryContext context, int64 *seen);
 static void set_behind(MvsWalk *walk, const bytea *key, int zeros);
-static MvsSliceEnd judge_harvest(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work,
-								 void *argument, int64 *seen);
+static MvsSliceEnd judge_harvest(MvsDrop *drop, MvsWalk *walk, int keep, int64 before,
+								 MvsKeyWork work, void *argument, int64 *seen);
 static MvsSliceEnd begin_harvest(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep,
-								 MvsKeyWork work, void *argument, MemoryContext context,
-								 int64 *seen);
+								 int64 before, MvsKeyWork work, void *argument,
+								 MemoryContext context, int64 *seen);
 static MvsSliceEnd go_on_harvest(MvsDrop *drop, MvsWalk *walk, MemoryContext context);
 static MvsSliceEnd go_behind(MvsWalk *walk, MemoryContext context);
 
@@ -157,12 +157,12 @@ walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *
 
 /* Do part of a key that has very many entries; with key_big still set, there is more. */
 static MvsSliceEnd
-walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work, void *argument,
-			 MemoryContext context)
+walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, int64 before, MvsKeyWork work,
+			 void *argument, MemoryContext context)
 {
 	int64		dropped = drop->tally.entries;
 
-	mvs_drop_collect(drop, walk->next.key, keep);
+	mvs_drop_collect(drop, walk->next.key, keep, before);
 	walk->key_big = drop->entries.more;
 	if (!finish_key(drop, walk->next.key, work, argument))
 		return MVS_SLICE_LOCKED;
@@ -189,8 +189,8 @@ set_behind(MvsWalk *walk, const bytea *key, int zeros)
 
 /* Work on the keys of a harvest, and set where the walk goes on behind it. */
 static MvsSliceEnd
-judge_harvest(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work, void *argument,
-			  int64 *seen)
+judge_harvest(MvsDrop *drop, MvsWalk *walk, int keep, int64 before, MvsKeyWork work,
+			  void *argument, int64 *seen)
 {
 	const MvsGather *gather = &walk->harvest->gather;
 
@@ -206,7 +206,7 @@ judge_harvest(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work, void *arg
 			walk->steps = true;
 			return MVS_SLICE_MORE;
 		}
-		mvs_drop_collect(drop, key, keep);
+		mvs_drop_collect(drop, key, keep, before);
 		*seen += drop->entries.history.count;
 		if (!finish_key(drop, key, work, argument))
 			return MVS_SLICE_LOCKED;
@@ -220,23 +220,31 @@ judge_harvest(MvsDrop *drop, MvsWalk *walk, int keep, MvsKeyWork work, void *arg
 
 /* Gather and judge what goes from where the walk is on. */
 static MvsSliceEnd
-begin_harvest(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, MvsKeyWork work,
-			  void *argument, MemoryContext context, int64 *seen)
+begin_harvest(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, int64 before,
+			  MvsKeyWork work, void *argument, MemoryContext context, int64 *seen)
 {
 	MvsScatter *scatter = palloc0(sizeof(MvsScatter));
 	MvsHarvest *harvest = mvs_harvest_create(drop, context);
 	bool		more;
+	bool		left;
 
 	walk->harvest = harvest;
 	more = mvs_harvest_gather(harvest, drop, walk->begun ? walk->next.key : NULL, to, scatter);
 	walk->scattered = mvs_scatter_is_wide(scatter);
-	walk->steps = harvest->blocks > harvest->gather.count / 2;
 	memset(&walk->behind, 0, sizeof(MvsKeyBuffer));
 	walk->behind_big = false;
-	walk->end = judge_harvest(drop, walk, keep, work, argument, seen);
+	if (mvs_harvest_read(harvest, drop))
+		walk->end = judge_harvest(drop, walk, keep, before, work, argument, seen);
+	else
+	{
+		walk->steps = true;		/* a slice ends soon */
+		walk->end = MVS_SLICE_MORE;
+	}
 	if (walk->end == MVS_SLICE_DONE && more)
 		walk->end = MVS_SLICE_MORE;
-	return mvs_harvest_leave(harvest, drop) ? MVS_SLICE_MORE : go_behind(walk, context);
+	left = mvs_harvest_leave(harvest, drop);
+	walk->steps |= left && !mvs_harvest_pays(harvest);
+	return left ? MVS_SLICE_MORE : go_behind(walk, context);
 }
 
 /* Have some of it go. */
@@ -245,7 +253,9 @@ go_on_harvest(MvsDrop *drop, MvsWalk *walk, MemoryContext context)
 {
 	if (!mvs_harvest_holds(walk->harvest, drop))
 	{
+		/* The next one may be too late as well: some keys are done in between. */
 		end_harvest(walk);
+		walk->scattered = false;
 		return MVS_SLICE_MORE;
 	}
 	return mvs_harvest_go_on(walk->harvest, drop) ? MVS_SLICE_MORE : go_behind(walk, context);
@@ -274,8 +284,8 @@ go_behind(MvsWalk *walk, MemoryContext context)
 }
 
 MvsSliceEnd
-mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, MvsKeyWork work,
-			   void *argument, MemoryContext context, int64 *seen)
+mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, int64 before,
+			   MvsKeyWork work, void *argument, MemoryContext context, int64 *seen)
 {
 	int64		read = 0;
 	MvsSliceEnd state;
@@ -283,9 +293,9 @@ mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, MvsKeyWo
 	if (walk->harvest)
 		return go_on_harvest(drop, walk, context);
 	if (walk->key_big)
-		return walk_big_key(drop, walk, keep, work, argument, context);
+		return walk_big_key(drop, walk, keep, before, work, argument, context);
 	if (walk->scattered && !walk->steps && mvs_drop_rate_limit == 0)
-		state = begin_harvest(drop, walk, to, keep, work, argument, context, &read);
+		state = begin_harvest(drop, walk, to, keep, before, work, argument, context, &read);
 	else
 		state = walk_keys(drop, walk, to, work, argument, context, &read);
 	*seen += read;

@@ -52,11 +52,12 @@ extern void mvs_walk_begin(MvsWalk *walk, const bytea *from, MemoryContext conte
 
 /*
  * Go from key to key, up to but without "to" (NULL: the end), until the slice is
- * full. "keep" entries of a key stay for sure. Add how many were read to *seen.
+ * full. "keep" entries of a key stay for sure, and what ends after "before". Add how many were
+ * read to *seen.
  */
 extern MvsSliceEnd mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep,
-								  MvsKeyWork work, void *argument, MemoryContext context,
-								  int64 *seen);
+								  int64 before, MvsKeyWork work, void *argument,
+								  MemoryContext context, int64 *seen);
 
 /* Free what it has. */
 extern void mvs_walk_end(MvsWalk *walk);

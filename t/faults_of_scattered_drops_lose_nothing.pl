@@ -1,0 +1,106 @@
+# What a crash or an error would lose while entries that are scattered over a table are dropped in its
+# order, after a deletion and before the commit: neither the rest of what was asked for, nor an
+# entry that is kept. And a request that is cancelled just then lets nothing more go.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use MvstoreTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+use constant KEYS => 3000;
+use constant VERSIONS => 12;
+
+my $node = mvstore_node('scattered', conf => "restart_after_crash = on\nmvstore.flush_interval = '5 ms'\nfsync = off\nautovacuum = off");
+if ($node->psql('postgres', 'SHOW mvstore.fault') != 0)
+{
+	$node->stop;
+	plan skip_all => 'needs a build with fault points: ./dev faults';
+}
+my $fired = $node->data_dir . '/mvstore_fault_fired';
+my $release = $node->data_dir . '/mvstore_fault_release';
+
+# Wait until it has fired.
+sub wait_for_fault
+{
+	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+	usleep(1000) until -s $fired || time > $until;
+	ok(-s $fired, 'the worker meets the point');
+	return;
+}
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+# All entries in a random order.
+sub fill
+{
+	my ($store) = @_;
+	sql("SELECT mvstore_create('$store')");
+	sql("INSERT INTO $store (key, version, value) SELECT convert_to('k' || k, 'UTF8'), v, convert_to(rpad(v::text, 500), 'UTF8') FROM generate_series(1, ${\KEYS}) k, generate_series(1, ${\VERSIONS}) v ORDER BY md5((k * 100 + v)::text)");
+	sql('SELECT 1 / mvstore_flush()::int');
+	return;
+}
+
+# Keys that lack anything but their oldest entries, or their newest.
+sub holes
+{
+	my ($store) = @_;
+	return sql("SELECT ${\KEYS} - count(*) FROM (SELECT 1 FROM $store GROUP BY key HAVING count(*) = ${\VERSIONS} - min(version) + 1 AND max(version) = ${\VERSIONS}) k");
+}
+
+sub by_key { return "SELECT count(mvstore_drop('$_[0]', 'k' || k)) FROM generate_series(1, ${\KEYS}) k" }
+sub as_a_whole { return "SELECT mvstore_compact('$_[0]', mvstore_stable_version())" }
+
+# From the next restart on, a fault at the point.
+sub arm
+{
+	my ($action) = @_;
+	unlink $fired, $release;
+	$node->append_conf('postgresql.conf', "mvstore.fault = 'harvest-deleted:$action'");
+	$node->restart;
+	return;
+}
+
+for my $action (qw(crash error))
+{
+	for my $way ([ keys => \&by_key ], [ whole => \&as_a_whole ])
+	{
+		my ($name, $ask) = @$way;
+		my $store = "${action}_$name";
+
+		fill($store);
+		my $log = -s $node->logfile;
+		arm($action);
+		sql($ask->($store));
+		wait_for_fault();
+		$node->wait_for_log(qr/database system is ready.*reinitializing.*database system is ready/s, $log)
+		  if $action eq 'crash';
+		$node->poll_query_until('postgres', undef, '') or die 'the server did not come back';
+		is(holes($store), 0, "$action, $name: no key has a hole");
+		is(sql('SELECT mvstore_flush()'), 't', 'the rest is done');
+		is(holes($store), 0, 'no key has a hole then');
+		is(entries_of($node, 'postgres', $store), KEYS, 'and of each the newest is left');
+	}
+}
+
+# The worker waits there; what it has deleted is seen when it goes on.
+fill('cancelled');
+arm('wait');
+sql(by_key('cancelled'));
+wait_for_fault();
+my $id = sql(q{SELECT id FROM mvstore_requests WHERE store = 'cancelled'::regclass AND key = 'k2'});
+is(sql("SELECT mvstore_cancel_request($id)"), 't', 'a request can be cancelled in the midst');
+append_to_file($release, '');
+is(sql('SELECT mvstore_flush()'), 't', 'the others are done');
+is(holes('cancelled'), 0, 'no key has a hole');
+cmp_ok(sql(q{SELECT count(*) FROM cancelled WHERE key = 'k2'}), '>', 1, 'something is left of what was cancelled');
+is(sql(q{SELECT count(*) FROM cancelled WHERE key <> 'k2'}), KEYS - 1, 'and the newest of each other key');
+is(sql('SELECT count(*) FROM mvstore_journal'), 0, 'and no request');
+
+$node->stop;
+done_testing();
