@@ -35,9 +35,10 @@ for my $action ('error', 'crash')
 {
 	for my $point (map { ("shares-out:$action:$_", "shares-in:$action:$_") } 1, 3)
 	{
+		# Points are counted from a start of the server on.
 		unlink $fired;
 		$node->append_conf('postgresql.conf', "mvstore.fault = '$point'");
-		$node->reload;
+		$node->restart;
 		for (1 .. 20)
 		{
 			# More than the queue has room for: the journal has the rest. Assistants take a moment to come.
