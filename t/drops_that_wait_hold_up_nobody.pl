@@ -64,9 +64,17 @@ sql(q{SELECT mvstore_pin('p', store := 's')});
 drops('s');
 flushed('f', 'with a pin, nobody waits for what it holds');
 is(requests_held(), 25, 'all of that is known');
+
+# More than the queue has room for, that nothing is in the way of: a flush waits for all of it.
+sql(q{SELECT count(mvstore_put('other', 'o' || k, v::text)) FROM generate_series(1, 25) k, generate_series(1, 2) v});
+sql(q{SELECT mvstore_pause()});
+sql(q{SELECT count(mvstore_drop('other', 'o' || k)) FROM generate_series(1, 25) k});
+sql(q{SELECT mvstore_resume()});
+flushed('f', 'nor does what comes behind it wait for a pin');
+is(entries_of($node, 'postgres', 'other'), 25, 'a flush has seen all of that done');
 is(sql(q{SELECT count(*), count(DISTINCT state) FROM mvstore_requests WHERE store = 's'::regclass AND state = 'held'}), '25|1', 'and seen');
 held_up('a pin', 's', \&unpins);
-is(sql(q{SELECT requests_processed FROM mvstore_stats WHERE database = 'postgres'}) - $processed, 27, 'each request was counted once');
+is(sql(q{SELECT requests_processed FROM mvstore_stats WHERE database = 'postgres'}) - $processed, 52, 'each request was counted once');
 
 # Two pins, of which one ends.
 sql(q{SELECT mvstore_pin('q', store := 'latest'), mvstore_pin('p', store := 's')});

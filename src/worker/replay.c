@@ -34,6 +34,7 @@
 
 /* The replay under way. */
 static int64 after;				/* it goes on behind this row */
+static bool met_all;			/* there are no others */
 static int64 lowest;			/* row that it has met */
 static int64 settled;			/* all rows below this one could be seen by it */
 static int64 failed;			/* rows set aside that it has met */
@@ -47,9 +48,10 @@ static int64 first = 0;
 static int64 next_settled = 0;	/* no row below is made after xid next_xid */
 static TransactionId next_xid = InvalidTransactionId;
 
+static void begin_replay(void);
+static void read_part(void);
 static int	read_limit(void);
 static bool is_part(int taken, Size bytes);
-static void begin_replay(void);
 static bool read_rows(List **requests, int64 *last);
 static int	take_rows(List *requests, const int64 *known, int known_count, Size *bytes);
 static void end_replay(void);
@@ -72,35 +74,18 @@ mvs_replay_due(void)
 	return mvs_left_due(&look);
 }
 
+/*
+ * Begin a replay, or go on with it. It ends when what it has brought has been worked off, so that
+ * until then nobody takes what is known of for all that is left.
+ */
 void
 mvs_replay_go_on(void)
 {
-	int			known_count;
-	int64	   *known = list_known(&known_count);
-	int			taken = 0;
-	Size		bytes = 0;		/* of these */
-	bool		more;
-
 	if (!mvs_left_replay_is_under_way())
 		begin_replay();
-	do
-	{
-		List	   *requests;
-		int64		last;
-
-		CHECK_FOR_INTERRUPTS();
-		more = read_rows(&requests, &last);
-		MVS_FAULT("journal-read");
-		if (more)
-			mvs_progress_step(mvs_worker.database, MVS_COMMAND_REPLAY, InvalidOid, 0,
-							  list_length(requests), -1);
-		taken += take_rows(requests, known, known_count, &bytes);
-		after = last;
-		mvs_left_replay_meets(last);
-	} while (more && !is_part(taken, bytes) && !mvs_process_is_stopping() &&
-			 !mvs_pending_is_full());
-	if (!more && !mvs_process_is_stopping() && !mvs_worker.database->queue->paused &&
-		!mvs_pending_is_full())
+	if (!met_all)
+		read_part();
+	if (met_all && mvs_pending_fresh() == 0)
 		end_replay();			/* else others have their turn */
 	mvs_pending_report();
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
@@ -123,15 +108,49 @@ begin_replay(void)
 	next_xid = XidFromFullTransactionId(ReadNextFullTransactionId());
 	CommitTransactionCommand();
 	after = Max(first - 1, 0);
+	met_all = false;
 	lowest = MVS_NEWEST;
 	failed = 0;
 	set_aside = mvs_pending_set_aside();
 	mvs_left_replay_begins(after);
 
+	/* Who looks is to see that it is under way before it sees that it is not wanted any more. */
+	mvs_pending_report();
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	mvs_worker.database->queue->journal_wanted = false;
-	mvs_worker.database->backlogs->parts[MVS_BACKLOG_REQUESTS].unfinished = 0;
 	LWLockRelease(mvs_worker.database->queue_lock);
+}
+
+/* Take in hand what is to be worked off before others are read. */
+static void
+read_part(void)
+{
+	int			known_count;
+	int64	   *known = list_known(&known_count);
+	int			taken = 0;
+	Size		bytes = 0;		/* of these */
+	bool		more;
+
+	do
+	{
+		List	   *requests;
+		int64		last;
+
+		CHECK_FOR_INTERRUPTS();
+		more = read_rows(&requests, &last);
+		MVS_FAULT("journal-read");
+		if (more)
+			mvs_progress_step(mvs_worker.database, MVS_COMMAND_REPLAY, InvalidOid, 0,
+							  list_length(requests), -1);
+		taken += take_rows(requests, known, known_count, &bytes);
+		after = last;
+		mvs_left_replay_meets(last);
+	} while (more && !is_part(taken, bytes) && !mvs_process_is_stopping() &&
+			 !mvs_pending_is_full());
+	if (more)
+		return;
+	met_all = true;
+	mvs_left_replay_meets(MVS_NEWEST);	/* it comes to no other row */
 }
 
 /* Return how many rows are read in a transaction. */
