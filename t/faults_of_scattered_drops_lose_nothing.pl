@@ -36,12 +36,14 @@ sub wait_for_fault
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
-# All entries in a random order.
+# All entries in a random order, or those of a version behind those of the version before.
 sub fill
 {
-	my ($store) = @_;
+	my ($store, $order) = @_;
+
+	$order //= 'md5((k * 100 + v)::text)';
 	sql("SELECT mvstore_create('$store')");
-	sql("INSERT INTO $store (key, version, value) SELECT convert_to('k' || k, 'UTF8'), v, convert_to(rpad(v::text, 500), 'UTF8') FROM generate_series(1, ${\KEYS}) k, generate_series(1, ${\VERSIONS}) v ORDER BY md5((k * 100 + v)::text)");
+	sql("INSERT INTO $store (key, version, value) SELECT convert_to('k' || k, 'UTF8'), v, convert_to(rpad(v::text, 500), 'UTF8') FROM generate_series(1, ${\KEYS}) k, generate_series(1, ${\VERSIONS}) v ORDER BY $order");
 	sql('SELECT 1 / mvstore_flush()::int');
 	return;
 }
@@ -101,6 +103,39 @@ is(holes('cancelled'), 0, 'no key has a hole');
 cmp_ok(sql(q{SELECT count(*) FROM cancelled WHERE key = 'k2'}), '>', 1, 'something is left of what was cancelled');
 is(sql(q{SELECT count(*) FROM cancelled WHERE key <> 'k2'}), KEYS - 1, 'and the newest of each other key');
 is(sql('SELECT count(*) FROM mvstore_journal'), 0, 'and no request');
+
+# A row that has moved meanwhile is found where it is.
+for my $way ([ keys => \&by_key ], [ whole => \&as_a_whole ])
+{
+	my ($name, $ask) = @$way;
+	my $store = "moved_$name";
+
+	fill($store, 'v, md5(k::text)');
+	arm('wait');
+	sql($ask->($store));
+	wait_for_fault();
+	sql("UPDATE $store SET value = 'moved' WHERE key = 'k999' AND version = 10");
+	append_to_file($release, '');
+	is(sql('SELECT mvstore_flush()'), 't', "moved, $name: all is done");
+	is(holes($store), 0, 'no key has a hole');
+	is(entries_of($node, 'postgres', $store), KEYS, 'and of each the newest is left');
+}
+
+# A pin that is made in the midst of what a policy lets go keeps what it reads.
+fill('pinned', 'v, md5(k::text)');
+sql(q{INSERT INTO pinned (key, version, value) SELECT convert_to('z' || k, 'UTF8'), v, convert_to(rpad(v::text, 500), 'UTF8') FROM generate_series(1, 500) k, generate_series(101, 112) v ORDER BY v, md5(k::text)});
+arm('wait');
+sql('SELECT 1 / mvstore_flush()::int');
+sql(q{SELECT mvstore_set_policy('pinned', keep_versions := 1)});
+wait_for_fault();
+my $pinner = $node->background_psql('postgres');
+$pinner->query_until(qr/asked/, "\\echo asked\nSELECT mvstore_pin('mine', 110, '1 hour', 'pinned');\n");
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query ~ '^SELECT mvstore_pin' AND wait_event_type = 'Lock'}, 'who makes a pin waits for the batch');
+append_to_file($release, '');
+$pinner->quit;
+wait_until($node, 'postgres', sprintf('SELECT count(*) = %d FROM pinned WHERE version < 110', KEYS), 'what it does not read goes');
+is(sql(q{SELECT count(*) FROM pinned WHERE version >= 110}), 1500, 'what it reads, and what came then, stays');
+is(sql(q{SELECT count(*) FROM mvstore_scan_prefix('pinned', 'z', as_of := 110) WHERE version = 110}), 500, 'and is read');
 
 $node->stop;
 done_testing();

@@ -261,11 +261,11 @@ mutant harvest_in_any_order 't/drops_of_a_scattered_table_lose_nothing.pl' \
 	src/store/gather.c 's~if \(key->oldest != place.entry\)~if (false)~'
 
 # What was judged before a pin holds after it.
-mutant harvest_ignores_pins 't/drops_of_a_scattered_table_lose_nothing.pl' \
+mutant harvest_ignores_pins 't/faults_of_scattered_drops_lose_nothing.pl' \
 	src/worker/harvest.c 's~\t\tharvest->horizon <= drop->horizon &&\n~~'
 
 # A row that is not where it was has gone.
-mutant harvest_loses_what_moves 't/drops_of_a_scattered_table_lose_nothing.pl' \
+mutant harvest_loses_what_moves 't/faults_of_scattered_drops_lose_nothing.pl' \
 	src/store/gather.c 's~return !has_moved\(gather, entry\);~return !has_moved(gather, entry) || true;~'
 
 # What a key keeps is counted without a look at it.
