@@ -493,9 +493,11 @@ work_group_in_transaction(MvsPending **group, int count)
 			scattered = drop.oid;
 	}
 	else
-		for (done = 0; done < count && !(state == MVS_DROP_READY && mvs_drop_is_full(&drop)); done++)
+		for (done = 0; done < count; done++)
 		{
 			CHECK_FOR_INTERRUPTS();
+			if (state == MVS_DROP_READY && mvs_drop_is_full(&drop))
+				break;
 			if (state == MVS_DROP_PAUSED)
 				group[done]->outcome = MVS_OUTCOME_MORE;
 			else if (state == MVS_DROP_LOCKED)
