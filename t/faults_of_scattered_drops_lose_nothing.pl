@@ -121,6 +121,14 @@ for my $way ([ keys => \&by_key ], [ whole => \&as_a_whole ])
 	is(entries_of($node, 'postgres', $store), KEYS, 'and of each the newest is left');
 }
 
+# Of one key two entries are to stay, where the newest but one has gone already, by SQL.
+fill('counted', 'v, md5(k::text)');
+sql(q{DELETE FROM counted WHERE key = 'k7' AND version = 11});
+sql("SELECT count(mvstore_drop('counted', 'k' || k, keep := CASE k WHEN 7 THEN 2 ELSE 1 END)) FROM generate_series(1, ${\KEYS}) k");
+is(sql('SELECT mvstore_flush()'), 't', 'counted: all is done');
+is(sql(q{SELECT string_agg(version::text, ' ' ORDER BY version) FROM counted WHERE key = 'k7'}), '10 12', 'two entries stay that are there');
+is(entries_of($node, 'postgres', 'counted'), KEYS + 1, 'and of each other key the newest');
+
 # A pin that is made in the midst of what a policy lets go keeps what it reads.
 fill('pinned', 'v, md5(k::text)');
 sql(q{INSERT INTO pinned (key, version, value) SELECT convert_to('z' || k, 'UTF8'), v, convert_to(rpad(v::text, 500), 'UTF8') FROM generate_series(1, 500) k, generate_series(101, 112) v ORDER BY v, md5(k::text)});

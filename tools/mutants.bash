@@ -269,7 +269,7 @@ mutant harvest_loses_what_moves 't/faults_of_scattered_drops_lose_nothing.pl' \
 	src/store/gather.c 's~return !has_moved\(gather, entry\);~return !has_moved(gather, entry) || true;~'
 
 # What a key keeps is counted without a look at it.
-mutant harvest_keeps_unseen 't/drops_of_a_scattered_table_lose_nothing.pl' \
+mutant harvest_keeps_unseen 't/faults_of_scattered_drops_lose_nothing.pl' \
 	src/worker/drop.c 's~sure = dies \|\| entries->history.count < keep \|\| ~sure = dies || ~'
 
 # The rows of requests go when these are judged.
