@@ -12,6 +12,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use MvstoreFaults;
 use MvstoreTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -37,8 +38,6 @@ if ($node->psql('postgres', 'SHOW mvstore.fault') != 0)
 
 $node->safe_psql('postgres',
 	q{SELECT mvstore_create('plain'), mvstore_create('single', keep_versions := 1)});
-
-my $fired = $node->data_dir . '/mvstore_fault_fired';
 
 # One statement of the load for each step; what is acknowledged is echoed.
 sub load
@@ -111,18 +110,16 @@ for my $action ('crash', 'error')
 		my $output = '';
 		my $log = -s $node->logfile;
 
-		unlink $fired;
-		$node->append_conf('postgresql.conf', "mvstore.fault = '*:$action:$round'");
-		$node->restart;
+		arm($node, "*:$action:$round");
 		$node->psql('postgres', load("$action $round"), stdout => \$output, on_error_stop => 0);
-		last if !-e $fired;
-		$met{ slurp_file($fired) }++;
+		my $point = fault_met($node) // last;
+		$met{$point}++;
 
 		# The postmaster may not have noticed yet.
 		$node->wait_for_log(qr/database system is ready.*reinitializing.*database system is ready/s, $log)
 		  if $action eq 'crash';
 		$node->poll_query_until('postgres', undef, '') or die 'the server did not come back';
-		push @wrong, map { "round $round, point " . slurp_file($fired) . ": $_" }
+		push @wrong, map { "round $round, point $point: $_" }
 		  check("$action $round", $action, $output);
 		last if @wrong > 10;
 	}
@@ -132,8 +129,7 @@ for my $action ('crash', 'error')
 }
 
 # The points that the loop cannot do without.
-$node->append_conf('postgresql.conf', "mvstore.fault = ''");
-$node->restart;
+arm($node, '');
 is($node->safe_psql('postgres', q{SELECT mvstore_flush()}), 't', 'at last there is nothing to do');
 $node->stop;
 done_testing();

@@ -7,17 +7,14 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use MvstoreFaults;
 use MvstoreTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = mvstore_node('prepared', conf => "max_prepared_transactions = 10\nrestart_after_crash = on");
-if ($node->psql('postgres', 'SHOW mvstore.fault') != 0)
-{
-	$node->stop;
-	plan skip_all => 'a release build has no fault points';
-}
+skip_without_faults($node);
 my $count = 0;
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
@@ -34,24 +31,12 @@ SQL
 	return;
 }
 
-# From the next start of the server on, a point acts once.
-sub arm
-{
-	my ($setting) = @_;
-
-	unlink $node->data_dir . '/mvstore_fault_fired';
-	$node->append_conf('postgresql.conf', "mvstore.fault = '$setting'");
-	$node->restart;
-	return;
-}
-
 # All that the last one has asked for is done, and nothing else is left.
 sub is_done
 {
 	my ($name) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	ok(-e $node->data_dir . '/mvstore_fault_fired', "$name: it was met");
 	is(sql('SELECT mvstore_flush()'), 't', "$name: all is worked off");
 	is(sql("SELECT (SELECT string_agg(value, ' ' ORDER BY version) FROM mvstore_history('s', 'k')) || '|' || (SELECT string_agg(value, ' ' ORDER BY version) FROM mvstore_history('kept', 'k'))"),
 		"v$count|v$count", "$name: as it was asked for");
@@ -67,10 +52,10 @@ for my $point ('prepare-written', 'prepared', 'prepared-ended', 'prepared-taken'
 	prepare();
 	sql(q{COMMIT PREPARED 'fault'});
 	sql('SELECT mvstore_flush()');
-	arm("$point:crash");
+	arm($node, "$point:crash");
 	prepare();
 	$node->psql('postgres', q{COMMIT PREPARED 'fault'}) if $point =~ /ended|taken/;
-	$node->poll_query_until('postgres', "SELECT (pg_stat_file('mvstore_fault_fired', true)).size > 0") or die 'it was never met';
+	wait_for_fault($node, "$point: it was met");
 	$node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'the server does not come back';
 	is(sql('SELECT count(*) FROM pg_prepared_xacts'), $point eq 'prepared' ? 1 : 0, "$point: prepared or not");
 	sql(q{COMMIT PREPARED 'fault'}) if $point eq 'prepared';
@@ -79,10 +64,10 @@ for my $point ('prepare-written', 'prepared', 'prepared-ended', 'prepared-taken'
 }
 
 # The worker meets an error: it tries again.
-arm('prepared-taken:error');
+arm($node, 'prepared-taken:error');
 prepare();
 sql(q{COMMIT PREPARED 'fault'});
-$node->poll_query_until('postgres', "SELECT (pg_stat_file('mvstore_fault_fired', true)).size > 0") or die 'it was never met';
+wait_for_fault($node, 'an error of the worker: it was met');
 is_done('an error of the worker');
 $node->stop;
 

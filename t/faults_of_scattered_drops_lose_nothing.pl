@@ -7,32 +7,17 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use MvstoreFaults;
 use MvstoreTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 use constant KEYS => 3000;
 use constant VERSIONS => 12;
 
 my $node = mvstore_node('scattered', conf => "restart_after_crash = on\nmvstore.flush_interval = '5 ms'\nfsync = off\nautovacuum = off");
-if ($node->psql('postgres', 'SHOW mvstore.fault') != 0)
-{
-	$node->stop;
-	plan skip_all => 'needs a build with fault points: ./dev faults';
-}
-my $fired = $node->data_dir . '/mvstore_fault_fired';
-my $release = $node->data_dir . '/mvstore_fault_release';
-
-# Wait until it has fired.
-sub wait_for_fault
-{
-	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
-	usleep(1000) until -s $fired || time > $until;
-	ok(-s $fired, 'the worker meets the point');
-	return;
-}
+skip_without_faults($node);
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
@@ -58,16 +43,6 @@ sub holes
 sub by_key { return "SELECT count(mvstore_drop('$_[0]', 'k' || k)) FROM generate_series(1, ${\KEYS}) k" }
 sub as_a_whole { return "SELECT mvstore_compact('$_[0]', mvstore_stable_version())" }
 
-# From the next restart on, a fault at the point.
-sub arm
-{
-	my ($action) = @_;
-	unlink $fired, $release;
-	$node->append_conf('postgresql.conf', "mvstore.fault = 'harvest-deleted:$action'");
-	$node->restart;
-	return;
-}
-
 for my $action (qw(crash error))
 {
 	for my $way ([ keys => \&by_key ], [ whole => \&as_a_whole ])
@@ -77,9 +52,9 @@ for my $action (qw(crash error))
 
 		fill($store);
 		my $log = -s $node->logfile;
-		arm($action);
+		arm($node, "harvest-deleted:$action");
 		sql($ask->($store));
-		wait_for_fault();
+		wait_for_fault($node, 'the worker meets the point');
 		$node->wait_for_log(qr/database system is ready.*reinitializing.*database system is ready/s, $log)
 		  if $action eq 'crash';
 		$node->poll_query_until('postgres', undef, '') or die 'the server did not come back';
@@ -92,12 +67,12 @@ for my $action (qw(crash error))
 
 # The worker waits there; what it has deleted is seen when it goes on.
 fill('cancelled');
-arm('wait');
+arm($node, 'harvest-deleted:wait');
 sql(by_key('cancelled'));
-wait_for_fault();
+wait_for_fault($node, 'the worker meets the point');
 my $id = sql(q{SELECT id FROM mvstore_requests WHERE store = 'cancelled'::regclass AND key = 'k2'});
 is(sql("SELECT mvstore_cancel_request($id)"), 't', 'a request can be cancelled in the midst');
-append_to_file($release, '');
+let_go($node);
 is(sql('SELECT mvstore_flush()'), 't', 'the others are done');
 is(holes('cancelled'), 0, 'no key has a hole');
 cmp_ok(sql(q{SELECT count(*) FROM cancelled WHERE key = 'k2'}), '>', 1, 'something is left of what was cancelled');
@@ -111,11 +86,11 @@ for my $way ([ keys => \&by_key ], [ whole => \&as_a_whole ])
 	my $store = "moved_$name";
 
 	fill($store, 'v, md5(k::text)');
-	arm('wait');
+	arm($node, 'harvest-deleted:wait');
 	sql($ask->($store));
-	wait_for_fault();
+	wait_for_fault($node, 'the worker meets the point');
 	sql("UPDATE $store SET value = 'moved' WHERE key = 'k999' AND version = 10");
-	append_to_file($release, '');
+	let_go($node);
 	is(sql('SELECT mvstore_flush()'), 't', "moved, $name: all is done");
 	is(holes($store), 0, 'no key has a hole');
 	is(entries_of($node, 'postgres', $store), KEYS, 'and of each the newest is left');
@@ -132,14 +107,14 @@ is(entries_of($node, 'postgres', 'counted'), KEYS + 1, 'and of each other key th
 # A pin that is made in the midst of what a policy lets go keeps what it reads.
 fill('pinned', 'v, md5(k::text)');
 sql(q{INSERT INTO pinned (key, version, value) SELECT convert_to('z' || k, 'UTF8'), v, convert_to(rpad(v::text, 500), 'UTF8') FROM generate_series(1, 500) k, generate_series(101, 112) v ORDER BY v, md5(k::text)});
-arm('wait');
+arm($node, 'harvest-deleted:wait');
 sql('SELECT 1 / mvstore_flush()::int');
 sql(q{SELECT mvstore_set_policy('pinned', keep_versions := 1)});
-wait_for_fault();
+wait_for_fault($node, 'the worker meets the point');
 my $pinner = $node->background_psql('postgres');
 $pinner->query_until(qr/asked/, "\\echo asked\nSELECT mvstore_pin('mine', 110, '1 hour', 'pinned');\n");
 wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query ~ '^SELECT mvstore_pin' AND wait_event_type = 'Lock'}, 'who makes a pin waits for the batch');
-append_to_file($release, '');
+let_go($node);
 $pinner->quit;
 wait_until($node, 'postgres', sprintf('SELECT count(*) = %d FROM pinned WHERE version < 110', KEYS), 'what it does not read goes');
 is(sql(q{SELECT count(*) FROM pinned WHERE version >= 110}), 1500, 'what it reads, and what came then, stays');

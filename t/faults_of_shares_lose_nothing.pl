@@ -7,6 +7,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use MvstoreFaults;
 use MvstoreTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -21,24 +22,14 @@ mvstore.batch_size = 20
 mvstore.queue_size = 200
 mvstore.flush_interval = '5 ms'
 CONF
-
-if ($node->psql('postgres', 'SHOW mvstore.fault') != 0)
-{
-	$node->stop;
-	plan skip_all => 'a release build has no fault points';
-}
-
-my $fired = $node->data_dir . '/mvstore_fault_fired';
+skip_without_faults($node);
 
 $node->safe_psql('postgres', q{SELECT mvstore_create('s')});
 for my $action ('error', 'crash')
 {
 	for my $point (map { ("shares-out:$action:$_", "shares-in:$action:$_") } 1, 3)
 	{
-		# Points are counted from a start of the server on.
-		unlink $fired;
-		$node->append_conf('postgresql.conf', "mvstore.fault = '$point'");
-		$node->restart;
+		arm($node, $point);
 		for (1 .. 20)
 		{
 			# More than the queue has room for: the journal has the rest. Assistants take a moment to come.
@@ -48,9 +39,9 @@ for my $action ('error', 'crash')
 				SELECT mvstore_drop('s', 'k' || n) FROM generate_series(1, 3000) n;
 				SELECT mvstore_resume()});
 			$node->poll_query_until('postgres', q{SELECT mvstore_flush('1 s') AND count(*) = 3000 FROM s}) or die "$point: requests are left";
-			last if -e $fired;
+			last if defined fault_met($node);
 		}
-		ok(-e $fired, "$point: shares were given");
+		ok(defined fault_met($node), "$point: shares were given");
 	}
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM mvstore_journal'), 0, "$action: nothing is left in the journal");
 }

@@ -102,12 +102,15 @@ run_regress() {
 	fi
 }
 
-# One TAP test, given as $1, with a line about it as pg_regress gives.
+# One TAP test, given as $1, with a line about it as pg_regress gives. MVSTORE_TEST_LIMIT are the seconds
+# that it may take, as its own process group, which an interrupt does not reach by itself.
 # shellcheck disable=SC2016 # for the shell that runs it
 readonly RUN_ONE_TAP='
 	out=$TESTLOGDIR/$(basename "$1" .pl).out
 	start=$(date +%s%N)
-	if ! prove -I "$PERL_MODULES" -I . "$1" >"$out" 2>&1; then result=FAILED
+	timeout --verbose --kill-after=30 "${MVSTORE_TEST_LIMIT:-0}" prove -I "$PERL_MODULES" -I . "$1" >"$out" 2>&1 &
+	trap "kill $!" INT TERM
+	if ! wait $!; then result=FAILED
 	elif skip=$(grep -Eo "skipped: .*" "$out"); then result=$skip
 	else result=ok
 	fi
