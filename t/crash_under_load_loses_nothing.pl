@@ -152,7 +152,7 @@ sub one_strike
 		let_go($load);
 		usleep($dice->(500));
 	}
-	elsif ($kind->{forgets} && $card =~ /kill|stop|promotion/ && $server->{standby} && $dice->(2))
+	elsif ($kind->{forgets} && !$kind->{commits} && $card =~ /kill|stop|promotion/ && $server->{standby} && $dice->(2))
 	{
 		$go_on = stall_standby($server);
 		run_load($load, time() + 0.1);

@@ -26,13 +26,14 @@ our @EXPORT = qw(new_server end_server strike add_standby stall_standby complain
 
 # By name: what strikes, whether it ends all connections, and whether what was only in
 # memory is lost by it. What sessions are told then that otherwise nobody is; whether the worker
-# may have met errors of it; what a log may say.
+# may have met errors of it; what a log may say; whether it commits something itself, for which it
+# would wait for a standby that stands still.
 our %STRIKES = (
 	'kill -9 of a backend'            => { hit => \&kill_backend, severs => 1, forgets => 1 },
 	'kill -9 of the worker'           => { hit => \&kill_worker, severs => 1, forgets => 1 },
-	'kill -9 of an assistant'         => { hit => sub { kill_other(@_, 'mvstore drop assistant', workers_per_database => 3, batch_size => 1) }, severs => 1, forgets => 1 },
-	'kill -9 of the launcher'         => { hit => sub { kill_other(@_, 'mvstore launcher') }, severs => 1, forgets => 1 },
-	'kill -9 of maintenance'          => { hit => sub { kill_other(@_, 'mvstore maintenance', maintenance_every => 1) }, severs => 1, forgets => 1 },
+	'kill -9 of an assistant'         => { hit => sub { kill_other(@_, 'mvstore drop assistant', workers_per_database => 3, batch_size => 1) }, severs => 1, forgets => 1, commits => 1 },
+	'kill -9 of the launcher'         => { hit => sub { kill_other(@_, 'mvstore launcher') }, severs => 1, forgets => 1, commits => 1 },
+	'kill -9 of maintenance'          => { hit => sub { kill_other(@_, 'mvstore maintenance', maintenance_every => 1) }, severs => 1, forgets => 1, commits => 1 },
 	'kill -9 of the postmaster'       => { hit => \&kill_postmaster, severs => 1, forgets => 1 },
 	'kill -9 of all processes'        => { hit => \&kill_all, severs => 1, forgets => 1 },
 	'an immediate stop'               => { hit => sub { stop($_[0], 'immediate') }, severs => 1, forgets => 1 },
