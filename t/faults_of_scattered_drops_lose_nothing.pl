@@ -104,6 +104,19 @@ is(sql('SELECT mvstore_flush()'), 't', 'counted: all is done');
 is(sql(q{SELECT string_agg(version::text, ' ' ORDER BY version) FROM counted WHERE key = 'k7'}), '10 12', 'two entries stay that are there');
 is(entries_of($node, 'postgres', 'counted'), KEYS + 1, 'and of each other key the newest');
 
+# Of several stores that are compacted at a time one has a harvest in memory.
+fill($_) for ('one', 'two', 'three');
+arm($node, 'harvest-deleted:wait:3');
+sql(join '; ', map { as_a_whole($_) } ('one', 'two', 'three'));
+wait_for_fault($node, 'the worker meets the point');
+my $offset = -s $node->logfile;
+sql('SELECT pg_log_backend_memory_contexts(' . worker_pid($node, 'postgres') . ')');
+$node->wait_for_log(qr/Grand total/, $offset);
+is(scalar(() = slurp_file($node->logfile, $offset) =~ /mvstore harvest:/g), 1, 'one store has a harvest');
+let_go($node);
+is(sql('SELECT mvstore_flush()'), 't', 'several stores: all is done');
+is(entries_of($node, 'postgres', $_), KEYS, "of each key of $_ the newest is left") for ('one', 'two', 'three');
+
 # A pin that is made in the midst of what a policy lets go keeps what it reads.
 fill('pinned', 'v, md5(k::text)');
 sql(q{INSERT INTO pinned (key, version, value) SELECT convert_to('z' || k, 'UTF8'), v, convert_to(rpad(v::text, 500), 'UTF8') FROM generate_series(1, 500) k, generate_series(101, 112) v ORDER BY v, md5(k::text)});

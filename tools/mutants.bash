@@ -268,6 +268,14 @@ mutant harvest_ignores_pins 't/faults_of_scattered_drops_lose_nothing.pl' \
 mutant harvest_loses_what_moves 't/faults_of_scattered_drops_lose_nothing.pl' \
 	src/store/gather.c 's~return !has_moved\(gather, entry\);~return !has_moved(gather, entry) || true;~'
 
+# Each walk has a harvest of its own.
+mutant harvests_side_by_side 't/faults_of_scattered_drops_lose_nothing.pl' \
+	src/worker/walk.c 's~return harvesting == NULL;~return true;~'
+
+# A replay ends when it has read all, and what it has read is not worked off.
+mutant replay_ends_when_read 't/faults_that_wait_are_survived.pl' \
+	src/worker/replay.c 's~if \(met_all && mvs_pending_fresh\(\) == 0\)~if (met_all)~'
+
 # What a key keeps is counted without a look at it.
 mutant harvest_keeps_unseen 't/faults_of_scattered_drops_lose_nothing.pl' \
 	src/worker/drop.c 's~sure = dies \|\| entries->history.count < keep \|\| ~sure = dies || ~'

@@ -505,14 +505,18 @@ mvs_gather_read(MvsGather *gather, int newest, MvsGatherStops stops)
 	}
 	done = read_wanted(gather, fetch, stops);
 
-	/* What is dropped is so from the oldest on: so where that is seen, all are, mostly. */
+	/*
+	 * What is dropped is so from the oldest on: so where that is seen, all are, mostly. Of a key that
+	 * may go whole all are looked at anyway.
+	 */
 	for (int i = 0; i < gather->key_count && newest > 0; i++)
 	{
-		int			first = gather->keys[i].first;
-		int			end = first + gather->keys[i].count;
+		const MvsGatheredKey *key = &gather->keys[i];
+		int			end = key->first + key->count;
 
-		if (end > first && !gather->entries[end - 1].seen)
-			more += want(gather, first, end);
+		if (end > key->first &&
+			(!gather->entries[end - 1].seen || key->tombstone || key->expires != MVS_NEWEST))
+			more += want(gather, key->first, end);
 	}
 	if (done && more > 0)
 		done = read_wanted(gather, fetch, stops);

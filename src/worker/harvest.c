@@ -131,8 +131,14 @@ mvs_harvest_holds(const MvsHarvest *harvest, const MvsDrop *drop)
 		harvest->policy.keep_for == info->policy.keep_for &&
 		harvest->horizon <= drop->horizon &&
 		harvest->past_writes == drop->database->clock->past_writes &&
-		!TimestampDifferenceExceeds(harvest->judged_at, GetCurrentTimestamp(), LIFETIME) &&
+		!mvs_harvest_is_old(harvest) &&
 		!info->referenced;
+}
+
+bool
+mvs_harvest_is_old(const MvsHarvest *harvest)
+{
+	return TimestampDifferenceExceeds(harvest->judged_at, GetCurrentTimestamp(), LIFETIME);
 }
 
 bool

@@ -62,6 +62,9 @@ extern bool mvs_harvest_leave(MvsHarvest *harvest, MvsDrop *drop);
 /* Whether, in another transaction, what was judged holds: not for long. */
 extern bool mvs_harvest_holds(const MvsHarvest *harvest, const MvsDrop *drop);
 
+/* Whether it does not, as it is too old. */
+extern bool mvs_harvest_is_old(const MvsHarvest *harvest);
+
 /* Have some go in a transaction; false where there are no more that can. */
 extern bool mvs_harvest_go_on(MvsHarvest *harvest, MvsDrop *drop);
 

@@ -9,7 +9,7 @@
  * slice.
  *
  * Where the entries that it meets are scattered over the table, it goes on by harvests
- * (harvest.c), as long as each has several entries of a page.
+ * (harvest.c), as long as each has several entries of a page; of the walks of a process one at a time.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -27,7 +27,15 @@
 /* A slice ends at the first key behind so many entries read. */
 #define SLICE_ENTRIES 20000
 
+/*
+ * The walk that has a harvest. The others go on without: harvests that wait for their turn would
+ * take memory each, and become too old.
+ */
+static MvsWalk *harvesting = NULL;
+
 static void end_harvest(MvsWalk *walk);
+static void give_up_harvest(MvsWalk *walk);
+static bool may_harvest(const MvsWalk *walk);
 static void go_to(MvsWalk *walk, const bytea *key, int zeros, MemoryContext context);
 static bool finish_key(MvsDrop *drop, const bytea *key, MvsKeyWork work, void *argument);
 static MvsSliceEnd walk_big_key(MvsDrop *drop, MvsWalk *walk, int keep, int64 before,
@@ -67,9 +75,32 @@ mvs_walk_end(MvsWalk *walk)
 static void
 end_harvest(MvsWalk *walk)
 {
-	if (walk->harvest)
-		mvs_harvest_end(walk->harvest);
+	if (walk->harvest == NULL)
+		return;
+	mvs_harvest_end(walk->harvest);
 	walk->harvest = NULL;
+	harvesting = NULL;
+}
+
+/* Throw it away as it holds no longer. */
+static void
+give_up_harvest(MvsWalk *walk)
+{
+	end_harvest(walk);
+	/* The next one may be too late as well: some keys are done in between. */
+	walk->scattered = false;
+}
+
+/* Whether a walk may go on by harvests. */
+static bool
+may_harvest(const MvsWalk *walk)
+{
+	if (!walk->scattered || walk->steps || mvs_drop_rate_limit > 0)
+		return false;
+	/* Who has one may not have had a turn for long, as for a lock. */
+	if (harvesting && mvs_harvest_is_old(harvesting->harvest))
+		give_up_harvest(harvesting);
+	return harvesting == NULL;
 }
 
 /* Have the walk go on at a key with so many zero bytes behind it. */
@@ -229,6 +260,7 @@ begin_harvest(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, int64 bef
 	bool		left;
 
 	walk->harvest = harvest;
+	harvesting = walk;
 	more = mvs_harvest_gather(harvest, drop, walk->begun ? walk->next.key : NULL, to, scatter);
 	walk->scattered = mvs_scatter_is_wide(scatter);
 	memset(&walk->behind, 0, sizeof(MvsKeyBuffer));
@@ -253,9 +285,7 @@ go_on_harvest(MvsDrop *drop, MvsWalk *walk, MemoryContext context)
 {
 	if (!mvs_harvest_holds(walk->harvest, drop))
 	{
-		/* The next one may be too late as well: some keys are done in between. */
-		end_harvest(walk);
-		walk->scattered = false;
+		give_up_harvest(walk);
 		return MVS_SLICE_MORE;
 	}
 	return mvs_harvest_go_on(walk->harvest, drop) ? MVS_SLICE_MORE : go_behind(walk, context);
@@ -294,7 +324,7 @@ mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, int64 be
 		return go_on_harvest(drop, walk, context);
 	if (walk->key_big)
 		return walk_big_key(drop, walk, keep, before, work, argument, context);
-	if (walk->scattered && !walk->steps && mvs_drop_rate_limit == 0)
+	if (may_harvest(walk))
 		state = begin_harvest(drop, walk, to, keep, before, work, argument, context, &read);
 	else
 		state = walk_keys(drop, walk, to, work, argument, context, &read);
