@@ -48,18 +48,8 @@ goes_on('a proxy that was killed comes back');
 
 # ---- A standby takes over, while somebody is between PREPARE TRANSACTION and COMMIT PREPARED
 
-# Where the step is that a session is to stop at: for sessions that name one.
-$cluster->query(<<'SQL');
-CREATE OR REPLACE FUNCTION mvstore_cluster_step(step text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF current_setting('application_name') = 'stops ' || step THEN
-		PERFORM pg_advisory_lock_shared(1818);
-	END IF;
-END $$;
-SELECT mvstore_create('doubts');
-SQL
-my $stop = $cluster->proxy->background_psql('postgres');
-$stop->query_safe('SELECT pg_advisory_lock(1818)');
+my $stop = $cluster->hold_steps;
+$cluster->query(q{SELECT mvstore_create('doubts')});
 my @keys = map { $cluster->query("SELECT 'x' || i FROM generate_series(1, 1000) i WHERE mvstore_cluster_shard('doubts', 'x' || i) = $_ LIMIT 1") } 0 .. 7;
 my %coordinators = map { $_ => $cluster->proxy->background_psql('postgres', on_error_stop => 0) } qw(prepared decided);
 for my $step (sort keys %coordinators)
@@ -69,8 +59,7 @@ for my $step (sort keys %coordinators)
 	  join(',', map { $step eq 'decided' ? $_ : "$_-" } @keys), $step, scalar @keys;
 	$coordinators{$step}{run}->pump_nb;
 }
-wait_until($cluster->proxy, 'postgres', q{SELECT count(*) = 2 FROM pg_locks WHERE locktype = 'advisory' AND objid = 1818 AND NOT granted},
-	'two writes are prepared, one of them decided');
+$cluster->wait_for_held(2, 'two writes are prepared, one of them decided');
 
 $cluster->kill9($first);
 my $runbook = Runbook->new($cluster, 'A server is lost', new => $standby);

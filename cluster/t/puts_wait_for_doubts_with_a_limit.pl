@@ -14,27 +14,18 @@ use Test::More;
 my $cluster = MvstoreCluster->new('limit', shards => 2, servers => 1);
 my $proxy = $cluster->proxy;
 
-$cluster->query(<<'SQL');
-CREATE OR REPLACE FUNCTION mvstore_cluster_step(step text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF step = 'prepared' AND current_setting('application_name') = 'stops' THEN
-		PERFORM pg_advisory_lock(1818);
-	END IF;
-END $$;
-SELECT mvstore_create('a');
-SQL
+my $stop = $cluster->hold_steps;
+$cluster->query(q{SELECT mvstore_create('a')});
 my ($one, $two) = map { $cluster->query("SELECT 'k' || n FROM generate_series(1, 100) n WHERE mvstore_cluster_shard('a', 'k' || n) = $_ LIMIT 1") } 0, 1;
-my $stop = $proxy->background_psql('postgres');
-$stop->query_safe('SELECT pg_advisory_lock(1818)');
 
 # A write over both shards that has prepared, and goes no further.
 sub begin_write
 {
 	my $session = $proxy->background_psql('postgres', on_error_stop => 0);
-	$session->query_safe("SET application_name = 'stops'");
+	$session->query_safe("SET application_name = 'stops prepared'");
 	$session->{stdin} .= "SELECT mvstore_put_many('a', '{$one,$two}', '{both,both}');\n";
 	$session->{run}->pump_nb;
-	wait_until($proxy, 'postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 1818 AND NOT granted}, 'a write is prepared');
+	$cluster->wait_for_held(1, 'a write is prepared');
 	return $session;
 }
 
@@ -56,7 +47,7 @@ $put->{stdin} .= "SELECT mvstore_put('a', '$one', 'alone') > 0 AS done;\n";
 $put->{run}->pump_nb;
 my $server = $cluster->server(0);
 wait_until($server, 'mv00', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = 'mv00' AND wait_event_type = 'Lock'}, 'a put waits for it');
-$proxy->safe_psql('postgres', q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'stops'});
+$proxy->safe_psql('postgres', q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'stops prepared'});
 is($put->query_safe('SELECT 1') =~ s/\n/ /gr, 't 1', 'the put ends the doubt by itself, and is done');
 is($cluster->query("SELECT mvstore_get('a', '$one'), mvstore_get('a', '$two')"), 'alone|', 'of the write there is nothing');
 is(join('', $cluster->shards("SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()")), '00', 'on no shard');

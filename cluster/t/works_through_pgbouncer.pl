@@ -71,16 +71,7 @@ sub through
 	return $count;
 }
 
-$cluster->query(<<'SQL');
-CREATE OR REPLACE FUNCTION mvstore_cluster_step(step text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF current_setting('application_name') = 'stops ' || step THEN
-		PERFORM pg_advisory_lock_shared(1818);
-	END IF;
-END $$;
-SQL
-my $stop = $proxy->background_psql('postgres');
-$stop->query_safe('SELECT pg_advisory_lock(1818)');
+my $stop = $cluster->hold_steps;
 
 for my $mode (qw(transaction session))
 {
@@ -117,7 +108,7 @@ SQL
 		$session->query_safe("SET application_name = 'stops $step'");
 		$session->{stdin} .= "SELECT mvstore_put_many('$mode', $all, array_fill('$step'::text, '{20}'));\n";
 		$session->{run}->pump_nb;
-		wait_until($proxy, 'postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 1818 AND NOT granted}, "$mode: a write is $step");
+		$cluster->wait_for_held(1, "$mode: a write is $step");
 		$cluster->query(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name LIKE 'stops %'});
 		$session->{run}->kill_kill;
 		$cluster->query('SELECT mvstore_cluster_recover()');

@@ -148,6 +148,36 @@ sub shards
 	return map { $self->shard($_, $sql) } 0 .. $self->{shards} - 1;
 }
 
+# ---- Writes over shards, step by step ----------------------------------------
+
+# Have a session whose application_name is "stops STEP" stop where its write over shards is at that
+# step, until the session that is returned here lets it go on.
+sub hold_steps
+{
+	my ($self) = @_;
+
+	$self->query(<<'SQL');
+CREATE OR REPLACE FUNCTION mvstore_cluster_step(step text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF current_setting('application_name') = 'stops ' || step THEN
+		PERFORM pg_advisory_lock_shared(1818);
+	END IF;
+END $$;
+SQL
+	my $stop = $self->{proxy}->background_psql('postgres');
+	$stop->query_safe('SELECT pg_advisory_lock(1818)');
+	return $stop;
+}
+
+# Pass when so many stand still.
+sub wait_for_held
+{
+	my ($self, $count, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return wait_until($self->{proxy}, 'postgres', "SELECT count(*) = $count FROM pg_locks WHERE locktype = 'advisory' AND objid = 1818 AND NOT granted", $name);
+}
+
 # ---- What befalls servers ---------------------------------------------------
 
 # As a machine that loses its power: the postmaster and all its processes at once.
