@@ -3,7 +3,8 @@
 #
 # - A write that was acknowledged is there in the end, once, at the version that was told;
 #   one that failed is not; of one that nobody answered, all is there or nothing.
-# - Of each key, what was acknowledged or seen is not older for whoever asks later.
+# - Of each key, what was acknowledged or seen is not older for whoever asks later; but for what was acknowledged
+#   with the warning that a shard does not show it yet.
 # - Nothing is written at or below a version that was said to be stable before.
 # - As of such a version every read gives what the whole history gives.
 
@@ -227,7 +228,7 @@ sub check_order
 					  if $self->{entries}{$key}{$version} && $version <= ($call->{known}{$key} // 0);
 				}
 			}
-			next if $call->{state} ne '00000' || $call->{answer} eq '~';
+			next if $call->{state} ne '00000' || $call->{answer} eq '~' || $call->{late};
 			for my $key ($self->keys_of($call)) { $known{$key} = $call->{answer} if $call->{answer} > ($known{$key} // 0) }
 		}
 		next if $call->{state} ne '00000';

@@ -5,9 +5,10 @@
 #
 # A log is { stores => { name => policy }, keys => [sorted], calls => [...], final => { store
 # => { key => "version=value,..." } }, longest => { milliseconds => ms, call => its words } }. A call is
-#	{ op, store, args, as_of, answer, state, message, began, ended, session }
+#	{ op, store, args, as_of, answer, state, message, began, ended, session, late }
 # began and ended are places in one order: what ended before another began was answered
-# before that was asked. state is '' where the client never heard.
+# before that was asked. state is '' where the client never heard; late: it was warned that a shard
+# could not be told of its write.
 
 package ClusterRun;
 
@@ -90,6 +91,8 @@ sub stop
 	waitpid(delete $self->{pid}, 0);
 	die "the clients have failed\n" if $?;
 	my $log = Storable::retrieve($self->{file});
+	my %late = late_writes($cluster->proxy);
+	$_->{late} = 1 for grep { $_->{op} eq 'put_many' && $late{ $_->{args}[1][0] } } @{ $log->{calls} };
 	for my $store (sort keys %STORES)
 	{
 		my $histories = $cluster->query(<<"SQL");
@@ -99,6 +102,21 @@ SQL
 		$log->{final}{$store} = { map { split /\|/, $_, 2 } split /\n/, $histories };
 	}
 	return $log;
+}
+
+# The first values of writes of which the proxy has warned that a shard does not show them yet.
+sub late_writes
+{
+	my ($proxy) = @_;
+	my (%says, %late);
+
+	for (split /\n/, slurp_file($proxy->logfile))
+	{
+		my ($pid, $line) = /^\S+ \S+ \S+ \[(\d+)\] (.*)/ or next;
+		$says{$pid} = $1 if $line =~ /LOG:  statement: SELECT mvstore_put_many\('\w+', '[^']*'::text\[\], '\{([^,}]*)/;
+		$late{ $says{$pid} // '' } = 1 if $line =~ /WARNING:  the write has happened, but shard/;
+	}
+	return %late;
 }
 
 sub DESTROY
