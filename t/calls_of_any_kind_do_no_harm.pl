@@ -12,7 +12,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use HostileCalls;
 use HostileLog;
-use IPC::Run qw(start finish timer);
+use IPC::Run qw(start finish timeout);
 use MvstoreTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -105,12 +105,16 @@ sub run_scripts
 		local $ENV{PGOPTIONS} = '-c statement_timeout=100 -c lock_timeout=80 -c search_path=hostile,public -c client_min_messages=error -c idle_in_transaction_session_timeout=20s';
 		local $ENV{PGAPPNAME} = 'hostile';
 		my $harness = start([ 'psql', '-X', '-q', '-w', '-f', $file, $server->connstr($database) ],
-			'<', \'', '>', '/dev/null', '2>', '/dev/null', my $timer = timer(600));
+			'<', \'', '>', '/dev/null', '2>', '/dev/null', my $timeout = timeout(600));
 		push @sessions, { harness => $harness, file => $file };
 	}
 	for my $session (@sessions)
 	{
-		eval { finish($session->{harness}); 1 } or $watch->{wrong}{"a session does not end: $@"}++;
+		if (!eval { finish($session->{harness}); 1 })
+		{
+			$watch->{wrong}{"a session does not end: $@"}++;
+			$session->{harness}->kill_kill;
+		}
 		unlink $session->{file} unless %{ $watch->{wrong} };
 	}
 }

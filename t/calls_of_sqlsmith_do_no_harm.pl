@@ -11,7 +11,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use HostileCalls;
 use HostileLog;
-use IPC::Run qw(run timer);
+use IPC::Run qw(run timeout);
 use MvstoreTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -65,7 +65,7 @@ for my $user (qw(hostile postgres))
 {
 	my $role = $user eq 'postgres' ? sql('SELECT current_user') : $user;
 	my ($out, $err) = ('', '');
-	my $ended = eval { run([ $smith, '--target=' . $node->connstr('postgres') . " user=$role", "--seed=$seed", "--max-queries=$queries" ], '<', \'', '>', \$out, '2>', \$err, timer(3600 * 24)) };
+	my $ended = eval { run([ $smith, '--target=' . $node->connstr('postgres') . " user=$role", "--seed=$seed", "--max-queries=$queries" ], '<', \'', '>', \$out, '2>', \$err, timeout(300 + $queries)) };
 
 	note("$user: ended " . ($ended ? 'well' : 'badly') . ', ' . ($err =~ s/\s+/ /gr));
 	read_log($watch, $node, $user);

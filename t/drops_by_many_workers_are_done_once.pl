@@ -83,9 +83,11 @@ sub hold_one
 {
 	my ($name, @stores) = @_;
 	my $pid = '';
+	my $end = time() + $PostgreSQL::Test::Utils::timeout_default;
 
 	until ($pid && kill 'STOP', $pid)
 	{
+		die "no assistant comes\n" if time() > $end;
 		call_them() if !$pid;
 		$pid = sql("SELECT min(pid) FROM $assistant");
 	}

@@ -96,7 +96,7 @@ $worker = worker_pid($node, 'postgres');
 $dropped = sql(q{SELECT entries_dropped FROM mvstore_stats WHERE database = 'postgres'});
 my $logged = -s $node->logfile;
 sql('SELECT mvstore_resume()');
-usleep(100) until sql(q{SELECT entries_dropped FROM mvstore_stats WHERE database = 'postgres'}) > $dropped;
+catch_when($node, 'postgres', "SELECT entries_dropped > $dropped FROM mvstore_stats WHERE database = 'postgres'");
 kill 'TERM', $worker;
 usleep(1000);
 kill 'TERM', $worker;

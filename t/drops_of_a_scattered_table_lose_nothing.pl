@@ -12,7 +12,6 @@ use MvstoreTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 use constant KEYS => 5000;
 use constant VERSIONS => 20;
@@ -62,7 +61,7 @@ sub begin_drops
 	sql($ask);
 
 	# What the first slice drops is not of a harvest yet.
-	usleep(100) until sql(q{SELECT entries_dropped FROM mvstore_stats WHERE database = 'postgres'}) > $dropped + 10000;
+	catch_when($node, 'postgres', "SELECT entries_dropped > $dropped + 10000 FROM mvstore_stats WHERE database = 'postgres'");
 	return;
 }
 

@@ -442,7 +442,7 @@ try_mutant() {
 	local name=$1 wanted=$2 line verdict start=$SECONDS
 	shift 2
 	make_mutant "$name"
-	MVSTORE_FAULTS=1 PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-30} \
+	MVSTORE_FAULTS=1 MVSTORE_TEST_LIMIT=900 PG_TEST_TIMEOUT_DEFAULT=${PG_TEST_TIMEOUT_DEFAULT:-30} \
 		"$work/tree/dev" "$(word_for "$1")" "$@" >"$work/$name.out" 2>&1 </dev/null || true
 	line=$(tail -n 1 "$work/$name.out")
 	if [[ $line == "$wanted" ]]; then

@@ -389,8 +389,10 @@ sub meanwhile
 		open(STDERR, '>', '/dev/null');
 		exec qw(psql -X -q -A -t -d), $connection, '-c', $sql or POSIX::_exit(1);
 	}
+	my $end = time() + $PostgreSQL::Test::Utils::timeout_default;
 	until (waitpid($pid, WNOHANG))
 	{
+		kill('KILL', $pid), die "chaos: this does not come to its end: $sql\n" if time() > $end;
 		run_load($load, time() + 0.02);
 		usleep(1000);
 	}

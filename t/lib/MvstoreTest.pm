@@ -12,7 +12,19 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep time);
 
-our @EXPORT = qw(mvstore_node move_node wait_until stays sqlstate_of worker_pid entries_of);
+our @EXPORT = qw(mvstore_node move_node wait_until catch_when stays sqlstate_of worker_pid entries_of);
+
+# A psql that does not come back, as behind a standby that stands still, is a failure with a name.
+{
+	no warnings 'redefine';
+	my $psql = \&PostgreSQL::Test::Cluster::psql;
+	*PostgreSQL::Test::Cluster::psql = sub {
+		my ($node, $database, $sql, %how) = @_;
+
+		$how{timeout} //= 2 * $PostgreSQL::Test::Utils::timeout_default unless $ENV{MVSTORE_TEST_MINUTES};
+		return $psql->($node, $database, $sql, %how);
+	};
+}
 
 # A running server with the extension in database postgres. Of %params: conf is
 # text for postgresql.conf, init a list of arguments of the node's init(), place a directory
@@ -51,6 +63,20 @@ sub wait_until
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	return ok($node->poll_query_until($database, $query), $name);
+}
+
+# Return as soon as the query answers 't', to be in the midst of something.
+sub catch_when
+{
+	my ($node, $database, $query) = @_;
+	my $end = time() + $PostgreSQL::Test::Utils::timeout_default;
+
+	until ($node->safe_psql($database, $query) eq 't')
+	{
+		die "it never came to: $query\n" if time() > $end;
+		usleep(100);
+	}
+	return;
 }
 
 # Pass when the query answers 't' for as long as a prompt server would take many
