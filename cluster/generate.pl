@@ -178,7 +178,9 @@ sub function
 	  rights($f) . about($kind, $f->{name}, types($f), $f->{comment});
 }
 
-my $lost = "EXCEPTION WHEN internal_error THEN\n\tPERFORM $S.mvstore_cluster_lost(SQLERRM, %s);\n\tRAISE;\n";
+# What PL/Proxy raises where a shard is gone: by itself, or as the last word of the shard's session.
+my $gone = 'internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now';
+my $lost = "EXCEPTION WHEN $gone THEN\n\tPERFORM $S.mvstore_cluster_lost(SQLERRM, %s);\n\tRAISE;\n";
 
 # The argument that a read is as of, if it has one.
 sub version_argument
@@ -199,7 +201,7 @@ sub reading
 	$statement =~ s/\n/\n\t\t/g;
 	return $enter . "\t$version := $S.mvstore_cluster_as_of($version, '$version');\n" .
 	  "\tFOR attempt IN 1 .. 2 LOOP\n\t\tBEGIN\n\t\t\t$statement\n" . ($statement =~ /^RETURN QUERY/ || $statement =~ /^IF/ ? "\t\t\tRETURN;\n" : '') .
-	  "\t\tEXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN\n" .
+	  "\t\tEXCEPTION WHEN $gone OR object_not_in_prerequisite_state THEN\n" .
 	  "\t\t\tIF NOT $S.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, $version, $shards) THEN\n" .
 	  "\t\t\t\tRAISE;\n\t\t\tEND IF;\n\t\tEND;\n\tEND LOOP;\n";
 }
@@ -213,7 +215,7 @@ sub writing
 	$statement =~ s/\);\z/, $S.mvstore_cluster_patience(attempt));/;
 	return "\tFOR attempt IN 1 .. 2 LOOP\n\t\tBEGIN\n\t\t\t$statement\n" . ($statement =~ /^RETURN / ? '' : "\t\t\tRETURN;\n") .
 	  "\t\tEXCEPTION\n\t\t\tWHEN lock_not_available THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_locked(attempt, SQLERRM);\n" .
-	  "\t\t\tWHEN internal_error THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_lost(SQLERRM, true);\n\t\t\t\tRAISE;\n\t\tEND;\n\tEND LOOP;\n";
+	  "\t\t\tWHEN $gone THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_lost(SQLERRM, true);\n\t\t\t\tRAISE;\n\t\tEND;\n\tEND LOOP;\n";
 }
 
 # The function of PL/Proxy for it: what it is told of locks holds for its transaction, and before the rest of it is done.
@@ -333,9 +335,10 @@ $make{keys} = sub {
 		my $collate = $raw ? '' : ' COLLATE "C"';
 		my $answer = "RETURN QUERY SELECT k.key, r.version, r.value, r.expires_at\n  FROM unnest(keys) WITH ORDINALITY AS k (key, n)\n" .
 		  "  JOIN $S.$name(store, wanted, as_of, places) r ON r.key = k.key$collate ORDER BY k.n;";
-		my $body = reading($f, $answer, 'places') =~ s/(\tFOR attempt)/\tplaces := $S.mvstore_cluster_places$raw(store, keys);\n\twanted := ARRAY(SELECT DISTINCT k$collate FROM unnest(keys) k);\n\tplaces := $S.mvstore_cluster_places$raw(store, wanted);\n$1/r;
-		$body =~ s/\tplaces := [^\n]*keys\);\n//;
-		return $text . function($f, "\tPERFORM $S.mvstore_cluster_places$raw(store, keys);\n" . $body, declare => "\twanted $key_type;\n\tplaces integer[];\n") =~ s/\tPERFORM [^\n]*mvstore_cluster_places[^\n]*\n//r;
+		my $prepare = "\tIF keys IS NULL OR array_ndims(keys) > 1 THEN\n\t\tPERFORM $S.mvstore_cluster_places$raw(store, keys);	-- which says that\n\tEND IF;\n" .
+		  "\twanted := ARRAY(SELECT DISTINCT k$collate FROM unnest(keys) k);\n\tplaces := $S.mvstore_cluster_places$raw(store, wanted);\n";
+		my $body = reading($f, $answer, 'places') =~ s/(?=\tFOR attempt)/$prepare/r;
+		return $text . function($f, $body, declare => "\twanted $key_type;\n\tplaces integer[];\n");
 	}
 
 	my $one = { name => 'shard', type => 'integer' };

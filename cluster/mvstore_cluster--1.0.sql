@@ -86,7 +86,7 @@ BEGIN
 	IF store IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'store must not be null';
 	END IF;
-	RETURN (parse_ident(store))[array_length(parse_ident(store), 1)];
+	RETURN (parse_ident(store))[array_length(parse_ident(store), 1)]::name;	-- cut off as regclass does
 END $$;
 
 COMMENT ON FUNCTION mvstore_cluster_store(text) IS
@@ -245,7 +245,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT @extschema@.mvstore_cluster_address(shard) ||
 	   coalesce((SELECT string_agg(format(' %s=%s', o.option_name, @extschema@.mvstore_cluster_quoted(o.option_value)), '')
-				   FROM pg_options_to_table(m.umoptions) o WHERE o.option_name IN ('user', 'password')), '')
+				   FROM pg_options_to_table(m.umoptions) o WHERE o.option_name IN ('user', 'password')), '') ||
+	   ' client_encoding=UTF8'		-- what DISCARD ALL comes back to
   FROM pg_user_mapping m
   JOIN pg_foreign_server s ON s.oid = m.umserver AND s.srvname = 'mvstore_cluster'
  WHERE shard_user IS NOT NULL
@@ -273,7 +274,7 @@ BEGIN
 		answer := one;
 	END LOOP;
 	RETURN answer;
-EXCEPTION WHEN connection_exception THEN
+EXCEPTION WHEN connection_exception OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	RAISE connection_failure USING MESSAGE = format('shard %s (%s) was lost', split_part(name, ':', 2),
 			@extschema@.mvstore_cluster_address(split_part(name, ':', 2)::integer)), DETAIL = SQLERRM, HINT = 'Try again once it is there.';
 END $$;
@@ -375,7 +376,7 @@ BEGIN
 	ELSIF array_ndims(keys) > 1 THEN
 		RAISE array_subscript_error USING MESSAGE = 'keys must have one dimension';
 	ELSIF array_position(keys, NULL) IS NOT NULL THEN
-		RAISE null_value_not_allowed USING MESSAGE = 'keys must not contain null';
+		RAISE null_value_not_allowed USING MESSAGE = 'key must not be null';
 	END IF;
 	SELECT c.shards - 1 INTO mask FROM @extschema@.mvstore_cluster_config c;
 	SELECT p.* INTO place FROM @extschema@.mvstore_cluster_placement p WHERE p.store = name;
@@ -509,6 +510,8 @@ CREATE FUNCTION mvstore_cluster_note_verified(options text[]) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	-- The caller may hold it, which no detector of deadlocks would see.
+	PERFORM set_config('lock_timeout', '5s', true);
 	UPDATE @extschema@.mvstore_cluster_config c SET options = mvstore_cluster_note_verified.options;
 	RETURN FOUND;
 END $$;
@@ -724,7 +727,10 @@ BEGIN
 			PERFORM @extschema@.mvstore_cluster_check_shard(shard, config.cluster, found_count, false);
 		END IF;
 	END LOOP;
-	PERFORM @extschema@.mvstore_cluster_self_verified(found_options);
+	-- Who has changed them in this transaction has noted it; the other connection would wait for that.
+	IF config.options IS DISTINCT FROM found_options THEN
+		PERFORM @extschema@.mvstore_cluster_self_verified(found_options);
+	END IF;
 END $$;
 
 COMMENT ON FUNCTION mvstore_cluster_verify(boolean) IS 'ask all shards whether they are who they should be; an error says which is not';
@@ -748,7 +754,9 @@ BEGIN
 	END IF;
 
 	-- What others have left in doubt is ended before a write, which it might block, and once a second in a session.
-	IF writes THEN
+	IF pg_is_in_recovery() THEN
+		NULL;	-- a standby of the proxy ends nothing
+	ELSIF writes THEN
 		IF EXISTS (SELECT FROM @extschema@.mvstore_cluster_pending) OR NOT EXISTS (SELECT FROM @extschema@.mvstore_cluster_awake a WHERE a.complete) THEN
 			PERFORM @extschema@.mvstore_cluster_look();
 		END IF;
@@ -861,14 +869,15 @@ $$;
 
 COMMENT ON FUNCTION mvstore_cluster_where(text) IS 'internal: the shard that an error of PL/Proxy is of';
 
--- An error of PL/Proxy itself, in words of ours: the shard is gone. Other errors of PL/Proxy are for the caller to raise again.
+-- An error of PL/Proxy itself, or of a shard that ends a session, in words of ours: the shard is gone. Others are for the
+-- caller to raise again.
 CREATE FUNCTION mvstore_cluster_lost(message text, writes boolean) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	about text := @extschema@.mvstore_cluster_where(message);
 BEGIN
-	IF about IS NULL OR message !~ '^PL/Proxy function ' THEN
+	IF about IS NULL OR message !~ '^PL/Proxy function |\] REMOTE (FATAL|PANIC): ' THEN
 		RETURN;		-- what the shard says is as good
 	END IF;
 	IF message ~ '\] PQconnect' THEN
@@ -918,7 +927,7 @@ CREATE FUNCTION mvstore_cluster_again(state text, message text, attempt integer,
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF state = 'XX000' THEN
+	IF state IN ('XX000', '57P01', '57P02', '57P03') THEN
 		PERFORM @extschema@.mvstore_cluster_lost(message, false);
 		RETURN false;
 	ELSIF attempt > 1 OR as_of = 9223372036854775807 THEN
@@ -926,7 +935,7 @@ BEGIN
 	END IF;
 	PERFORM @extschema@.mvstore_cluster_wait(as_of, shards);
 	RETURN true;
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -1053,16 +1062,21 @@ REVOKE ALL ON FUNCTION mvstore_cluster_prepare(text, text[], integer[], text[], 
 COMMENT ON FUNCTION mvstore_cluster_prepare(text, text[], integer[], text[], boolean, bigint, interval) IS
 'internal: prepare a write on its shards, and decide';
 
--- Roll back what may be prepared already, as it was not decided. Where that fails, recovery will.
+-- Roll back what may be prepared already, unless it was decided: then say so. Where a rollback fails, recovery will.
 CREATE FUNCTION mvstore_cluster_give_up(gid text, shards integer[], role name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	state text := @extschema@.mvstore_cluster_self_settled(gid);
 	shard integer;
 	name text;
 BEGIN
-	IF @extschema@.mvstore_cluster_self_settled(gid) IS NULL THEN
+	IF state IS NULL THEN
 		RETURN;		-- nothing was prepared yet
+	ELSIF state = 'committed' THEN
+		-- Who was to say so was interrupted.
+		RAISE transaction_resolution_unknown USING MESSAGE = 'the write has happened, but not all of its shards were told',
+			DETAIL = 'It was interrupted when it had been decided.', HINT = 'Do not repeat it: the next call has its shards show it.';
 	END IF;
 	FOREACH shard IN ARRAY shards LOOP
 		BEGIN
@@ -1140,10 +1154,13 @@ DECLARE
 	results text[];
 	patience interval;
 	locked boolean := false;	-- not to the end of the transaction, which may be late
+	decided boolean := false;
 BEGIN
-	IF NOT pg_has_role(session_user, caller, CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
+	IF pg_has_role(session_user, caller, CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END) IS NOT TRUE THEN
 		RAISE insufficient_privilege USING MESSAGE = format('role "%s" cannot write to several shards in the name of "%s"', session_user, caller),
 			DETAIL = 'The function is called by one that runs with the rights of its owner, and the session''s user is no member of that role.';
+	ELSIF NOT has_server_privilege(caller, 'mvstore_cluster', 'USAGE') THEN
+		RAISE insufficient_privilege USING MESSAGE = 'permission denied for foreign server mvstore_cluster';
 	ELSIF call <> ALL (@extschema@.mvstore_cluster_calls()) IS NOT FALSE THEN
 		RAISE insufficient_privilege USING MESSAGE = format('%s is not to be called on several shards', call);
 	END IF;
@@ -1158,7 +1175,11 @@ BEGIN
 	IF cardinality(shards) = 1 THEN
 		PERFORM @extschema@.mvstore_cluster_send(names[1], format('%s FROM pg_catalog.set_config(''lock_timeout'', %L, true)', statements[1],
 			(extract(epoch FROM patience) * 1000)::bigint::text));
-		results := ARRAY[@extschema@.mvstore_cluster_collect(names[1])];
+		BEGIN
+			results := ARRAY[@extschema@.mvstore_cluster_collect(names[1])];
+		EXCEPTION WHEN connection_exception THEN
+			RAISE transaction_resolution_unknown USING MESSAGE = SQLERRM, HINT = 'The write may have happened: read before you repeat it.';
+		END;
 	ELSE
 		FOR attempt IN 1 .. 12 LOOP
 			gid := format('mvstore_cluster:%s:%s:%s', config.cluster, config.proxy, gen_random_uuid());
@@ -1188,6 +1209,7 @@ BEGIN
 				names := names || @extschema@.mvstore_cluster_open(shard, caller);
 			END LOOP;
 		END LOOP;
+		decided := true;
 		PERFORM @extschema@.mvstore_cluster_step('decided');
 		IF @extschema@.mvstore_cluster_finish(gid, names, shards) THEN
 			PERFORM @extschema@.mvstore_cluster_self_done(gid);
@@ -1203,6 +1225,11 @@ EXCEPTION WHEN OTHERS OR query_canceled THEN
 	PERFORM @extschema@.mvstore_cluster_reset(names);
 	IF locked THEN
 		PERFORM pg_advisory_unlock(@extschema@.mvstore_cluster_lock_key(gid));
+	END IF;
+	IF decided THEN
+		RAISE WARNING USING MESSAGE = 'the write has happened, but shards may not show it yet', DETAIL = SQLERRM,
+			HINT = 'They will, once a call or mvstore_cluster_recover() looks after it.';
+		RETURN results;
 	END IF;
 	RAISE;
 END $$;
@@ -1228,8 +1255,12 @@ BEGIN
 		BEGIN
 			problem := NULL;
 			answer := @extschema@.mvstore_cluster_ask(shard, format(
-				'SELECT (SELECT coalesce(json_agg(json_build_array(left(gid, %s), prepared, owner)), ''[]'') FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, %L) AND right(gid, %s) = %L)',
+				'SELECT (SELECT coalesce(json_agg(json_build_array(left(gid, %s), prepared, owner)), ''[]'') FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, %L) AND right(gid, %s) = %L) WHERE NOT pg_is_in_recovery()',
 				-1 - length(shard::text), format('mvstore_cluster:%s:%s:', config.cluster, config.proxy), 1 + length(shard::text), ':' || shard));
+			-- A standby shows nothing that is prepared, whatever there is.
+			IF answer IS NULL THEN
+				RAISE object_not_in_prerequisite_state USING MESSAGE = 'it is a standby';
+			END IF;
 			RETURN QUERY SELECT mvstore_cluster_prepared.shard, r.found_row ->> 0, (r.found_row ->> 1)::timestamptz, r.found_row ->> 2, NULL::text
 			  FROM json_array_elements(answer) AS r (found_row);
 		EXCEPTION WHEN OTHERS THEN
@@ -1243,13 +1274,15 @@ REVOKE ALL ON FUNCTION mvstore_cluster_prepared(integer[]) FROM PUBLIC;
 
 COMMENT ON FUNCTION mvstore_cluster_prepared(integer[]) IS 'internal: what shards have prepared';
 
--- Whether nobody coordinates a write any more.
+-- Whether nobody coordinates a write any more. Those who look are not in one another's way.
 CREATE FUNCTION mvstore_cluster_orphan(gid text) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT CASE WHEN pg_try_advisory_lock(@extschema@.mvstore_cluster_lock_key(gid))
-			THEN pg_advisory_unlock(@extschema@.mvstore_cluster_lock_key(gid)) ELSE false END
-$$;
+DECLARE
+	key bigint := @extschema@.mvstore_cluster_lock_key(gid);
+BEGIN
+	RETURN CASE WHEN pg_try_advisory_lock_shared(key) THEN pg_advisory_unlock_shared(key) ELSE false END;
+END $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_orphan(text) FROM PUBLIC;
 
 COMMENT ON FUNCTION mvstore_cluster_orphan(text) IS 'internal: whether nobody coordinates a write any more';
@@ -1264,11 +1297,15 @@ DECLARE
 	found_row record;
 	asked integer[] := '{}';
 	silent integer[] := '{}';	-- shards that have not answered
-	busy text[] := '{}';		-- transactions whose coordinator lives, or that could not be ended
+	busy text[] := '{}';		-- transactions that could not be ended
+	alive text[] := '{}';		-- whose coordinator lives
 	pending_rows text[] := '{}';
 	ended integer := 0;
 BEGIN
 	SELECT c.* INTO config FROM @extschema@.mvstore_cluster_config c;
+	IF everything THEN
+		PERFORM @extschema@.mvstore_cluster_self_awake(false);	-- others do not begin the same
+	END IF;
 	-- Who lives is left alone; of the rest it is said for ever what becomes of it, before anything is done.
 	FOR due IN SELECT d.* FROM @extschema@.mvstore_cluster_self_due(everything) d LOOP
 		CONTINUE WHEN NOT @extschema@.mvstore_cluster_orphan(due.gid);
@@ -1287,7 +1324,10 @@ BEGIN
 			RAISE LOG 'mvstore_cluster: recovery cannot ask shard %: %', found_row.shard, found_row.problem;
 			CONTINUE;
 		END IF;
-		CONTINUE WHEN NOT @extschema@.mvstore_cluster_orphan(found_row.gid);
+		IF NOT @extschema@.mvstore_cluster_orphan(found_row.gid) THEN
+			alive := alive || found_row.gid;
+			CONTINUE;
+		END IF;
 		BEGIN
 			IF @extschema@.mvstore_cluster_self_settled(found_row.gid) = 'committed' THEN
 				PERFORM @extschema@.mvstore_cluster_ask(found_row.shard, format('COMMIT PREPARED %L', found_row.gid || ':' || found_row.shard), found_row.shard_user);
@@ -1307,7 +1347,7 @@ BEGIN
 	-- What is done on all its shards needs no row. That it was given up is told for ten minutes to those who are late.
 	FOR due IN SELECT split_part(r, '|', 1) AS gid, string_to_array(split_part(r, '|', 2), ',')::integer[] AS shards,
 					  split_part(r, '|', 3)::boolean AS old FROM unnest(pending_rows) r LOOP
-		CONTINUE WHEN due.shards && silent OR due.gid = ANY (busy);
+		CONTINUE WHEN due.shards && silent OR due.gid = ANY (busy || alive);
 		IF due.old OR @extschema@.mvstore_cluster_self_settled(due.gid) = 'committed' THEN
 			PERFORM @extschema@.mvstore_cluster_self_done(due.gid);
 		END IF;
@@ -1321,27 +1361,35 @@ REVOKE ALL ON FUNCTION mvstore_cluster_end_doubts(boolean) FROM PUBLIC;
 
 COMMENT ON FUNCTION mvstore_cluster_end_doubts(boolean) IS 'internal: recovery, one at a time';
 
--- One session at a time: others go on, but for those who ask for everything. The lock is not kept to the end of the
--- transaction, which may be late.
-CREATE FUNCTION mvstore_cluster_recover(everything boolean DEFAULT true) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- One session at a time: others wait, or go on with 0. The lock is not kept to the end of the transaction, which may be late.
+CREATE FUNCTION mvstore_cluster_recover_one(everything boolean, waits boolean) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	name text := 'recovery of ' || (SELECT c.proxy FROM @extschema@.mvstore_cluster_config c);
+	key bigint := @extschema@.mvstore_cluster_lock_key('recovery of ' || (SELECT c.proxy FROM @extschema@.mvstore_cluster_config c));
 	ended integer;
 BEGIN
-	IF everything THEN
-		PERFORM pg_advisory_lock(@extschema@.mvstore_cluster_lock_key(name));
-	ELSIF NOT pg_try_advisory_lock(@extschema@.mvstore_cluster_lock_key(name)) THEN
+	IF waits THEN
+		PERFORM pg_advisory_lock(key);
+	ELSIF pg_try_advisory_lock(key) IS NOT TRUE THEN
 		RETURN 0;
 	END IF;
-	ended := @extschema@.mvstore_cluster_end_doubts(everything);
-	PERFORM pg_advisory_unlock(@extschema@.mvstore_cluster_lock_key(name));
+	BEGIN
+		ended := @extschema@.mvstore_cluster_end_doubts(everything);
+	EXCEPTION WHEN OTHERS OR query_canceled THEN
+		PERFORM pg_advisory_unlock(key);
+		RAISE;
+	END;
+	PERFORM pg_advisory_unlock(key);
 	RETURN ended;
-EXCEPTION WHEN OTHERS OR query_canceled THEN
-	PERFORM pg_advisory_unlock(@extschema@.mvstore_cluster_lock_key(name));
-	RAISE;
 END $$;
+REVOKE ALL ON FUNCTION mvstore_cluster_recover_one(boolean, boolean) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_recover_one(boolean, boolean) IS 'internal: recovery, by one session at a time';
+
+CREATE FUNCTION mvstore_cluster_recover(everything boolean DEFAULT true) RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$ SELECT @extschema@.mvstore_cluster_recover_one(everything, everything) $$;
 
 COMMENT ON FUNCTION mvstore_cluster_recover(boolean) IS
 'end what was left in doubt by sessions that have gone; returns how many prepared transactions were ended';
@@ -1359,7 +1407,7 @@ BEGIN
 			WHERE @extschema@.mvstore_cluster_orphan(d.gid)) THEN
 		RETURN;		-- all that is under way has a coordinator that lives
 	END IF;
-	PERFORM @extschema@.mvstore_cluster_recover(complete IS NOT TRUE AND (tried IS NULL OR tried < clock_timestamp() - '5 s'::interval));
+	PERFORM @extschema@.mvstore_cluster_recover_one(complete IS NOT TRUE AND (tried IS NULL OR tried < clock_timestamp() - '5 s'::interval), false);
 EXCEPTION WHEN OTHERS THEN
 	RAISE WARNING USING MESSAGE = 'mvstore_cluster: recovery has failed: ' || SQLERRM;
 END $$;
@@ -1375,7 +1423,7 @@ BEGIN
 	SELECT coalesce(s.gid, p.gid), coalesce(p.state, CASE WHEN s.gid IS NOT NULL THEN 'aborted' END), p.version, coalesce(s.shard, n.shard),
 		   s.prepared, s.shard_user,
 		   CASE WHEN coalesce(s.gid, p.gid) IS NOT NULL THEN
-				EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+				EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.mode = 'ExclusiveLock'
 							AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 							AND (l.classid::bigint << 32 | l.objid::bigint) = @extschema@.mvstore_cluster_lock_key(coalesce(s.gid, p.gid))) END,
 		   s.problem
@@ -1583,7 +1631,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -1610,7 +1658,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -1637,7 +1685,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -1664,7 +1712,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -1691,7 +1739,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -1718,7 +1766,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -1756,7 +1804,7 @@ BEGIN
 			EXCEPTION
 				WHEN lock_not_available THEN
 					PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-				WHEN internal_error THEN
+				WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 					PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 					RAISE;
 			END;
@@ -1767,7 +1815,7 @@ BEGIN
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
 	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many(regclass, text[], text[], interval)', arguments, true)) r);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -1803,7 +1851,7 @@ BEGIN
 			EXCEPTION
 				WHEN lock_not_available THEN
 					PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-				WHEN internal_error THEN
+				WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 					PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 					RAISE;
 			END;
@@ -1814,7 +1862,7 @@ BEGIN
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
 	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many_bytea(regclass, text[], bytea[], interval)', arguments, true)) r);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -1850,7 +1898,7 @@ BEGIN
 			EXCEPTION
 				WHEN lock_not_available THEN
 					PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-				WHEN internal_error THEN
+				WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 					PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 					RAISE;
 			END;
@@ -1861,7 +1909,7 @@ BEGIN
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
 	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many_raw(regclass, bytea[], bytea[], interval)', arguments, true)) r);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -1886,7 +1934,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -1913,7 +1961,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -1940,7 +1988,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -1967,7 +2015,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -2015,7 +2063,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -2043,7 +2091,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -2071,7 +2119,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -2099,7 +2147,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -2127,7 +2175,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -2178,7 +2226,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN @extschema@.mvstore_shard_get(store, key, as_of);
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard(store, key)]) THEN
 				RAISE;
 			END IF;
@@ -2204,7 +2252,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN @extschema@.mvstore_shard_get_bytea(store, key, as_of);
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard(store, key)]) THEN
 				RAISE;
 			END IF;
@@ -2230,7 +2278,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN @extschema@.mvstore_shard_get_raw(store, key, as_of);
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard_raw(store, key)]) THEN
 				RAISE;
 			END IF;
@@ -2257,7 +2305,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_get_entry(store, a_key, as_of) r;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard(store, a_key)]) THEN
 				RAISE;
 			END IF;
@@ -2292,7 +2340,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_get_entry_bytea(store, a_key, as_of) r;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard(store, a_key)]) THEN
 				RAISE;
 			END IF;
@@ -2327,7 +2375,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_get_entry_raw(store, a_key, as_of) r;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard_raw(store, a_key)]) THEN
 				RAISE;
 			END IF;
@@ -2361,6 +2409,9 @@ DECLARE
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	as_of := @extschema@.mvstore_cluster_as_of(as_of, 'as_of');
+	IF keys IS NULL OR array_ndims(keys) > 1 THEN
+		PERFORM @extschema@.mvstore_cluster_places(store, keys);	-- which says that
+	END IF;
 	wanted := ARRAY(SELECT DISTINCT k COLLATE "C" FROM unnest(keys) k);
 	places := @extschema@.mvstore_cluster_places(store, wanted);
 	FOR attempt IN 1 .. 2 LOOP
@@ -2369,7 +2420,7 @@ BEGIN
 		  FROM unnest(keys) WITH ORDINALITY AS k (key, n)
 		  JOIN @extschema@.mvstore_shard_get_many(store, wanted, as_of, places) r ON r.key = k.key COLLATE "C" ORDER BY k.n;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, places) THEN
 				RAISE;
 			END IF;
@@ -2395,6 +2446,9 @@ DECLARE
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	as_of := @extschema@.mvstore_cluster_as_of(as_of, 'as_of');
+	IF keys IS NULL OR array_ndims(keys) > 1 THEN
+		PERFORM @extschema@.mvstore_cluster_places(store, keys);	-- which says that
+	END IF;
 	wanted := ARRAY(SELECT DISTINCT k COLLATE "C" FROM unnest(keys) k);
 	places := @extschema@.mvstore_cluster_places(store, wanted);
 	FOR attempt IN 1 .. 2 LOOP
@@ -2403,7 +2457,7 @@ BEGIN
 		  FROM unnest(keys) WITH ORDINALITY AS k (key, n)
 		  JOIN @extschema@.mvstore_shard_get_many_bytea(store, wanted, as_of, places) r ON r.key = k.key COLLATE "C" ORDER BY k.n;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, places) THEN
 				RAISE;
 			END IF;
@@ -2429,6 +2483,9 @@ DECLARE
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	as_of := @extschema@.mvstore_cluster_as_of(as_of, 'as_of');
+	IF keys IS NULL OR array_ndims(keys) > 1 THEN
+		PERFORM @extschema@.mvstore_cluster_places_raw(store, keys);	-- which says that
+	END IF;
 	wanted := ARRAY(SELECT DISTINCT k FROM unnest(keys) k);
 	places := @extschema@.mvstore_cluster_places_raw(store, wanted);
 	FOR attempt IN 1 .. 2 LOOP
@@ -2437,7 +2494,7 @@ BEGIN
 		  FROM unnest(keys) WITH ORDINALITY AS k (key, n)
 		  JOIN @extschema@.mvstore_shard_get_many_raw(store, wanted, as_of, places) r ON r.key = k.key ORDER BY k.n;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, places) THEN
 				RAISE;
 			END IF;
@@ -2463,7 +2520,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN @extschema@.mvstore_shard_contains(store, key, as_of);
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard(store, key)]) THEN
 				RAISE;
 			END IF;
@@ -2489,7 +2546,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN @extschema@.mvstore_shard_contains_raw(store, key, as_of);
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard_raw(store, key)]) THEN
 				RAISE;
 			END IF;
@@ -2513,7 +2570,7 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_previous');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_previous(store, a_key, before) r;
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -2542,7 +2599,7 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_previous_bytea');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_previous_bytea(store, a_key, before) r;
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -2571,7 +2628,7 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_previous_raw');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_previous_raw(store, a_key, before) r;
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -2607,7 +2664,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan(store, from_key, to_key, as_of, max_rows, reverse) r ORDER BY r.key COLLATE "C" LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c)) THEN
 				RAISE;
 			END IF;
@@ -2638,7 +2695,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan_bytea(store, from_key, to_key, as_of, max_rows, reverse) r ORDER BY r.key COLLATE "C" LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c)) THEN
 				RAISE;
 			END IF;
@@ -2669,7 +2726,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan_raw(store, from_key, to_key, as_of, max_rows, reverse) r ORDER BY r.key LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c)) THEN
 				RAISE;
 			END IF;
@@ -2700,7 +2757,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan_prefix(store, prefix, as_of, max_rows, reverse) r ORDER BY r.key COLLATE "C" LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT @extschema@.mvstore_cluster_shards(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2731,7 +2788,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan_prefix_bytea(store, prefix, as_of, max_rows, reverse) r ORDER BY r.key COLLATE "C" LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT @extschema@.mvstore_cluster_shards(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2762,7 +2819,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan_prefix_raw(store, prefix, as_of, max_rows, reverse) r ORDER BY r.key LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT @extschema@.mvstore_cluster_shards_raw(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2788,7 +2845,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_count(store, from_key, to_key, as_of) r);
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c)) THEN
 				RAISE;
 			END IF;
@@ -2814,7 +2871,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_count_raw(store, from_key, to_key, as_of) r);
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c)) THEN
 				RAISE;
 			END IF;
@@ -2840,7 +2897,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_count_prefix(store, prefix, as_of) r);
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT @extschema@.mvstore_cluster_shards(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2866,7 +2923,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_count_prefix_raw(store, prefix, as_of) r);
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT @extschema@.mvstore_cluster_shards_raw(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2893,7 +2950,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_diff(store, from_version, to_version, prefix) r ORDER BY r.key COLLATE "C";
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, to_version, ARRAY(SELECT @extschema@.mvstore_cluster_shards(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2920,7 +2977,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_diff_bytea(store, from_version, to_version, prefix) r ORDER BY r.key COLLATE "C";
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, to_version, ARRAY(SELECT @extschema@.mvstore_cluster_shards(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2947,7 +3004,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_diff_raw(store, from_version, to_version, prefix) r ORDER BY r.key;
 			RETURN;
-		EXCEPTION WHEN internal_error OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, to_version, ARRAY(SELECT @extschema@.mvstore_cluster_shards_raw(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2971,7 +3028,7 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_history');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_history(store, key, max_rows) r;
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -2992,7 +3049,7 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_history_bytea');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_history_bytea(store, key, max_rows) r;
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -3013,7 +3070,7 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_history_raw');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_history_raw(store, key, max_rows) r;
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -3043,7 +3100,7 @@ BEGIN
 		EXIT WHEN FOUND OR wait IS NULL OR clock_timestamp() >= deadline;
 		PERFORM pg_sleep(0.02);
 	END LOOP;
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -3073,7 +3130,7 @@ BEGIN
 		EXIT WHEN FOUND OR wait IS NULL OR clock_timestamp() >= deadline;
 		PERFORM pg_sleep(0.02);
 	END LOOP;
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -3103,7 +3160,7 @@ BEGIN
 		EXIT WHEN FOUND OR wait IS NULL OR clock_timestamp() >= deadline;
 		PERFORM pg_sleep(0.02);
 	END LOOP;
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -3138,7 +3195,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN (SELECT min(r) FROM @extschema@.mvstore_shard_stable_version() r);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -3158,7 +3215,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN (SELECT bool_and(r) FROM @extschema@.mvstore_shard_wait_stable(version, timeout) r);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -3178,7 +3235,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN (SELECT max(r) FROM @extschema@.mvstore_shard_current_version() r);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -3230,7 +3287,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -3258,7 +3315,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -3280,7 +3337,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_drop_prefix(store, prefix, keep, before);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -3300,7 +3357,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_drop_prefix_raw(store, prefix, keep, before);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -3320,7 +3377,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_drop_range(store, from_key, to_key, keep, before);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -3340,7 +3397,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_drop_range_raw(store, from_key, to_key, keep, before);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -3360,7 +3417,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_compact(store, before);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -3380,7 +3437,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_sweep(store);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -3400,7 +3457,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN (SELECT bool_and(r) FROM @extschema@.mvstore_shard_flush(timeout) r);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
 	RAISE;
 END $$;
@@ -3425,7 +3482,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -3452,7 +3509,7 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error THEN
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 				RAISE;
 		END;
@@ -3528,7 +3585,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_pause();
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -3550,7 +3607,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_resume();
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -3572,7 +3629,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_retry_failed(store) r);
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;
@@ -3606,7 +3663,7 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_stats_reset();
-EXCEPTION WHEN internal_error THEN
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
 	RAISE;
 END $$;

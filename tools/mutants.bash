@@ -340,7 +340,36 @@ mutant_of_cluster recovery_commits cluster/t/writes_over_shards_are_whole.pl \
 
 # Recovery does not look whether the coordinator lives.
 mutant_of_cluster recovery_disturbs cluster/t/writes_over_shards_are_whole.pl \
-	's~SELECT CASE WHEN pg_try_advisory_lock.*? ELSE false END\n~SELECT true\n~s'
+	's~RETURN CASE WHEN pg_try_advisory_lock_shared.*? ELSE false END;~RETURN true;~s'
+
+# Two who look take each other for the coordinator.
+mutant_of_cluster lookers_collide cluster/t/decisions_stand.pl \
+	's~pg_try_advisory_lock_shared~pg_try_advisory_lock~; s~pg_advisory_unlock_shared~pg_advisory_unlock~'
+
+# What was not looked after is taken for done.
+mutant_of_cluster skipped_is_done cluster/t/decisions_stand.pl \
+	's~busy \|\| alive~busy~'
+
+# What was decided is rolled back by who was interrupted then.
+mutant_of_cluster interrupted_gives_up cluster/t/decisions_stand.pl \
+	's~ELSIF state = \x27committed\x27 THEN~ELSIF state = \x27never\x27 THEN~'
+
+# Who is cancelled after the decision says that nothing has happened.
+mutant_of_cluster cancel_denies cluster/t/decisions_stand.pl \
+	's~\tIF decided THEN~\tIF false THEN~'
+
+# A standby has nothing prepared.
+mutant_of_cluster standby_has_nothing cluster/t/decisions_stand.pl \
+	's~ WHERE NOT pg_is_in_recovery\(\)~~'
+
+# Connections that are used again have the encoding of the shard.
+mutant_of_cluster encoding_of_the_shard cluster/t/shards_of_any_encoding_hold_text.pl \
+	's~ client_encoding=UTF8~ ~'
+
+# Anybody writes to several shards.
+mutant_of_cluster usage_is_not_asked cluster/t/puts_wait_for_doubts_with_a_limit.pl \
+	's~ELSIF NOT has_server_privilege~ELSIF false AND NOT has_server_privilege~'
+
 
 # Who was given up decides all the same.
 # shellcheck disable=SC2016 # Perl's

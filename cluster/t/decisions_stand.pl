@@ -1,0 +1,128 @@
+# What was decided on the proxy happens on all shards, whoever is in the way when it is looked after: others who
+# look at the same time, a cancel between the decision and its answer, a standby that knows of nothing that
+# is prepared. And who writes is told what has become of it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use MvstoreCluster;
+use MvstoreTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $cluster = MvstoreCluster->new('decided', shards => 4, servers => 2, proxy_conf => "wal_level = replica\nmax_wal_senders = 2");
+my $proxy = $cluster->proxy;
+my $second = $cluster->server(1);
+my $standby = $cluster->standby($second, 'max_prepared_transactions = 100');
+$cluster->query(q{SELECT mvstore_create('a')});
+my @keys = map { $cluster->query("SELECT 'k' || n FROM generate_series(1, 100) n WHERE mvstore_cluster_shard('a', 'k' || n) = $_ LIMIT 1") } 0 .. 3;
+my $keys = join ',', @keys;
+my $stop = $cluster->hold_steps;
+
+# A write over all shards that stands still at a step.
+sub begin_write
+{
+	my ($step, $value) = @_;
+	my $session = $proxy->background_psql('postgres', on_error_stop => 0);
+
+	$session->query_safe("\\set VERBOSITY verbose\nSET application_name = 'stops $step'");
+	$session->{stdin} .= "SELECT mvstore_put_many('a', '{$keys}', '{$value,$value,$value,$value}') > 0 AS written;\n";
+	$session->{run}->pump_nb;
+	$cluster->wait_for_held(1, "a write is $step");
+	return $session;
+}
+
+sub gone { $cluster->query(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name LIKE 'stops %'}); return }
+sub cancel { $cluster->query(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'stops %'}); return }
+sub pending { return $cluster->query(q{SELECT string_agg(gid, ' ') FROM mvstore_cluster_pending WHERE state = 'committed'}) }
+
+sub is_whole
+{
+	my ($value, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($cluster->query(q{SELECT string_agg(value, ' ') FROM mvstore_scan('a')}), "$value $value $value $value", $name);
+	is(join(' ', map { $cluster->shard($_, 'SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()') } 0 .. 3), '0 0 0 0', 'nothing stays prepared');
+	is(pending(), '', 'and there is no row of it');
+	return;
+}
+
+# ---- Others who look ----------------------------------------------------------------
+
+my $other = $proxy->background_psql('postgres');
+begin_write('decided', 'one');
+gone();
+my $key = sprintf q{mvstore_cluster_lock_key('%s')}, pending();
+$other->query_safe("SELECT pg_advisory_lock_shared($key)");
+is($cluster->query('SELECT mvstore_cluster_recover()'), 4, 'who looks, too, is not taken for its coordinator');
+$other->query_safe("SELECT pg_advisory_unlock_shared($key)");
+is_whole('one', 'it is done');
+
+# Recovery has begun, and waits for a server that does not answer; then a lock is in its way.
+begin_write('decided', 'two');
+gone();
+$key = sprintf q{mvstore_cluster_lock_key('%s')}, pending();
+my ($postmaster) = slurp_file($second->data_dir . '/postmaster.pid') =~ /\A(\d+)/;
+kill STOP => $postmaster;
+my $recovery = $proxy->background_psql('postgres');
+$recovery->query_until(qr/asked/, "\\echo asked\nSELECT mvstore_cluster_recover() AS ended;\n");
+wait_until($proxy, 'postgres', q{SELECT tried IS NOT NULL FROM mvstore_cluster_pending WHERE state = 'committed'}, 'a recovery has begun');
+$other->query_safe("SELECT pg_advisory_lock($key)");
+kill CONT => $postmaster;
+$recovery->query_safe('SELECT 1');
+isnt(pending(), '', 'what it could not look after keeps its decision');
+$other->query_safe("SELECT pg_advisory_unlock($key)");
+is($cluster->query('SELECT mvstore_cluster_recover()'), 4, 'the next one ends it');
+is_whole('two', 'as it was decided');
+
+# ---- Cancels ------------------------------------------------------------------------
+
+# The decision is there, but is not told of, as it waits for a standby of the proxy.
+my $writer = begin_write('prepared', 'three');
+$cluster->query(q{ALTER SYSTEM SET synchronous_standby_names = 'nobody'});
+$cluster->query('SELECT pg_reload_conf()');
+$cluster->query('CHECKPOINT');	# by the process that tells the others
+$stop->query_safe('SELECT pg_advisory_unlock(1818)');
+wait_until($proxy, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'}, 'the decision waits');
+cancel();
+$writer->{stderr} = '';
+eval { $writer->query('SELECT 1') };
+like($writer->{stderr}, qr/08007: the write has happened/, 'who is cancelled then is told that it happens');
+$cluster->query('ALTER SYSTEM RESET synchronous_standby_names');
+$cluster->query('SELECT pg_reload_conf()');
+$writer->quit;
+is($cluster->query('SELECT mvstore_cluster_recover()'), 4, 'it is ended');
+is_whole('three', 'as it was decided');
+
+# When it has been told of.
+$stop->query_safe('SELECT pg_advisory_lock(1818)');
+$writer = begin_write('decided', 'four');
+cancel();
+$writer->{stderr} = '';
+like(scalar($writer->query('SELECT 1')), qr/^t$/m, 'who is cancelled after the decision has written');
+like($writer->{stderr}, qr/WARNING: .*the write has happened/, 'and is warned');
+$writer->quit;
+is($cluster->query('SELECT mvstore_cluster_recover()'), 4, 'it is ended');
+is_whole('four', 'as it was decided');
+
+# ---- A standby ----------------------------------------------------------------------
+
+begin_write('decided', 'five');
+$second->wait_for_catchup($standby, 'replay', $second->lsn('flush'));
+$cluster->kill9($second);
+gone();
+$cluster->now_at($_, $standby) for $cluster->shards_of($second);
+$cluster->query('ALTER SERVER mvstore_cluster OPTIONS (' . join(', ', map { "SET p$_ '" . $cluster->address($_) . q{'} } 2, 3) . ')');
+is($cluster->query("SELECT mvstore_get('a', '$keys[0]')"), 'five', 'a shard that is there shows what was decided');
+isnt(pending(), '', 'while shards are at a standby, the decision is kept');
+like($cluster->query('SELECT string_agg(DISTINCT problem, $$ $$) FROM mvstore_cluster_in_doubt WHERE problem IS NOT NULL'), qr/standby/, 'which the view tells');
+$standby->promote;
+$standby->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'the standby is not promoted';
+is($cluster->query('SELECT mvstore_cluster_recover()'), 2, 'when it is promoted, it is ended');
+is_whole('five', 'as it was decided');
+
+$_->quit for $stop, $other, $recovery;
+$_->stop for $standby, $cluster->server(0), $proxy;
+done_testing();
