@@ -149,19 +149,20 @@ sub shard_function
 	my @in = @{ $what{in} // $f->{in} };
 	my $returns = $what{returns} // (@{ $f->{out} } ? returned($f) : $f->{result});
 
+	my $types = join ', ', map { $_->{type} } @in;
+
 	return "CREATE FUNCTION $name(${\ proxied(@in)}) RETURNS $returns LANGUAGE plproxy AS \$\$\n" .
-	  "\tCLUSTER 'mvstore_cluster'; $what{run}\n\t$what{select};\n\$\$;\n" .
-	  about('FUNCTION', $name, join(', ', map { $_->{type} } @in), "internal: $f->{name} on shards");
+	  "\tCLUSTER 'mvstore_cluster'; $what{run}\n\t$what{select};\n\$\$;\n" . rights($f, "FUNCTION $name($types)") .
+	  about('FUNCTION', $name, $types, "internal: $f->{name} on shards");
 }
 
+# Who may call it, where that is not everybody on one server: or another function below it.
 sub rights
 {
-	my ($f) = @_;
+	my ($f, $below) = @_;
 	return '' unless $closed{ $f->{name} };
-	my $kind = $f->{kind} eq 'p' ? 'PROCEDURE' : 'FUNCTION';
-	my $text = "REVOKE ALL ON $kind $f->{name}(${\ types($f)}) FROM PUBLIC;\n";
-	$text .= "GRANT EXECUTE ON $kind $f->{name}(${\ types($f)}) TO $_;\n" for grep { $_ ne '' } split /,/, $f->{rights};
-	return $text;
+	my $what = $below // ($f->{kind} eq 'p' ? 'PROCEDURE' : 'FUNCTION') . " $f->{name}(${\ types($f)})";
+	return "REVOKE ALL ON $what FROM PUBLIC;\n" . join '', map { "GRANT EXECUTE ON $what TO $_;\n" } grep { $_ ne '' } split /,/, $f->{rights};
 }
 
 # A function for users, in PL/pgSQL.
@@ -451,6 +452,7 @@ sub view
 	my $select = join(', ', map { "v.$_->[0]" . ($_->[1] ne $_->[2] ? "::text AS $_->[0]" : '') } @columns);
 	my $text = "CREATE FUNCTION $below() RETURNS $table LANGUAGE plproxy AS \$\$\n" .
 	  "\tCLUSTER 'mvstore_cluster'; RUN ON ALL;\n\tSELECT m.number AS shard, $select FROM mvstore_shard AS m, $name AS v$own;\n\$\$;\n" .
+	  ($rights && $rights eq 'PUBLIC' ? '' : "REVOKE ALL ON FUNCTION $below() FROM PUBLIC;\n" . ($rights ? "GRANT EXECUTE ON FUNCTION $below() TO $rights;\n" : '')) .
 	  about('FUNCTION', $below, '', "internal: below $name") .
 	  "CREATE VIEW $name AS SELECT v.* FROM $S.$below() AS v;\n" . ($rights ? "GRANT SELECT ON $name TO $rights;\n" : "REVOKE ALL ON $name FROM PUBLIC;\n") .
 	  about('VIEW', $name, undef, $about) =~ s/\n\n\z/\n/r . "COMMENT ON COLUMN $name.shard IS\n'the shard';\n";

@@ -1163,6 +1163,8 @@ BEGIN
 		RAISE insufficient_privilege USING MESSAGE = 'permission denied for foreign server mvstore_cluster';
 	ELSIF call <> ALL (@extschema@.mvstore_cluster_calls()) IS NOT FALSE THEN
 		RAISE insufficient_privilege USING MESSAGE = format('%s is not to be called on several shards', call);
+	ELSIF NOT has_function_privilege(caller, '@extschema@.' || replace(call, 'regclass', 'text'), 'EXECUTE') THEN
+		RAISE insufficient_privilege USING MESSAGE = 'permission denied for function ' || split_part(call, '(', 1);
 	END IF;
 	statements := ARRAY(SELECT @extschema@.mvstore_cluster_statement(call, CASE WHEN array_ndims(arguments) = 1 THEN arguments
 			ELSE ARRAY(SELECT a FROM unnest(arguments[i:i][:]) a) END) FROM generate_subscripts(shards, 1) i ORDER BY i);
@@ -3576,6 +3578,8 @@ CREATE FUNCTION mvstore_shard_pause() RETURNS SETOF boolean LANGUAGE plproxy AS 
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
 	SELECT true FROM mvstore_pause();
 $$;
+REVOKE ALL ON FUNCTION mvstore_shard_pause() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mvstore_shard_pause() TO pg_signal_backend;
 COMMENT ON FUNCTION mvstore_shard_pause() IS
 'internal: mvstore_pause on shards';
 
@@ -3598,6 +3602,8 @@ CREATE FUNCTION mvstore_shard_resume() RETURNS SETOF boolean LANGUAGE plproxy AS
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
 	SELECT true FROM mvstore_resume();
 $$;
+REVOKE ALL ON FUNCTION mvstore_shard_resume() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mvstore_shard_resume() TO pg_signal_backend;
 COMMENT ON FUNCTION mvstore_shard_resume() IS
 'internal: mvstore_resume on shards';
 
@@ -3620,6 +3626,8 @@ CREATE FUNCTION mvstore_shard_retry_failed(a_store text) RETURNS SETOF bigint LA
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
 	SELECT mvstore_retry_failed(a_store::regclass);
 $$;
+REVOKE ALL ON FUNCTION mvstore_shard_retry_failed(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mvstore_shard_retry_failed(text) TO pg_signal_backend;
 COMMENT ON FUNCTION mvstore_shard_retry_failed(text) IS
 'internal: mvstore_retry_failed on shards';
 
@@ -3654,6 +3662,7 @@ CREATE FUNCTION mvstore_shard_stats_reset() RETURNS SETOF boolean LANGUAGE plpro
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
 	SELECT true FROM mvstore_stats_reset();
 $$;
+REVOKE ALL ON FUNCTION mvstore_shard_stats_reset() FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_shard_stats_reset() IS
 'internal: mvstore_stats_reset on shards';
 

@@ -78,6 +78,11 @@ for my $call (q{mvstore_cluster_write(current_user, '{0,1}', 'mvstore_clear(regc
 	my ($state) = $cluster->refused("SET SESSION AUTHORIZATION nobody_else; SELECT $call");
 	is($state, '42501', "without USAGE on the foreign server: $call");
 }
+for my $call ('mvstore_pause()', 'mvstore_shard_pause()', q{mvstore_pin('p')}, q{mvstore_cluster_write(current_user, '{0,1}', 'mvstore_pin(text, bigint, interval, regclass)', '{p,1,1 hour,NULL}', false)})
+{
+	my ($state) = $cluster->refused("SET SESSION AUTHORIZATION anybody; SELECT $call");
+	is($state, '42501', "what is not for everybody: $call");
+}
 is(($cluster->refused(q{SET SESSION AUTHORIZATION anybody; SELECT mvstore_cluster_write(NULL, '{0,1}', 'mvstore_clear(regclass)', '{a}', false)}))[0], '42501', 'nor in the name of no role');
 my ($state, $said) = $cluster->refused(q{SELECT mvstore_cluster_write(current_user, '{0}', 'mvstore_detach(regclass)', ARRAY[$$a'); DROP TABLE a; --$$], false)});
 ok($state ne '' && $cluster->shard(0, q{SELECT to_regclass('a')}) eq 'a', 'an argument is an argument') or diag($said);
