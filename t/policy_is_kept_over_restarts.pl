@@ -64,6 +64,8 @@ sub fill
 
 sql(q{SELECT mvstore_create('aged', keep_for := '1 s'), mvstore_create('day', keep_for := '1 day'), mvstore_create('young', keep_versions := 1, keep_for := '1 day'), mvstore_create('lives'), mvstore_create('brief')});
 is(sql('SELECT mvstore_flush()'), 't', 'the worker has come');
+# It may have come before the stores, or after.
+my $looks = stat_of('sweeps') . ' ' . swept();
 put('day', 1000, 2);
 put('young', 30000, 2);
 put('lives', 500, 1, '1 day');
@@ -90,7 +92,7 @@ $node->start;
 sql('SELECT mvstore_resume()');
 goes('with all of it in the queue');
 is_noted('the calendar is as it was');
-is(stat_of('sweeps') . ' ' . swept(), '0 0', 'for none of this was a store looked through');
+is(stat_of('sweeps') . ' ' . swept(), $looks, 'for none of this was a store looked through');
 
 # A crash. One pass, after which each key is noted as often as before.
 for my $when ('with all of it noted', 'once more')
