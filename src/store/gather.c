@@ -506,8 +506,8 @@ mvs_gather_read(MvsGather *gather, int newest, MvsGatherStops stops)
 	done = read_wanted(gather, fetch, stops);
 
 	/*
-	 * What is dropped is so from the oldest on: so where that is seen, all are, mostly. Of a key that
-	 * may go whole all are looked at anyway.
+	 * What is dropped is so from the oldest on: so where that is seen, all are, mostly. Of a key
+	 * that may go whole all are looked at anyway.
 	 */
 	for (int i = 0; i < gather->key_count && newest > 0; i++)
 	{

@@ -9,7 +9,8 @@
  * slice.
  *
  * Where the entries that it meets are scattered over the table, it goes on by harvests
- * (harvest.c), as long as each has several entries of a page; of the walks of a process one at a time.
+ * (harvest.c), as long as each has several entries of a page; of the walks of a process one
+ * at a time.
  *
  * Copyright (c) 2026, mvstore contributors
  *
