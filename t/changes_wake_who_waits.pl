@@ -71,12 +71,12 @@ like(woken($held, 'the end of an older writer wakes'), qr/got c3/, 'and what it 
 $older->quit;
 
 # A rolled back write is none; the timeout ends it.
-my $in_vain = waiter("SELECT 'got ' || count(*) FROM mvstore_changes('s', $third, wait => '2 s')");
+my $in_vain = waiter("SELECT 'got ' || count(*) FROM mvstore_changes('s', $third, wait => '5 s')");
 sql(q{BEGIN; SELECT mvstore_put('s', 'd', '4'); ROLLBACK});
 like(woken($in_vain, 'a timeout ends it'), qr/got 0/, 'with nothing');
 
 # Rows of plain SQL count, too, at the latest when the time is up.
-my $plain = waiter("SELECT 'got ' || key FROM mvstore_changes('s', $third, wait => '2 s')");
+my $plain = waiter("SELECT 'got ' || key FROM mvstore_changes('s', $third, wait => '5 s')");
 sql(q{INSERT INTO s VALUES ('plain', mvstore_version_at(clock_timestamp()), 'v', NULL)});
 like(woken($plain, 'time is up'), qr/got plain/, 'what SQL has inserted is there');
 $position = sql(q{SELECT mvstore_stable_version()});

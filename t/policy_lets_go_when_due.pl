@@ -85,10 +85,12 @@ cmp_ok(sql(q{SELECT count(*) FROM mvstore_calendar WHERE store = 'long'::regclas
 
 # ---- What is due goes, and no earlier.
 
+sql('SELECT mvstore_pause()');
 put('aged', 1000, 2);
 sql(q{SELECT mvstore_put('aged', 'deleted', 'v'), mvstore_put('aged', 'alone', 'v')});
 sql(q{SELECT mvstore_delete('aged', 'deleted')});
 note_entries('aged');
+sql('SELECT mvstore_resume()');
 is(sql('SELECT min(ends) < max(ends) FROM was_aged'), 't', 'entries end at two times');
 goes_when_due('aged', 1, 1001, 'what was superseded goes when it is due, and no earlier');
 is(sql(q{SELECT count(*) FILTER (WHERE value = '2'), count(*) FILTER (WHERE key = 'alone') FROM aged}), '1000|1', 'the newest stay');

@@ -64,7 +64,7 @@ $standby->start;
 for my $database (@databases)
 {
 	wait_until($standby, $database, $follows, "$database: with a standby the row follows the clock, there");
-	is($standby->safe_psql($database, q{SELECT mvstore_get('s', 'k', as_of := mvstore_version_at(now() - interval '6 s'))}),
+	is($standby->safe_psql($database, q{SELECT mvstore_get('s', 'k', as_of := mvstore_version_at(now() - interval '4 s'))}),
 		'v', "$database: as of some seconds ago can be read on it");
 }
 

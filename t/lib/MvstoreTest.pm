@@ -26,6 +26,9 @@ our @EXPORT = qw(mvstore_node move_node wait_until catch_when stays sqlstate_of 
 	};
 }
 
+# A fast stop may have much to write.
+$ENV{PGCTLTIMEOUT} //= $PostgreSQL::Test::Utils::timeout_default;
+
 # A running server with the extension in database postgres. Of %params: conf is
 # text for postgresql.conf, init a list of arguments of the node's init(), place a directory
 # for its data elsewhere.
