@@ -307,13 +307,15 @@ REVOKE ALL ON FUNCTION mvstore_cluster_close(text) FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_cluster_close(text) IS 'internal: disconnect, if it is connected';
 
 -- A connection to a shard as a role of this proxy: one that is open already, for the same address and password, if
--- it answers. Its name tells the shard.
-CREATE FUNCTION mvstore_cluster_open(shard integer, role name, shard_user text DEFAULT NULL) RETURNS text
+-- it answers. Its name tells the shard. What the session may have connected itself is of use for its own writes alone: not kept,
+-- it has a name that nobody knows.
+CREATE FUNCTION mvstore_cluster_open(shard integer, role name, shard_user text DEFAULT NULL, kept boolean DEFAULT true) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	address text := @extschema@.mvstore_cluster_login(shard, role, shard_user);
-	name text := 'mvstore_cluster:' || shard || ':' || left(encode(sha256(convert_to(address, 'UTF8')), 'hex'), 20);
+	name text := 'mvstore_cluster:' || shard || ':' || left(CASE WHEN kept THEN encode(sha256(convert_to(address, 'UTF8')), 'hex')
+															ELSE replace(gen_random_uuid()::text, '-', '') END, 20);
 	old text;
 	reason text;
 BEGIN
@@ -321,7 +323,7 @@ BEGIN
 		RAISE undefined_object USING MESSAGE = format('no user mapping of the foreign server "mvstore_cluster" is for role "%s"', role),
 			HINT = 'See CREATE USER MAPPING.';
 	END IF;
-	IF name = ANY (@extschema@.mvstore_cluster_dblink_names()) THEN
+	IF kept AND name = ANY (@extschema@.mvstore_cluster_dblink_names()) THEN
 		BEGIN
 			PERFORM @extschema@.mvstore_cluster_send(name, 'DISCARD ALL');
 			PERFORM @extschema@.mvstore_cluster_collect(name);
@@ -337,16 +339,16 @@ EXCEPTION WHEN connection_exception OR sqlclient_unable_to_establish_sqlconnecti
 	RAISE connection_failure USING MESSAGE = format('shard %s (%s) cannot be reached', shard, @extschema@.mvstore_cluster_address(shard)),
 		DETAIL = reason, HINT = 'Nothing is read or written in part: try again once it is there.';
 END $$;
-REVOKE ALL ON FUNCTION mvstore_cluster_open(integer, name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mvstore_cluster_open(integer, name, text, boolean) FROM PUBLIC;
 
-COMMENT ON FUNCTION mvstore_cluster_open(integer, name, text) IS 'internal: a connection to a shard';
+COMMENT ON FUNCTION mvstore_cluster_open(integer, name, text, boolean) IS 'internal: a connection to a shard';
 
 -- Connect, do one thing as the owner of the extension or another user of the shards, and disconnect.
 CREATE FUNCTION mvstore_cluster_ask(shard integer, query text, shard_user text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	name text := @extschema@.mvstore_cluster_open(shard, current_user, shard_user);
+	name text := @extschema@.mvstore_cluster_open(shard, current_user, shard_user, false);
 	answer text;
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_send(name, query);

@@ -350,6 +350,11 @@ mutant_of_cluster lookers_collide cluster/t/decisions_stand.pl \
 mutant_of_cluster skipped_is_done cluster/t/decisions_stand.pl \
 	's~busy \|\| alive~busy~'
 
+# Recovery asks by whatever connection the session has.
+# shellcheck disable=SC2016 # Perl's
+mutant_of_cluster asks_by_any_connection cluster/t/decisions_stand.pl \
+	's~(mvstore_cluster_open\(shard, current_user, shard_user), false\)~$1)~'
+
 # What was decided is rolled back by who was interrupted then.
 mutant_of_cluster interrupted_gives_up cluster/t/decisions_stand.pl \
 	's~ELSIF state = \x27committed\x27 THEN~ELSIF state = \x27never\x27 THEN~'

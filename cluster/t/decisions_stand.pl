@@ -77,6 +77,14 @@ $other->query_safe("SELECT pg_advisory_unlock($key)");
 is($cluster->query('SELECT mvstore_cluster_recover()'), 4, 'the next one ends it');
 is_whole('two', 'as it was decided');
 
+# Whoever calls has connected elsewhere by the names of what a session keeps.
+begin_write('decided', 'mine');
+gone();
+my $elsewhere = sprintf 'host=%s port=%d dbname=postgres', $cluster->server(0)->host, $cluster->server(0)->port;
+$other->query_safe("SELECT dblink_connect_u('mvstore_cluster:' || n || ':' || left(encode(sha256(convert_to(mvstore_cluster_login(n, current_user), 'UTF8')), 'hex'), 20), '$elsewhere') FROM generate_series(0, 3) n");
+is($other->query_safe('SELECT mvstore_cluster_recover()'), 4, 'recovery asks shards by connections of its own');
+is_whole('mine', 'it is done');
+
 # ---- Cancels ------------------------------------------------------------------------
 
 # The decision is there, but is not told of, as it waits for a standby of the proxy.
