@@ -844,7 +844,7 @@ BEGIN
 	  INTO patience FROM @extschema@.mvstore_cluster_config c;
 	SELECT r.number INTO behind FROM @extschema@.mvstore_shard_reached(shards, version, least(patience, '1 s')) r WHERE NOT r.reached;
 	IF behind IS NOT NULL AND patience > '1 s'::interval THEN
-		PERFORM @extschema@.mvstore_cluster_look();
+		PERFORM @extschema@.mvstore_cluster_look(true);
 		SELECT min(r.number) INTO behind
 		  FROM @extschema@.mvstore_shard_reached(shards, version, patience - '1 s'::interval) r WHERE NOT r.reached;
 	END IF;
@@ -914,7 +914,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF attempt = 1 THEN
-		PERFORM @extschema@.mvstore_cluster_look();
+		PERFORM @extschema@.mvstore_cluster_look(true);
 	ELSE
 		RAISE lock_not_available USING MESSAGE = format('others hold a lock on %s for longer than mvstore_cluster.lock_timeout',
 				coalesce(@extschema@.mvstore_cluster_where(message), 'a shard')), DETAIL = message,
@@ -1398,8 +1398,9 @@ AS $$ SELECT @extschema@.mvstore_cluster_recover_one(everything, everything) $$;
 COMMENT ON FUNCTION mvstore_cluster_recover(boolean) IS
 'end what was left in doubt by sessions that have gone; returns how many prepared transactions were ended';
 
--- Whether there is something for recovery, and then recovery. What goes wrong with it is no fault of the call it is in.
-CREATE FUNCTION mvstore_cluster_look() RETURNS void
+-- Whether there is something for recovery, and then recovery. What goes wrong with it is no fault of the call it is in. For
+-- who has waited in vain all shards are asked, as something may have been prepared there when nobody expected it any more.
+CREATE FUNCTION mvstore_cluster_look(vain boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -1407,16 +1408,16 @@ DECLARE
 	tried timestamptz;
 BEGIN
 	SELECT a.complete, a.tried INTO complete, tried FROM @extschema@.mvstore_cluster_awake a;
-	IF complete AND NOT EXISTS (SELECT FROM @extschema@.mvstore_cluster_note_due(false) d
+	IF complete AND NOT vain AND NOT EXISTS (SELECT FROM @extschema@.mvstore_cluster_note_due(false) d
 			WHERE @extschema@.mvstore_cluster_orphan(d.gid)) THEN
 		RETURN;		-- all that is under way has a coordinator that lives
 	END IF;
-	PERFORM @extschema@.mvstore_cluster_recover_one(complete IS NOT TRUE AND (tried IS NULL OR tried < clock_timestamp() - '5 s'::interval), false);
+	PERFORM @extschema@.mvstore_cluster_recover_one((vain OR complete IS NOT TRUE) AND (tried IS NULL OR tried < clock_timestamp() - '5 s'::interval), false);
 EXCEPTION WHEN OTHERS THEN
 	RAISE WARNING USING MESSAGE = 'mvstore_cluster: recovery has failed: ' || SQLERRM;
 END $$;
 
-COMMENT ON FUNCTION mvstore_cluster_look() IS 'internal: see whether something is in doubt, and end it';
+COMMENT ON FUNCTION mvstore_cluster_look(boolean) IS 'internal: see whether something is in doubt, and end it';
 
 CREATE FUNCTION mvstore_cluster_doubts()
 RETURNS TABLE (gid text, state text, version bigint, shard integer, prepared timestamptz, shard_user text, coordinator boolean, problem text)

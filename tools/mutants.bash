@@ -346,6 +346,10 @@ mutant_of_cluster recovery_disturbs cluster/t/writes_over_shards_are_whole.pl \
 mutant_of_cluster lookers_collide cluster/t/decisions_stand.pl \
 	's~pg_try_advisory_lock_shared~pg_try_advisory_lock~; s~pg_advisory_unlock_shared~pg_advisory_unlock~'
 
+# Who waits in vain looks after nothing but what there is a row of.
+mutant_of_cluster nothing_comes_late cluster/t/puts_wait_for_doubts_with_a_limit.pl \
+	's~\(vain OR complete~(complete~'
+
 # What was not looked after is taken for done.
 mutant_of_cluster skipped_is_done cluster/t/decisions_stand.pl \
 	's~busy \|\| alive~busy~'

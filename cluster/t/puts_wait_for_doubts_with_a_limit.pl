@@ -53,6 +53,18 @@ is($cluster->query("SELECT mvstore_get('a', '$one'), mvstore_get('a', '$two')"),
 is(join('', $cluster->shards("SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()")), '00', 'on no shard');
 $_->{run}->kill_kill for $writer, $stop, $put;
 
+# What was prepared after all was over, and whose row is gone: nobody expects it.
+my $gid = $cluster->query(q{SELECT format('mvstore_cluster:%s:%s:%s:0', cluster, proxy, gen_random_uuid()) FROM mvstore_cluster_config});
+# The last look at all shards was long ago.
+sub looked_long_ago { $cluster->query(q{SELECT mvstore_cluster_recover(); UPDATE mvstore_cluster_awake SET tried = tried - interval '1 min'}); return }
+looked_long_ago();
+$cluster->shard(0, "BEGIN; SELECT mvstore_put('a', '$one', 'late'); PREPARE TRANSACTION '$gid'");
+is($cluster->query("SET mvstore_cluster.lock_timeout = '30 s'; SELECT mvstore_put('a', '$one', 'mine') > 0; SELECT mvstore_get('a', '$one')"), "t\nmine", 'who waits for it in vain ends it');
+looked_long_ago();
+$cluster->shard(0, sprintf "BEGIN; SELECT mvstore_put('a', 'late', 'late'); PREPARE TRANSACTION '%s'", $gid =~ s/....:0$/ffff:0/r);
+my $now = $cluster->query('SELECT mvstore_current_version()');
+is($cluster->query("SELECT mvstore_count('a', as_of => $now)"), 1, 'so does who waits for the past');
+
 # What goes to one shard by the way of several is bounded, too.
 $cluster->query(q{SELECT mvstore_cluster_place('p', delimiter => '/'); SELECT mvstore_create('p')});
 my $shard = $cluster->query(q{SELECT mvstore_cluster_shard('p', 'x/1')});
