@@ -66,6 +66,11 @@ ALTER TABLE plain DISABLE TRIGGER ALL;
 SELECT mvstore_guard();
 CREATE TRIGGER t AFTER INSERT ON plain FOR EACH ROW EXECUTE FUNCTION mvstore_guard();
 INSERT INTO plain VALUES ('k', 1);
+-- Without its key nobody could tell what is there.
+BEGIN;
+ALTER TABLE mvstore_paused DROP CONSTRAINT mvstore_paused_pkey;
+INSERT INTO mvstore_paused VALUES (true, now(), 'x');
+ROLLBACK;
 \set VERBOSITY default
 
 DROP VIEW regress_catalog;

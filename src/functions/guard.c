@@ -95,6 +95,13 @@ join_row(Relation catalog, TupleTableSlot *row)
 	bool		goes_in = true;
 	bool		isnull;
 
+	if (!OidIsValid(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"%s\" of extension \"mvstore\" has been altered",
+						RelationGetRelationName(catalog)),
+				 errdetail("It has no primary key."),
+				 errhint("Add the one that the extension's script gives it.")));
 	slot_getallattrs(row);
 	if (RelationFindReplTupleByIndex(catalog, key, LockTupleExclusive, row, old))
 	{
