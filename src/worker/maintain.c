@@ -58,6 +58,7 @@
 
 static BackgroundWorkerHandle *process = NULL;
 static int64 drops_seen = 0;	/* of mvs_pace_drops(), when stores were last looked at */
+static bool look_owed = false;	/* nothing was found then, in the midst of drops */
 static TimestampTz not_before = 0;	/* they are not looked at again */
 static uint64 vacuums;			/* that there had been when the process was started */
 
@@ -172,7 +173,7 @@ TimestampTz
 mvs_maintain_due(void)
 {
 	/* Its end sets the latch. */
-	if (drops_since() == 0 || mvs_maintenance_every == 0 || mvs_launcher_lacks_slot() ||
+	if ((drops_since() == 0 && !look_owed) || mvs_maintenance_every == 0 || mvs_launcher_lacks_slot() ||
 		mvs_maintain_is_running())
 		return DT_NOEND;
 	return Max(TimestampTzPlusMilliseconds(mvs_worker.idle_since, REST_TIME), not_before);
@@ -194,7 +195,7 @@ mvs_maintain(void)
 		mvs_maintain_stop();
 		return;
 	}
-	if (mvs_maintenance_every == 0 || drops_since() == 0 ||
+	if (mvs_maintenance_every == 0 || (drops_since() == 0 && !look_owed) ||
 		(!idle && drops_since() < mvs_maintenance_every) || GetCurrentTimestamp() < not_before)
 		return;
 	/* What comes meanwhile has its turn afterwards. */
@@ -211,6 +212,9 @@ mvs_maintain(void)
 	if (locked)
 		return;
 	drops_seen = mvs_pace_drops();
+
+	/* Somebody may have had a lock, or what he counted has yet to be told of: once more, at rest. */
+	look_owed = !found && !idle;
 	if (found)
 		start_process();
 }
