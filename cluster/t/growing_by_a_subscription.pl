@@ -40,7 +40,8 @@ note("the switch took $pause ms; the longest call $log->{longest}{milliseconds} 
 is($cluster->shard(3, $known), $before[0], 'stores are stores there, with their policies');
 cmp_ok($cluster->shard(3, $floor), '>=', $before[1], 'what is gone is known to be gone');
 is($cluster->shard(3, 'SELECT version FROM mvstore_pins'), $pinned, 'the pin holds');
-is($cluster->shard(3, 'SELECT mvstore_flush()'), 't', 'its worker works');
+# Of rows that a subscription has brought a worker is not told: a pass finds them.
+is($cluster->shard(3, q{SELECT mvstore_sweep('b'); SELECT mvstore_flush()}) =~ s/\s//gr, 't', 'its worker works');
 is($cluster->shard(3, 'SELECT count(*) > 0 AND max(n) <= 2 FROM (SELECT count(*) AS n FROM b GROUP BY key) of_key'), 't', 'and keeps to the policy');
 is($cluster->shard(3, 'SELECT count(*) FROM pg_subscription'), 0, 'nothing is subscribed to any more');
 is($old->safe_psql('postgres', 'SELECT count(*) FROM pg_replication_slots'), 0, 'and nothing kept for it');

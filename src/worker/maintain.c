@@ -173,8 +173,8 @@ TimestampTz
 mvs_maintain_due(void)
 {
 	/* Its end sets the latch. */
-	if ((drops_since() == 0 && !look_owed) || mvs_maintenance_every == 0 || mvs_launcher_lacks_slot() ||
-		mvs_maintain_is_running())
+	if ((drops_since() == 0 && !look_owed) || mvs_maintenance_every == 0 ||
+		mvs_launcher_lacks_slot() || mvs_maintain_is_running())
 		return DT_NOEND;
 	return Max(TimestampTzPlusMilliseconds(mvs_worker.idle_since, REST_TIME), not_before);
 }
@@ -213,7 +213,7 @@ mvs_maintain(void)
 		return;
 	drops_seen = mvs_pace_drops();
 
-	/* Somebody may have had a lock, or what he counted has yet to be told of: once more, at rest. */
+	/* Somebody may have had a lock, or has yet to tell what he counted: once more, at rest. */
 	look_owed = !found && !idle;
 	if (found)
 		start_process();
