@@ -42,7 +42,10 @@ cmp_ok($cluster->shard(3, $floor), '>=', $before[1], 'what is gone is known to b
 is($cluster->shard(3, 'SELECT version FROM mvstore_pins'), $pinned, 'the pin holds');
 # Of rows that a subscription has brought a worker is not told: a pass finds them.
 is($cluster->shard(3, q{SELECT mvstore_sweep('b'); SELECT mvstore_flush()}) =~ s/\s//gr, 't', 'its worker works');
-is($cluster->shard(3, 'SELECT count(*) > 0 AND max(n) <= 2 FROM (SELECT count(*) AS n FROM b GROUP BY key) of_key'), 't', 'and keeps to the policy');
+# (What is deleted goes whole: there may be nothing.)
+my $kept = $cluster->shard(3, 'SELECT count(*), coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM b GROUP BY key) of_key');
+note("keys, and the most entries of one: $kept");
+cmp_ok((split /\|/, $kept)[1], '<=', 2, 'and keeps to the policy');
 is($cluster->shard(3, 'SELECT count(*) FROM pg_subscription'), 0, 'nothing is subscribed to any more');
 is($old->safe_psql('postgres', 'SELECT count(*) FROM pg_replication_slots'), 0, 'and nothing kept for it');
 like(($old->psql('mv03', q{SELECT mvstore_put('a', 'k01', 'late')}))[2], qr/read-only transaction/, 'who writes to the old database is refused');
