@@ -16,7 +16,7 @@ SELECT mvstore_keep_guard();
 SELECT mvstore_regclass_in('s'), mvstore_regclass_out(mvstore_regclass_in('plain')), mvstore_regclass_in('4711'), mvstore_regclass_in('-');
 SELECT mvstore_regclass_in('no_such_store');
 SELECT encode(mvstore_regclass_send('s'::mvstore_regclass), 'hex') = lpad(to_hex('s'::regclass::oid::bigint), 8, '0') AS "an OID in network order";
--- Such a number comes in: 4711 is 0x1267.
+-- Such a number comes in, by mvstore_regclass_recv: 4711 is 0x1267.
 CREATE TABLE taken (store mvstore_regclass);
 COPY taken FROM PROGRAM $$printf 'PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0\0\1\0\0\0\4\0\0\022\147\377\377'$$ (FORMAT binary);
 SELECT * FROM taken;

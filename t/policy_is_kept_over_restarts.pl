@@ -64,8 +64,8 @@ sub fill
 
 sql(q{SELECT mvstore_create('aged', keep_for := '1 s'), mvstore_create('day', keep_for := '1 day'), mvstore_create('young', keep_versions := 1, keep_for := '1 day'), mvstore_create('lives'), mvstore_create('brief')});
 is(sql('SELECT mvstore_flush()'), 't', 'the worker has come');
-# It may have come before the stores, or after.
-my $looks = stat_of('sweeps') . ' ' . swept();
+# It may have come before the stores, or after, when they are empty.
+my $looks = stat_of('sweeps') . ' 0';
 put('day', 1000, 2);
 put('young', 30000, 2);
 put('lives', 500, 1, '1 day');

@@ -25,13 +25,8 @@ my $stop = $cluster->hold_steps;
 sub begin_write
 {
 	my ($step, $value) = @_;
-	my $session = $proxy->background_psql('postgres', on_error_stop => 0);
 
-	$session->query_safe("\\set VERBOSITY verbose\nSET application_name = 'stops $step'");
-	$session->{stdin} .= "SELECT mvstore_put_many('a', '{$keys}', '{$value,$value,$value,$value}') > 0 AS written;\n";
-	$session->{run}->pump_nb;
-	$cluster->wait_for_held(1, "a write is $step");
-	return $session;
+	return $cluster->begin_held($step, "SELECT mvstore_put_many('a', '{$keys}', '{$value,$value,$value,$value}') > 0 AS written");
 }
 
 sub gone { $cluster->query(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name LIKE 'stops %'}); return }

@@ -19,15 +19,7 @@ $cluster->query(q{SELECT mvstore_create('a')});
 my ($one, $two) = map { $cluster->query("SELECT 'k' || n FROM generate_series(1, 100) n WHERE mvstore_cluster_shard('a', 'k' || n) = $_ LIMIT 1") } 0, 1;
 
 # A write over both shards that has prepared, and goes no further.
-sub begin_write
-{
-	my $session = $proxy->background_psql('postgres', on_error_stop => 0);
-	$session->query_safe("SET application_name = 'stops prepared'");
-	$session->{stdin} .= "SELECT mvstore_put_many('a', '{$one,$two}', '{both,both}');\n";
-	$session->{run}->pump_nb;
-	$cluster->wait_for_held(1, 'a write is prepared');
-	return $session;
-}
+sub begin_write { return $cluster->begin_held('prepared', "SELECT mvstore_put_many('a', '{$one,$two}', '{both,both}')") }
 
 # While it is under way.
 my $writer = begin_write();

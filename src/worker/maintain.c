@@ -63,6 +63,7 @@ static TimestampTz not_before = 0;	/* they are not looked at again */
 static uint64 vacuums;			/* that there had been when the process was started */
 
 static int64 drops_since(void);
+static bool is_look_due(void);
 static bool find_work(bool *found);
 static void start_process(void);
 
@@ -144,6 +145,13 @@ drops_since(void)
 	return mvs_pace_drops() - drops_seen;
 }
 
+/* Whether there is a reason to look at all. */
+static bool
+is_look_due(void)
+{
+	return mvs_maintenance_every > 0 && (drops_since() > 0 || look_owed);
+}
+
 bool
 mvs_maintain_is_running(void)
 {
@@ -173,8 +181,7 @@ TimestampTz
 mvs_maintain_due(void)
 {
 	/* Its end sets the latch. */
-	if ((drops_since() == 0 && !look_owed) || mvs_maintenance_every == 0 ||
-		mvs_launcher_lacks_slot() || mvs_maintain_is_running())
+	if (!is_look_due() || mvs_launcher_lacks_slot() || mvs_maintain_is_running())
 		return DT_NOEND;
 	return Max(TimestampTzPlusMilliseconds(mvs_worker.idle_since, REST_TIME), not_before);
 }
@@ -195,7 +202,7 @@ mvs_maintain(void)
 		mvs_maintain_stop();
 		return;
 	}
-	if (mvs_maintenance_every == 0 || (drops_since() == 0 && !look_owed) ||
+	if (!is_look_due() ||
 		(!idle && drops_since() < mvs_maintenance_every) || GetCurrentTimestamp() < not_before)
 		return;
 	/* What comes meanwhile has its turn afterwards. */

@@ -169,6 +169,20 @@ SQL
 	return $stop;
 }
 
+# Begin a statement of such a session, and return that when it stands still.
+sub begin_held
+{
+	my ($self, $step, $sql) = @_;
+	my $session = $self->{proxy}->background_psql('postgres', on_error_stop => 0);
+
+	$session->query_safe("\\set VERBOSITY verbose\nSET application_name = 'stops $step'");
+	$session->{stdin} .= "$sql;\n";
+	$session->{run}->pump_nb;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$self->wait_for_held(1, "a write is $step");
+	return $session;
+}
+
 # Pass when so many stand still.
 sub wait_for_held
 {
