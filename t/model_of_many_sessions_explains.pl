@@ -88,6 +88,13 @@ sub first_of
 	return first_where($log, sub { $_[1][OP] eq $op && field($_[1], 0) ne '~' && (!$condition || $condition->(@_)) }, $is_distant);
 }
 
+# The first read of what is below a version, in a transaction with one snapshot.
+sub first_previous
+{
+	my ($log, $is_distant) = @_;
+	return first_where($log, sub { is_fixed(@_) && $_[1][OP] eq 'previous' && $_[1][AS_OF] }, $is_distant);
+}
+
 sub is_fixed { return $_[0]{level} eq 'REPEATABLE READ' }
 sub is_loose { return $_[0]{level} eq 'READ COMMITTED' }
 
@@ -298,7 +305,8 @@ for my $most (150, 300, 600, 1200)
 	$last_snapshot = (grep { length } map { field($_, 2) } map { @{ $_->{statements} } } @{ $log->{transactions} })[-1];
 	($last) = sort { $b <=> $a } map { /(?:^|,)(\d+)=/ } values %{ $log->{final}{head}{a} };
 	check($log);	# who has committed is found there
-	@lacking = map { $_->[0] } grep { !eval { $_->[2]->(dclone($log)); 1 } } @wrong;
+	@lacking = map { $_->[0] } grep { !eval { $_->[2]->(dclone($log)); 1 } } @wrong,
+	  [ 'a version below one', undef, sub { first_previous($_[0], 0), first_previous($_[0], 1) } ];
 	last unless @lacking;
 	note("of $most transactions none has what is wanted for: @lacking");
 }
@@ -306,6 +314,16 @@ $standby->stop;
 $node->stop;
 is("@lacking", '', 'the log has all that is wanted');
 is(@{ (check($log))[0] }, 0, 'nothing is wrong with the log as it is');
+
+# What is read of the versions below one does not say that the one is stable, here or on the standby.
+for my $is_distant (0, 1)
+{
+	my $copy = dclone($log);
+	my ($previous, $transaction) = first_previous($copy, $is_distant);
+
+	@{ $transaction->{statements} } = ($previous, [ 'get', 'a', ['m1'], 1, undef, '55000 version ' . field($previous, 1) . ' of store "a" is not stable yet' ]);
+	is(join("\n", grep { /^not stable any more/ } @{ (check($copy))[0] }), '', ($is_distant ? 'on the standby' : 'here') . ', the version below one may be the last that is stable');
+}
 
 for my $wrong (@wrong)
 {

@@ -80,7 +80,7 @@ sub judge
 
 			$self->{counts}{statements}++;
 			return $self->judge_changes($transaction, $statement, $answer, $told) if $op eq 'changes';
-			return $self->judge_distant($transaction, $statement, $answer, $told, \$known) if $transaction->{standby};
+			return $self->judge_distant($transaction, $statement, $answer, $told, $stable, \$known) if $transaction->{standby};
 			$first //= $snapshot;
 			$self->problem('the snapshot has changed', $transaction, $statement, "$first->{text}, then $snapshot->{text}")
 			  if $fixed && $first != $snapshot;
@@ -100,20 +100,21 @@ sub judge
 		} });
 }
 
-# On a standby: what is stable there never goes back, and as of that the answer is known.
+# On a standby: what is stable there never goes back, and as of that the answer is known. $stable: what the
+# answer says to be stable, $known: what has been said to be in the same snapshot.
 sub judge_distant
 {
-	my ($self, $transaction, $statement, $answer, $told, $known) = @_;
+	my ($self, $transaction, $statement, $answer, $told, $stable, $known) = @_;
 	my ($op, $as_of) = @{$statement}[ OP, AS_OF ];
 	my $newest = \$self->{distant}{ $transaction->{session} };
 
 	if ($op eq 'stable')
 	{
 		$self->problem('not stable any more', $transaction, $statement, "$answer, after $$newest on a standby") if $answer < ($$newest // 0);
-		$$newest = $$known = $answer;
+		$$newest = $answer;
 	}
+	$$known = $stable if $stable > $$known;
 	return unless $as_of;
-	$$known = $told if $told > $$known;
 	$self->{counts}{as_of}++;
 	$self->judge_read($transaction, $statement, $answer, $told, undef, {});
 }
