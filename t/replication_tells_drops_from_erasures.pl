@@ -221,6 +221,7 @@ sql('CREATE PUBLICATION everything FOR ALL TABLES');
 subscribe('whole', 'everything');
 wait_until($subscriber, $_, q{SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel}, "$_: the first copy is made") for qw(plain store whole);
 there('store', q{SELECT mvstore_attach('s', keep_versions := 4, floor := 0)});
+is(there('store', 'SELECT mvstore_flush()'), 't', 'the policy of a store that is still empty is met, and what is brought in later stays until a sweep');
 
 sql(q{SELECT mvstore_put_at('s', k, 'v' || v, v) FROM unnest('{a,d}'::text[]) k, generate_series(11, 15) v});
 sql(q{SELECT mvstore_drop('s', 'a'), mvstore_drop('s', 'd')});
