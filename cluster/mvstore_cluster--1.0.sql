@@ -635,6 +635,7 @@ SELECT json_build_object('database', current_database(), 'extension', (SELECT ex
 		PERFORM @extschema@.mvstore_cluster_ask(shard, format($q$
 BEGIN;
 CREATE TABLE IF NOT EXISTS mvstore_shard (cluster text NOT NULL, number integer NOT NULL, shards integer NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS mvstore_shard_is_one ON mvstore_shard ((true));
 GRANT SELECT ON mvstore_shard TO PUBLIC;
 INSERT INTO mvstore_shard VALUES (%L, %s, %s);
 COMMIT$q$, cluster, shard, shards));
@@ -1028,9 +1029,11 @@ DECLARE
 	chosen bigint;
 	results text[] := '{}';
 BEGIN
-	-- One after the other, as a pool between may have to wait for a connection to each.
+	-- One after the other, as a pool between may have to wait for a connection to each. What waits for a lock there ends
+	-- soon after we have gone.
 	FOREACH name IN ARRAY names LOOP
-		answers := answers || @extschema@.mvstore_cluster_all(ARRAY[name], format('BEGIN; SET LOCAL lock_timeout = %L; SELECT mvstore_current_version()',
+		answers := answers || @extschema@.mvstore_cluster_all(ARRAY[name], format(
+			'BEGIN; SET LOCAL lock_timeout = %L; SET LOCAL client_connection_check_interval = ''1s''; SELECT mvstore_current_version()',
 			(extract(epoch FROM lock_timeout) * 1000)::bigint::text));
 	END LOOP;
 	IF versioned THEN
@@ -1177,8 +1180,9 @@ BEGIN
 	END LOOP;
 
 	IF cardinality(shards) = 1 THEN
-		PERFORM @extschema@.mvstore_cluster_send(names[1], format('%s FROM pg_catalog.set_config(''lock_timeout'', %L, true)', statements[1],
-			(extract(epoch FROM patience) * 1000)::bigint::text));
+		PERFORM @extschema@.mvstore_cluster_send(names[1], format(
+			'%s FROM pg_catalog.set_config(''lock_timeout'', %L, true), pg_catalog.set_config(''client_connection_check_interval'', ''1s'', true)',
+			statements[1], (extract(epoch FROM patience) * 1000)::bigint::text));
 		BEGIN
 			results := ARRAY[@extschema@.mvstore_cluster_collect(names[1])];
 		EXCEPTION WHEN connection_exception THEN
@@ -1407,6 +1411,10 @@ DECLARE
 	complete boolean;
 	tried timestamptz;
 BEGIN
+	-- On a standby of the proxy reads are all there is, and the proxy looks.
+	IF pg_is_in_recovery() THEN
+		RETURN;
+	END IF;
 	SELECT a.complete, a.tried INTO complete, tried FROM @extschema@.mvstore_cluster_awake a;
 	IF complete AND NOT vain AND NOT EXISTS (SELECT FROM @extschema@.mvstore_cluster_note_due(false) d
 			WHERE @extschema@.mvstore_cluster_orphan(d.gid)) THEN

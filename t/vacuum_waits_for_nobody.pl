@@ -118,28 +118,31 @@ is(sql('SELECT count(*) FROM slow'), 7000, 'meanwhile drops go on');
 is(sql($vacuuming), $pid, 'and it with them');
 is(sql("SELECT state = 'active' AND query = 'vacuuming a store' FROM pg_stat_activity WHERE pid = $pid"), 't', 'as pg_stat_activity tells');
 is(sql("SELECT count(*) FROM mvstore_stats WHERE worker_pid = $pid"), 0, 'it is another process than the worker');
-set('autovacuum_vacuum_cost_delay', 0);
-wait_until($node, 'postgres', "SELECT count(*) = 0 FROM ($vacuuming) v WHERE pid = $pid", 'it comes to its end');
-gets_vacuumed('slow', 'what was dropped meanwhile is vacuumed without further drops');
 
-# ---- Where autovacuum has no pace of its own, VACUUM's holds, also after a store that
-# had more dead entries than others and was vacuumed without delay.
+# ---- What is to be vacuumed again, before as much time has passed as that takes, is vacuumed without
+# delay. After it, where autovacuum has no pace of its own, VACUUM's holds.
 
 sql(q{SELECT mvstore_create('after', keep_versions := 1)});
 put('after');
-sql('VACUUM after; VACUUM s');
-$session = $node->background_psql('postgres');
-$session->query_safe('BEGIN; LOCK TABLE s, after IN SHARE UPDATE EXCLUSIVE MODE');
-put('s') for (1 .. 2);
 sql(q{SELECT count(mvstore_put('after', 'k' || k, repeat('w', 100))) FROM generate_series(1, 1000) k});
-is(sql('SELECT mvstore_flush()'), 't', 'less is dropped from another store');
+is(sql('SELECT mvstore_flush()'), 't', 'something is dropped from another store');
 set('autovacuum_vacuum_cost_delay', -1);
 set('vacuum_cost_delay', 20);
+set('log_min_messages', 'debug1');
+$session = $node->background_psql('postgres');
+$session->query_safe('BEGIN; LOCK TABLE after IN SHARE UPDATE EXCLUSIVE MODE');
+wait_until($node, 'postgres', "SELECT count(*) = 0 FROM ($vacuuming) v WHERE pid = $pid", 'it comes to its end');
+gets_vacuumed('slow', 'what was dropped meanwhile is vacuumed without further drops');
+put('slow');
+gets_vacuumed('slow', 'and what is dropped at once');
 $session->query_safe('COMMIT');
 $session->quit;
-sql(q{SELECT mvstore_put('s', 'k1', 'v')});
+sql(q{SELECT mvstore_put('after', 'k1', 'v')});
 wait_until($node, 'postgres', "SELECT count(*) = 1 FROM ($vacuuming AND wait_event = 'VacuumDelay') v JOIN pg_stat_progress_vacuum p USING (pid) WHERE p.relid = 'after'::regclass",
 	'the other is vacuumed at the pace of VACUUM');
+set('log_min_messages', 'warning');
+my ($slow, $after) = map { sql("SELECT '$_'::regclass::oid") } qw(slow after);
+like(join(' ', slurp_file($node->logfile) =~ /DEBUG:  vacuuming store with OID (\d+ .*)/g), qr/^(?:$slow without delay )+$after gently$/, 'which the first one is not');
 wait_until($node, 'postgres', "SELECT count(*) = 0 FROM ($vacuuming) v", 'to its end');
 
 # ---- Like autovacuum, it takes no parallel workers from queries.

@@ -305,6 +305,10 @@ mutant no_limit_is_none 't/drops_make_way_for_others.pl' \
 	src/worker/pace.c 's~mvs_drop_wal_limit \* 1024.0 / USECS_PER_SEC;~Max(mvs_drop_wal_limit, 64) * 1024.0 / USECS_PER_SEC;~' \
 	src/worker/pace.c 's~ && mvs_drop_wal_limit > 0 &&~ \&\&~'
 
+# Stores are vacuumed gently, however fast dead entries come.
+mutant vacuum_never_hurries 't/vacuum_waits_for_nobody.pl' \
+	src/worker/maintain.c 's~now - last.end < last.time;~false;~'
+
 # It writes as fast as it can, whoever else does.
 mutant drops_make_no_way 't/drops_make_way_for_others.pl' \
 	src/worker/pace.c 's~if \(wal_debt > 0 && ~if (false \&\& ~'
@@ -413,6 +417,10 @@ mutant_of_cluster stable_is_highest cluster/t/scans_equal_one_server.pl \
 # shellcheck disable=SC2016 # Perl's
 mutant_of_cluster scans_unmerged cluster/t/scans_equal_one_server.pl \
 	's~(mvstore_shard_scan\w*\([^\n]*\) r) ORDER BY r\.key[^\n]*(?= LIMIT)~$1~g'
+
+# What waits on a shard does not see that who asked has gone.
+mutant_of_cluster waits_for_nobody cluster/t/who_goes_leaves_nothing_waiting.pl \
+	"s~SET LOCAL client_connection_check_interval = ''1s''; ~~"
 
 # Shards are asked for the present, whatever is to be read as of.
 # shellcheck disable=SC2016 # Perl's

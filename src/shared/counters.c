@@ -86,6 +86,7 @@ add_store(Oid store)
 		pg_atomic_init_u64(&stats->unmaintained, 0);
 		pg_atomic_init_u64(&stats->maintained_at, 0);
 		pg_atomic_init_u64(&stats->maintained_end, 0);
+		pg_atomic_init_u64(&stats->maintained_time, 0);
 		pg_atomic_init_u64(&stats->maintained_vain, 0);
 		pg_atomic_init_u64(&stats->maintained_left, 0);
 		pg_atomic_init_u64(&stats->last_sweep, 0);
@@ -192,6 +193,7 @@ mvs_counters_vacuum(Oid store)
 		vacuum.dropped = (int64) pg_atomic_read_u64(&stats->unmaintained);
 		vacuum.at = FullTransactionIdFromU64(pg_atomic_read_u64(&stats->maintained_at));
 		vacuum.end = (TimestampTz) pg_atomic_read_u64(&stats->maintained_end);
+		vacuum.time = (int64) pg_atomic_read_u64(&stats->maintained_time);
 		vacuum.vain = (int) pg_atomic_read_u64(&stats->maintained_vain);
 		vacuum.left = (int64) pg_atomic_read_u64(&stats->maintained_left);
 	}
@@ -211,6 +213,7 @@ mvs_counters_vacuumed(Oid store, const MvsVacuum *vacuum)
 		pg_atomic_fetch_sub_u64(&stats->unmaintained, vacuum->dropped);
 		pg_atomic_write_u64(&stats->maintained_at, U64FromFullTransactionId(vacuum->at));
 		pg_atomic_write_u64(&stats->maintained_end, (uint64) vacuum->end);
+		pg_atomic_write_u64(&stats->maintained_time, (uint64) vacuum->time);
 		pg_atomic_write_u64(&stats->maintained_vain, (uint64) vacuum->vain);
 		pg_atomic_write_u64(&stats->maintained_left, (uint64) vacuum->left);
 	}

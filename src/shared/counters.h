@@ -45,9 +45,10 @@ typedef struct MvsStoreStats
 	pg_atomic_uint64 expired;
 	pg_atomic_uint64 keys_due;
 	pg_atomic_uint64 swept;		/* entries that sweeps have read */
-	pg_atomic_uint64 unmaintained;	/* these five: see MvsVacuum */
+	pg_atomic_uint64 unmaintained;	/* these six: see MvsVacuum */
 	pg_atomic_uint64 maintained_at;
 	pg_atomic_uint64 maintained_end;
+	pg_atomic_uint64 maintained_time;
 	pg_atomic_uint64 maintained_vain;
 	pg_atomic_uint64 maintained_left;
 	pg_atomic_uint64 last_sweep;	/* a TimestampTz, 0: never */
@@ -102,6 +103,7 @@ typedef struct MvsVacuum
 	int64		dropped;		/* entries dropped since */
 	FullTransactionId at;		/* the next transaction then; invalid: never */
 	TimestampTz end;			/* when it had been done; 0: never */
+	int64		time;			/* microseconds that the last one took that did not hurry */
 	int			vain;			/* so often, in a row, dead entries did not get fewer */
 	int64		left;			/* then, how many there were */
 } MvsVacuum;

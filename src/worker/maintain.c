@@ -40,12 +40,6 @@
 #include "worker/pace.h"
 #include "worker/process.h"
 
-/*
- * Milliseconds: a store that is to be vacuumed again within that time gets dead
- * entries faster than a gentle vacuum, and the next ones would clear them.
- */
-#define SOON 60000
-
 /* Milliseconds without drops after which fewer flushes are enough. */
 #define REST_TIME 1000
 
@@ -80,7 +74,6 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 	TimestampTz now = GetCurrentTimestamp();
 	double		threshold = autovacuum_vac_thresh;
 	double		scale = autovacuum_vac_scale;
-	double		entries;
 	double		enough;
 	Relation	heap;
 	bool		enabled = true;
@@ -112,7 +105,6 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 			scale = options->vacuum_scale_factor;
 	}
 	threshold += scale * Max(heap->rd_rel->reltuples, 0);
-	entries = Max(heap->rd_rel->reltuples, threshold);
 	candidate->free = FullTransactionIdIsValid(last.at) &&
 		TransactionIdFollowsOrEquals(GetOldestNonRemovableTransactionId(heap),
 									 XidFromFullTransactionId(last.at));
@@ -121,8 +113,9 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 	candidate->store = store;
 	candidate->last = last;
 	candidate->dead = mvs_maintain_dead_entries(store);
-	candidate->hurry = (double) candidate->dead > entries ||
-		(last.end != 0 && !TimestampDifferenceExceeds(last.end, now, SOON));
+
+	/* Again, before as much time has passed as it takes? Then dead entries come faster. */
+	candidate->hurry = last.end != 0 && last.vain == 0 && now - last.end < last.time;
 
 	/* Once in vain, somebody may have been in the way; after that, it is something else. */
 	enough = last.vain > 0 ? Max((double) last.left, threshold) : threshold;

@@ -181,6 +181,14 @@ mvs_process_connect(Oid database)
 		if (GetConfigOption(pinned_settings[i][0], true, false) != NULL)
 			SetConfigOption(pinned_settings[i][0], pinned_settings[i][1],
 							PGC_SUSET, PGC_S_OVERRIDE);
+
+	/*
+	 * What is written to data files is to go on to the disk little by little, as checkpoints have
+	 * it: where the kernel does that at its own time, those who commit wait for the disk
+	 * meanwhile. By the lowest source, so that any setting of backend_flush_after counts.
+	 */
+	SetConfigOption("backend_flush_after", GetConfigOption("checkpoint_flush_after", false, false),
+					PGC_USERSET, PGC_S_DYNAMIC_DEFAULT);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 
 	/* That of the session takes a look at roles, so it can only be set now. */

@@ -43,7 +43,7 @@ static void go_gently(const char *from, const char *to, const char *otherwise);
 static void vacuum_store(Oid store);
 static bool try_vacuum(Oid store, bool log);
 static void record_vacuum(MvsDatabase *database, const MvsCandidate *candidate,
-						  FullTransactionId at, bool done);
+						  FullTransactionId at, TimestampTz begin, bool done);
 
 /* Have whoever waits for a lock of ours cancel us: see ProcSleep(). */
 static void
@@ -113,7 +113,8 @@ try_vacuum(Oid store, bool log)
 
 /* Record what a vacuum, or a try, has changed. */
 static void
-record_vacuum(MvsDatabase *database, const MvsCandidate *candidate, FullTransactionId at, bool done)
+record_vacuum(MvsDatabase *database, const MvsCandidate *candidate, FullTransactionId at,
+			  TimestampTz begin, bool done)
 {
 	MvsVacuum	vacuum = candidate->last;
 	int64		came;
@@ -123,6 +124,8 @@ record_vacuum(MvsDatabase *database, const MvsCandidate *candidate, FullTransact
 	CommitTransactionCommand();
 	vacuum.at = at;
 	vacuum.end = GetCurrentTimestamp();
+	if (done && !candidate->hurry)
+		vacuum.time = vacuum.end - begin;
 
 	/* Meanwhile there may have come some. */
 	came = mvs_counters_vacuum(candidate->store).dropped - candidate->last.dropped;
@@ -183,6 +186,7 @@ mvs_vacuum_main(Datum argument)
 	{
 		MvsCandidate candidate;
 		FullTransactionId at;
+		TimestampTz begin;
 		bool		wanted;
 		bool		done;
 
@@ -200,11 +204,15 @@ mvs_vacuum_main(Datum argument)
 		else
 			go_gently("autovacuum_vacuum_cost_delay", "vacuum_cost_delay", own_delay);
 		at = ReadNextFullTransactionId();
+		begin = GetCurrentTimestamp();
+		ereport(DEBUG1,
+				(errmsg_internal("vacuuming store with OID %u %s", candidate.store,
+								 candidate.hurry ? "without delay" : "gently")));
 		pgstat_report_activity(STATE_RUNNING, "vacuuming a store");
 		done = try_vacuum(candidate.store, candidate.last.vain < 2);
 		pgstat_report_activity(STATE_IDLE, NULL);
 		pgstat_report_stat(true);
-		record_vacuum(database, &candidate, at, done);
+		record_vacuum(database, &candidate, at, begin, done);
 	}
 	proc_exit(0);
 }
