@@ -1181,7 +1181,7 @@ BEGIN
 
 	IF cardinality(shards) = 1 THEN
 		PERFORM @extschema@.mvstore_cluster_send(names[1], format(
-			'%s FROM pg_catalog.set_config(''lock_timeout'', %L, true), pg_catalog.set_config(''client_connection_check_interval'', ''1s'', true)',
+			'%s FROM pg_catalog.set_config(''lock_timeout'', %L, true) l, pg_catalog.set_config(''client_connection_check_interval'', ''1s'', true) c',
 			statements[1], (extract(epoch FROM patience) * 1000)::bigint::text));
 		BEGIN
 			results := ARRAY[@extschema@.mvstore_cluster_collect(names[1])];

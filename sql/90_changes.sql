@@ -61,6 +61,21 @@ SET mvstore.as_of = :v2;
 SELECT regress_v(version) AS v, key FROM mvstore_changes('s', :v1);
 RESET mvstore.as_of;
 
+-- In place of what was dropped the newest entry of its key stands. Where that is too new to be seen, it is told.
+SELECT mvstore_create('compacted');
+SELECT mvstore_put('compacted', 'k', '1') AS w1 \gset
+SELECT mvstore_put('compacted', 'k', '2') AS w2 \gset
+SELECT mvstore_put('compacted', 'k', '3') AS w3 \gset
+SELECT mvstore_drop('compacted', 'k');
+SELECT mvstore_flush();
+SELECT key, value FROM mvstore_changes('compacted', :w1, compacted := true);
+SET mvstore.as_of = :w2;
+\set VERBOSITY sqlstate
+SELECT key, value FROM mvstore_changes('compacted', :w1, compacted := true);
+\set VERBOSITY default
+RESET mvstore.as_of;
+DROP TABLE compacted;
+
 -- What is wrong with a position.
 \set VERBOSITY terse
 SELECT * FROM mvstore_changes('s', 9000000000000000000);

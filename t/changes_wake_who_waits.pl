@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = mvstore_node('changes', init => [ allows_streaming => 1 ], conf => "fsync = off\nmax_connections = 150");
+my $node = mvstore_node('changes', init => [ allows_streaming => 1 ], conf => "fsync = off\nmax_connections = 150\nmax_prepared_transactions = 1");
 $node->safe_psql('postgres', <<'SQL');
 SELECT mvstore_create('s'), mvstore_create('other');
 CREATE INDEX ON s (version, key);
@@ -69,6 +69,13 @@ my $held = waiter("SELECT 'got ' || key || value FROM mvstore_changes('s', $seco
 $older->query_safe('COMMIT');
 like(woken($held, 'the end of an older writer wakes'), qr/got c3/, 'and what it held up is there');
 $older->quit;
+
+# A prepared one is ended by whom it is ended.
+my $prepared = waiter("SELECT 'got ' || key || value FROM mvstore_changes('s', $third, wait => '1 hour')");
+sql(q{BEGIN; SELECT mvstore_put('s', 'p', '4'); PREPARE TRANSACTION 'changes'});
+sql(q{COMMIT PREPARED 'changes'});
+like(woken($prepared, 'COMMIT PREPARED wakes'), qr/got p4/, 'and what was prepared is there');
+$third = sql(q{SELECT mvstore_stable_version()});
 
 # A rolled back write is none; the timeout ends it.
 my $in_vain = waiter("SELECT 'got ' || count(*) FROM mvstore_changes('s', $third, wait => '5 s')");

@@ -35,13 +35,14 @@ for my $database ('a', 'b')
 # Puts, one after the other, until stop_putting() is called with the handle.
 sub start_putting
 {
-	my ($database, $clients, $pause) = @_;
+	my ($database, $clients, $pause, $sql) = @_;
 	my $script = PostgreSQL::Test::Utils::tempdir() . "/put_$pause.sql";
 	my $out = '';
 
+	$sql //= q{SELECT mvstore_put('s', 'put:' || :k, 'v')};
 	append_to_file($script, <<"SQL");
 \\set k random(1, 1000000)
-SELECT mvstore_put('s', 'put:' || :k, 'v');
+$sql;
 \\sleep $pause us
 SQL
 	return IPC::Run::start(
@@ -95,13 +96,22 @@ has_its_turn('b', 'beside a database with puts without a pause, drops of another
 has_its_turn('b', 'and again');
 stop_putting($puts);
 
-# Two databases with puts, and one place: no new process for every few of them.
-my @puts = map { start_putting($_, 1, 20_000) } ('a', 'b');
+# Here there is something to do all the time: what is overwritten has to go when it is old.
+sql('a', q{SELECT mvstore_create('aged', keep_for := '1 day')});
+my $overwriting = start_putting('a', 1, 50_000, q{SELECT mvstore_put('aged', 'k', 'v'), mvstore_drop('s', 'k')});
+wait_until($node, 'a', q{SELECT count(*) > 10 FROM aged}, 'a database drops without a rest');
+has_its_turn('b', 'beside it, drops of another are worked off');
+has_its_turn('b', 'and again');
+stop_putting($overwriting);
+
+# Two databases with puts, and one place: no new process for every few of them; and none is taken for one that
+# fails, and started ever later, because there are puts while it ends.
+my @puts = map { start_putting($_, 2, 1_000) } ('a', 'b');
 wait_for_puts($_) for ('a', 'b');
 my $watcher = $node->background_psql('postgres');
 my $until = time() + $deadline;
 my @starts;
-while (@starts < 6 && time() < $until)
+while (@starts < 12 && time() < $until)
 {
 	my $start = $watcher->query_safe("SELECT max(extract(epoch FROM backend_start)) FROM $worker");
 
@@ -109,7 +119,7 @@ while (@starts < 6 && time() < $until)
 	usleep(10_000);
 }
 $watcher->quit;
-is(@starts, 6, 'they take turns');
+is(@starts, 12, 'they take turns');
 is((grep { $starts[$_] - $starts[ $_ - 1 ] < 0.5 } 1 .. $#starts), 0, 'and none is so short that workers are started all the time');
 stop_putting($_) for @puts;
 

@@ -88,6 +88,10 @@ open_feed(MvsRead *read, MvsFeed *feed, const MvsAsked *asked, int64 limit)
 	refuse_unknown(read, asked);
 	if (mvs_strict_history)
 		refuse_missed(read, asked);
+
+	/* For what was dropped the newest entry stands, which may be too new as of a version. */
+	if (asked->compacted)
+		mvs_read_refuse_below_floor(read);
 	mvs_feed_open(feed, &read->store, read->snapshot, asked->after,
 				  read->as_of != MVS_NEWEST ? read->as_of : mvs_stable(read->snapshot, MVS_NEWEST),
 				  limit);
@@ -102,6 +106,10 @@ refuse_unknown(MvsRead *read, const MvsAsked *asked)
 	if (RecoveryInProgress())
 		return;
 	now = mvs_clock_now(mvs_database_find(MyDatabaseId));
+
+	/* What is stable may be ahead of the clock, before that is known here. */
+	if (asked->after.version > now)
+		now = Max(now, mvs_stable(read->snapshot, MVS_NEWEST));
 	if (asked->after.version > now)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -148,7 +156,8 @@ refuse_missed(MvsRead *read, const MvsAsked *asked)
 					RelationGetRelationName(read->store.heap), asked->after.version),
 			 errdetail("The past of the store was changed at version " INT64_FORMAT ".",
 					   rewritten),
-			 errhint(BEGIN_ANEW)));
+			 mvs_is_stable(read->snapshot, rewritten) ? errhint(BEGIN_ANEW) :
+			 errhint("It is not stable yet: have mvstore_wait_stable() wait for it, then begin anew.")));
 }
 
 /* Say once a session that reading changes costs as much as reading all of the store. */

@@ -401,5 +401,8 @@ mvstore_stats_reset(PG_FUNCTION_ARGS)
 	LWLockRelease(database->queue_lock);
 
 	mvs_counters_forget_database(MyDatabaseId);
+
+	/* Who waits for changes goes by what was counted. */
+	ConditionVariableBroadcast(&database->settled);
 	PG_RETURN_VOID();
 }

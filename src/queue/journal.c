@@ -521,20 +521,22 @@ matches(bytea *bytes, const bytea *key, bool prefix)
 		memcmp(VARDATA_ANY(bytes), VARDATA_ANY(key), wanted) == 0;
 }
 
-void
-mvs_journal_erase(Oid store, const bytea *key, bool prefix)
+/*
+ * Void what requests there are for a key, or a prefix; false where one was being changed, and
+ * may be left.
+ */
+static bool
+erase_once(Relation journal, Oid store, const bytea *key, bool prefix, const bytea *end)
 {
-	bytea	   *end = prefix ? mvs_key_prefix_end(key) : NULL;
-	Relation	journal = mvs_catalog_open(MVS_JOURNAL, false, RowExclusiveLock);
 	SysScanDesc scan = systable_beginscan(journal, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple;
+	bool		all = true;
 
 	PushActiveSnapshot(GetLatestSnapshot());
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Datum		values[Natts_journal];
 		bool		nulls[Natts_journal];
-		TM_FailureData failure;
 		int			kind;
 
 		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
@@ -549,13 +551,26 @@ mvs_journal_erase(Oid store, const bytea *key, bool prefix)
 								 mvs_key_compare(DatumGetByteaPP(values[Anum_journal_to_key - 1]),
 												 end) > 0))))
 			continue;
-		(void) mvs_compat_table_tuple_delete(journal, &tuple->t_self, GetCurrentCommandId(true),
-											 GetActiveSnapshot(), false, &failure);
+		if (mvs_catalog_lock_row(journal, &tuple->t_self))
+			mvs_catalog_delete(journal, &tuple->t_self);
+		else
+			all = false;
 	}
 	PopActiveSnapshot();
 	systable_endscan(scan);
-	table_close(journal, NoLock);
 	CommandCounterIncrement();
+	return all;
+}
+
+void
+mvs_journal_erase(Oid store, const bytea *key, bool prefix)
+{
+	bytea	   *end = prefix ? mvs_key_prefix_end(key) : NULL;
+	Relation	journal = mvs_catalog_open(MVS_JOURNAL, false, RowExclusiveLock);
+
+	while (!erase_once(journal, store, key, prefix, end))
+		CHECK_FOR_INTERRUPTS();
+	table_close(journal, NoLock);
 }
 
 int64

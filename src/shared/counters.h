@@ -103,7 +103,7 @@ typedef struct MvsVacuum
 	int64		dropped;		/* entries dropped since */
 	FullTransactionId at;		/* the next transaction then; invalid: never */
 	TimestampTz end;			/* when it had been done; 0: never */
-	int64		time;			/* microseconds that the last one took that did not hurry */
+	int64		time;			/* microseconds that a gentle one takes, as far as is known */
 	int			vain;			/* so often, in a row, dead entries did not get fewer */
 	int64		left;			/* then, how many there were */
 } MvsVacuum;

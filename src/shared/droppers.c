@@ -14,6 +14,7 @@
 #include "shared/wake.h"
 
 static int	own_place = 0;		/* the worker's, if we are no assistant */
+static Oid	own_database;		/* that we are an assistant in */
 
 static void reset(MvsDatabase *database, void *place);
 static bool is_idle(const MvsDatabase *database);
@@ -51,6 +52,7 @@ mvs_droppers_join(MvsDatabase *database, int worker_pid)
 			droppers->taken[i] = true;
 			droppers->assistants++;
 			own_place = i;
+			own_database = database->oid;
 		}
 	}
 	LWLockRelease(database->queue_lock);
@@ -63,8 +65,11 @@ mvs_droppers_leave(MvsDatabase *database)
 	int			proc;
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	database->droppers->taken[own_place] = false;
-	database->droppers->assistants--;
+	if (database->oid == own_database)	/* else it was dropped, before we were connected to it */
+	{
+		database->droppers->taken[own_place] = false;
+		database->droppers->assistants--;
+	}
 	proc = database->worker->proc;
 	LWLockRelease(database->queue_lock);
 	own_place = 0;

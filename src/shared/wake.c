@@ -53,8 +53,10 @@ mvs_wake_worker(MvsDatabase *database)
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	proc = worker->proc;
-	if (proc < 0 && (worker->state == MVS_WORKER_NONE || worker->state == MVS_WORKER_TURN))
+	if (proc < 0 && worker->state == MVS_WORKER_NONE)
 		worker->state = MVS_WORKER_WANTED;
+	else if (proc < 0 && worker->state == MVS_WORKER_TURN)
+		worker->turn = 0;		/* it still is one that has ended in good order */
 	LWLockRelease(database->queue_lock);
 	mvs_wake_proc(proc >= 0 ? proc : mvs_shared->launcher_proc);
 }

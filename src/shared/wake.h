@@ -37,7 +37,7 @@ typedef struct MvsWorkerStatus
 	MvsWorkerState state;
 	int			pid;			/* 0: none */
 	int			proc;			/* its number in the proc array; -1: none */
-	TimestampTz turn;
+	TimestampTz turn;			/* 0: at once */
 	TimestampTz throttled_since;	/* by mvstore.drop_rate_limit; 0: not */
 	int			hold_offs;		/* commands on the database that want no worker there now */
 	uint64		vacuums;		/* of stores, tried, ever; no statistics reset sets it back */

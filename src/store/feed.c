@@ -47,6 +47,7 @@ mvs_feed_open(MvsFeed *feed, MvsStore *store, Snapshot snapshot, MvsPosition aft
 	feed->slot = table_slot_create(store->heap, NULL);
 	feed->index = index_open(store->info.feed_index, AccessShareLock);
 	feed->scan = mvs_compat_index_beginscan(store->heap, feed->index, snapshot, 2);
+	feed->detoasted = NULL;
 	feed->within = after.key != NULL && after.version <= upto;
 	if (feed->within)
 		scan_version(feed);
@@ -149,13 +150,19 @@ mvs_feed_next(MvsFeed *feed, MvsEntry *entry)
 	bool		found = feed->sort ?
 	tuplesort_gettupleslot(feed->sort, true, false, feed->slot, NULL) :
 	next_of_index(feed);
+	Datum		key;
 	bool		isnull;
 
+	if (feed->detoasted)
+		pfree(feed->detoasted);
+	feed->detoasted = NULL;
 	if (!found)
 		return false;
 	mvs_entry_of_row(feed->store, feed->slot, entry);
-	feed->key = DatumGetByteaPP(slot_getattr(feed->slot, feed->store->info.columns[MVS_KEY],
-											 &isnull));
+	key = slot_getattr(feed->slot, feed->store->info.columns[MVS_KEY], &isnull);
+	feed->key = DatumGetByteaPP(key);
+	if ((Pointer) feed->key != DatumGetPointer(key))
+		feed->detoasted = feed->key;
 	return true;
 }
 

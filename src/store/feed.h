@@ -40,6 +40,7 @@ typedef struct MvsFeed
 	int64		upto;
 	TupleTableSlot *slot;
 	bytea	   *key;			/* of the entry that was returned last */
+	bytea	   *detoasted;		/* the same, if it is to be freed */
 	Relation	index;			/* NULL: none */
 	IndexScanDesc scan;
 	bool		within;			/* it is at entries of the version of the position itself */

@@ -25,6 +25,7 @@
 #include "queue/queue.h"
 #include "shared/backlog.h"
 #include "shared/database.h"
+#include "shared/fault.h"
 #include "shared/progress.h"
 #include "shared/wake.h"
 #include "version/clock.h"
@@ -39,7 +40,7 @@
 /* Milliseconds after which one that has given way asks for its place again. */
 #define ASK_AGAIN 60000
 
-static TimestampTz give_way_until = 0;	/* set: ends to make room, with nothing due before */
+static bool gives_way = false;	/* it ends to make room, and has said so */
 
 /* ------------------------------------------------------------------------
  * Taking it
@@ -125,9 +126,17 @@ mvs_claim_leave(void)
 void
 mvs_claim_give_way(TimestampTz until)
 {
+	MvsDatabase *database = mvs_worker.database;
 	TimestampTz now = GetCurrentTimestamp();
 
-	give_way_until = Min(Max(until, now), TimestampTzPlusMilliseconds(now, ASK_AGAIN));
+	/* Whoever has news from now on finds no worker, and wants the next one at once. */
+	database->worker->proc = -1;
+	database->worker->state = MVS_WORKER_TURN;
+	database->worker->turn = Min(Max(until, now), TimestampTzPlusMilliseconds(now, ASK_AGAIN));
+	database->queue->wake_at = 1;
+	LWLockRelease(database->queue_lock);
+	gives_way = true;
+	MVS_FAULT("given-way");
 	proc_exit(0);
 }
 
@@ -148,8 +157,8 @@ mvs_claim_release(int code, Datum argument)
 	database->worker->throttled_since = 0;
 	database->worker->pid = 0;
 	database->worker->proc = -1;
-	database->worker->state = give_way_until != 0 ? MVS_WORKER_TURN : MVS_WORKER_WANTED;
-	database->worker->turn = give_way_until;
+	if (!gives_way)
+		database->worker->state = MVS_WORKER_WANTED;
 	database->queue->wake_at = 1;
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);

@@ -28,7 +28,10 @@ extern void mvs_claim_review(void);
 /* End for good, with nothing kept. With queue_lock held, which it releases. */
 pg_noreturn extern void mvs_claim_leave(void);
 
-/* End until a time, or for a while; DT_NOEND: until then nothing is due. */
+/*
+ * End until a time, or for a while; DT_NOEND: until then nothing is due. With queue_lock held,
+ * which it releases.
+ */
 pg_noreturn extern void mvs_claim_give_way(TimestampTz until);
 
 /* At the end of the process: give back what it keeps, and its place. */

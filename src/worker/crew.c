@@ -95,9 +95,9 @@ is_ready(const Assistant *assistant)
 static void
 send_away(Assistant *assistant)
 {
+	shm_mq_detach(assistant->to);
+	shm_mq_detach(assistant->from);
 	dsm_detach(assistant->segment);
-	pfree(assistant->to);
-	pfree(assistant->from);
 	pfree(assistant->handle);
 	memset(assistant, 0, sizeof(Assistant));
 }
@@ -202,10 +202,14 @@ muster(int hands)
 	for (int i = 0; i < lengthof(crew); i++)
 	{
 		Assistant  *assistant = &crew[i];
+		bool		ended = assistant->handle &&
+		GetBackgroundWorkerPid(assistant->handle, &pid) == BGWH_STOPPED;
 
-		if (assistant->handle &&
-			(there >= mvs_workers_per_database || mvs_launcher_lacks_slot() ||
-			 GetBackgroundWorkerPid(assistant->handle, &pid) == BGWH_STOPPED))
+		/* Before it was ready? So would the next one, perhaps. */
+		if (ended && !is_ready(assistant))
+			start_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_TIME);
+		if (ended || (assistant->handle && (there >= mvs_workers_per_database ||
+											mvs_launcher_lacks_slot())))
 			send_away(assistant);
 		there += (assistant->handle != NULL);
 		ready += is_ready(assistant);

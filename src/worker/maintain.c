@@ -40,6 +40,9 @@
 #include "worker/pace.h"
 #include "worker/process.h"
 
+/* So many dead entries for each other one are not left to a gentle vacuum. */
+#define FAR_TOO_MANY 5
+
 /* Milliseconds without drops after which fewer flushes are enough. */
 #define REST_TIME 1000
 
@@ -74,6 +77,7 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 	TimestampTz now = GetCurrentTimestamp();
 	double		threshold = autovacuum_vac_thresh;
 	double		scale = autovacuum_vac_scale;
+	double		entries;
 	double		enough;
 	Relation	heap;
 	bool		enabled = true;
@@ -105,6 +109,7 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 			scale = options->vacuum_scale_factor;
 	}
 	threshold += scale * Max(heap->rd_rel->reltuples, 0);
+	entries = Max(heap->rd_rel->reltuples, threshold);
 	candidate->free = FullTransactionIdIsValid(last.at) &&
 		TransactionIdFollowsOrEquals(GetOldestNonRemovableTransactionId(heap),
 									 XidFromFullTransactionId(last.at));
@@ -114,8 +119,12 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 	candidate->last = last;
 	candidate->dead = mvs_maintain_dead_entries(store);
 
-	/* Again, before as much time has passed as it takes? Then dead entries come faster. */
-	candidate->hurry = last.end != 0 && last.vain == 0 && now - last.end < last.time;
+	/*
+	 * Again, before as much time has passed as it takes? Then dead entries come faster. So they
+	 * have where they are so many, as behind the slow vacuum of another store.
+	 */
+	candidate->hurry = (double) candidate->dead > FAR_TOO_MANY * entries ||
+		(last.end != 0 && last.vain == 0 && now - last.end < last.time);
 
 	/* Once in vain, somebody may have been in the way; after that, it is something else. */
 	enough = last.vain > 0 ? Max((double) last.left, threshold) : threshold;

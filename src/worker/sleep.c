@@ -39,8 +39,12 @@
 #define IDLE_EXIT 300000
 #define VACANT_EXIT 1000
 
-/* Milliseconds without work after which it makes room for one that is wanted elsewhere. */
+/*
+ * Milliseconds after which it makes room for one that is wanted elsewhere: without work; and where
+ * there is some all the time, but none just now. The position of a pass would be lost.
+ */
 #define ROTATE_TIME 1000
+#define LONGEST_TURN 10000
 
 /* What lies before the worker, as seen once it has done all that was due. */
 typedef struct Outlook
@@ -62,7 +66,6 @@ static TimestampTz nap_end(const Outlook *outlook);
 static bool is_dispensable(const Outlook *outlook);
 static TimestampTz leave_at(void);
 static bool may_leave(const Outlook *outlook);
-static void give_way(const Outlook *outlook);
 static TimestampTz lie_down(const Outlook *outlook);
 
 /* Have the end of a writer set the latch, if that is waited for. */
@@ -100,11 +103,15 @@ look_ahead(Outlook *outlook)
 	/* Another database waits for our place? */
 	if (mvs_launcher_wants_slots())
 	{
-		TimestampTz until = TimestampTzPlusMilliseconds(outlook->keeps ?
-														mvs_worker.idle_since :
-														mvs_worker.claimed_at,
-														ROTATE_TIME);
+		TimestampTz until = TimestampTzPlusMilliseconds(mvs_worker.claimed_at, ROTATE_TIME);
 
+		if (outlook->keeps)
+		{
+			until = TimestampTzPlusMilliseconds(mvs_worker.idle_since, ROTATE_TIME);
+			if (!mvs_sweep_is_walking())
+				until = Min(until, TimestampTzPlusMilliseconds(mvs_worker.claimed_at,
+															   LONGEST_TURN));
+		}
 		outlook->crowded = until <= outlook->now;
 		if (!outlook->crowded)
 			outlook->wake_at = Min(outlook->wake_at, until);
@@ -150,16 +157,6 @@ static bool
 may_leave(const Outlook *outlook)
 {
 	return is_dispensable(outlook) && (outlook->crowded || leave_at() <= outlook->now);
-}
-
-/* End until something is due: what is kept here goes back meanwhile. With queue_lock held. */
-static void
-give_way(const Outlook *outlook)
-{
-	TimestampTz until = Min(outlook->wake_at, queue_due(outlook));
-
-	LWLockRelease(mvs_worker.database->queue_lock);
-	mvs_claim_give_way(until);
 }
 
 /*
@@ -222,7 +219,7 @@ mvs_sleep_until_needed(void)
 	if (may_leave(&outlook))
 		mvs_claim_leave();
 	if (outlook.crowded)
-		give_way(&outlook);
+		mvs_claim_give_way(Min(outlook.wake_at, queue_due(&outlook)));
 	wake_at = lie_down(&outlook);
 	LWLockRelease(database->queue_lock);
 

@@ -283,6 +283,10 @@ take_prepared(void)
 	CommitTransactionCommand();
 	/* Where it tells of nothing to do, that was all that a flush waits for. */
 	ConditionVariableBroadcast(&database->progress);
+
+	/* Who waits for changes has not seen them counted, as they got stable. */
+	if (rows != NIL)
+		ConditionVariableBroadcast(&database->settled);
 	return true;
 }
 

@@ -241,6 +241,19 @@ mvs_sweep_is_any(void)
 	return all != NIL;
 }
 
+bool
+mvs_sweep_is_walking(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		if (mvs_pass_is_walking(&((Sweep *) lfirst(cell))->pass))
+			return true;
+	}
+	return false;
+}
+
 TimestampTz
 mvs_sweep_due(void)
 {

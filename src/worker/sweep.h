@@ -38,6 +38,9 @@ extern void mvs_sweep_expect(const MvsDropNews *news);
 /* Whether there are any. */
 extern bool mvs_sweep_is_any(void);
 
+/* Whether a pass is under way, and waits for nothing. */
+extern bool mvs_sweep_is_walking(void);
+
 /*
  * When something of them is to be done, as things look; DT_NOEND: not before the horizon
  * rises, or never. And whether one waits for that.

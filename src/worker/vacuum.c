@@ -124,8 +124,8 @@ record_vacuum(MvsDatabase *database, const MvsCandidate *candidate, FullTransact
 	CommitTransactionCommand();
 	vacuum.at = at;
 	vacuum.end = GetCurrentTimestamp();
-	if (done && !candidate->hurry)
-		vacuum.time = vacuum.end - begin;
+	if (done)
+		vacuum.time = Max(vacuum.end - begin, candidate->hurry ? vacuum.time / 2 : 0);
 
 	/* Meanwhile there may have come some. */
 	came = mvs_counters_vacuum(candidate->store).dropped - candidate->last.dropped;

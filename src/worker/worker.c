@@ -151,7 +151,10 @@ wait_for_update(void)
 		if (!extension_is_here(&matches))
 			proc_exit(0);
 		if (!matches && mvs_launcher_wants_slots())
+		{
+			LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 			mvs_claim_give_way(DT_NOEND);
+		}
 	}
 }
 
