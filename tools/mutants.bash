@@ -313,17 +313,9 @@ mutant erasure_passes_by 'specs/erase_voids_requests_in_hand.spec' \
 mutant way_is_given_late 't/faults_of_making_room_lose_nothing.pl' \
 	src/worker/claim.c 's~Min\(Max\(until, now\), (TimestampTzPlusMilliseconds\(now, ASK_AGAIN\))\);\n\tdatabase->queue->wake_at = 1;~$1;\n\tdatabase->queue->wake_at = PG_INT64_MAX;~'
 
-# Who waits for changes hears nothing of what was prepared.
-mutant prepared_wake_nobody 't/changes_wake_who_waits.pl' \
-	src/worker/steps.c 's~\tif \(rows != NIL\)\n\t\tConditionVariableBroadcast\(&database->settled\);\n~~'
-
 # A worker stays in its place as long as something is done now and then.
 mutant turns_are_endless 't/worker_gives_way.pl' \
 	src/worker/sleep.c 's~LONGEST_TURN 10000~LONGEST_TURN 1000000000~'
-
-# One that has given way, and is wanted again before it is gone, is taken for one that failed.
-mutant turns_are_failures 't/worker_gives_way.pl' \
-	src/shared/wake.c 's~worker->turn = 0;~worker->state = MVS_WORKER_WANTED;~'
 
 # Stores are vacuumed gently, however fast dead entries come.
 mutant vacuum_never_hurries 't/vacuum_waits_for_nobody.pl' \
