@@ -109,7 +109,7 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 			scale = options->vacuum_scale_factor;
 	}
 	threshold += scale * Max(heap->rd_rel->reltuples, 0);
-	entries = Max(heap->rd_rel->reltuples, threshold);
+	entries = heap->rd_rel->reltuples;
 	candidate->free = FullTransactionIdIsValid(last.at) &&
 		TransactionIdFollowsOrEquals(GetOldestNonRemovableTransactionId(heap),
 									 XidFromFullTransactionId(last.at));
@@ -121,9 +121,11 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 
 	/*
 	 * Again, before as much time has passed as it takes? Then dead entries come faster. So they
-	 * have where they are so many, as behind the slow vacuum of another store.
+	 * have where they are so many, as behind the slow vacuum of another store. (Of a table that
+	 * was never looked at it is not known.)
 	 */
-	candidate->hurry = (double) candidate->dead > FAR_TOO_MANY * entries ||
+	candidate->hurry =
+		(entries >= 0 && (double) candidate->dead > FAR_TOO_MANY * Max(entries, threshold)) ||
 		(last.end != 0 && last.vain == 0 && now - last.end < last.time);
 
 	/* Once in vain, somebody may have been in the way; after that, it is something else. */
