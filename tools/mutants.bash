@@ -310,6 +310,7 @@ mutant erasure_passes_by 'specs/erase_voids_requests_in_hand.spec' \
 	src/queue/journal.c 's~\t\t\tall = false;~\t\t\tcontinue;~'
 
 # Who makes room says so when it has gone, and hears nothing until then.
+# shellcheck disable=SC2016 # Perl's
 mutant way_is_given_late 't/faults_of_making_room_lose_nothing.pl' \
 	src/worker/claim.c 's~Min\(Max\(until, now\), (TimestampTzPlusMilliseconds\(now, ASK_AGAIN\))\);\n\tdatabase->queue->wake_at = 1;~$1;\n\tdatabase->queue->wake_at = PG_INT64_MAX;~'
 
