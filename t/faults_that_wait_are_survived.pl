@@ -176,5 +176,6 @@ wait_for_fault($node, 'a slice fails');
 wait_until($node, 'x', q{SELECT count(*) = 0 FROM mvstore_calendar WHERE store = 'aged'::regclass}, 'the next one does what it had to do');
 is(entries_of($node, 'x', 'aged'), 1, 'all of it');
 
+arm($node, '');
 $node->stop;
 done_testing();

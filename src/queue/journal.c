@@ -532,7 +532,6 @@ erase_once(Relation journal, Oid store, const bytea *key, bool prefix, const byt
 	HeapTuple	tuple;
 	bool		all = true;
 
-	PushActiveSnapshot(GetLatestSnapshot());
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Datum		values[Natts_journal];
@@ -556,7 +555,6 @@ erase_once(Relation journal, Oid store, const bytea *key, bool prefix, const byt
 		else
 			all = false;
 	}
-	PopActiveSnapshot();
 	systable_endscan(scan);
 	CommandCounterIncrement();
 	return all;
