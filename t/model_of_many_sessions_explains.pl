@@ -258,11 +258,9 @@ my @wrong = (
 	[ 'half of a transaction', qr/^G-single/, sub { half_seen($_[0], 0) } ],
 	[ 'half of a transaction on the standby', qr/^G-single/, sub { half_seen($_[0], 1) } ],
 	[ 'a stable version of a standby that goes back', qr/^not stable any more/, sub {
-		my ($stable) = reverse grep { $_->{standby} && grep { $_->[OP] eq 'stable' } @{ $_->{statements} } } @{ $_[0]{transactions} };
-		$stable //= die "nobody has asked the standby for it\n";
-		my ($statement) = grep { $_->[OP] eq 'stable' } @{ $stable->{statements} };
+		my ($statement, $stable) = first_of($_[0], 'stable', undef, 1);
 		my $earlier = dclone($stable);
-		set_field($_, 0, $last) for grep { $_->[OP] eq 'stable' } @{ $earlier->{statements} };
+		set_field($_, 0, $last) for grep { $_->[OP] eq 'stable' && defined $_->[RAW] } @{ $earlier->{statements} };
 		set_field($statement, 0, 5);
 		unshift @{ $_[0]{transactions} }, $earlier;
 	} ],

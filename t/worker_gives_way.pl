@@ -104,6 +104,21 @@ has_its_turn('b', 'beside it, drops of another are worked off');
 has_its_turn('b', 'and again');
 stop_putting($overwriting);
 
+# Here a backlog takes minutes, as drops write little while others write: the worker never comes to sleep.
+sql('a', q{SELECT count(mvstore_put('s', 'much' || k, '1')) FROM generate_series(1, 100000) k}) for (1, 2);
+sql('a', q{ALTER SYSTEM SET mvstore.drop_wal_limit = '64 kB'});
+$node->reload;
+$puts = start_putting('a', 1, 1_000);
+wait_for_puts('a');
+sql('a', q{SELECT mvstore_drop_prefix('s', 'much')});
+wait_until($node, 'a', q{SELECT count(*) < 200000 FROM s WHERE key LIKE 'much%'}, 'drops that take minutes have begun');
+has_its_turn('b', 'beside them, drops of another are worked off');
+wait_until($node, 'a', q{SELECT count(*) > 100000 FROM s WHERE key LIKE 'much%'}, 'while they are not done');
+sql('a', q{ALTER SYSTEM RESET mvstore.drop_wal_limit});
+$node->reload;
+stop_putting($puts);
+is(sql('a', "SELECT mvstore_flush('$deadline s')"), 't', 'they go on');
+
 # Two databases with puts, and one place: no new process for every few of them.
 my @puts = map { start_putting($_, 1, 20_000) } ('a', 'b');
 wait_for_puts($_) for ('a', 'b');

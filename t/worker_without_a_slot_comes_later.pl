@@ -49,6 +49,23 @@ like($err, qr/HINT:.*max_worker_processes/, 'which says what to raise');
 is($node->safe_psql('postgres', q{SELECT mvstore_flush('100 ms')}), 'f', 'mvstore_flush does not say done');
 is(scalar(() = slurp_file($node->logfile, $log) =~ /no free slot for a drop worker/g), 1, 'the log says it once');
 
+# One more, for one database at a time: what it keeps for a day is no reason to stay while another waits.
+$node->append_conf('postgresql.conf', 'max_worker_processes = 2');
+$node->restart;
+is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'with room for a worker, what was requested is worked off');
+$node->safe_psql('postgres', q{SELECT mvstore_create('aged', keep_for := '1 day')});
+$node->safe_psql('postgres', q{SELECT mvstore_put('aged', 'k', 'v')}) for (1, 2);
+is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'an entry is kept for a day');
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql('other', q{CREATE EXTENSION mvstore; SELECT mvstore_create('s', keep_versions := 1)});
+for my $database ('other', 'postgres', 'other')
+{
+	$node->safe_psql($database, q{SELECT mvstore_put('s', 'k', 'v'), mvstore_drop('s', 'k')});
+	is($node->safe_psql($database, 'SELECT mvstore_flush()'), 't', "of two databases and one slot, $database has its turn");
+	is(entries_of($node, $database, 's'), 1, 'and its drops are done');
+}
+is(scalar(() = slurp_file($node->logfile, $log) =~ /no free slot for a drop worker/g), 2, 'the log does not say at each turn that there is no slot');
+
 $node->append_conf('postgresql.conf', 'max_worker_processes = 8');
 $node->restart;
 is($node->safe_psql('postgres', 'SELECT mvstore_flush()'), 't', 'with room for a worker, what was requested is worked off');

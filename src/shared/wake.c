@@ -56,7 +56,7 @@ mvs_wake_worker(MvsDatabase *database)
 	if (proc < 0 && worker->state == MVS_WORKER_NONE)
 		worker->state = MVS_WORKER_WANTED;
 	else if (proc < 0 && worker->state == MVS_WORKER_TURN)
-		worker->turn = 0;		/* it still is one that has ended in good order */
+		worker->turn = 0;
 	LWLockRelease(database->queue_lock);
 	mvs_wake_proc(proc >= 0 ? proc : mvs_shared->launcher_proc);
 }

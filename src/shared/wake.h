@@ -39,8 +39,11 @@ typedef struct MvsWorkerStatus
 	int			proc;			/* its number in the proc array; -1: none */
 	TimestampTz turn;			/* 0: at once */
 	TimestampTz throttled_since;	/* by mvstore.drop_rate_limit; 0: not */
+	bool		orderly;		/* the last one has ended by itself */
 	int			hold_offs;		/* commands on the database that want no worker there now */
 	uint64		vacuums;		/* of stores, tried, ever; no statistics reset sets it back */
+	int			vacuum_pid;		/* of the process that vacuums stores; 0: none */
+	int64		drops_unseen;	/* transactions of drops that maintenance has yet to look at */
 } MvsWorkerStatus;
 
 /* Its state of a slot: see startup.c. */

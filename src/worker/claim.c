@@ -31,6 +31,7 @@
 #include "version/clock.h"
 #include "version/session.h"
 #include "worker/claim.h"
+#include "worker/launcher.h"
 #include "worker/left.h"
 #include "worker/maintain.h"
 #include "worker/pending.h"
@@ -67,6 +68,7 @@ mvs_claim_take(void)
 		/* The last one may have ended with the row of mvstore_stable unwritten. */
 		mvs_clock_want_stable(slot);
 		mvs_worker.database = slot;
+		mvs_maintain_take_over();
 	}
 	return claimed;
 }
@@ -114,7 +116,9 @@ mvs_claim_leave(void)
 	database->worker->proc = -1;
 	database->worker->pid = 0;
 	database->worker->state = MVS_WORKER_NONE;
+	database->worker->orderly = true;
 	database->queue->wake_at = 1;
+	mvs_maintain_hand_over();
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);
 	mvs_claim_review();
@@ -132,6 +136,7 @@ mvs_claim_give_way(TimestampTz until)
 	/* Whoever has news from now on finds no worker, and wants the next one at once. */
 	database->worker->proc = -1;
 	database->worker->state = MVS_WORKER_TURN;
+	database->worker->orderly = true;
 	database->worker->turn = Min(Max(until, now), TimestampTzPlusMilliseconds(now, ASK_AGAIN));
 	database->queue->wake_at = 1;
 	LWLockRelease(database->queue_lock);
@@ -147,8 +152,12 @@ mvs_claim_release(int code, Datum argument)
 
 	if (database == NULL)
 		return;
-	mvs_maintain_stop();
+
+	/* A vacuum goes on where another worker will come, and nobody wants what it takes. */
+	if (!gives_way || mvs_launcher_lacks_slot())
+		mvs_maintain_stop();
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	mvs_maintain_hand_over();
 	mvs_pending_give_back(database);
 	mvs_left_give_back(database);
 	mvs_sweep_give_back(database);

@@ -46,6 +46,9 @@
 #define SLOT_DELAY 5000
 #define MAX_START_DELAY 60000
 
+/* Milliseconds after which the log may say again that no slot is free. */
+#define SAY_AGAIN 600000
+
 /* A database that has, or is to have, a worker that we started. */
 typedef struct Child
 {
@@ -61,6 +64,8 @@ typedef struct Child
 
 static List *children = NIL;
 static bool slots_were_full = false;
+static TimestampTz slots_at = 0;	/* none is started before: no slot was free */
+static TimestampTz slots_said_at = 0;	/* the log has said so */
 static uint32 wait_event_main = 0;
 
 static void forget_launcher(int code, Datum argument);
@@ -70,7 +75,7 @@ static void collect_wishes(void);
 static void reap(void);
 static TimestampTz time_to_start(const Child *child, TimestampTz now);
 static void start_workers(void);
-static void wake_workers(void);
+static void wake_workers(bool slot_wanted);
 static bool start_worker(Child *child);
 static void set_state(Oid database, MvsWorkerState state);
 static long time_to_sleep(void);
@@ -94,7 +99,7 @@ mvs_launcher_init(void)
 bool
 mvs_launcher_wants_slots(void)
 {
-	return mvs_shared->workers_wanted;
+	return mvs_shared->workers_wanted || mvs_shared->slot_wanted;
 }
 
 bool
@@ -254,6 +259,7 @@ reap(void)
 			continue;
 		pfree(child->handle);
 		child->handle = NULL;
+		slots_at = 0;			/* there is its slot */
 
 		database = mvs_database_find(child->database);
 		if (database)
@@ -264,7 +270,7 @@ reap(void)
 			if (database->oid == child->database &&
 				database->worker->state == MVS_WORKER_STARTING)
 				database->worker->state = MVS_WORKER_WANTED;
-			unexpected = (database->oid == child->database &&
+			unexpected = (database->oid == child->database && !database->worker->orderly &&
 						  database->worker->state == MVS_WORKER_WANTED);
 			LWLockRelease(database->queue_lock);
 		}
@@ -282,11 +288,11 @@ reap(void)
 	}
 }
 
-/* Return when a wanted worker may be started. */
+/* Return when a wanted worker may be started, or its start tried again. */
 static TimestampTz
 time_to_start(const Child *child, TimestampTz now)
 {
-	TimestampTz start_at = Max(child->start_at, child->turn_at);
+	TimestampTz start_at = Max(Max(child->start_at, child->turn_at), slots_at);
 
 	/* Further ahead than any delay, it is of before the clock was set back. */
 	return start_at > TimestampTzPlusMilliseconds(now, MAX_START_DELAY) ? now : start_at;
@@ -336,7 +342,8 @@ start_workers(void)
 	{
 		Child	   *child = lfirst(cell);
 
-		slot_wanted |= slots_were_full && child->handle == NULL && (child->wanted || child->visit);
+		slot_wanted |= slots_were_full && child->handle == NULL &&
+			(child->wanted || child->visit) && Max(child->start_at, child->turn_at) <= now;
 	}
 
 	/* Workers that run are to make room, or may do what they have put off for it. */
@@ -344,13 +351,13 @@ start_workers(void)
 	{
 		mvs_shared->workers_wanted = more_wanted;
 		mvs_shared->slot_wanted = slot_wanted;
-		wake_workers();
+		wake_workers(slot_wanted);
 	}
 }
 
-/* Have all workers look at what is wanted. */
+/* Have all workers look at what is wanted. One that has gone may have left a vacuum behind. */
 static void
-wake_workers(void)
+wake_workers(bool slot_wanted)
 {
 	for (int i = 0; i < mvs_shared->databases_used; i++)
 	{
@@ -359,6 +366,9 @@ wake_workers(void)
 
 		LWLockAcquire(database->queue_lock, LW_SHARED);
 		proc = OidIsValid(database->oid) ? database->worker->proc : -1;
+		if (slot_wanted && OidIsValid(database->oid) && proc < 0 &&
+			database->worker->vacuum_pid != 0)
+			kill(database->worker->vacuum_pid, SIGTERM);
 		LWLockRelease(database->queue_lock);
 		mvs_wake_proc(proc);
 	}
@@ -368,6 +378,7 @@ wake_workers(void)
 static bool
 start_worker(Child *child)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	BackgroundWorker worker;
 
 	memset(&worker, 0, sizeof(worker));
@@ -386,19 +397,22 @@ start_worker(Child *child)
 	if (!RegisterDynamicBackgroundWorker(&worker, &child->handle))
 	{
 		set_state(child->database, MVS_WORKER_NO_SLOT);
-		if (!slots_were_full)
+		if (slots_said_at == 0 || TimestampDifferenceExceeds(slots_said_at, now, SAY_AGAIN))
+		{
+			slots_said_at = now;
 			ereport(LOG,
 					(errmsg("no free slot for a drop worker of mvstore"),
 					 errdetail("Drop requests are kept until there is one."),
 					 errhint("Raise \"max_worker_processes\" and restart the server.")));
+		}
 		slots_were_full = true;
 		child->handle = NULL;
-		child->start_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SLOT_DELAY);
+		slots_at = TimestampTzPlusMilliseconds(now, SLOT_DELAY);
 		return false;
 	}
 	slots_were_full = false;
 	child->wanted = child->visit = false;
-	child->started_at = GetCurrentTimestamp();
+	child->started_at = now;
 	return true;
 }
 
@@ -412,7 +426,10 @@ set_state(Oid oid, MvsWorkerState state)
 		return;
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	if (database->oid == oid && database->worker->pid == 0)
+	{
 		database->worker->state = state;
+		database->worker->orderly = false;
+	}
 	LWLockRelease(database->queue_lock);
 }
 

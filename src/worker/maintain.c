@@ -171,14 +171,37 @@ mvs_maintain_is_running(void)
 		if (mvs_worker.database->worker->vacuums == vacuums)
 			not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_TIME);
 	}
-	return process != NULL;
+	return process != NULL || mvs_worker.database->worker->vacuum_pid != 0;
 }
 
 void
 mvs_maintain_stop(void)
 {
+	MvsDatabase *database = mvs_worker.database;
+
 	if (process)
+	{
 		TerminateBackgroundWorker(process);
+		return;
+	}
+
+	/* It may be that of an earlier worker. Its process id is its own while the lock is held. */
+	LWLockAcquire(database->queue_lock, LW_SHARED);
+	if (database->worker->vacuum_pid != 0)
+		kill(database->worker->vacuum_pid, SIGTERM);
+	LWLockRelease(database->queue_lock);
+}
+
+void
+mvs_maintain_take_over(void)
+{
+	drops_seen = -mvs_worker.database->worker->drops_unseen;
+}
+
+void
+mvs_maintain_hand_over(void)
+{
+	mvs_worker.database->worker->drops_unseen = Max(drops_since(), look_owed ? 1 : 0);
 }
 
 TimestampTz

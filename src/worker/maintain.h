@@ -4,7 +4,8 @@
  *	  Maintenance: when stores from which much was dropped are vacuumed.
  *
  * A process of its own does it (vacuum.c), so that drops go on meanwhile. The drop
- * worker starts it, one at a time, and ends it when it ends itself.
+ * worker starts it, one at a time, and ends it when it ends itself, unless it gives
+ * way to another database's: then it goes on, and is the next worker's.
  *
  * Copyright (c) 2026, mvstore contributors
  *
@@ -49,5 +50,11 @@ extern bool mvs_maintain_is_running(void);
 
 /* End the process. */
 extern void mvs_maintain_stop(void);
+
+/* Take over what the last worker had yet to look at. */
+extern void mvs_maintain_take_over(void);
+
+/* Leave that to the next one. With queue_lock held. */
+extern void mvs_maintain_hand_over(void);
 
 #endif							/* MVSTORE_MAINTAIN_H */

@@ -41,7 +41,7 @@
 
 /*
  * Milliseconds after which it makes room for one that is wanted elsewhere: without work; and where
- * there is some all the time, but none just now. The position of a pass would be lost.
+ * there is some all the time. The position of a pass would be lost.
  */
 #define ROTATE_TIME 1000
 #define LONGEST_TURN 10000
@@ -200,6 +200,18 @@ lie_down(const Outlook *outlook)
 
 	/* A wait for a lock may have used up the latch of what came in it, as of what is due. */
 	return mvs_process_is_stopping() || ConfigReloadPending ? outlook->now : wake_at;
+}
+
+void
+mvs_sleep_make_room(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!mvs_launcher_wants_slots() || mvs_sweep_is_walking() ||
+		now < TimestampTzPlusMilliseconds(mvs_worker.claimed_at, LONGEST_TURN))
+		return;
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_claim_give_way(now);
 }
 
 void

@@ -15,4 +15,7 @@
 /* Sleep until there is something to do, for ever if need be. Ends an idle worker. */
 extern void mvs_sleep_until_needed(void);
 
+/* End a worker that has not slept for long, where another database waits for its place. */
+extern void mvs_sleep_make_room(void);
+
 #endif							/* MVSTORE_SLEEP_H */

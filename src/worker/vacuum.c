@@ -38,12 +38,46 @@
 #include "worker/process.h"
 #include "worker/vacuum.h"
 
+static bool join(MvsDatabase *database);
+static void leave(int code, Datum argument);
 static void look_like_autovacuum(void);
 static void go_gently(const char *from, const char *to, const char *otherwise);
 static void vacuum_store(Oid store);
 static bool try_vacuum(Oid store, bool log);
 static void record_vacuum(MvsDatabase *database, const MvsCandidate *candidate,
 						  FullTransactionId at, TimestampTz begin, bool done);
+
+/* Be the database's only one; false where there is another. */
+static bool
+join(MvsDatabase *database)
+{
+	bool		joined = false;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	if (database->worker->vacuum_pid == 0)
+	{
+		database->worker->vacuum_pid = MyProcPid;
+		joined = true;
+	}
+	LWLockRelease(database->queue_lock);
+	if (joined)
+		before_shmem_exit(leave, PointerGetDatum(database));
+	return joined;
+}
+
+/* Tell a worker that did not start us, and so is not told by the postmaster. */
+static void
+leave(int code, Datum argument)
+{
+	MvsDatabase *database = (MvsDatabase *) DatumGetPointer(argument);
+	int			proc;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	database->worker->vacuum_pid = 0;
+	proc = database->worker->proc;
+	LWLockRelease(database->queue_lock);
+	mvs_wake_proc(proc);
+}
 
 /* Have whoever waits for a lock of ours cancel us: see ProcSleep(). */
 static void
@@ -180,7 +214,7 @@ mvs_vacuum_main(Datum argument)
 	go_gently("autovacuum_vacuum_cost_limit", "vacuum_cost_limit", own_limit);
 
 	database = mvs_database_find(MyDatabaseId);
-	if (database == NULL)
+	if (database == NULL || !join(database))
 		proc_exit(0);
 	foreach(cell, stores)
 	{

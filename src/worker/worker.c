@@ -202,7 +202,10 @@ work(void)
 
 		mvs_steps_try();
 		if (drop_some())
+		{
 			mvs_worker.idle_since = GetCurrentTimestamp();
+			mvs_sleep_make_room();
+		}
 		else
 			mvs_sleep_until_needed();
 	}
