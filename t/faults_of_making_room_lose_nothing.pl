@@ -1,5 +1,5 @@
-# A worker that makes room for another database's is on its way out when something is requested of it: that is not
-# left for when it would have come back by itself. Only in builds for tests, see src/shared/fault.h.
+# A worker that makes room for another database's, or finds nothing of its own, is on its way out when something is
+# requested of it: that is not left for when it would have come back by itself. Only in builds for tests, see src/shared/fault.h.
 
 use strict;
 use warnings;
@@ -36,6 +36,17 @@ is(sql('postgres', q{SELECT worker_state FROM mvstore_stats WHERE database = 'mi
 sql('mine', q{SELECT mvstore_drop('s', 'k')});
 let_go($node);
 wait_until($node, $_, q{SELECT count(*) = 1 FROM s}, "what was requested of database $_ is done") for ('other', 'mine');
+
+# One that has looked and found no extension is on its way out when there is one, and something is requested.
+sql('postgres', 'CREATE DATABASE late');
+arm($node, 'worker-not-wanted:wait');
+wait_for_fault($node, 'a worker finds nothing of its own in a database');
+sql('late', 'CREATE EXTENSION mvstore');
+sql('late', q{SELECT mvstore_create('s')});
+sql('late', q{SELECT mvstore_put('s', 'k', 'v')}) for (1, 2);
+sql('late', q{SELECT mvstore_drop('s', 'k')});
+let_go($node);
+wait_until($node, 'late', q{SELECT count(*) = 1 FROM s}, 'what was requested meanwhile is done');
 
 $node->stop;
 done_testing();

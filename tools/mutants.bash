@@ -318,6 +318,31 @@ mutant way_is_given_late 't/faults_of_making_room_lose_nothing.pl' \
 mutant turns_are_endless 't/worker_gives_way.pl' \
 	src/worker/sleep.c 's~LONGEST_TURN 10000~LONGEST_TURN 1000000000~'
 
+# One that never comes to sleep stays, too.
+mutant turns_end_asleep 't/worker_gives_way.pl' \
+	src/worker/worker.c 's~\t*mvs_sleep_make_room\(\);\n~~'
+
+# Who gives way takes its vacuum along.
+mutant vacuums_go_with_their_worker 't/vacuum_goes_on_without_its_worker.pl' \
+	src/worker/claim.c 's~if \(!gives_way \|\| mvs_launcher_lacks_slot\(\)\)~if (true)~'
+
+# Where its worker is not there, a vacuum keeps its slot.
+mutant vacuums_keep_their_slot 't/vacuum_goes_on_without_its_worker.pl' \
+	src/worker/launcher.c 's~if \(slot_wanted && OidIsValid~if (false \&\& OidIsValid~'
+
+# The next worker begins a vacuum beside that of the last one.
+mutant vacuums_are_begun_twice 't/vacuum_goes_on_without_its_worker.pl' \
+	src/worker/maintain.c 's~process != NULL \|\| mvs_worker.database->worker->vacuum_pid != 0~process != NULL~' \
+	src/worker/vacuum.c 's~database == NULL \|\| !join\(database\)~database == NULL || (join(database), false)~'
+
+# Where max_worker_processes is used up, nobody makes room.
+mutant slots_are_kept 't/worker_without_a_slot_comes_later.pl' \
+	src/worker/launcher.c 's~mvs_shared->workers_wanted \|\| mvs_shared->slot_wanted~mvs_shared->workers_wanted~'
+
+# What is requested while a worker finds no extension is void.
+mutant late_requests_are_void 't/faults_of_making_room_lose_nothing.pl' \
+	src/worker/claim.c 's~ && slot->queue->published == requested~~'
+
 # Stores are vacuumed gently, however fast dead entries come.
 mutant vacuum_never_hurries 't/vacuum_waits_for_nobody.pl' \
 	src/worker/maintain.c 's~now - last.end < last.time;~false;~'

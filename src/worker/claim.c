@@ -73,19 +73,36 @@ mvs_claim_take(void)
 	return claimed;
 }
 
+uint64
+mvs_claim_requested(void)
+{
+	MvsDatabase *slot = mvs_database_find(MyDatabaseId);
+	uint64		requested = 0;
+
+	if (slot)
+	{
+		LWLockAcquire(slot->queue_lock, LW_SHARED);
+		requested = slot->queue->published;
+		LWLockRelease(slot->queue_lock);
+	}
+	return requested;
+}
+
 void
-mvs_claim_void(void)
+mvs_claim_void(uint64 requested)
 {
 	MvsDatabase *slot = mvs_database_find(MyDatabaseId);
 
 	if (slot == NULL)
 		return;
 	LWLockAcquire(slot->queue_lock, LW_EXCLUSIVE);
-	if (slot->worker->pid == 0)
+	if (slot->worker->pid == 0 && slot->queue->published == requested)
 	{
 		mvs_queue_clear(slot);
+		slot->queue->wake_at = 1;
 		slot->clock->stable_due = false;
 		slot->worker->state = MVS_WORKER_NONE;
+		slot->worker->orderly = true;
 	}
 	LWLockRelease(slot->queue_lock);
 	ConditionVariableBroadcast(&slot->progress);

@@ -19,8 +19,14 @@
 /* Become the worker of this database; false if it has one. */
 extern bool mvs_claim_take(void);
 
-/* Without the extension: requests that its database still has are void. */
-extern void mvs_claim_void(void);
+/* How much has been requested in this database, ever. */
+extern uint64 mvs_claim_requested(void);
+
+/*
+ * Without the extension: requests that its database still has are void; unless there are more than
+ * were before the look for it: then it has come since.
+ */
+extern void mvs_claim_void(uint64 requested);
 
 /* See whether the database still has something for a worker. */
 extern void mvs_claim_review(void);

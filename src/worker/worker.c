@@ -64,6 +64,7 @@ static void last_effort(void);
 void
 mvs_worker_main(Datum argument)
 {
+	uint64		requested;
 	bool		matches;
 
 	mvs_process_handle_signals();
@@ -80,9 +81,11 @@ mvs_worker_main(Datum argument)
 	loop_context = AllocSetContextCreate(TopMemoryContext, "mvstore worker loop",
 										 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(loop_context);
+	requested = mvs_claim_requested();
 	if (!extension_is_here(&matches))
 	{
-		mvs_claim_void();
+		MVS_FAULT("worker-not-wanted");
+		mvs_claim_void(requested);
 		proc_exit(0);
 	}
 	if (!mvs_claim_take())
