@@ -139,7 +139,6 @@ mvs_claim_leave(void)
 	LWLockRelease(database->queue_lock);
 	ConditionVariableBroadcast(&database->progress);
 	mvs_claim_review();
-	mvs_worker.database = NULL;
 	mvs_wake_proc(mvs_shared->launcher_proc);
 	proc_exit(0);
 }
@@ -167,7 +166,8 @@ mvs_claim_release(int code, Datum argument)
 {
 	MvsDatabase *database = mvs_worker.database;
 
-	if (database == NULL)
+	/* Where it was left for good, it may be another one's by now. */
+	if (database == NULL || database->worker->pid != MyProcPid)
 		return;
 
 	/* A vacuum goes on where another worker will come, and nobody wants what it takes. */
