@@ -1199,13 +1199,17 @@ BEGIN
 				results := @extschema@.mvstore_cluster_prepare(gid, names, shards, statements, versioned, 250 * (2 ^ least(attempt, 9))::bigint, patience);
 				EXIT;
 			EXCEPTION
-				WHEN serialization_failure OR deadlock_detected THEN
+				WHEN serialization_failure OR deadlock_detected OR invalid_parameter_value THEN
 					PERFORM @extschema@.mvstore_cluster_reset(names);
 					PERFORM @extschema@.mvstore_cluster_give_up(gid, shards, caller);
 					PERFORM pg_advisory_unlock(@extschema@.mvstore_cluster_lock_key(gid));
 					locked := false;
-					IF attempt >= 12 THEN
+					IF attempt >= 12 OR SQLSTATE = '22023' AND SQLERRM !~ 'too far in the future' THEN
 						RAISE;
+					END IF;
+					-- After a crash the clock of a shard may be ahead by a second, until time has come up to it.
+					IF SQLSTATE = '22023' THEN
+						PERFORM pg_sleep(0.1);
 					END IF;
 				WHEN OTHERS OR query_canceled THEN
 					PERFORM @extschema@.mvstore_cluster_reset(names);

@@ -70,6 +70,21 @@ $older->query_safe('COMMIT');
 like(woken($held, 'the end of an older writer wakes'), qr/got c3/, 'and what it held up is there');
 $older->quit;
 
+# Who is woken for nothing, and waits for a lock meanwhile, is woken by what comes then, too.
+$older = $node->background_psql('postgres');
+my $locker = $node->background_psql('postgres');
+$older->query_safe(q{BEGIN; SELECT mvstore_put('other', 'c', '2')});
+my $fourth = sql(q{SELECT mvstore_put('s', 'd', '4')});
+$held = waiter("SELECT 'got ' || key || value FROM mvstore_changes('s', $third, wait => '1 hour')");
+$locker->query_safe('BEGIN; LOCK TABLE s IN ACCESS EXCLUSIVE MODE');
+sql(q{SELECT mvstore_put('other', 'd', '1')});
+wait_until($node, 'postgres', qq{SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = '$held->{name}' AND wait_event_type = 'Lock'}, 'it is woken, and waits for a lock');
+$older->query_safe('COMMIT');
+$locker->query_safe('COMMIT');
+like(woken($held, 'it is woken again'), qr/got d4/, 'and what it waits for is there');
+$_->quit for ($older, $locker);
+$third = $fourth;
+
 # A prepared one is ended by whom it is ended.
 my $prepared = waiter("SELECT 'got ' || key || value FROM mvstore_changes('s', $third, wait => '1 hour')");
 sql(q{BEGIN; SELECT mvstore_put('s', 'p', '4'); PREPARE TRANSACTION 'changes'});

@@ -343,6 +343,14 @@ mutant slots_are_kept 't/worker_without_a_slot_comes_later.pl' \
 mutant late_requests_are_void 't/faults_of_making_room_lose_nothing.pl' \
 	src/worker/claim.c 's~ && slot->queue->published == requested~~'
 
+# Who waits for changes does not look again where a wait for a lock has used up what woke him.
+mutant waiters_miss_what_woke_them 't/changes_wake_who_waits.pl' \
+	src/functions/changes.c 's~\tSetLatch\(MyLatch\);\n~~'
+
+# The feed takes it that a visible row has a key.
+mutant feed_needs_no_key 'specs/feed_meets_a_row_without_key.spec' \
+	src/store/feed.c 's~mvs_entry_refuse_null\(isnull, feed->store\);~;~g'
+
 # Stores are vacuumed gently, however fast dead entries come.
 mutant vacuum_never_hurries 't/vacuum_waits_for_nobody.pl' \
 	src/worker/maintain.c 's~now - last.end < last.time;~false;~'

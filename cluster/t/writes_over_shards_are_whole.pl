@@ -21,12 +21,15 @@ my @servers = map { $cluster->server($_) } 0, 1;
 # Where the row of stop says, a write stops until the row has gone.
 $cluster->query(<<'SQL');
 CREATE SEQUENCE tries MINVALUE -100 START 0;
+CREATE SEQUENCE tries_ahead MINVALUE -100 START 0;
 CREATE UNLOGGED TABLE stop (step text);
 CREATE TABLE place (shard integer, key text);
 CREATE OR REPLACE FUNCTION mvstore_cluster_step(step text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	IF step = 'written' AND nextval('public.tries') < 0 THEN
 		RAISE serialization_failure USING MESSAGE = 'a shard is ahead';
+	ELSIF step = 'written' AND nextval('public.tries_ahead') < 0 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'version 5 lies too far in the future';
 	END IF;
 	WHILE EXISTS (SELECT FROM public.stop s WHERE s.step = mvstore_cluster_step.step) LOOP
 		PERFORM set_config('application_name', 'stopped', false);
@@ -54,6 +57,14 @@ is($cluster->query('SELECT count(*), count(DISTINCT version), min(value) FROM mv
 $cluster->query("SELECT setval('tries', -13)");
 is(($cluster->refused(put_many('never')))[0], '40001', 'but not for ever');
 $cluster->query("SELECT setval('tries', 0)");
+
+# Where a shard's clock is ahead of time, as after a crash, it is waited for, for a second.
+$cluster->query("SELECT setval('tries_ahead', -12)");
+$cluster->query(put_many('ahead'));
+is($cluster->query('SELECT count(*), count(DISTINCT version), min(value) FROM mvstore_scan(\'a\')'), '4|1|ahead', 'a write that is ahead of time is tried again');
+$cluster->query("SELECT setval('tries_ahead', -13)");
+is(($cluster->refused(put_many('never')))[0], '22023', 'but not for ever');
+$cluster->query("SELECT setval('tries_ahead', 0)");
 $cluster->query(put_many('first'));
 
 # What a shard refuses is refused everywhere.

@@ -94,10 +94,13 @@ mvs_key_prefix_end(const bytea *prefix)
 bytea *
 mvs_key_successor(const bytea *key)
 {
-	MvsKeyBuffer buffer = {.key = NULL};
+	int			length = VARSIZE_ANY_EXHDR(key);
+	bytea	   *successor = palloc(VARHDRSZ + length + 1);
 
-	mvs_key_copy(&buffer, key, 1);
-	return buffer.key;
+	SET_VARSIZE(successor, VARHDRSZ + length + 1);
+	memcpy(VARDATA(successor), VARDATA_ANY(key), length);
+	VARDATA(successor)[length] = 0;
+	return successor;
 }
 
 void

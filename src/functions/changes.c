@@ -279,9 +279,13 @@ sleep_on(MvsDatabase *database, int64 milliseconds, bool in_vain)
 						 wait_event);
 		CHECK_FOR_INTERRUPTS();
 	}
-	if (database && milliseconds > pause)
-		(void) ConditionVariableTimedSleep(&database->settled, Min(milliseconds - pause, INT_MAX),
-										   wait_event);
+	if (database == NULL || milliseconds <= pause)
+		return;
+
+	/* A wait for a lock since may have used up the latch of who woke us. */
+	SetLatch(MyLatch);
+	(void) ConditionVariableTimedSleep(&database->settled, Min(milliseconds - pause, INT_MAX),
+									   wait_event);
 }
 
 /* Wait until there are changes; false at the timeout, in milliseconds. */

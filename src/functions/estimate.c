@@ -84,6 +84,7 @@ static double count_range(MvsStatistics *statistics, MvsBound from, MvsBound to)
 static MvsBound end_of_prefix(MvsBound *prefix);
 static double count_prefix(MvsStatistics *statistics, MvsBound prefix);
 static MvsBound known_bound(const bytea *key);
+static bool is_one_key(const MvsKeyRange *range);
 static double count_ranges(MvsStatistics *statistics, const MvsKeyRanges *ranges,
 						   const MvsKeyRange *within);
 static double count_written(MvsStatistics *statistics, double keys, double fraction);
@@ -332,6 +333,19 @@ known_bound(const bytea *key)
 	return bound;
 }
 
+/* Whether a range is that of one key. */
+static bool
+is_one_key(const MvsKeyRange *range)
+{
+	Size		length;
+
+	if (range->from == NULL || range->to == NULL)
+		return false;
+	length = VARSIZE_ANY_EXHDR(range->from);
+	return VARSIZE_ANY_EXHDR(range->to) == length + 1 && VARDATA_ANY(range->to)[length] == 0 &&
+		memcmp(VARDATA_ANY(range->from), VARDATA_ANY(range->to), length) == 0;
+}
+
 /* How many keys are in some ranges and in one more. */
 static double
 count_ranges(MvsStatistics *statistics, const MvsKeyRanges *ranges, const MvsKeyRange *within)
@@ -341,11 +355,12 @@ count_ranges(MvsStatistics *statistics, const MvsKeyRanges *ranges, const MvsKey
 	for (int i = 0; i < ranges->count; i++)
 	{
 		MvsKeyRange range = ranges->ranges[i];
-		double		keys;
+		double		keys = 1;	/* a histogram knows of no single key */
 
-		/* A histogram knows of no single key. */
+		CHECK_FOR_INTERRUPTS();
 		mvs_key_range_narrow(&range, within);
-		keys = count_range(statistics, known_bound(range.from), known_bound(range.to));
+		if (!is_one_key(&range))
+			keys = count_range(statistics, known_bound(range.from), known_bound(range.to));
 		count += Max(keys, 1);
 	}
 	return count;

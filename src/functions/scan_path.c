@@ -394,7 +394,9 @@ get_key_stats(PlannerInfo *root, RangeTblEntry *rte, AttrNumber column,
 		return true;
 	if (column != MVS_KEY_COLUMN || get_scan(rte, &reader, &family) == NULL)
 		return false;
-	variable->isunique = true;
+
+	/* Of a subquery around it that is not known: the caller goes down into these, too. */
+	variable->isunique = variable->rel && variable->rel->rtekind == RTE_FUNCTION;
 	return true;
 }
 

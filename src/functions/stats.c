@@ -16,6 +16,7 @@
 #include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -234,7 +235,8 @@ add_drops(Row *row, const DatabaseCopy *copy)
 	add_count(row, stats->maintenance_runs);
 	add_time(row, stats->last_maintenance_at);
 	add_column(row, CStringGetTextDatum(stats->last_error),
-			   stats->last_error_at != 0 && may_see_errors(copy->oid));
+			   stats->last_error_at != 0 && may_see_errors(copy->oid) &&
+			   pg_verifymbstr(stats->last_error, strlen(stats->last_error), true));
 	add_time(row, stats->last_error_at);
 	add_column(row, TimestampTzGetDatum(stats->since), true);
 	add_time(row, copy->throttled_since);
@@ -392,15 +394,14 @@ mvstore_stats_reset(PG_FUNCTION_ARGS)
 	MvsDatabase *database;
 
 	mvs_shared_require();
+	mvs_counters_reset();
 	database = mvs_database_find(MyDatabaseId);
 	if (database == NULL)
-		PG_RETURN_VOID();		/* nothing has been counted */
+		PG_RETURN_VOID();		/* a standby counts no more than these, nor has it whom to wake */
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	mvs_drop_stats_clear(database);
 	database->queue->high_water = database->queue->count;
 	LWLockRelease(database->queue_lock);
-
-	mvs_counters_forget_database(MyDatabaseId);
 
 	/* Who waits for changes goes by what was counted. */
 	ConditionVariableBroadcast(&database->settled);

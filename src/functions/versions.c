@@ -129,6 +129,9 @@ wait_for(MvsDatabase *database, int64 version, int64 timeout)
 
 			if (ahead > 0)
 				left = Min(left, ahead / 1000 + 1);
+
+			/* A wait for a lock since may have used up the latch of who woke us. */
+			SetLatch(MyLatch);
 			(void) ConditionVariableTimedSleep(&database->settled, Min(left, INT_MAX), wait_event);
 		}
 	}

@@ -27,6 +27,7 @@ static HTAB *store_stats = NULL;
 static LWLock *store_lock = NULL;
 
 static MvsStoreStats *find(Oid store, HASHACTION action);
+static void clear(MvsStoreStats *stats);
 static void add_store(Oid store);
 static MvsStoreStats *find_to_count(Oid store);
 
@@ -63,6 +64,24 @@ find(Oid store, HASHACTION action)
 	MvsStoreKey key = {.database = MyDatabaseId, .store = store};
 
 	return hash_search(store_stats, &key, action, NULL);
+}
+
+/* Have counters begin anew; what maintenance goes by stays. With store_lock held, and nobody beside. */
+static void
+clear(MvsStoreStats *stats)
+{
+	pg_atomic_write_u64(&stats->puts, 0);
+	pg_atomic_write_u64(&stats->deletes, 0);
+	pg_atomic_write_u64(&stats->requests, 0);
+	pg_atomic_write_u64(&stats->entries, 0);
+	pg_atomic_write_u64(&stats->bytes, 0);
+	pg_atomic_write_u64(&stats->purged, 0);
+	pg_atomic_write_u64(&stats->expired, 0);
+	pg_atomic_write_u64(&stats->keys_due, 0);
+	pg_atomic_write_u64(&stats->swept, 0);
+	pg_atomic_write_u64(&stats->last_sweep, 0);
+	for (int i = 0; i < MVS_REFUSALS; i++)
+		pg_atomic_write_u64(&stats->refused[i], 0);
 }
 
 /* Make a place for a store that has none, if there is room. */
@@ -249,6 +268,22 @@ mvs_counters_forget_database(Oid database)
 	while ((stats = hash_seq_search(&status)) != NULL)
 		if (stats->key.database == database)
 			(void) hash_search(store_stats, &stats->key, HASH_REMOVE, NULL);
+	LWLockRelease(store_lock);
+}
+
+void
+mvs_counters_reset(void)
+{
+	HASH_SEQ_STATUS status;
+	MvsStoreStats *stats;
+
+	if (store_stats == NULL)
+		return;
+	LWLockAcquire(store_lock, LW_EXCLUSIVE);
+	hash_seq_init(&status, store_stats);
+	while ((stats = hash_seq_search(&status)) != NULL)
+		if (stats->key.database == MyDatabaseId)
+			clear(stats);
 	LWLockRelease(store_lock);
 }
 

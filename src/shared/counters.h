@@ -122,4 +122,7 @@ extern int	mvs_counters_copy(Oid database, MvsStoreStats **copies);
 extern void mvs_counters_put(const MvsStoreStats *stats);
 extern void mvs_counters_forget_database(Oid database);
 
+/* The counters of the current database and its stores begin anew. */
+extern void mvs_counters_reset(void);
+
 #endif							/* MVSTORE_COUNTERS_H */

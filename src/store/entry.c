@@ -51,7 +51,6 @@
 
 static void open_cursor(MvsCursor *cursor, MvsStore *store, Snapshot snapshot,
 						TupleTableSlot *slot);
-static void refuse_null_key(bool isnull, MvsStore *store);
 static void seek_keys(MvsScan *scan);
 static bool walk_on(MvsScan *scan);
 static void seek_entries(MvsHeads *heads, const bytea *key);
@@ -176,9 +175,8 @@ mvs_cursor_next_newer(MvsCursor *cursor, MvsEntry *entry)
 	return step(cursor, BackwardScanDirection, entry);
 }
 
-/* Key and version are declared NOT NULL, but old rows may have been let in before that. */
-static void
-refuse_null_key(bool isnull, MvsStore *store)
+void
+mvs_entry_refuse_null(bool isnull, MvsStore *store)
 {
 	if (isnull)
 		ereport(ERROR,
@@ -202,7 +200,7 @@ mvs_entry_of_row(MvsStore *store, TupleTableSlot *row, MvsEntry *entry)
 	entry->tid = row->tts_tid;
 	entry->value = slot_getattr(row, columns[MVS_VALUE], &entry->tombstone);
 	entry->version = DatumGetInt64(slot_getattr(row, columns[MVS_VERSION], &isnull));
-	refuse_null_key(isnull, store);
+	mvs_entry_refuse_null(isnull, store);
 }
 
 bytea *
@@ -211,7 +209,7 @@ mvs_cursor_key(MvsCursor *cursor)
 	bool		isnull;
 	Datum		key = slot_getattr(cursor->slot, cursor->store->info.columns[MVS_KEY], &isnull);
 
-	refuse_null_key(isnull, cursor->store);
+	mvs_entry_refuse_null(isnull, cursor->store);
 	return DatumGetByteaPP(key);
 }
 
@@ -329,7 +327,7 @@ walk_on(MvsScan *scan)
 
 		/* One without key or version may be of a row long deleted. */
 		if (IndexTupleHasNulls(walk->xs_itup))
-			refuse_null_key(index_fetch_heap(walk, scan->walk.slot), scan->walk.store);
+			mvs_entry_refuse_null(index_fetch_heap(walk, scan->walk.slot), scan->walk.store);
 	} while (IndexTupleHasNulls(walk->xs_itup));
 
 	datum = index_getattr(walk->xs_itup, MVS_INDEX_KEY, walk->xs_itupdesc, &isnull);

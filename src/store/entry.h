@@ -207,6 +207,12 @@ extern bool mvs_entry_lock(MvsStore *store, ItemPointer tid, bool wait);
 /* Return whether a snapshot sees the entry at "tid". */
 extern bool mvs_entry_is_seen(MvsStore *store, ItemPointer tid, Snapshot snapshot);
 
+/*
+ * Raise 55000 where a key or a version is NULL. They are declared NOT NULL, but a snapshot may see
+ * rows of before that, or the constraint be one that was not validated.
+ */
+extern void mvs_entry_refuse_null(bool isnull, MvsStore *store);
+
 /* Set *entry to what a row of a store's table, or a copy of one, says. */
 extern void mvs_entry_of_row(MvsStore *store, TupleTableSlot *row, MvsEntry *entry);
 

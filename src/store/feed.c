@@ -103,14 +103,24 @@ is_behind(MvsFeed *feed, TupleTableSlot *slot)
 	const AttrNumber *columns = feed->store->info.columns;
 	bool		isnull;
 	int64		version = DatumGetInt64(slot_getattr(slot, columns[MVS_VERSION], &isnull));
+	Datum		datum;
+	bytea	   *key;
+	bool		behind;
 
+	mvs_entry_refuse_null(isnull, feed->store);
 	if (version > feed->upto || version < feed->after.version)
 		return false;
 	if (version > feed->after.version)
 		return true;
-	return feed->after.key != NULL &&
-		mvs_key_compare(DatumGetByteaPP(slot_getattr(slot, columns[MVS_KEY], &isnull)),
-						feed->after.key) > 0;
+	if (feed->after.key == NULL)
+		return false;
+	datum = slot_getattr(slot, columns[MVS_KEY], &isnull);
+	mvs_entry_refuse_null(isnull, feed->store);
+	key = DatumGetByteaPP(datum);
+	behind = mvs_key_compare(key, feed->after.key) > 0;
+	if ((Pointer) key != DatumGetPointer(datum))
+		pfree(key);
+	return behind;
 }
 
 /* Without an index: sort what is asked for of the table. */
@@ -160,6 +170,7 @@ mvs_feed_next(MvsFeed *feed, MvsEntry *entry)
 		return false;
 	mvs_entry_of_row(feed->store, feed->slot, entry);
 	key = slot_getattr(feed->slot, feed->store->info.columns[MVS_KEY], &isnull);
+	mvs_entry_refuse_null(isnull, feed->store);
 	feed->key = DatumGetByteaPP(key);
 	if ((Pointer) feed->key != DatumGetPointer(key))
 		feed->detoasted = feed->key;

@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -230,6 +231,7 @@ mvs_process_keep_error(bool log)
 	TimestampTz now = GetCurrentTimestamp();
 	ErrorData  *error;
 	char		message[MVS_ERROR_LENGTH];
+	const char *said;
 
 	HOLD_INTERRUPTS();
 	waiting = false;
@@ -241,7 +243,10 @@ mvs_process_keep_error(bool log)
 		return false;
 	}
 	error = CopyErrorData();
-	strlcpy(message, error->message ? error->message : "unknown error", MVS_ERROR_LENGTH);
+
+	/* Cut between characters: it is stored, and told in other encodings. */
+	said = error->message ? error->message : "unknown error";
+	strlcpy(message, said, pg_mbcliplen(said, strlen(said), MVS_ERROR_LENGTH - 1) + 1);
 
 	/* What comes again and again, as from a full disk, is one line now and then. */
 	if (log && (strcmp(logged, message) != 0 ||
