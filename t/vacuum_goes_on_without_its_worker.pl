@@ -11,9 +11,9 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# Each page that a vacuum writes to takes 400 ms. Three slots: launcher, worker, vacuum.
+# Each page that a vacuum writes to takes 400 ms. Four slots: launcher, worker, and two for vacuums.
 my $node = mvstore_node('on',
-	conf => "mvstore.maintenance_every = 1\nmvstore.max_workers = 1\nmax_worker_processes = 3\nmax_logical_replication_workers = 0\nautovacuum_vacuum_scale_factor = 0\nautovacuum_vacuum_cost_limit = 1\nautovacuum_vacuum_cost_delay = 100\n"
+	conf => "mvstore.maintenance_every = 1\nmvstore.max_workers = 1\nmax_worker_processes = 4\nmax_logical_replication_workers = 0\nautovacuum_vacuum_scale_factor = 0\nautovacuum_vacuum_cost_limit = 1\nautovacuum_vacuum_cost_delay = 100\n"
 	  . "statement_timeout = '2 min'\nfsync = off");
 
 sub sql { return $node->safe_psql(@_); }
@@ -33,7 +33,7 @@ sub vacuums { return sql('postgres', q{SELECT string_agg(datname || ' ' || pid, 
 for my $database ('a', 'b', 'c')
 {
 	sql('postgres', "CREATE DATABASE $database");
-	sql($database, q{CREATE EXTENSION mvstore; SELECT mvstore_create('s', keep_versions := 1), mvstore_create('few', keep_versions := 1)});
+	sql($database, q{CREATE EXTENSION mvstore; SELECT mvstore_create('s', keep_versions := 1), mvstore_create('more', keep_versions := 1), mvstore_create('few', keep_versions := 1)});
 }
 
 # Entries that stay, as one with more dead ones would be vacuumed fast.
@@ -54,9 +54,9 @@ is_served('b', 'another database has its turn');
 is(vacuums(), $vacuum, 'the vacuum goes on');
 is_served('a', 'the first one, again');
 is(vacuums(), $vacuum, 'the vacuum goes on, and is the only one');
-sql('a', q{SELECT count(mvstore_put('s', 'k' || k, 'v')) FROM generate_series(1, 1000) k});
-is_served('a', 'there is more to do');
-is(vacuums(), $vacuum, 'which waits for it');
+sql('a', q{SELECT count(mvstore_put('more', 'k' || k, 'v')) FROM generate_series(1, 1000) k}) for (1, 2);
+is_served('a', 'there is more to do, in another store');
+stays($node, 'postgres', "SELECT string_agg(datname || ' ' || pid, ',') = '$vacuum' FROM pg_stat_activity WHERE backend_type = 'mvstore maintenance'", 'which waits for it');
 
 # It ends like one of a worker that is there.
 is_served('b', 'the other database, again');
@@ -91,11 +91,14 @@ is(vacuums(), '', 'a command on its database ends it');
 is_served('a', 'which is served afterwards');
 
 # Where the server has no slot for a worker, the launcher ends it.
+$node->append_conf('postgresql.conf', 'max_worker_processes = 3');
+$node->restart;
 sql('a', 'DROP TABLE s');
 rest_without_worker('before a slot is wanted');
 sql('postgres', 'ALTER SYSTEM SET mvstore.max_workers = 2');
 $node->reload;
 is_served('c', 'beside it and a worker there is no slot for a third database, which has its turn');
+is(vacuums(), '', 'and the place of the vacuum');
 
 $node->stop;
 unlike(slurp_file($node->logfile), qr/PANIC:|TRAP:|terminated by signal/, 'nothing broke');
