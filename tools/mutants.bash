@@ -351,6 +351,18 @@ mutant waiters_miss_what_woke_them 't/changes_wake_who_waits.pl' \
 mutant feed_needs_no_key 'specs/feed_meets_a_row_without_key.spec' \
 	src/store/feed.c 's~mvs_entry_refuse_null\(isnull, feed->store\);~;~g'
 
+# Of a store all whose drops fail each is set aside.
+mutant failures_are_set_aside_for_ever 't/failures_of_every_put_stay_few.pl' \
+	src/worker/pending.c 's~of->count >= MOST_SET_ASIDE~false~'
+
+# A harvest that has met a lock begins again where it was.
+mutant locked_keys_are_harvested_again 't/passes_meet_what_is_in_their_way.pl' \
+	src/worker/walk.c 's~if \(end == MVS_SLICE_LOCKED\)\n\t\twalk->scattered = false;~;~'
+
+# A slice that has passed by enough is taken for the last.
+mutant passes_end_at_what_is_gone 't/passes_meet_what_is_in_their_way.pl' \
+	src/worker/walk.c 's~!more && \(passed == NULL \|\| \(to && mvs_key_compare\(passed, to\) >= 0\)\)~!more~'
+
 # Stores are vacuumed gently, however fast dead entries come.
 mutant vacuum_never_hurries 't/vacuum_waits_for_nobody.pl' \
 	src/worker/maintain.c 's~now - last.end < last.time;~false;~'

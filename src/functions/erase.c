@@ -130,7 +130,7 @@ erase_keys(MvsStatement *statement, MvsDatabase *database, const bytea *prefix)
 
 		CHECK_FOR_INTERRUPTS();
 		mvs_cursor_open(&cursor, statement->store, &dirty);
-		mvs_cursor_walk(&cursor, next.key);
+		mvs_cursor_walk(&cursor, next.key, false);
 		found = mvs_cursor_next(&cursor, &entry) &&
 			(end == NULL || mvs_key_compare(mvs_cursor_key(&cursor), end) < 0);
 		if (found)

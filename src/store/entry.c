@@ -120,10 +120,12 @@ mvs_cursor_find(MvsCursor *cursor, const bytea *key, int64 version, MvsEntry *en
 }
 
 void
-mvs_cursor_walk(MvsCursor *cursor, const bytea *from)
+mvs_cursor_walk(MvsCursor *cursor, const bytea *from, bool with_keys)
 {
 	ScanKeyData key;
 
+	cursor->skipped = 0;
+	cursor->scan->xs_want_itup = with_keys;
 	if (from)
 		ScanKeyInit(&key, MVS_INDEX_KEY, BTGreaterEqualStrategyNumber, F_BYTEAGE,
 					PointerGetDatum(from));
@@ -152,6 +154,43 @@ bool
 mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry)
 {
 	return step(cursor, ForwardScanDirection, entry);
+}
+
+bool
+mvs_cursor_next_up_to(MvsCursor *cursor, int64 most, const bytea *within, MvsEntry *entry,
+					  bytea **passed)
+{
+	IndexScanDesc scan = cursor->scan;
+
+	*passed = NULL;
+	while (scan->xs_heap_continue || index_getnext_tid(scan, ForwardScanDirection) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (cursor->skipped >= most)
+		{
+			bool		isnull;
+			Datum		datum = index_getattr(scan->xs_itup, MVS_INDEX_KEY, scan->xs_itupdesc,
+											  &isnull);
+			bytea	   *key;
+
+			mvs_entry_refuse_null(isnull, cursor->store);
+			key = DatumGetByteaPP(datum);
+			if (within == NULL || mvs_key_compare(key, within) != 0)
+			{
+				*passed = mvs_key_make(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+				return false;
+			}
+			if ((Pointer) key != DatumGetPointer(datum))
+				pfree(key);
+		}
+		if (index_fetch_heap(scan, cursor->slot))
+		{
+			mvs_entry_of_row(cursor->store, cursor->slot, entry);
+			return true;
+		}
+		cursor->skipped++;
+	}
+	return false;
 }
 
 bool
@@ -211,6 +250,17 @@ mvs_cursor_key(MvsCursor *cursor)
 
 	mvs_entry_refuse_null(isnull, cursor->store);
 	return DatumGetByteaPP(key);
+}
+
+void
+mvs_cursor_free_key(MvsCursor *cursor, bytea *key)
+{
+	bool		isnull;
+
+	if ((Pointer) key != DatumGetPointer(slot_getattr(cursor->slot,
+													  cursor->store->info.columns[MVS_KEY],
+													  &isnull)))
+		pfree(key);
 }
 
 int64

@@ -69,11 +69,21 @@ extern void mvs_cursor_close(MvsCursor *cursor);
 /* Put a cursor at the newest entry of a key at or below "version"; false: there is none. */
 extern bool mvs_cursor_find(MvsCursor *cursor, const bytea *key, int64 version, MvsEntry *entry);
 
-/* Put a cursor before all entries from a key on (NULL: the first), in the order of the index. */
-extern void mvs_cursor_walk(MvsCursor *cursor, const bytea *from);
+/*
+ * Put a cursor before all entries from a key on (NULL: the first), in the order of the index;
+ * "with_keys", if mvs_cursor_next_up_to() is to follow.
+ */
+extern void mvs_cursor_walk(MvsCursor *cursor, const bytea *from, bool with_keys);
 
 /* Go on to the next entry of what find or walk began; false at the end. */
 extern bool mvs_cursor_next(MvsCursor *cursor, MvsEntry *entry);
+
+/*
+ * The same; but where the snapshot does not see "most" rows that the walk came by, end with
+ * *passed, a copy of the next key of an index entry that is not "within"; else it is NULL.
+ */
+extern bool mvs_cursor_next_up_to(MvsCursor *cursor, int64 most, const bytea *within,
+								  MvsEntry *entry, bytea **passed);
 
 /*
  * Put a cursor at the oldest entry of a key at or above "version"; then, go from one to
@@ -85,6 +95,9 @@ extern bool mvs_cursor_next_newer(MvsCursor *cursor, MvsEntry *entry);
 
 /* Return the key of the entry under a cursor, in the slot's memory. */
 extern bytea *mvs_cursor_key(MvsCursor *cursor);
+
+/* Free that, if it is a copy. The cursor has not moved since. */
+extern void mvs_cursor_free_key(MvsCursor *cursor, bytea *key);
 
 /* Return the bytes that the entry under a cursor takes on disk, TOAST included. */
 extern int64 mvs_cursor_bytes(MvsCursor *cursor, const MvsEntry *entry);

@@ -17,6 +17,7 @@
 #include "access/stratnum.h"
 #include "access/tableam.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 
@@ -66,7 +67,7 @@ static int	want(MvsGather *gather, int first, int end);
 static int	want_twins(MvsGather *gather, int first, int end);
 static bool read_wanted(MvsGather *gather, IndexFetchTableData *fetch, MvsGatherStops stops);
 static void describe_head(MvsGather *gather, MvsGatheredKey *key);
-static void review_keys(MvsGather *gather, IndexFetchTableData *fetch);
+static bool review_keys(MvsGather *gather, IndexFetchTableData *fetch, MvsGatherStops stops);
 static void set_oldest(MvsGather *gather, MvsGatheredKey *key, int from);
 static bool is_entry(MvsGather *gather, const MvsGathered *entry);
 static bool has_come_since(MvsGather *gather, TransactionId xmin);
@@ -400,10 +401,10 @@ describe_head(MvsGather *gather, MvsGatheredKey *key)
 
 /*
  * See which of the keys cannot be judged by what is here. Where the newest index entry of one
- * is not its head's, look for that.
+ * is not its head's, look for that. False where it was told to stop.
  */
-static void
-review_keys(MvsGather *gather, IndexFetchTableData *fetch)
+static bool
+review_keys(MvsGather *gather, IndexFetchTableData *fetch, MvsGatherStops stops)
 {
 	for (int i = 0; i < gather->key_count; i++)
 	{
@@ -411,6 +412,10 @@ review_keys(MvsGather *gather, IndexFetchTableData *fetch)
 		int			end = key->first + key->count;
 		int			head = key->first;
 		int			gone = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		if (stops && stops())
+			return false;
 
 		for (int j = key->first; j < end; j++)
 			gone += !gather->entries[j].seen;
@@ -425,6 +430,7 @@ review_keys(MvsGather *gather, IndexFetchTableData *fetch)
 		read_entry(gather, fetch, &gather->entries[head]);
 		describe_head(gather, key);
 	}
+	return true;
 }
 
 /* Want entries read that were not, from one up to another, and return how many. */
@@ -521,7 +527,7 @@ mvs_gather_read(MvsGather *gather, int newest, MvsGatherStops stops)
 	if (done && more > 0)
 		done = read_wanted(gather, fetch, stops);
 	if (done)
-		review_keys(gather, fetch);
+		done = review_keys(gather, fetch, stops);
 	ExecClearTuple(gather->cursor.slot);
 	table_index_fetch_end(fetch);
 	return done;
@@ -636,8 +642,15 @@ is_entry(MvsGather *gather, const MvsGathered *entry)
 	Datum		version = slot_getattr(cursor->slot, cursor->store->info.columns[MVS_VERSION],
 									   &isnull);
 
-	return !isnull && DatumGetInt64(version) == entry->version &&
-		mvs_key_compare(mvs_cursor_key(cursor), gather->keys[entry->key].key) == 0;
+	bytea	   *key;
+	bool		same;
+
+	if (isnull || DatumGetInt64(version) != entry->version)
+		return false;
+	key = mvs_cursor_key(cursor);
+	same = mvs_key_compare(key, gather->keys[entry->key].key) == 0;
+	mvs_cursor_free_key(cursor, key);
+	return same;
 }
 
 /*
@@ -680,7 +693,10 @@ delete_entry(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry,
 {
 	TransactionId xmin = entry->xmin;
 
-	read_entry(gather, fetch, entry);
+	/* Between transactions VACUUM may have cut off the end of the table, with what was gone. */
+	entry->seen = ItemPointerGetBlockNumber(&entry->place) < gather->blocks_now;
+	if (entry->seen)
+		read_entry(gather, fetch, entry);
 	if (!entry->seen || has_come_since(gather, xmin) || !is_entry(gather, entry))
 		return !has_moved(gather, entry);
 	if (!mvs_entry_delete(gather->cursor.store, &entry->tid, false))
@@ -721,6 +737,7 @@ mvs_gather_delete_some(MvsGather *gather, const MvsCursor *cursor, int limit,
 	IndexFetchTableData *fetch = table_index_fetch_begin(cursor->store->heap);
 
 	gather->cursor = *cursor;
+	gather->blocks_now = RelationGetNumberOfBlocks(cursor->store->heap);
 	while (gather->left > 0 && gone->entries < limit)
 	{
 		CHECK_FOR_INTERRUPTS();

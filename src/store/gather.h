@@ -93,6 +93,7 @@ typedef struct MvsGather
 	Size		key_bytes;		/* of the keys themselves */
 	MvsPlace   *order;			/* of the table: what was read, or is to be deleted */
 	int			blocks;			/* of the table, that these are in */
+	BlockNumber blocks_now;		/* that the table has */
 	int			left;			/* of these, are to be deleted: all there are in it then */
 	int			next;			/* of these, is to be looked at */
 	int			passed;			/* before that, as older ones have to go first */

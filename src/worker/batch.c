@@ -455,7 +455,7 @@ set_error(MvsPending *item, bool locked)
 	item->found = false;
 	if (locked)
 		return;
-	mvs_pending_set_error(item, mvs_worker.database->stats->last_error);
+	mvs_pending_set_error(item, mvs_process_last_error());
 }
 
 /* Work off requests for keys until the transaction is full, and return how many. */
@@ -467,7 +467,7 @@ work_keys(MvsDrop *drop, MvsPending **group, int count)
 
 	for (start = 0; start < count && !mvs_drop_is_full(drop); start = end)
 	{
-		CHECK_FOR_INTERRUPTS();
+		mvs_process_check();
 		for (end = start + 1; end < count &&
 			 mvs_order_compare(group[start]->request, group[end]->request) == 0;)
 			end++;
@@ -495,7 +495,7 @@ work_group_in_transaction(MvsPending **group, int count)
 	else
 		for (done = 0; done < count; done++)
 		{
-			CHECK_FOR_INTERRUPTS();
+			mvs_process_check();
 			if (state == MVS_DROP_READY && mvs_drop_is_full(&drop))
 				break;
 			if (state == MVS_DROP_PAUSED)
@@ -631,7 +631,7 @@ finish_harvested(MvsPending **items, int count)
 	{
 		MvsPending *item = items[i];
 
-		CHECK_FOR_INTERRUPTS();
+		mvs_process_check();
 		if (item->outcome != MVS_OUTCOME_DONE)
 			continue;
 		if (is_in_the_way(item->request))

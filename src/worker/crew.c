@@ -115,6 +115,8 @@ start_one(Assistant *assistant)
 	}
 	PG_CATCH();
 	{
+		MemoryContextSwitchTo(old);
+
 		/* No memory: it goes without. */
 		(void) mvs_process_keep_error(true);
 	}
@@ -141,6 +143,7 @@ register_process(Assistant *assistant)
 	};
 	dsm_segment *segment = dsm_create(2 * MVS_CREW_QUEUE, DSM_CREATE_NULL_IF_MAXSEGMENTS);
 	shm_mq	   *queues[2];
+	BackgroundWorkerHandle *handle;
 
 	if (segment == NULL)
 		return false;
@@ -154,15 +157,15 @@ register_process(Assistant *assistant)
 	snprintf(worker.bgw_name, BGW_MAXLEN, "mvstore drop assistant for database %u", MyDatabaseId);
 	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
 	memcpy(worker.bgw_extra, &start, sizeof(start));
-	if (!RegisterDynamicBackgroundWorker(&worker, &assistant->handle))
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
 	{
 		dsm_detach(segment);
-		assistant->handle = NULL;
 		return false;
 	}
 	assistant->segment = segment;
-	assistant->to = shm_mq_attach(queues[0], segment, assistant->handle);
-	assistant->from = shm_mq_attach(queues[1], segment, assistant->handle);
+	assistant->to = shm_mq_attach(queues[0], segment, handle);
+	assistant->from = shm_mq_attach(queues[1], segment, handle);
+	assistant->handle = handle; /* last: with one, it has all */
 	return true;
 }
 

@@ -228,7 +228,7 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep, int64 before)
 	for (; found && entries->history.count < limit && kept <= keep;
 		 found = mvs_cursor_next_newer(&drop->cursor, &entry))
 	{
-		CHECK_FOR_INTERRUPTS();
+		mvs_process_check();
 		add_entry(drop, &entry);
 		describe_head(entries, &entry);
 		kept += (entry.version > drop->horizon);
@@ -438,7 +438,7 @@ lock_entries(MvsDrop *drop, int from, int to)
 {
 	for (int i = from; i < to - 1; i++)
 	{
-		CHECK_FOR_INTERRUPTS();
+		mvs_process_check();
 		if (!mvs_entry_lock(&drop->store, &drop->entries.tids[i], false))
 			return false;
 	}
@@ -479,7 +479,7 @@ delete_entries(MvsDrop *drop, int first, int together)
 
 	while (left > first)
 	{
-		CHECK_FOR_INTERRUPTS();
+		mvs_process_check();
 		if (left == together && !lock_entries(drop, first, together))
 			break;
 		if (!mvs_entry_delete(&drop->store, &entries->tids[left - 1], left < together))

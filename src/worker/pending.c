@@ -34,6 +34,9 @@
 /* Bytes of a block of memory for requests that are taken over. */
 #define TAKEN_BLOCK ((Size) 64 * 1024)
 
+/* So many requests of a store are set aside; then its policy's own are left to a pass. */
+#define MOST_SET_ASIDE 100
+
 static List *all = NIL;			/* of MvsPending */
 static int	fresh = 0;			/* of these, those that were added, and in no batch yet */
 static int64 set_aside = 0;		/* requests that have failed too often */
@@ -46,6 +49,9 @@ static MvsPending *make(MemoryContext context, const MvsRequest *request);
 static MvsPending *have_stay(MvsPending *item);
 static void set_retry(MvsPending *item);
 static void free_pending(MvsPending *item);
+static bool has_many_set_aside(Oid store);
+static void count_set_aside(Oid store);
+static void leave_to_pass(MvsPending *item);
 static void record_failures(void);
 static bool record_failure(MvsPending *item);
 
@@ -515,6 +521,71 @@ mvs_pending_report(void)
  * Failures
  * ------------------------------------------------------------------------ */
 
+/* How many requests of a store this process has set aside. */
+typedef struct SetAside
+{
+	Oid			store;
+	int			count;
+} SetAside;
+
+static List *set_aside_of = NIL;
+
+/*
+ * Whether so many of a store were set aside that the errors are the store's, and not a key's. Where
+ * each put fails to have its forerunner go, there would be a row and a line in the log for each.
+ */
+static bool
+has_many_set_aside(Oid store)
+{
+	ListCell   *cell;
+
+	foreach(cell, set_aside_of)
+	{
+		SetAside   *of = lfirst(cell);
+
+		if (of->store == store)
+			return of->count >= MOST_SET_ASIDE;
+	}
+	return false;
+}
+
+static void
+count_set_aside(Oid store)
+{
+	MemoryContext old;
+	SetAside   *of;
+	ListCell   *cell;
+
+	foreach(cell, set_aside_of)
+	{
+		of = lfirst(cell);
+		if (of->store == store)
+		{
+			of->count++;
+			return;
+		}
+	}
+	old = MemoryContextSwitchTo(mvs_worker.context);
+	of = palloc(sizeof(SetAside));
+	of->store = store;
+	of->count = 1;
+	set_aside_of = lappend(set_aside_of, of);
+	MemoryContextSwitchTo(old);
+}
+
+/* Have a pass over the store do what a policy's own request asks for. */
+static void
+leave_to_pass(MvsPending *item)
+{
+	MvsDatabase *database = mvs_worker.database;
+
+	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	mvs_queue_mark(database, item->request->store, item->request->sequence);
+	LWLockRelease(database->queue_lock);
+	all = list_delete_ptr(all, item);
+	free_pending(item);
+}
+
 /*
  * Record the failures of what is in pending in the journal. A request that has
  * failed too often is then there alone, set aside; where that cannot be recorded,
@@ -533,10 +604,21 @@ record_failures(void)
 		bool		last_try = item->tries >= MVS_MAX_ATTEMPTS;
 		bool		recorded;
 
-		/* A policy's own request needs no row as long as it is in our hands. */
+		/* What is left over is recorded by the next worker. */
+		CHECK_FOR_INTERRUPTS();
+		if (mvs_process_is_stopping())
+			break;
 		if (item->outcome != MVS_OUTCOME_ERROR || item->in_batch ||
-			item->tries == item->recorded_tries ||
-			(item->request->journal == 0 && !last_try))
+			item->tries == item->recorded_tries)
+			continue;
+		if (item->request->journal == 0 && has_many_set_aside(item->request->store))
+		{
+			leave_to_pass(item);
+			continue;
+		}
+
+		/* A policy's own request needs no row as long as it is in our hands. */
+		if (item->request->journal == 0 && !last_try)
 			continue;
 		recorded = record_failure(item);
 		MemoryContextSwitchTo(old);
@@ -547,6 +629,7 @@ record_failures(void)
 				(errmsg("a drop request for store with OID %u was set aside after %d attempts",
 						item->request->store, item->tries),
 				 errdetail("The last error was: %s", item->error)));
+		count_set_aside(item->request->store);
 		all = list_delete_ptr(all, item);
 		free_pending(item);
 		LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);

@@ -46,9 +46,16 @@
 
 MvsWorker	mvs_worker;
 
+/* Milliseconds for which the first one lets us work. */
+#define SIGTERM_PATIENCE 3000
+
 static uint32 wait_event_main = 0;
 static volatile sig_atomic_t got_sigterm = false;
+static volatile TimestampTz sigterm_at = 0; /* the first one */
 static volatile sig_atomic_t waiting = false;	/* for a lock on the catalog */
+
+/* The last error kept. */
+static char last_error[MVS_ERROR_LENGTH];
 
 static void handle_sigterm(SIGNAL_ARGS);
 static void mark_changes(XactEvent event, void *argument);
@@ -65,13 +72,12 @@ static TimestampTz delay_until(int tries, int first, int longest);
 static void
 handle_sigterm(SIGNAL_ARGS)
 {
-	static TimestampTz first_at;
 	TimestampTz now = GetCurrentTimestamp();
 	int			save_errno = errno;
 
 	if (!got_sigterm)
-		first_at = now;
-	if (waiting || (got_sigterm && TimestampDifferenceExceeds(first_at, now, SAME_SIGNAL)))
+		sigterm_at = now;
+	if (waiting || (got_sigterm && TimestampDifferenceExceeds(sigterm_at, now, SAME_SIGNAL)))
 		MVS_COMPAT_DIE();
 	got_sigterm = true;
 	SetLatch(MyLatch);
@@ -84,6 +90,18 @@ mvs_process_handle_signals(void)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, handle_sigterm);
 	BackgroundWorkerUnblockSignals();
+}
+
+void
+mvs_process_check(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (got_sigterm &&
+		TimestampDifferenceExceeds(sigterm_at, GetCurrentTimestamp(), SIGTERM_PATIENCE))
+	{
+		kill(MyProcPid, SIGTERM);
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 bool
@@ -230,7 +248,6 @@ mvs_process_keep_error(bool log)
 	MvsDropStats *stats = mvs_worker.database->stats;
 	TimestampTz now = GetCurrentTimestamp();
 	ErrorData  *error;
-	char		message[MVS_ERROR_LENGTH];
 	const char *said;
 
 	HOLD_INTERRUPTS();
@@ -246,25 +263,31 @@ mvs_process_keep_error(bool log)
 
 	/* Cut between characters: it is stored, and told in other encodings. */
 	said = error->message ? error->message : "unknown error";
-	strlcpy(message, said, pg_mbcliplen(said, strlen(said), MVS_ERROR_LENGTH - 1) + 1);
+	strlcpy(last_error, said, pg_mbcliplen(said, strlen(said), MVS_ERROR_LENGTH - 1) + 1);
 
 	/* What comes again and again, as from a full disk, is one line now and then. */
-	if (log && (strcmp(logged, message) != 0 ||
+	if (log && (strcmp(logged, last_error) != 0 ||
 				TimestampDifferenceExceeds(logged_at, now, MAX_DELAY)))
 	{
-		strlcpy(logged, message, MVS_ERROR_LENGTH);
+		strlcpy(logged, last_error, MVS_ERROR_LENGTH);
 		logged_at = now;
 		EmitErrorReport();
 	}
 	FlushErrorState();
 	AbortOutOfAnyTransaction();
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-	strlcpy(stats->last_error, message, MVS_ERROR_LENGTH);
+	strlcpy(stats->last_error, last_error, MVS_ERROR_LENGTH);
 	stats->last_error_at = now;
 	LWLockRelease(mvs_worker.database->queue_lock);
 	FreeErrorData(error);
 	RESUME_INTERRUPTS();
 	return true;
+}
+
+const char *
+mvs_process_last_error(void)
+{
+	return last_error;
 }
 
 /* Return a time: "first" milliseconds from now, doubled with each of the tries, up to "longest". */

@@ -36,6 +36,12 @@ extern MvsWorker mvs_worker;
 /* Install the worker's signal handlers: SIGTERM lets it finish what is due. */
 extern void mvs_process_handle_signals(void);
 
+/*
+ * CHECK_FOR_INTERRUPTS() in work that may take long: a SIGTERM that has come some seconds ago ends
+ * the process then, as what was due has had its time.
+ */
+extern void mvs_process_check(void);
+
 /* Whether SIGTERM has come. */
 extern bool mvs_process_is_terminated(void);
 
@@ -78,6 +84,9 @@ extern void mvs_process_mark_changes(void);
  * log, too. False where it was but a lock that could not be had at once, which is none.
  */
 extern bool mvs_process_keep_error(bool log);
+
+/* The last one kept in this process; assistants keep theirs in the same view. */
+extern const char *mvs_process_last_error(void);
 
 /* When to try again what failed, or met a lock, so many times before. */
 extern TimestampTz mvs_process_error_delay(int tries);

@@ -119,7 +119,7 @@ try_step(Step *step)
 	MemoryContextSwitchTo(old);
 
 	if (failed)
-		strlcpy(step->error, mvs_worker.database->stats->last_error, MVS_ERROR_LENGTH);
+		strlcpy(step->error, mvs_process_last_error(), MVS_ERROR_LENGTH);
 	step->tries = failed ? tries + 1 : 0;
 	step->retry_at = failed ? mvs_process_error_delay(tries) :
 		done ? 0 : mvs_process_lock_delay(0);

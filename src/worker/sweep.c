@@ -360,7 +360,7 @@ mvs_sweep_slice(void)
 	{
 		sweep->tries++;
 		sweep->locked = false;
-		strlcpy(sweep->error, mvs_worker.database->stats->last_error, MVS_ERROR_LENGTH);
+		strlcpy(sweep->error, mvs_process_last_error(), MVS_ERROR_LENGTH);
 		sweep->due_at = mvs_process_error_delay(sweep->tries);
 	}
 	else

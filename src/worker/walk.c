@@ -23,10 +23,17 @@
 
 #include "base/key.h"
 #include "base/settings.h"
+#include "worker/process.h"
 #include "worker/walk.h"
 
 /* A slice ends at the first key behind so many entries read. */
 #define SLICE_ENTRIES 20000
+
+/* And at the next key where it has passed by so many index entries of rows that are gone. */
+#define SLICE_PASSED 100000
+
+/* So many harvests of a walk may be for nothing. */
+#define MOST_IN_VAIN 2
 
 /*
  * The walk that has a harvest. The others go on without: harvests that wait for their turn would
@@ -57,6 +64,7 @@ mvs_walk_begin(MvsWalk *walk, const bytea *from, MemoryContext context)
 {
 	end_harvest(walk);
 	walk->scattered = walk->steps = false;
+	walk->in_vain = 0;
 	walk->key_big = false;
 	walk->begun = false;
 	if (from)
@@ -137,16 +145,18 @@ walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *
 	MvsScatter *scatter = palloc0(sizeof(MvsScatter));
 	MvsEntry	entry;
 	MvsKeyBuffer key = {0};
+	const bytea *at = walk->begun ? walk->next.key : NULL;
+	bytea	   *passed;
 	bool		more;
 	bool		done = true;
 
 	mvs_drop_collect_begin(drop);
-	mvs_cursor_walk(&drop->cursor, walk->begun ? walk->next.key : NULL);
-	while ((more = mvs_cursor_next(&drop->cursor, &entry)))
+	mvs_cursor_walk(&drop->cursor, at, true);
+	while ((more = mvs_cursor_next_up_to(&drop->cursor, SLICE_PASSED, at, &entry, &passed)))
 	{
 		bytea	   *next = mvs_cursor_key(&drop->cursor);
 
-		CHECK_FOR_INTERRUPTS();
+		mvs_process_check();
 		if (drop->entries.history.count > 0 && mvs_key_compare(next, key.key) != 0)
 		{
 			done = finish_key(drop, key.key, work, argument);
@@ -158,7 +168,9 @@ walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *
 			if (to && mvs_key_compare(next, to) >= 0)
 				return MVS_SLICE_DONE;
 			mvs_key_copy(&key, next, 0);
+			at = key.key;
 		}
+		mvs_cursor_free_key(&drop->cursor, next);
 		mvs_drop_collect_entry(drop, &entry);
 		mvs_scatter_add(scatter, &entry.tid);
 		(*seen)++;
@@ -178,11 +190,14 @@ walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *
 		go_to(walk, key.key, 0, context);
 		return MVS_SLICE_LOCKED;
 	}
-	if (!more)
+	if (!more && (passed == NULL || (to && mvs_key_compare(passed, to) >= 0)))
 		return MVS_SLICE_DONE;
 
 	/* On with the immediate successor of the last key done: it and a zero byte. */
-	go_to(walk, key.key, 1, context);
+	if (more)
+		go_to(walk, key.key, 1, context);
+	else
+		go_to(walk, passed, 0, context);
 	walk->scattered = mvs_scatter_is_wide(scatter);
 	return MVS_SLICE_MORE;
 }
@@ -230,7 +245,7 @@ judge_harvest(MvsDrop *drop, MvsWalk *walk, int keep, int64 before, MvsKeyWork w
 	{
 		const bytea *key = gather->keys[i].key;
 
-		CHECK_FOR_INTERRUPTS();
+		mvs_process_check();
 		set_behind(walk, key, 0);
 		if (mvs_drop_is_full(drop))
 		{
@@ -287,6 +302,9 @@ go_on_harvest(MvsDrop *drop, MvsWalk *walk, MemoryContext context)
 	if (!mvs_harvest_holds(walk->harvest, drop))
 	{
 		give_up_harvest(walk);
+
+		/* While others write to the past, the next one would go the same way. */
+		walk->steps |= ++walk->in_vain > MOST_IN_VAIN;
 		return MVS_SLICE_MORE;
 	}
 	return mvs_harvest_go_on(walk->harvest, drop) ? MVS_SLICE_MORE : go_behind(walk, context);
@@ -311,6 +329,10 @@ go_behind(MvsWalk *walk, MemoryContext context)
 		walk->key_big = walk->behind_big;
 	}
 	end_harvest(walk);
+
+	/* Another one, from the same key on, would find the same lock. */
+	if (end == MVS_SLICE_LOCKED)
+		walk->scattered = false;
 	return end;
 }
 

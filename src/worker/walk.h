@@ -35,6 +35,7 @@ typedef struct MvsWalk
 	/* Where the table is not in the order of keys. */
 	bool		scattered;		/* entries are to be harvested */
 	bool		steps;			/* but here that would be of no use */
+	int			in_vain;		/* harvests that held no longer when they were to go */
 	MvsHarvest *harvest;		/* from next on, what goes and has not yet; or NULL */
 	MvsKeyBuffer behind;		/* where to go on then, */
 	bool		behind_big;		/* is key_big, */
