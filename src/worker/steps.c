@@ -242,6 +242,7 @@ take_prepared(void)
 	MvsPublication publication = {0};
 	uint64		ends = database->queue->prepared_ends;
 	Oid			table;
+	Oid			pause;
 	List	   *rows = NIL;
 	ListCell   *cell;
 
@@ -249,7 +250,11 @@ take_prepared(void)
 		return true;
 	StartTransactionCommand();
 	table = mvs_catalog_oid(MVS_PREPARED, true);
-	if (OidIsValid(table) && !ConditionalLockRelationOid(table, RowExclusiveLock))
+	pause = mvs_catalog_oid(MVS_PAUSED, true);
+
+	/* Both, as who has one of them locked may wait for the other, as DROP EXTENSION does. */
+	if ((OidIsValid(table) && !ConditionalLockRelationOid(table, RowExclusiveLock)) ||
+		(OidIsValid(pause) && !ConditionalLockRelationOid(pause, AccessShareLock)))
 	{
 		CommitTransactionCommand();
 		return false;
