@@ -339,14 +339,6 @@ mutant vacuums_are_begun_twice 't/vacuum_goes_on_without_its_worker.pl' \
 mutant slots_are_kept 't/worker_without_a_slot_comes_later.pl' \
 	src/worker/launcher.c 's~mvs_shared->workers_wanted \|\| mvs_shared->slot_wanted~mvs_shared->workers_wanted~'
 
-# What is requested while a worker finds no extension is void.
-mutant late_requests_are_void 't/faults_of_making_room_lose_nothing.pl' \
-	src/worker/claim.c 's~ && slot->queue->published == requested~~'
-
-# Who waits for changes does not look again where a wait for a lock has used up what woke him.
-mutant waiters_miss_what_woke_them 't/changes_wake_who_waits.pl' \
-	src/functions/changes.c 's~\tSetLatch\(MyLatch\);\n~~'
-
 # The feed takes it that a visible row has a key.
 mutant feed_needs_no_key 'specs/feed_meets_a_row_without_key.spec' \
 	src/store/feed.c 's~mvs_entry_refuse_null\(isnull, feed->store\);~;~g'
@@ -354,10 +346,6 @@ mutant feed_needs_no_key 'specs/feed_meets_a_row_without_key.spec' \
 # Of a store all whose drops fail each is set aside.
 mutant failures_are_set_aside_for_ever 't/failures_of_every_put_stay_few.pl' \
 	src/worker/pending.c 's~of->count >= MOST_SET_ASIDE~false~'
-
-# A harvest that has met a lock begins again where it was.
-mutant locked_keys_are_harvested_again 't/passes_meet_what_is_in_their_way.pl' \
-	src/worker/walk.c 's~if \(end == MVS_SLICE_LOCKED\)\n\t\twalk->scattered = false;~;~'
 
 # A slice that has passed by enough is taken for the last.
 mutant passes_end_at_what_is_gone 't/passes_meet_what_is_in_their_way.pl' \
