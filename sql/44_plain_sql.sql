@@ -32,6 +32,11 @@ INSERT INTO s (key, version, value) VALUES ('future', 9000000000000000000, 'v');
 \set VERBOSITY sqlstate
 SELECT mvstore_put('s', 'future', 'w');
 SELECT mvstore_delete('s', 'future');
+BEGIN;
+SELECT mvstore_put('s', 'before', 'v') > 0 AS put;
+SELECT mvstore_put('s', 'future', 'w');
+ROLLBACK;
+SELECT mvstore_put_many('s', '{before,future}', '{v,w}');
 \set VERBOSITY default
 SELECT mvstore_get('s', 'future');
 ANALYZE s;

@@ -30,3 +30,20 @@ SELECT mvstore_put('s', repeat('a', 10), 'new') > 0 AS put;
 SELECT mvstore_flush();
 SELECT value FROM mvstore_history('s', repeat('a', 10));
 DROP TABLE s;
+
+-- A revert writes them, and what its policy asks for is done.
+SELECT mvstore_create('r');
+INSERT INTO r (key, version, value, expires_at)
+  SELECT convert_to(repeat('r', length), 'UTF8'), v, convert_to('r' || v, 'UTF8'), CASE v WHEN 1 THEN '2100-01-01'::timestamptz END
+    FROM unnest('{10,2001,5000,70000,200000}'::int[]) length, generate_series(1, 2) v;
+SELECT mvstore_revert('r', 1);
+SELECT mvstore_flush();
+SELECT length(key), value, expires_at IS NOT NULL AS expires FROM mvstore_scan('r');
+SELECT count(*) FROM r;
+SELECT mvstore_set_policy('r', keep_versions := 1);
+SELECT mvstore_flush();
+SELECT mvstore_revert('r', mvstore_stable_version());
+SELECT count(*) FROM r;
+SELECT mvstore_erase_prefix('r', 'r');
+SELECT count(*) FROM r;
+DROP TABLE r;

@@ -35,5 +35,22 @@ SET ROLE regress_mvstore_writer;
 SELECT mvstore_put('s', 'k', 'too long');
 RESET ROLE;
 SELECT value FROM mvstore_history('s', 'k');
+-- A domain may refuse NULL, where there is no default.
+CREATE DOMAIN regress_must AS text NOT NULL;
+CREATE DOMAIN regress_short AS text CHECK (length(VALUE) < 3);
+SELECT mvstore_create('d');
+ALTER TABLE d ADD COLUMN tag regress_short;
+SELECT mvstore_put('d', 'k', 'v1') > 0 AS put;
+ALTER TABLE d ADD COLUMN who regress_must DEFAULT 'me';
+SELECT mvstore_put('d', 'k', 'v2') > 0 AS put;
+ALTER TABLE d ALTER who DROP DEFAULT;
+\set VERBOSITY sqlstate
+SELECT mvstore_put('d', 'k', 'v3');
+SELECT mvstore_put_many('d', '{k,l}', '{v3,v3}');
+SELECT mvstore_delete('d', 'k');
+\set VERBOSITY default
+SELECT value FROM mvstore_history('d', 'k');
+DROP TABLE d;
+DROP DOMAIN regress_must, regress_short;
 DROP TABLE s;
 DROP ROLE regress_mvstore_writer;

@@ -351,6 +351,22 @@ mutant failures_are_set_aside_for_ever 't/failures_of_every_put_stay_few.pl' \
 mutant passes_end_at_what_is_gone 't/passes_meet_what_is_in_their_way.pl' \
 	src/worker/walk.c 's~!more && \(passed == NULL \|\| \(to && mvs_key_compare\(passed, to\) >= 0\)\)~!more~'
 
+# Rights are looked at before the lock alone.
+mutant rights_are_looked_at_before_the_lock 'specs/rights_are_looked_at_with_the_lock.spec' \
+	src/store/store.c 's~heap && known != SharedInvalidMessageCounter~false~'
+
+# A revert asks for drops of keys that are too long for a request.
+mutant requests_take_any_key 'sql/62_long_keys.sql' \
+	src/queue/transaction.c 's~VARSIZE_ANY_EXHDR\(key\) > MVS_MAX_KEY~false~'
+
+# No domain of a column refuses NULL.
+mutant domains_are_not_asked 'sql/63_constraints_on_own_columns.sql' \
+	src/store/statement.c 's~expression == NULL && DomainHasConstraints~false \&\& DomainHasConstraints~'
+
+# A head in the future is told to be a conflict once the transaction has a version.
+mutant the_future_is_a_conflict 'sql/44_plain_sql.sql' \
+	src/functions/write.c 's~if \(above > mvs_version_mine\(\)\)~if (mvs_version_mine() == 0)~'
+
 # Stores are vacuumed gently, however fast dead entries come.
 mutant vacuum_never_hurries 't/vacuum_waits_for_nobody.pl' \
 	src/worker/maintain.c 's~now - last.end < last.time;~false;~'

@@ -35,7 +35,7 @@ typedef struct MvsRevert
 } MvsRevert;
 
 static bool is_same(const MvsEntry *old, const MvsEntry *new);
-static bool revert_key(MvsRevert *revert, bytea *key, const MvsEntry *new);
+static bool revert_key(MvsRevert *revert, MvsScan *scan, const MvsEntry *new);
 static int64 revert_keys(MvsRevert *revert, const bytea *prefix);
 
 /* Whether two values, and when they expire, are the same. */
@@ -48,12 +48,13 @@ is_same(const MvsEntry *old, const MvsEntry *new)
 }
 
 /*
- * Write a key, of which "new" is the newest entry, such that what is live is what was live
+ * Write the key that a scan is at, of which "new" is the newest entry, such that what is live is what was live
  * then, unless it has expired since. False where there is nothing to write.
  */
 static bool
-revert_key(MvsRevert *revert, bytea *key, const MvsEntry *new)
+revert_key(MvsRevert *revert, MvsScan *scan, const MvsEntry *new)
 {
+	bytea	   *key = scan->key.key;
 	MvsEntry	old;
 	bool		is;
 	bool		was;
@@ -67,11 +68,15 @@ revert_key(MvsRevert *revert, bytea *key, const MvsEntry *new)
 		mvs_read_is_live(&revert->then, &old) && mvs_read_is_live(&revert->now, &old);
 
 	context = MemoryContextSwitchTo(revert->context);
-	if (!was && is)
-		written = mvs_write_entry(&revert->write, key, NULL, DT_NOEND) != 0;
-	else if (was && !(is && is_same(&old, new)))
-		written = mvs_write_entry(&revert->write, key, mvs_entry_value(&old),
-								  old.expires_at) != 0;
+	if (was ? !(is && is_same(&old, new)) : is)
+	{
+		/* The write may have to wait, and VACUUM not for that. The scan's memory stays. */
+		MemoryContextSwitchTo(context);
+		mvs_scan_pause(scan);
+		MemoryContextSwitchTo(revert->context);
+		written = mvs_write_entry(&revert->write, key, was ? mvs_entry_value(&old) : NULL,
+								  was ? old.expires_at : DT_NOEND) != 0;
+	}
 	MemoryContextSwitchTo(context);
 	MemoryContextReset(revert->context);
 	return written;
@@ -92,7 +97,7 @@ revert_keys(MvsRevert *revert, const bytea *prefix)
 	mvs_scan_open(&scan, store, revert->now.snapshot, prefix,
 				  prefix ? mvs_key_prefix_end(prefix) : NULL, MVS_NEWEST, false);
 	while (mvs_scan_next(&scan, &new))
-		if (revert_key(revert, scan.key.key, &new))
+		if (revert_key(revert, &scan, &new))
 			count++;
 	mvs_scan_close(&scan);
 	mvs_cursor_close(&revert->point);

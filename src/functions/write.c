@@ -14,7 +14,8 @@
  * A write of many keys takes them in ascending order, some at a time: the locks of
  * as many as can be had, then the looks, then all entries together, so that
  * neighbours in the index and in the table are met once. Only for the first of
- * them it waits. So no transaction waits with a key lock held, but by mvstore_lock().
+ * them it waits. So no transaction waits with a key lock held, but by mvstore_lock(), or in
+ * a BEFORE ROW trigger that writes to a store.
  *
  * Lock order: drop lock of the store (put_at), key lock, clock lock.
  *
@@ -307,7 +308,8 @@ place_version(MvsWrite *write, const MvsHead *head)
 {
 	int64		above = head->found ? head->entry.version : 0;
 
-	if (mvs_version_mine() == 0)
+	/* No other transaction of this database can have written above the clock. */
+	if (above > mvs_version_mine())
 	{
 		if (above > mvs_clock_now(write->database))
 			mvs_clock_reread(write->database);
@@ -319,8 +321,9 @@ place_version(MvsWrite *write, const MvsHead *head)
 					 errdetail("Its version is " INT64_FORMAT ", which was not written by mvstore.",
 							   above),
 					 errhint("Remove the row with DELETE.")));
-		return mvs_version_take(write->database, above);
 	}
+	if (mvs_version_mine() == 0)
+		return mvs_version_take(write->database, above);
 
 	/* A TRUNCATE may have taken the head away; then the floor tells of it. */
 	if (!head->found && mvs_version_is_overtaken(write->database))

@@ -303,6 +303,8 @@ collect(MvsStore *store, const MvsRequest *what, const bytea *key, const bytea *
 	int			length = key ? (int) VARSIZE_ANY_EXHDR(key) : 0;
 	int			to_length = to ? (int) VARSIZE_ANY_EXHDR(to) : 0;
 
+	if (MvsRequestSize(length, to_length) > MVS_MAX_REQUEST)
+		elog(ERROR, "key of %d bytes in a request of mvstore", Max(length, to_length));
 	mvs_transaction_warn();
 
 	memset(request, 0, MvsRequestSize(length, to_length));
@@ -389,6 +391,13 @@ collect_implicit(MvsStore *store, const MvsRequest *what, const bytea *key)
 
 		level->skipped++;
 		count_of(level, RelationGetRelid(store->heap))->requests++;
+		return;
+	}
+
+	/* Plain SQL may have put in longer keys, which a revert writes: a pass sees to them. */
+	if (VARSIZE_ANY_EXHDR(key) > MVS_MAX_KEY)
+	{
+		mvs_transaction_mark(RelationGetRelid(store->heap));
 		return;
 	}
 	collect(store, what, key, NULL);

@@ -27,9 +27,12 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
+#include "parser/parse_coerce.h"
 #include "rewrite/rewriteHandler.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/typcache.h"
 
 #include "base/compat.h"
 #include "base/key.h"
@@ -39,6 +42,7 @@
 static void open_target(MvsStatement *statement, bool inserting);
 static TriggerDesc *choose_triggers(Relation heap, bool with_tables);
 static void begin_part(MvsStatement *statement, CmdType command);
+static Expr *null_of_domain(Form_pg_attribute column);
 static void prepare_defaults(MvsStatement *statement);
 static void fill_defaults(MvsStatement *statement);
 static void fill_slot(MvsStatement *statement, int place, const MvsNewEntry *entry);
@@ -294,6 +298,18 @@ insert_by_executor(MvsStatement *statement, MvsNewEntry *entry)
 	MemoryContextSwitchTo(old);
 }
 
+/* NULL as a domain, which may refuse it. */
+static Expr *
+null_of_domain(Form_pg_attribute column)
+{
+	int32		typmod = column->atttypmod;
+	Oid			base = getBaseTypeAndTypmod(column->atttypid, &typmod);
+	Node	   *null = (Node *) makeNullConst(base, typmod, column->attcollation);
+
+	return (Expr *) coerce_to_domain(null, base, typmod, column->atttypid, COERCION_IMPLICIT,
+									 COERCE_IMPLICIT_CAST, -1, false);
+}
+
 /* Prepare the defaults of the columns that are the user's own. */
 static void
 prepare_defaults(MvsStatement *statement)
@@ -313,6 +329,8 @@ prepare_defaults(MvsStatement *statement)
 		if (own || column->attisdropped || column->attgenerated)
 			continue;
 		expression = (Expr *) build_column_default(store->heap, i + 1);
+		if (expression == NULL && DomainHasConstraints(column->atttypid))
+			expression = null_of_domain(column);
 		if (expression)
 			statement->defaults[i] = ExecPrepareExpr(expression, statement->estate);
 	}

@@ -30,6 +30,7 @@
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
 #include "storage/lmgr.h"
+#include "storage/sinval.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
@@ -531,9 +532,15 @@ open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned)
 
 	if (HeapTupleIsValid(tuple))
 	{
+		uint64		known = SharedInvalidMessageCounter;
+
 		check_table((Form_pg_class) GETSTRUCT(tuple), rights, owned);
 		ReleaseSysCache(tuple);
 		heap = try_relation_open(relation, mode);
+
+		/* Who had it locked may have taken them away. */
+		if (heap && known != SharedInvalidMessageCounter)
+			check_table(heap->rd_rel, rights, owned);
 	}
 	if (heap == NULL)
 		ereport(ERROR,
