@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
@@ -97,6 +98,7 @@ static void add_count(Row *row, int64 count);
 static void add_time(Row *row, TimestampTz time);
 static void add_queue(Row *row, const DatabaseCopy *copy);
 static void add_drops(Row *row, const DatabaseCopy *copy);
+static void reset_counters(void);
 
 /* Microseconds as an interval. */
 static Datum
@@ -387,6 +389,24 @@ mvstore_stat_launcher(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(mvs_shared && mvs_shared->launcher_proc >= 0);
 }
 
+/* Reset those of stores, and forget those of what is no store, or gone. */
+static void
+reset_counters(void)
+{
+	MvsStoreStats *copies;
+	int			count = mvs_counters_copy(MyDatabaseId, &copies);
+
+	for (int i = 0; i < count; i++)
+	{
+		Oid			store = copies[i].key.store;
+
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(store)))
+			mvs_counters_forget_store(store);
+	}
+	pfree(copies);
+	mvs_counters_reset();
+}
+
 /* mvstore_stats_reset(): the counters of this database and of its stores begin anew. */
 Datum
 mvstore_stats_reset(PG_FUNCTION_ARGS)
@@ -394,7 +414,7 @@ mvstore_stats_reset(PG_FUNCTION_ARGS)
 	MvsDatabase *database;
 
 	mvs_shared_require();
-	mvs_counters_reset();
+	reset_counters();
 	database = mvs_database_find(MyDatabaseId);
 	if (database == NULL)
 		PG_RETURN_VOID();		/* a standby counts no more than these, nor has it whom to wake */
