@@ -48,8 +48,8 @@ is_same(const MvsEntry *old, const MvsEntry *new)
 }
 
 /*
- * Write the key that a scan is at, of which "new" is the newest entry, such that what is live is what was live
- * then, unless it has expired since. False where there is nothing to write.
+ * Write the key that a scan is at, of which "new" is the newest entry, such that what is live is
+ * what was live then, unless it has expired since. False where there is nothing to write.
  */
 static bool
 revert_key(MvsRevert *revert, MvsScan *scan, const MvsEntry *new)

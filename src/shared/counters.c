@@ -66,7 +66,7 @@ find(Oid store, HASHACTION action)
 	return hash_search(store_stats, &key, action, NULL);
 }
 
-/* Have counters begin anew; what maintenance goes by stays. With store_lock held, and nobody beside. */
+/* Have counters begin anew; what maintenance goes by stays. With store_lock held exclusively. */
 static void
 clear(MvsStoreStats *stats)
 {
