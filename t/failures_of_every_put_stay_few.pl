@@ -35,6 +35,11 @@ is(sql(q{SELECT count(*), (SELECT requests_failed FROM mvstore_stats WHERE datab
 is(scalar(() = slurp_file($node->logfile) =~ /was set aside after 5 attempts/g), 100, 'nor does the log say so');
 is(sql('SELECT count(*) FROM s'), 600, 'nothing has gone');
 
+# What somebody asked for is no policy's, also where it has no row.
+sql(q{SET mvstore.durable_drops = off; SELECT mvstore_drop_prefix('s', 'k15')});
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM mvstore_requests WHERE kind = 'range' AND state = 'failed'}, 'a request of somebody that fails is set aside');
+sql(q{SELECT mvstore_cancel_request(id) FROM mvstore_requests WHERE kind = 'range'});
+
 sql('DROP PUBLICATION p');
 wait_until($node, 'postgres', 'SELECT count(*) = 150 FROM s', 'with the cause gone, all goes that is to go');
 put_all(5);

@@ -171,16 +171,14 @@ mvs_cursor_next_up_to(MvsCursor *cursor, int64 most, const bytea *within, MvsEnt
 			bool		isnull;
 			Datum		datum = index_getattr(scan->xs_itup, MVS_INDEX_KEY, scan->xs_itupdesc,
 											  &isnull);
-			bytea	   *key;
+			bytea	   *key = isnull ? NULL : DatumGetByteaPP(datum);
 
-			mvs_entry_refuse_null(isnull, cursor->store);
-			key = DatumGetByteaPP(datum);
-			if (within == NULL || mvs_key_compare(key, within) != 0)
+			if (key && (within == NULL || mvs_key_compare(key, within) != 0))
 			{
 				*passed = mvs_key_make(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 				return false;
 			}
-			if ((Pointer) key != DatumGetPointer(datum))
+			if (key && (Pointer) key != DatumGetPointer(datum))
 				pfree(key);
 		}
 		if (index_fetch_heap(scan, cursor->slot))

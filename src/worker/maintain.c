@@ -180,10 +180,7 @@ mvs_maintain_stop(void)
 	MvsDatabase *database = mvs_worker.database;
 
 	if (process)
-	{
 		TerminateBackgroundWorker(process);
-		return;
-	}
 
 	/* It may be that of an earlier worker. Its process id is its own while the lock is held. */
 	LWLockAcquire(database->queue_lock, LW_SHARED);
@@ -201,7 +198,12 @@ mvs_maintain_take_over(void)
 void
 mvs_maintain_hand_over(void)
 {
-	mvs_worker.database->worker->drops_unseen = Max(drops_since(), look_owed ? 1 : 0);
+	MvsWorkerStatus *status = mvs_worker.database->worker;
+
+	/* What a vacuum leaves that is under way is seen by nobody who started it. */
+	status->drops_unseen = drops_since();
+	if (look_owed || process || status->vacuum_pid != 0)
+		status->drops_unseen = Max(status->drops_unseen, 1);
 }
 
 TimestampTz

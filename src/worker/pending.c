@@ -573,6 +573,36 @@ count_set_aside(Oid store)
 	MemoryContextSwitchTo(old);
 }
 
+void
+mvs_pending_passed(Oid store)
+{
+	ListCell   *cell;
+
+	foreach(cell, set_aside_of)
+	{
+		SetAside   *of = lfirst(cell);
+
+		if (of->store == store)
+		{
+			set_aside_of = foreach_delete_current(set_aside_of, cell);
+			pfree(of);
+		}
+	}
+}
+
+bool
+mvs_pending_is_walking(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		if (((MvsPending *) lfirst(cell))->walk.begun)
+			return true;
+	}
+	return false;
+}
+
 /* Have a pass over the store do what a policy's own request asks for. */
 static void
 leave_to_pass(MvsPending *item)
@@ -611,7 +641,8 @@ record_failures(void)
 		if (item->outcome != MVS_OUTCOME_ERROR || item->in_batch ||
 			item->tries == item->recorded_tries)
 			continue;
-		if (item->request->journal == 0 && has_many_set_aside(item->request->store))
+		if (item->request->journal == 0 && MvsRequestIsImplicit(item->request) &&
+			has_many_set_aside(item->request->store))
 		{
 			leave_to_pass(item);
 			continue;

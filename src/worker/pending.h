@@ -68,6 +68,12 @@ extern bool mvs_pending_is_crowded(void);
 /* Whether so much is in trouble that the queue must wait, and may overflow. */
 extern bool mvs_pending_is_full(void);
 
+/* Whether a request for a range is in its midst. */
+extern bool mvs_pending_is_walking(void);
+
+/* A pass has met all keys of a store: whatever made its requests fail is gone. */
+extern void mvs_pending_passed(Oid store);
+
 /* How many have failed too often, and stand in the journal alone. */
 extern int64 mvs_pending_set_aside(void);
 

@@ -67,6 +67,8 @@ static bool is_dispensable(const Outlook *outlook);
 static TimestampTz leave_at(void);
 static bool may_leave(const Outlook *outlook);
 static TimestampTz lie_down(const Outlook *outlook);
+static TimestampTz turn_end(void);
+static void give_way(TimestampTz until);
 
 /* Have the end of a writer set the latch, if that is waited for. */
 static void
@@ -109,8 +111,7 @@ look_ahead(Outlook *outlook)
 		{
 			until = TimestampTzPlusMilliseconds(mvs_worker.idle_since, ROTATE_TIME);
 			if (!mvs_sweep_is_walking())
-				until = Min(until, TimestampTzPlusMilliseconds(mvs_worker.claimed_at,
-															   LONGEST_TURN));
+				until = Min(until, turn_end());
 		}
 		outlook->crowded = until <= outlook->now;
 		if (!outlook->crowded)
@@ -202,16 +203,37 @@ lie_down(const Outlook *outlook)
 	return mvs_process_is_stopping() || ConfigReloadPending ? outlook->now : wake_at;
 }
 
+/*
+ * Return when a worker that has something to do all the time makes room. A request for a range
+ * that is cut off begins anew, so each turn then is twice as long as the last, until it is done.
+ */
+static TimestampTz
+turn_end(void)
+{
+	int			doubled = Min(mvs_worker.database->worker->long_turns, 20);
+
+	return TimestampTzPlusMilliseconds(mvs_worker.claimed_at, (int64) LONGEST_TURN << doubled);
+}
+
+/* End until a time, as another database waits. With queue_lock held, which this releases. */
+static void
+give_way(TimestampTz until)
+{
+	MvsWorkerStatus *status = mvs_worker.database->worker;
+
+	status->long_turns = mvs_pending_is_walking() ? status->long_turns + 1 : 0;
+	mvs_claim_give_way(until);
+}
+
 void
 mvs_sleep_make_room(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (!mvs_launcher_wants_slots() || mvs_sweep_is_walking() ||
-		now < TimestampTzPlusMilliseconds(mvs_worker.claimed_at, LONGEST_TURN))
+	if (!mvs_launcher_wants_slots() || mvs_sweep_is_walking() || now < turn_end())
 		return;
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
-	mvs_claim_give_way(now);
+	give_way(now);
 }
 
 void
@@ -231,7 +253,7 @@ mvs_sleep_until_needed(void)
 	if (may_leave(&outlook))
 		mvs_claim_leave();
 	if (outlook.crowded)
-		mvs_claim_give_way(Min(outlook.wake_at, queue_due(&outlook)));
+		give_way(Min(outlook.wake_at, queue_due(&outlook)));
 	wake_at = lie_down(&outlook);
 	LWLockRelease(database->queue_lock);
 

@@ -30,6 +30,7 @@
 #include "worker/drop.h"
 #include "worker/pace.h"
 #include "worker/pass.h"
+#include "worker/pending.h"
 #include "worker/process.h"
 #include "worker/run.h"
 #include "worker/sweep.h"
@@ -445,6 +446,7 @@ static void
 after_walk(Sweep *sweep)
 {
 	mvs_counters_swept(sweep->store, GetCurrentTimestamp());
+	mvs_pending_passed(sweep->store);
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	mvs_worker.database->stats->sweeps++;
 	LWLockRelease(mvs_worker.database->queue_lock);

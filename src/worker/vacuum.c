@@ -34,6 +34,7 @@
 #include "shared/others.h"
 #include "shared/wake.h"
 #include "store/store.h"
+#include "worker/launcher.h"
 #include "worker/maintain.h"
 #include "worker/process.h"
 #include "worker/vacuum.h"
@@ -215,6 +216,10 @@ mvs_vacuum_main(Datum argument)
 
 	database = mvs_database_find(MyDatabaseId);
 	if (database == NULL || !join(database))
+		proc_exit(0);
+
+	/* Our worker may have gone, and the launcher have asked for slots, before we could be seen. */
+	if (mvs_launcher_lacks_slot() && database->worker->proc < 0)
 		proc_exit(0);
 	foreach(cell, stores)
 	{

@@ -198,7 +198,7 @@ walk_keys(MvsDrop *drop, MvsWalk *walk, const bytea *to, MvsKeyWork work, void *
 		go_to(walk, key.key, 1, context);
 	else
 		go_to(walk, passed, 0, context);
-	walk->scattered = mvs_scatter_is_wide(scatter);
+	walk->scattered = more && mvs_scatter_is_wide(scatter);
 	return MVS_SLICE_MORE;
 }
 
@@ -277,6 +277,7 @@ begin_harvest(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, int64 bef
 
 	walk->harvest = harvest;
 	harvesting = walk;
+	walk->gone = false;
 	more = mvs_harvest_gather(harvest, drop, walk->begun ? walk->next.key : NULL, to, scatter);
 	walk->scattered = mvs_scatter_is_wide(scatter);
 	memset(&walk->behind, 0, sizeof(MvsKeyBuffer));
@@ -299,6 +300,9 @@ begin_harvest(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep, int64 bef
 static MvsSliceEnd
 go_on_harvest(MvsDrop *drop, MvsWalk *walk, MemoryContext context)
 {
+	int64		dropped = drop->tally.entries;
+	bool		more;
+
 	if (!mvs_harvest_holds(walk->harvest, drop))
 	{
 		give_up_harvest(walk);
@@ -307,7 +311,9 @@ go_on_harvest(MvsDrop *drop, MvsWalk *walk, MemoryContext context)
 		walk->steps |= ++walk->in_vain > MOST_IN_VAIN;
 		return MVS_SLICE_MORE;
 	}
-	return mvs_harvest_go_on(walk->harvest, drop) ? MVS_SLICE_MORE : go_behind(walk, context);
+	more = mvs_harvest_go_on(walk->harvest, drop);
+	walk->gone |= drop->tally.entries > dropped;
+	return more ? MVS_SLICE_MORE : go_behind(walk, context);
 }
 
 /* All has gone that could: go on behind it, or at the first key that somebody is in the way of. */
@@ -330,8 +336,11 @@ go_behind(MvsWalk *walk, MemoryContext context)
 	}
 	end_harvest(walk);
 
-	/* Another one, from the same key on, would find the same lock. */
-	if (end == MVS_SLICE_LOCKED)
+	/*
+	 * It has gone round what is locked. Where nothing else was left, another one would find no
+	 * more.
+	 */
+	if (end == MVS_SLICE_LOCKED && !walk->gone)
 		walk->scattered = false;
 	return end;
 }

@@ -37,6 +37,7 @@ typedef struct MvsWalk
 	bool		steps;			/* but here that would be of no use */
 	int			in_vain;		/* harvests that held no longer when they were to go */
 	MvsHarvest *harvest;		/* from next on, what goes and has not yet; or NULL */
+	bool		gone;			/* of it something has gone */
 	MvsKeyBuffer behind;		/* where to go on then, */
 	bool		behind_big;		/* is key_big, */
 	MvsSliceEnd end;			/* and what that slice ends with */
