@@ -238,7 +238,7 @@ add_drops(Row *row, const DatabaseCopy *copy)
 	add_time(row, stats->last_maintenance_at);
 	add_column(row, CStringGetTextDatum(stats->last_error),
 			   stats->last_error_at != 0 && may_see_errors(copy->oid) &&
-			   pg_verifymbstr(stats->last_error, strlen(stats->last_error), true));
+			   pg_verifymbstr(stats->last_error, (int) strlen(stats->last_error), true));
 	add_time(row, stats->last_error_at);
 	add_column(row, TimestampTzGetDatum(stats->since), true);
 	add_time(row, copy->throttled_since);

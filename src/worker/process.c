@@ -263,7 +263,7 @@ mvs_process_keep_error(bool log)
 
 	/* Cut between characters: it is stored, and told in other encodings. */
 	said = error->message ? error->message : "unknown error";
-	strlcpy(last_error, said, pg_mbcliplen(said, strlen(said), MVS_ERROR_LENGTH - 1) + 1);
+	strlcpy(last_error, said, pg_mbcliplen(said, (int) strlen(said), MVS_ERROR_LENGTH - 1) + 1);
 
 	/* What comes again and again, as from a full disk, is one line now and then. */
 	if (log && (strcmp(logged, last_error) != 0 ||
