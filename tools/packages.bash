@@ -75,8 +75,9 @@ write_cluster_sql() {
 		CREATE EXTENSION mvstore;
 		\c proxy
 		CREATE EXTENSION mvstore_cluster CASCADE;
-		CREATE SERVER mvstore_cluster FOREIGN DATA WRAPPER plproxy
-			OPTIONS (p0 'host=/var/run/postgresql dbname=mv00', p1 'host=/var/run/postgresql dbname=mv01');
+		-- (Of the root trees that are tried at the same time the others may have the usual port.)
+		SELECT format('CREATE SERVER mvstore_cluster FOREIGN DATA WRAPPER plproxy OPTIONS (p0 %L, p1 %L)', host || 'mv00', host || 'mv01')
+		  FROM (SELECT 'host=/var/run/postgresql port=' || current_setting('port') || ' dbname=') at (host) \gexec
 		CREATE USER MAPPING FOR PUBLIC SERVER mvstore_cluster OPTIONS (user 'postgres');
 		SELECT mvstore_cluster_configure(), mvstore_create('fruit');
 		SELECT mvstore_put_many('fruit', ARRAY(SELECT 'k' || n FROM generate_series(1, 20) n), array_fill('ripe'::text, '{20}'));
