@@ -530,6 +530,20 @@ typedef struct SetAside
 
 static List *set_aside_of = NIL;
 
+/* Those of a store; NULL: none. */
+static SetAside *
+find_set_aside(Oid store)
+{
+	ListCell   *cell;
+
+	foreach(cell, set_aside_of)
+	{
+		if (((SetAside *) lfirst(cell))->store == store)
+			return lfirst(cell);
+	}
+	return NULL;
+}
+
 /*
  * Whether so many of a store were set aside that the errors are the store's, and not a key's. Where
  * each put fails to have its forerunner go, there would be a row and a line in the log for each.
@@ -537,57 +551,37 @@ static List *set_aside_of = NIL;
 static bool
 has_many_set_aside(Oid store)
 {
-	ListCell   *cell;
+	SetAside   *of = find_set_aside(store);
 
-	foreach(cell, set_aside_of)
-	{
-		SetAside   *of = lfirst(cell);
-
-		if (of->store == store)
-			return of->count >= MOST_SET_ASIDE;
-	}
-	return false;
+	return of && of->count >= MOST_SET_ASIDE;
 }
 
 static void
 count_set_aside(Oid store)
 {
-	MemoryContext old;
-	SetAside   *of;
-	ListCell   *cell;
+	SetAside   *of = find_set_aside(store);
 
-	foreach(cell, set_aside_of)
+	if (of == NULL)
 	{
-		of = lfirst(cell);
-		if (of->store == store)
-		{
-			of->count++;
-			return;
-		}
+		MemoryContext old = MemoryContextSwitchTo(mvs_worker.context);
+
+		of = palloc0(sizeof(SetAside));
+		of->store = store;
+		set_aside_of = lappend(set_aside_of, of);
+		MemoryContextSwitchTo(old);
 	}
-	old = MemoryContextSwitchTo(mvs_worker.context);
-	of = palloc(sizeof(SetAside));
-	of->store = store;
-	of->count = 1;
-	set_aside_of = lappend(set_aside_of, of);
-	MemoryContextSwitchTo(old);
+	of->count++;
 }
 
 void
 mvs_pending_passed(Oid store)
 {
-	ListCell   *cell;
+	SetAside   *of = find_set_aside(store);
 
-	foreach(cell, set_aside_of)
-	{
-		SetAside   *of = lfirst(cell);
-
-		if (of->store == store)
-		{
-			set_aside_of = foreach_delete_current(set_aside_of, cell);
-			pfree(of);
-		}
-	}
+	if (of == NULL)
+		return;
+	set_aside_of = list_delete_ptr(set_aside_of, of);
+	pfree(of);
 }
 
 bool
