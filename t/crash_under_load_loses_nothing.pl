@@ -115,6 +115,7 @@ sub live
 	append_to_file($ENV{MVSTORE_TEST_STATE}, sprintf "seed %d: %d strikes, %d findings%s\n", $seed, sum(values %here), $found,
 		join '', map { "; $_: $here{$_}" } sort keys %here) if $ENV{MVSTORE_TEST_STATE};
 	hang_up($load);
+	keep_data($server) if $found;
 	end_server($server);
 }
 

@@ -61,6 +61,7 @@
 #include "store/policy_row.h"
 #include "store/store.h"
 #include "version/session.h"
+#include "version/stable.h"
 #include "version/version.h"
 
 /* Versions that a table to be attached may have: far from where sums overflow. */
@@ -93,7 +94,8 @@ static void refuse_trigger(Relation heap);
 static void open_own(MvsStore *store, Oid oid, LOCKMODE mode, bool unpinned);
 static void check_policy(FunctionCallInfo fcinfo);
 static void insert_policy(Oid store, int64 incarnation, FunctionCallInfo fcinfo);
-static int64 present_floor(MvsDatabase *database);
+static int64 floor_below_others(MvsDatabase *database, int64 floor);
+static void refuse_unstable_floor(Oid table, int64 floor);
 static void raise_floors(Oid store, int64 floor);
 static void forget_store(Oid store);
 static bool wants_identity(Relation heap);
@@ -620,14 +622,12 @@ open_attachable(Oid oid, LOCKMODE mode, MvsStoreInfo *info)
 }
 
 /*
- * The floor of a store that begins now: what a TRUNCATE would set, unless others are
- * writing since before. Then it is just below them, as nobody who sees the floor is
- * to have a lower stable version; and they may write to the store.
+ * A floor, or what is just below those who are writing with an older version: nobody who sees
+ * the floor is to have a lower stable version, and they may write to the store.
  */
 static int64
-present_floor(MvsDatabase *database)
+floor_below_others(MvsDatabase *database, int64 floor)
 {
-	int64		floor = mvs_version_truncate(database);
 	MvsWriter  *writers;
 	int			count = mvs_version_writers(database, &writers);
 
@@ -636,6 +636,23 @@ present_floor(MvsDatabase *database)
 			floor = Min(floor, writers[i].version - 1);
 	pfree(writers);
 	return floor;
+}
+
+/* Refuse the floor that a caller gives, as it is not stable yet. */
+static void
+refuse_unstable_floor(Oid table, int64 floor)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	MvsUnstable why;
+
+	mvs_stable_explain(snapshot, floor, &why);
+	UnregisterSnapshot(snapshot);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("version " INT64_FORMAT " cannot be the floor of store \"%s\", as it is not stable yet",
+					floor, get_rel_name(table)),
+			 errdetail_internal("%s", why.detail),
+			 errhint("Try again when that has ended; mvstore_wait_stable() waits for a version.")));
 }
 
 /*
@@ -692,10 +709,12 @@ mvstore_attach(PG_FUNCTION_ARGS)
 							 quote_identifier(get_rel_name(info.index))));
 	comment_columns(oid);
 
-	/* It may have been a store before, from which requests are left. */
+	/* It may have been a store before, from which requests are left. Who writes now is behind. */
 	insert_policy(oid, mvs_clock_tick(database), fcinfo);
-	if (floor < 0)
-		floor = present_floor(database);
+	if (floor < 0)				/* it begins now, as by a TRUNCATE, if nobody writes since before */
+		floor = floor_below_others(database, mvs_version_truncate(database));
+	else if (floor > floor_below_others(database, floor))
+		refuse_unstable_floor(oid, floor);
 	if (floor > 0)
 		raise_floors(oid, floor);
 	mvs_transaction_rewritten(oid); /* whatever was done to it before */

@@ -182,9 +182,9 @@ mvs_clock_load(MvsDatabase *database)
 	Oid			sequence;
 	int64		mark;
 
-	/* Without the extension there is no mark; and recovery may still move it. */
+	/* Without the extension there is no mark. */
 	sequence = mvs_catalog_oid(MVS_CLOCK, true);
-	if (mvs_clock_is_loaded(database) || !OidIsValid(sequence) || RecoveryInProgress())
+	if (mvs_clock_is_loaded(database) || !OidIsValid(sequence))
 		return;
 	mark = read_clock(NULL, NULL);
 	MVS_FAULT("clock-read");

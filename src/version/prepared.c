@@ -22,7 +22,6 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -84,9 +83,6 @@ mvs_prepared_recover(MvsDatabase *database)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	/* Recovery makes them anew, and may end them. */
-	if (RecoveryInProgress())
-		return;
 	catalog = mvs_catalog_open(MVS_PREPARED, true, AccessShareLock);
 	if (catalog == NULL)
 		return;

@@ -42,8 +42,10 @@ take_slot(void)
 static void
 load(MvsDatabase *database)
 {
-	if (!mvs_clock_is_loaded(database))
-		mvs_prepared_recover(database);
+	/* Recovery makes the writers anew, may end them, and may move the clock. */
+	if (mvs_clock_is_loaded(database) || RecoveryInProgress())
+		return;
+	mvs_prepared_recover(database);
 	mvs_clock_load(database);
 }
 

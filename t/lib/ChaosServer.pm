@@ -22,7 +22,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(new_server end_server strike add_standby stall_standby complaints %STRIKES);
+our @EXPORT = qw(new_server end_server keep_data strike add_standby stall_standby complaints %STRIKES);
 
 # By name: what strikes, whether it ends all connections, and whether what was only in
 # memory is lost by it. What sessions are told then that otherwise nobody is; whether the worker
@@ -178,6 +178,15 @@ sub end_node
 
 	$node->clean_node;
 	rmtree($place) if $place;
+}
+
+# Keep what a server has, its WAL too, beside the logs: something was found in it.
+sub keep_data
+{
+	my ($server) = @_;
+	my $node = $server->{node};
+
+	PostgreSQL::Test::Utils::system_log('cp', '-r', $node->data_dir, $node->logfile =~ s/\.log$/_data/r);
 }
 
 # Have done with all of it.
