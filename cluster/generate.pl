@@ -39,7 +39,7 @@ my %rules = (
 	create => { on => 'atomic', answer => 'min', result => 'text' }, set_policy => { on => 'atomic' },
 	set_feed => { on => 'atomic' }, attach => { on => 'atomic' }, detach => { on => 'atomic' }, clear => { on => 'atomic' },
 	revert => { on => 'atomic', answer => 'sum', versioned => 'true' }, erase_prefix => { on => 'atomic', answer => 'sum' },
-	pin => { on => 'atomic', answer => 'min', before => "version := coalesce(version, $S.mvstore_stable_version());" },
+	pin => { on => 'atomic', answer => 'min' },
 	unpin => { on => 'atomic', answer => 'bool_or' },
 	drop_prefix => { on => 'prefix', writes => 1 }, drop_range => { on => 'all', writes => 1 },
 	compact => { on => 'all', writes => 1 }, sweep => { on => 'all', writes => 1 },
@@ -180,8 +180,8 @@ sub function
 }
 
 # What PL/Proxy raises where a shard is gone: by itself, or as the last word of the shard's session.
-my $gone = 'internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now';
-my $lost = "EXCEPTION WHEN $gone THEN\n\tPERFORM $S.mvstore_cluster_lost(SQLERRM, %s);\n\tRAISE;\n";
+my $gone = 'internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception';
+my $lost = "EXCEPTION WHEN $gone THEN\n\tPERFORM $S.mvstore_cluster_lost(SQLSTATE, SQLERRM, %s);\n\tRAISE;\n";
 
 # The argument that a read is as of, if it has one.
 sub version_argument
@@ -216,7 +216,7 @@ sub writing
 	$statement =~ s/\);\z/, $S.mvstore_cluster_patience(attempt));/;
 	return "\tFOR attempt IN 1 .. 2 LOOP\n\t\tBEGIN\n\t\t\t$statement\n" . ($statement =~ /^RETURN / ? '' : "\t\t\tRETURN;\n") .
 	  "\t\tEXCEPTION\n\t\t\tWHEN lock_not_available THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_locked(attempt, SQLERRM);\n" .
-	  "\t\t\tWHEN $gone THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_lost(SQLERRM, true);\n\t\t\t\tRAISE;\n\t\tEND;\n\tEND LOOP;\n";
+	  "\t\t\tWHEN $gone THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);\n\t\t\t\tRAISE;\n\t\tEND;\n\tEND LOOP;\n";
 }
 
 # The function of PL/Proxy for it: what it is told of locks holds for its transaction, and before the rest of it is done.
@@ -399,8 +399,12 @@ SQL
 $make{wait_changes} = sub {
 	my ($f) = @_;
 	return function($f, <<"SQL", declare => "\tdeadline timestamptz := clock_timestamp() + timeout;\n");
+	IF timeout IS NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'timeout must not be null';
+	END IF;
 	LOOP
-		PERFORM FROM $S.mvstore_changes_raw(store, after_version, max_rows => 1, synced_at => $S.mvstore_stable_version());
+		-- It returns where something has changed, whether or not all of that is known.
+		PERFORM FROM $S.mvstore_changes_raw(store, after_version, max_rows => 1, compacted => true, synced_at => 9223372036854775807);
 		EXIT WHEN FOUND OR clock_timestamp() >= deadline;
 		PERFORM pg_sleep(0.02);
 	END LOOP;

@@ -246,12 +246,16 @@ AS $$
 SELECT @extschema@.mvstore_cluster_address(shard) ||
 	   coalesce((SELECT string_agg(format(' %s=%s', o.option_name, @extschema@.mvstore_cluster_quoted(o.option_value)), '')
 				   FROM pg_options_to_table(m.umoptions) o WHERE o.option_name IN ('user', 'password')), '') ||
+	   -- Without one, PL/Proxy goes as the role, and not, as libpq would, as who runs the server.
+	   CASE WHEN n.nobody THEN ' user=' || @extschema@.mvstore_cluster_quoted(coalesce(shard_user, role)) ELSE '' END ||
 	   ' client_encoding=UTF8'		-- what DISCARD ALL comes back to
   FROM pg_user_mapping m
   JOIN pg_foreign_server s ON s.oid = m.umserver AND s.srvname = 'mvstore_cluster'
+ CROSS JOIN LATERAL (SELECT @extschema@.mvstore_cluster_address(shard) !~ '\muser *='
+		AND NOT EXISTS (SELECT FROM pg_options_to_table(m.umoptions) o WHERE o.option_name = 'user')) AS n (nobody)
  WHERE shard_user IS NOT NULL
 	   OR m.umuser = 0 OR m.umuser = (SELECT r.oid FROM pg_roles r WHERE r.rolname = role)
- ORDER BY (shard_user IS NOT NULL AND 'user=' || shard_user = ANY (m.umoptions)) DESC,
+ ORDER BY (shard_user IS NOT NULL AND 'user=' || shard_user = ANY (m.umoptions)) DESC, (shard_user IS NOT NULL AND n.nobody) DESC,
 		  coalesce(m.umuser = (SELECT r.oid FROM pg_roles r WHERE r.rolname = role), false) DESC, m.umuser
  LIMIT 1
 $$;
@@ -274,7 +278,8 @@ BEGIN
 		answer := one;
 	END LOOP;
 	RETURN answer;
-EXCEPTION WHEN connection_exception OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
+EXCEPTION WHEN connection_exception OR admin_shutdown OR crash_shutdown OR cannot_connect_now
+	OR SQLSTATE '25P03' OR SQLSTATE '25P04' THEN	-- idle, or too long, in its transaction
 	RAISE connection_failure USING MESSAGE = format('shard %s (%s) was lost', split_part(name, ':', 2),
 			@extschema@.mvstore_cluster_address(split_part(name, ':', 2)::integer)), DETAIL = SQLERRM, HINT = 'Try again once it is there.';
 END $$;
@@ -309,21 +314,19 @@ COMMENT ON FUNCTION mvstore_cluster_close(text) IS 'internal: disconnect, if it 
 -- A connection to a shard as a role of this proxy: one that is open already, for the same address and password, if
 -- it answers. Its name tells the shard. What the session may have connected itself is of use for its own writes alone: not kept,
 -- it has a name that nobody knows.
-CREATE FUNCTION mvstore_cluster_open(shard integer, role name, shard_user text DEFAULT NULL, kept boolean DEFAULT true) RETURNS text
+CREATE FUNCTION mvstore_cluster_open(shard integer, role name, shard_user text DEFAULT NULL, own_name text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	address text := @extschema@.mvstore_cluster_login(shard, role, shard_user);
-	name text := 'mvstore_cluster:' || shard || ':' || left(CASE WHEN kept THEN encode(sha256(convert_to(address, 'UTF8')), 'hex')
-															ELSE replace(gen_random_uuid()::text, '-', '') END, 20);
-	old text;
+	name text := coalesce(own_name, 'mvstore_cluster:' || shard || ':' || left(encode(sha256(convert_to(address, 'UTF8')), 'hex'), 20));
 	reason text;
 BEGIN
 	IF address IS NULL THEN
 		RAISE undefined_object USING MESSAGE = format('no user mapping of the foreign server "mvstore_cluster" is for role "%s"', role),
 			HINT = 'See CREATE USER MAPPING.';
 	END IF;
-	IF kept AND name = ANY (@extschema@.mvstore_cluster_dblink_names()) THEN
+	IF own_name IS NULL AND name = ANY (@extschema@.mvstore_cluster_dblink_names()) THEN
 		BEGIN
 			PERFORM @extschema@.mvstore_cluster_send(name, 'DISCARD ALL');
 			PERFORM @extschema@.mvstore_cluster_collect(name);
@@ -339,18 +342,19 @@ EXCEPTION WHEN connection_exception OR sqlclient_unable_to_establish_sqlconnecti
 	RAISE connection_failure USING MESSAGE = format('shard %s (%s) cannot be reached', shard, @extschema@.mvstore_cluster_address(shard)),
 		DETAIL = reason, HINT = 'Nothing is read or written in part: try again once it is there.';
 END $$;
-REVOKE ALL ON FUNCTION mvstore_cluster_open(integer, name, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mvstore_cluster_open(integer, name, text, text) FROM PUBLIC;
 
-COMMENT ON FUNCTION mvstore_cluster_open(integer, name, text, boolean) IS 'internal: a connection to a shard';
+COMMENT ON FUNCTION mvstore_cluster_open(integer, name, text, text) IS 'internal: a connection to a shard';
 
 -- Connect, do one thing as the owner of the extension or another user of the shards, and disconnect.
 CREATE FUNCTION mvstore_cluster_ask(shard integer, query text, shard_user text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	name text := @extschema@.mvstore_cluster_open(shard, current_user, shard_user, false);
+	name text := format('mvstore_cluster:%s:%s', shard, left(replace(gen_random_uuid()::text, '-', ''), 20));
 	answer text;
 BEGIN
+	PERFORM @extschema@.mvstore_cluster_open(shard, current_user, shard_user, name);
 	PERFORM @extschema@.mvstore_cluster_send(name, query);
 	answer := @extschema@.mvstore_cluster_collect(name);
 	PERFORM @extschema@.mvstore_cluster_close(name);
@@ -413,10 +417,26 @@ COMMENT ON FUNCTION mvstore_cluster_places(text, text[]) IS 'the shards that key
 -- The proxy's own connection to itself: what it writes there is committed by itself, and durable
 --
 
+-- Whether this is the database of the session that coordinates a write, which has its lock.
+CREATE FUNCTION mvstore_cluster_note_here(gid text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN NOT @extschema@.mvstore_cluster_orphan(gid);
+END $$;
+REVOKE ALL ON FUNCTION mvstore_cluster_note_here(text) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_note_here(text) IS 'internal: whether this is the database of a coordinator';
+
 CREATE FUNCTION mvstore_cluster_note_open(gid text, shards integer[]) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	-- In another database nobody has the coordinator's lock: recovery there would take the write for one that was left.
+	IF NOT @extschema@.mvstore_cluster_note_here(gid) THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the foreign server "mvstore_cluster_self" leads to another database than this one',
+			HINT = 'SELECT mvstore_cluster_configure() has it lead here.';
+	END IF;
 	-- After a crash without it, all shards are asked.
 	PERFORM set_config('synchronous_commit', 'off', true);
 	INSERT INTO @extschema@.mvstore_cluster_pending AS p
@@ -470,13 +490,15 @@ REVOKE ALL ON FUNCTION mvstore_cluster_note_settled(text) FROM PUBLIC;
 
 COMMENT ON FUNCTION mvstore_cluster_note_settled(text) IS 'internal: what has become of it, for ever';
 
--- What is to be looked at: all, or what was not tried just now.
+-- What is to be looked at: all, or what was not tried just now. Of another proxy, as this one was before it had a new name,
+-- nothing: it is not known here what that has prepared.
 CREATE FUNCTION mvstore_cluster_note_due(everything boolean)
 RETURNS TABLE (gid text, shards integer[], state text, old boolean)
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT p.gid, p.shards, p.state, p.began < clock_timestamp() - '10 min'::interval
-  FROM @extschema@.mvstore_cluster_pending p
+  FROM @extschema@.mvstore_cluster_config c
+  JOIN @extschema@.mvstore_cluster_pending p ON starts_with(p.gid, format('mvstore_cluster:%s:%s:', c.cluster, c.proxy))
  WHERE everything OR p.tried IS NULL OR p.tried < clock_timestamp() - '2 s'::interval * CASE p.state WHEN 'aborted' THEN 30 ELSE 1 END
 $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_note_due(boolean) FROM PUBLIC;
@@ -558,6 +580,12 @@ CREATE FUNCTION mvstore_cluster_self_tried(a_gid text) RETURNS boolean LANGUAGE 
 $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_self_tried(text) FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_cluster_self_tried(text) IS 'internal: mvstore_cluster_note_tried, by itself';
+
+CREATE FUNCTION mvstore_cluster_self_here(a_gid text) RETURNS boolean LANGUAGE plproxy AS $$
+	CLUSTER 'mvstore_cluster_self'; RUN ON 0; SELECT @extschema@.mvstore_cluster_note_here(a_gid);
+$$;
+REVOKE ALL ON FUNCTION mvstore_cluster_self_here(text) FROM PUBLIC;
+COMMENT ON FUNCTION mvstore_cluster_self_here(text) IS 'internal: mvstore_cluster_note_here, by itself';
 
 CREATE FUNCTION mvstore_cluster_self_awake(a_complete boolean) RETURNS boolean LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster_self'; RUN ON 0; SELECT @extschema@.mvstore_cluster_note_awake(a_complete);
@@ -664,6 +692,8 @@ DECLARE
 	config @extschema@.mvstore_cluster_config;
 	names text[] := '{}';
 	answer json;
+	own text;
+	here boolean;
 BEGIN
 	IF current_setting('server_encoding') <> 'UTF8' THEN
 		RAISE feature_not_supported USING MESSAGE = 'the proxy''s database must have the encoding UTF8';
@@ -690,14 +720,31 @@ BEGIN
 		END IF;
 		names := names || (answer ->> 'database');
 	END LOOP;
+	IF @extschema@.mvstore_cluster_ask(0, 'SELECT (to_regclass(''mvstore_placement'') IS NOT NULL)::text') = 'true' THEN
+		answer := @extschema@.mvstore_cluster_ask(0, 'SELECT coalesce(json_agg(p), ''[]'') FROM mvstore_placement p');
+		INSERT INTO @extschema@.mvstore_cluster_placement AS p
+		SELECT r.store, r.prefix_length, r.delimiter FROM json_to_recordset(answer) AS r (store text, prefix_length integer, delimiter bytea)
+		ON CONFLICT ON CONSTRAINT mvstore_cluster_placement_pkey DO NOTHING;
+	END IF;
 	INSERT INTO @extschema@.mvstore_cluster_config AS c (cluster, proxy, shards, options)
 	SELECT config.cluster, config.proxy, found_count, s.srvoptions FROM pg_foreign_server s WHERE s.srvname = 'mvstore_cluster'
 	ON CONFLICT ON CONSTRAINT mvstore_cluster_config_pkey DO UPDATE SET options = excluded.options;
+	own := format('host=%s port=%s dbname=%s', @extschema@.mvstore_cluster_quoted(coalesce(nullif(split_part(current_setting('unix_socket_directories'), ',', 1), ''),
+				split_part(current_setting('listen_addresses'), ',', 1))), current_setting('port'), @extschema@.mvstore_cluster_quoted(current_database()));
 	IF NOT EXISTS (SELECT FROM pg_foreign_server s WHERE s.srvname = 'mvstore_cluster_self') THEN
-		EXECUTE format('CREATE SERVER mvstore_cluster_self FOREIGN DATA WRAPPER plproxy OPTIONS (p0 %L)',
-			format('host=%s port=%s dbname=%s', @extschema@.mvstore_cluster_quoted(coalesce(nullif(split_part(current_setting('unix_socket_directories'), ',', 1), ''),
-						split_part(current_setting('listen_addresses'), ',', 1))), current_setting('port'), @extschema@.mvstore_cluster_quoted(current_database())));
+		EXECUTE format('CREATE SERVER mvstore_cluster_self FOREIGN DATA WRAPPER plproxy OPTIONS (p0 %L)', own);
 		EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER mvstore_cluster_self OPTIONS (user %L)', current_user);
+	ELSE
+		-- That of a copy, of a restore or of a standby that was promoted may lead to where all was before.
+		PERFORM pg_advisory_xact_lock(@extschema@.mvstore_cluster_lock_key('self'));
+		BEGIN
+			here := @extschema@.mvstore_cluster_self_here('self');
+		EXCEPTION WHEN OTHERS THEN
+			here := false;
+		END;
+		IF NOT here THEN
+			EXECUTE format('ALTER SERVER mvstore_cluster_self OPTIONS (SET p0 %L)', own);
+		END IF;
 	END IF;
 	RETURN found_count;
 END $$;
@@ -874,18 +921,18 @@ COMMENT ON FUNCTION mvstore_cluster_where(text) IS 'internal: the shard that an 
 
 -- An error of PL/Proxy itself, or of a shard that ends a session, in words of ours: the shard is gone. Others are for the
 -- caller to raise again.
-CREATE FUNCTION mvstore_cluster_lost(message text, writes boolean) RETURNS void
+CREATE FUNCTION mvstore_cluster_lost(state text, message text, writes boolean) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	about text := @extschema@.mvstore_cluster_where(message);
 BEGIN
-	IF about IS NULL OR message !~ '^PL/Proxy function |\] REMOTE (FATAL|PANIC): ' THEN
+	-- Its severity comes in the language of the shard.
+	IF about IS NULL OR state = 'XX000' AND message !~ '^PL/Proxy function |\] REMOTE (FATAL|PANIC): ' THEN
 		RETURN;		-- what the shard says is as good
 	END IF;
 	IF message ~ '\] PQconnect' THEN
-		RAISE connection_failure USING MESSAGE = about || ' cannot be reached', DETAIL = message,
-			HINT = 'Nothing is read or written in part: try again once it is there.';
+		RAISE connection_failure USING MESSAGE = about || ' cannot be reached', DETAIL = message, HINT = 'Try again once it is there.';
 	ELSIF writes THEN
 		RAISE transaction_resolution_unknown USING MESSAGE = about || ' was lost during a write', DETAIL = message,
 			HINT = 'The write may have happened: read before you repeat it.';
@@ -894,7 +941,7 @@ BEGIN
 	END IF;
 END $$;
 
-COMMENT ON FUNCTION mvstore_cluster_lost(text, boolean) IS 'internal: say that a shard is gone';
+COMMENT ON FUNCTION mvstore_cluster_lost(text, text, boolean) IS 'internal: say that a shard is gone';
 
 -- How long a write of one shard waits for a lock there, in milliseconds: the first time, and after mvstore_cluster_locked().
 CREATE FUNCTION mvstore_cluster_patience(attempt integer) RETURNS text
@@ -930,16 +977,16 @@ CREATE FUNCTION mvstore_cluster_again(state text, message text, attempt integer,
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF state IN ('XX000', '57P01', '57P02', '57P03') THEN
-		PERFORM @extschema@.mvstore_cluster_lost(message, false);
+	IF state IN ('XX000', '57P01', '57P02', '57P03') OR starts_with(state, '08') THEN
+		PERFORM @extschema@.mvstore_cluster_lost(state, message, false);
 		RETURN false;
 	ELSIF attempt > 1 OR as_of = 9223372036854775807 THEN
 		RETURN false;
 	END IF;
 	PERFORM @extschema@.mvstore_cluster_wait(as_of, shards);
 	RETURN true;
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 
@@ -1018,8 +1065,9 @@ REVOKE ALL ON FUNCTION mvstore_cluster_all(text[], text) FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_cluster_all(text[], text) IS 'internal: ask many at once';
 
 -- One attempt, as far as to PREPARE TRANSACTION and its decision. ahead: how far above the newest version to go, in microseconds.
+-- pin: the arguments of a pin whose version is to be chosen; by its statement each shard has chosen one, and drops nothing above.
 CREATE FUNCTION mvstore_cluster_prepare(gid text, names text[], shards integer[], statements text[], versioned boolean,
-										ahead bigint, lock_timeout interval)
+										ahead bigint, lock_timeout interval, pin text[])
 RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1044,6 +1092,18 @@ BEGIN
 		PERFORM @extschema@.mvstore_cluster_send(names[i], statements[i]);
 		results := results || @extschema@.mvstore_cluster_collect(names[i]);
 	END LOOP;
+	IF pin IS NOT NULL THEN
+		SELECT max(r::bigint) INTO chosen FROM unnest(results) r;
+		answers := @extschema@.mvstore_cluster_all(names, format('SELECT mvstore_wait_stable(%s, %L)', chosen, lock_timeout));
+		IF 'f' = ANY (answers) THEN
+			RAISE object_not_in_prerequisite_state USING
+				MESSAGE = format('shard %s (%s) has not come to version %s', shards[array_position(answers, 'f')],
+					@extschema@.mvstore_cluster_address(shards[array_position(answers, 'f')]), chosen),
+				DETAIL = 'Others drop what is older.', HINT = 'mvstore_blockers tells what keeps it.';
+		END IF;
+		results := @extschema@.mvstore_cluster_all(names, @extschema@.mvstore_cluster_statement('mvstore_pin(text, bigint, interval, regclass)',
+			ARRAY[pin[1], chosen::text, pin[3], pin[4]]));
+	END IF;
 	PERFORM @extschema@.mvstore_cluster_step('written');
 	PERFORM @extschema@.mvstore_cluster_self_open(gid, shards);
 	FOR i IN 1 .. cardinality(names) LOOP
@@ -1062,9 +1122,9 @@ BEGIN
 	END IF;
 	RETURN results;
 END $$;
-REVOKE ALL ON FUNCTION mvstore_cluster_prepare(text, text[], integer[], text[], boolean, bigint, interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mvstore_cluster_prepare(text, text[], integer[], text[], boolean, bigint, interval, text[]) FROM PUBLIC;
 
-COMMENT ON FUNCTION mvstore_cluster_prepare(text, text[], integer[], text[], boolean, bigint, interval) IS
+COMMENT ON FUNCTION mvstore_cluster_prepare(text, text[], integer[], text[], boolean, bigint, interval, text[]) IS
 'internal: prepare a write on its shards, and decide';
 
 -- Roll back what may be prepared already, unless it was decided: then say so. Where a rollback fails, recovery will.
@@ -1158,6 +1218,7 @@ DECLARE
 	statements text[];
 	results text[];
 	patience interval;
+	pin text[] := CASE WHEN starts_with(call, 'mvstore_pin(') AND arguments[2] IS NULL THEN arguments END;
 	locked boolean := false;	-- not to the end of the transaction, which may be late
 	decided boolean := false;
 BEGIN
@@ -1196,7 +1257,8 @@ BEGIN
 			BEGIN
 				-- The version goes half a millisecond ahead, and up to 128 where a shard hands out versions faster than it is asked;
 				-- all attempts together stay below mvstore.max_clock_ahead.
-				results := @extschema@.mvstore_cluster_prepare(gid, names, shards, statements, versioned, 250 * (2 ^ least(attempt, 9))::bigint, patience);
+				results := @extschema@.mvstore_cluster_prepare(gid, names, shards, statements, versioned, 250 * (2 ^ least(attempt, 9))::bigint, patience, pin);
+				decided := true;
 				EXIT;
 			EXCEPTION
 				WHEN serialization_failure OR deadlock_detected OR invalid_parameter_value THEN
@@ -1221,7 +1283,6 @@ BEGIN
 				names := names || @extschema@.mvstore_cluster_open(shard, caller);
 			END LOOP;
 		END LOOP;
-		decided := true;
 		PERFORM @extschema@.mvstore_cluster_step('decided');
 		IF @extschema@.mvstore_cluster_finish(gid, names, shards) THEN
 			PERFORM @extschema@.mvstore_cluster_self_done(gid);
@@ -1267,11 +1328,12 @@ BEGIN
 		BEGIN
 			problem := NULL;
 			answer := @extschema@.mvstore_cluster_ask(shard, format(
-				'SELECT (SELECT coalesce(json_agg(json_build_array(left(gid, %s), prepared, owner)), ''[]'') FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, %L) AND right(gid, %s) = %L) WHERE NOT pg_is_in_recovery()',
-				-1 - length(shard::text), format('mvstore_cluster:%s:%s:', config.cluster, config.proxy), 1 + length(shard::text), ':' || shard));
-			-- A standby shows nothing that is prepared, whatever there is.
+				'SELECT (SELECT coalesce(json_agg(json_build_array(left(gid, %s), prepared, owner)), ''[]'') FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, %L) AND right(gid, %s) = %L) '
+				'WHERE NOT pg_is_in_recovery() AND EXISTS (SELECT FROM mvstore_shard WHERE cluster = %L AND number = %s)',
+				-1 - length(shard::text), format('mvstore_cluster:%s:%s:', config.cluster, config.proxy), 1 + length(shard::text), ':' || shard, config.cluster, shard));
+			-- Neither a standby nor another database tells what the shard has prepared: that they show nothing is no answer.
 			IF answer IS NULL THEN
-				RAISE object_not_in_prerequisite_state USING MESSAGE = 'it is a standby';
+				RAISE object_not_in_prerequisite_state USING MESSAGE = 'it is a standby, or another database than the shard''s';
 			END IF;
 			RETURN QUERY SELECT mvstore_cluster_prepared.shard, r.found_row ->> 0, (r.found_row ->> 1)::timestamptz, r.found_row ->> 2, NULL::text
 			  FROM json_array_elements(answer) AS r (found_row);
@@ -1379,20 +1441,27 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	key bigint := @extschema@.mvstore_cluster_lock_key('recovery of ' || (SELECT c.proxy FROM @extschema@.mvstore_cluster_config c));
-	ended integer;
+	locked boolean := false;
+	ended integer := 0;
 BEGIN
-	IF waits THEN
-		PERFORM pg_advisory_lock(key);
-	ELSIF pg_try_advisory_lock(key) IS NOT TRUE THEN
-		RETURN 0;
-	END IF;
 	BEGIN
-		ended := @extschema@.mvstore_cluster_end_doubts(everything);
+		IF waits THEN
+			SELECT true INTO locked FROM pg_advisory_lock(key);
+		ELSE
+			locked := pg_try_advisory_lock(key);
+		END IF;
+		IF locked THEN
+			ended := @extschema@.mvstore_cluster_end_doubts(everything);
+		END IF;
 	EXCEPTION WHEN OTHERS OR query_canceled THEN
-		PERFORM pg_advisory_unlock(key);
+		IF locked THEN
+			PERFORM pg_advisory_unlock(key);
+		END IF;
 		RAISE;
 	END;
-	PERFORM pg_advisory_unlock(key);
+	IF locked THEN
+		PERFORM pg_advisory_unlock(key);
+	END IF;
 	RETURN ended;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_recover_one(boolean, boolean) FROM PUBLIC;
@@ -1465,25 +1534,33 @@ COMMENT ON VIEW mvstore_cluster_in_doubt IS
 -- Placement by a part of the key
 --
 
+-- In any schema: keys are placed by the bare name.
 CREATE FUNCTION mvstore_shard_exists(a_store text) RETURNS SETOF boolean LANGUAGE plproxy AS $$
-	CLUSTER 'mvstore_cluster'; RUN ON ALL; SELECT to_regclass(a_store) IS NOT NULL;
+	CLUSTER 'mvstore_cluster'; RUN ON ALL; SELECT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relname = a_store AND c.relkind = 'r');
 $$;
 COMMENT ON FUNCTION mvstore_shard_exists(text) IS 'internal: whether shards have a store';
 
+-- It is kept on shard 0, too, so that a proxy that comes later knows of it.
 CREATE FUNCTION mvstore_cluster_place(store text, prefix_length integer DEFAULT NULL, delimiter text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	name text := @extschema@.mvstore_cluster_store(store);
 BEGIN
 	IF (prefix_length IS NULL) = (delimiter IS NULL) THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'either prefix_length or delimiter must be given';
 	END IF;
 	PERFORM @extschema@.mvstore_cluster_enter(false);
-	IF (SELECT bool_or(e) FROM @extschema@.mvstore_shard_exists(store) e) THEN
+	IF (SELECT bool_or(e) FROM @extschema@.mvstore_shard_exists(name) e) THEN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = format('store "%s" exists', store),
-			DETAIL = 'Its keys are where they were placed.', HINT = 'Say how keys are placed before mvstore_create.';
+			DETAIL = 'Its keys are where they were placed.', HINT = 'Say how keys are placed before mvstore_create. mvstore_cluster_configure() tells this proxy what another was told.';
 	END IF;
-	INSERT INTO @extschema@.mvstore_cluster_placement AS p
-	VALUES (@extschema@.mvstore_cluster_store(store), prefix_length, convert_to(delimiter, 'UTF8'));
+	INSERT INTO @extschema@.mvstore_cluster_placement AS p VALUES (name, prefix_length, convert_to(delimiter, 'UTF8'));
+	PERFORM @extschema@.mvstore_cluster_ask(0, format($q$
+BEGIN;
+CREATE TABLE IF NOT EXISTS mvstore_placement (store text PRIMARY KEY, prefix_length integer, delimiter bytea);
+INSERT INTO mvstore_placement VALUES (%L, %L, %L) ON CONFLICT (store) DO UPDATE SET prefix_length = excluded.prefix_length, delimiter = excluded.delimiter;
+COMMIT$q$, name, prefix_length, convert_to(delimiter, 'UTF8')));
 END $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_place(text, integer, text) FROM PUBLIC;
 
@@ -1648,8 +1725,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -1675,8 +1752,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -1702,8 +1779,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -1729,8 +1806,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -1756,8 +1833,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -1783,8 +1860,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -1821,8 +1898,8 @@ BEGIN
 			EXCEPTION
 				WHEN lock_not_available THEN
 					PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-				WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-					PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+					PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 					RAISE;
 			END;
 		END LOOP;
@@ -1832,8 +1909,8 @@ BEGIN
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
 	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many(regclass, text[], text[], interval)', arguments, true)) r);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_put_many(text, text[], text[], interval) IS
@@ -1868,8 +1945,8 @@ BEGIN
 			EXCEPTION
 				WHEN lock_not_available THEN
 					PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-				WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-					PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+					PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 					RAISE;
 			END;
 		END LOOP;
@@ -1879,8 +1956,8 @@ BEGIN
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
 	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many_bytea(regclass, text[], bytea[], interval)', arguments, true)) r);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_put_many_bytea(text, text[], bytea[], interval) IS
@@ -1915,8 +1992,8 @@ BEGIN
 			EXCEPTION
 				WHEN lock_not_available THEN
 					PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-				WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-					PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+				WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+					PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 					RAISE;
 			END;
 		END LOOP;
@@ -1926,8 +2003,8 @@ BEGIN
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
 	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many_raw(regclass, bytea[], bytea[], interval)', arguments, true)) r);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_put_many_raw(text, bytea[], bytea[], interval) IS
@@ -1951,8 +2028,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -1978,8 +2055,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -2005,8 +2082,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -2032,8 +2109,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -2080,8 +2157,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -2108,8 +2185,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -2136,8 +2213,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -2164,8 +2241,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -2192,8 +2269,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -2243,7 +2320,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN @extschema@.mvstore_shard_get(store, key, as_of);
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard(store, key)]) THEN
 				RAISE;
 			END IF;
@@ -2269,7 +2346,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN @extschema@.mvstore_shard_get_bytea(store, key, as_of);
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard(store, key)]) THEN
 				RAISE;
 			END IF;
@@ -2295,7 +2372,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN @extschema@.mvstore_shard_get_raw(store, key, as_of);
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard_raw(store, key)]) THEN
 				RAISE;
 			END IF;
@@ -2322,7 +2399,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_get_entry(store, a_key, as_of) r;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard(store, a_key)]) THEN
 				RAISE;
 			END IF;
@@ -2357,7 +2434,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_get_entry_bytea(store, a_key, as_of) r;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard(store, a_key)]) THEN
 				RAISE;
 			END IF;
@@ -2392,7 +2469,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_get_entry_raw(store, a_key, as_of) r;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard_raw(store, a_key)]) THEN
 				RAISE;
 			END IF;
@@ -2437,7 +2514,7 @@ BEGIN
 		  FROM unnest(keys) WITH ORDINALITY AS k (key, n)
 		  JOIN @extschema@.mvstore_shard_get_many(store, wanted, as_of, places) r ON r.key = k.key COLLATE "C" ORDER BY k.n;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, places) THEN
 				RAISE;
 			END IF;
@@ -2474,7 +2551,7 @@ BEGIN
 		  FROM unnest(keys) WITH ORDINALITY AS k (key, n)
 		  JOIN @extschema@.mvstore_shard_get_many_bytea(store, wanted, as_of, places) r ON r.key = k.key COLLATE "C" ORDER BY k.n;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, places) THEN
 				RAISE;
 			END IF;
@@ -2511,7 +2588,7 @@ BEGIN
 		  FROM unnest(keys) WITH ORDINALITY AS k (key, n)
 		  JOIN @extschema@.mvstore_shard_get_many_raw(store, wanted, as_of, places) r ON r.key = k.key ORDER BY k.n;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, places) THEN
 				RAISE;
 			END IF;
@@ -2537,7 +2614,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN @extschema@.mvstore_shard_contains(store, key, as_of);
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard(store, key)]) THEN
 				RAISE;
 			END IF;
@@ -2563,7 +2640,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN @extschema@.mvstore_shard_contains_raw(store, key, as_of);
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY[@extschema@.mvstore_cluster_shard_raw(store, key)]) THEN
 				RAISE;
 			END IF;
@@ -2587,8 +2664,8 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_previous');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_previous(store, a_key, before) r;
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_cluster_previous(text, text, bigint) IS
@@ -2616,8 +2693,8 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_previous_bytea');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_previous_bytea(store, a_key, before) r;
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_cluster_previous_bytea(text, text, bigint) IS
@@ -2645,8 +2722,8 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_previous_raw');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_previous_raw(store, a_key, before) r;
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_cluster_previous_raw(text, bytea, bigint) IS
@@ -2681,7 +2758,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan(store, from_key, to_key, as_of, max_rows, reverse) r ORDER BY r.key COLLATE "C" LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c)) THEN
 				RAISE;
 			END IF;
@@ -2712,7 +2789,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan_bytea(store, from_key, to_key, as_of, max_rows, reverse) r ORDER BY r.key COLLATE "C" LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c)) THEN
 				RAISE;
 			END IF;
@@ -2743,7 +2820,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan_raw(store, from_key, to_key, as_of, max_rows, reverse) r ORDER BY r.key LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c)) THEN
 				RAISE;
 			END IF;
@@ -2774,7 +2851,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan_prefix(store, prefix, as_of, max_rows, reverse) r ORDER BY r.key COLLATE "C" LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT @extschema@.mvstore_cluster_shards(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2805,7 +2882,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan_prefix_bytea(store, prefix, as_of, max_rows, reverse) r ORDER BY r.key COLLATE "C" LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT @extschema@.mvstore_cluster_shards(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2836,7 +2913,7 @@ BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_scan_prefix_raw(store, prefix, as_of, max_rows, reverse) r ORDER BY r.key LIMIT max_rows;
 		END IF;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT @extschema@.mvstore_cluster_shards_raw(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2862,7 +2939,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_count(store, from_key, to_key, as_of) r);
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c)) THEN
 				RAISE;
 			END IF;
@@ -2888,7 +2965,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_count_raw(store, from_key, to_key, as_of) r);
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c)) THEN
 				RAISE;
 			END IF;
@@ -2914,7 +2991,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_count_prefix(store, prefix, as_of) r);
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT @extschema@.mvstore_cluster_shards(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2940,7 +3017,7 @@ BEGIN
 	FOR attempt IN 1 .. 2 LOOP
 		BEGIN
 			RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_count_prefix_raw(store, prefix, as_of) r);
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, as_of, ARRAY(SELECT @extschema@.mvstore_cluster_shards_raw(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2967,7 +3044,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_diff(store, from_version, to_version, prefix) r ORDER BY r.key COLLATE "C";
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, to_version, ARRAY(SELECT @extschema@.mvstore_cluster_shards(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -2994,7 +3071,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_diff_bytea(store, from_version, to_version, prefix) r ORDER BY r.key COLLATE "C";
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, to_version, ARRAY(SELECT @extschema@.mvstore_cluster_shards(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -3021,7 +3098,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_diff_raw(store, from_version, to_version, prefix) r ORDER BY r.key;
 			RETURN;
-		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR object_not_in_prerequisite_state THEN
+		EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception OR object_not_in_prerequisite_state THEN
 			IF NOT @extschema@.mvstore_cluster_again(SQLSTATE, SQLERRM, attempt, to_version, ARRAY(SELECT @extschema@.mvstore_cluster_shards_raw(store, prefix))) THEN
 				RAISE;
 			END IF;
@@ -3045,8 +3122,8 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_history');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_history(store, key, max_rows) r;
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_history(text, text, bigint) IS
@@ -3066,8 +3143,8 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_history_bytea');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_history_bytea(store, key, max_rows) r;
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_history_bytea(text, text, bigint) IS
@@ -3087,8 +3164,8 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_present('mvstore_history_raw');
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN QUERY SELECT r.* FROM @extschema@.mvstore_shard_history_raw(store, key, max_rows) r;
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_history_raw(text, bytea, bigint) IS
@@ -3117,8 +3194,8 @@ BEGIN
 		EXIT WHEN FOUND OR wait IS NULL OR clock_timestamp() >= deadline;
 		PERFORM pg_sleep(0.02);
 	END LOOP;
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_changes(text, bigint, text, bigint, interval, boolean, bigint) IS
@@ -3147,8 +3224,8 @@ BEGIN
 		EXIT WHEN FOUND OR wait IS NULL OR clock_timestamp() >= deadline;
 		PERFORM pg_sleep(0.02);
 	END LOOP;
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_changes_bytea(text, bigint, text, bigint, interval, boolean, bigint) IS
@@ -3177,8 +3254,8 @@ BEGIN
 		EXIT WHEN FOUND OR wait IS NULL OR clock_timestamp() >= deadline;
 		PERFORM pg_sleep(0.02);
 	END LOOP;
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_changes_raw(text, bigint, bytea, bigint, interval, boolean, bigint) IS
@@ -3190,8 +3267,12 @@ AS $$
 DECLARE
 	deadline timestamptz := clock_timestamp() + timeout;
 BEGIN
+	IF timeout IS NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'timeout must not be null';
+	END IF;
 	LOOP
-		PERFORM FROM @extschema@.mvstore_changes_raw(store, after_version, max_rows => 1, synced_at => @extschema@.mvstore_stable_version());
+		-- It returns where something has changed, whether or not all of that is known.
+		PERFORM FROM @extschema@.mvstore_changes_raw(store, after_version, max_rows => 1, compacted => true, synced_at => 9223372036854775807);
 		EXIT WHEN FOUND OR clock_timestamp() >= deadline;
 		PERFORM pg_sleep(0.02);
 	END LOOP;
@@ -3212,8 +3293,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN (SELECT min(r) FROM @extschema@.mvstore_shard_stable_version() r);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_stable_version() IS
@@ -3232,8 +3313,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN (SELECT bool_and(r) FROM @extschema@.mvstore_shard_wait_stable(version, timeout) r);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_wait_stable(bigint, interval) IS
@@ -3252,8 +3333,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN (SELECT max(r) FROM @extschema@.mvstore_shard_current_version() r);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_current_version() IS
@@ -3304,8 +3385,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -3332,8 +3413,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -3354,8 +3435,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_drop_prefix(store, prefix, keep, before);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_drop_prefix(text, text, integer, bigint) IS
@@ -3374,8 +3455,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_drop_prefix_raw(store, prefix, keep, before);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_drop_prefix_raw(text, bytea, integer, bigint) IS
@@ -3394,8 +3475,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_drop_range(store, from_key, to_key, keep, before);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_drop_range(text, text, text, integer, bigint) IS
@@ -3414,8 +3495,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_drop_range_raw(store, from_key, to_key, keep, before);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_drop_range_raw(text, bytea, bytea, integer, bigint) IS
@@ -3434,8 +3515,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_compact(store, before);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_compact(text, bigint) IS
@@ -3454,8 +3535,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_sweep(store);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_sweep(text) IS
@@ -3474,8 +3555,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(false);
 	RETURN (SELECT bool_and(r) FROM @extschema@.mvstore_shard_flush(timeout) r);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, false);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
 	RAISE;
 END $$;
 COMMENT ON FUNCTION mvstore_flush(interval) IS
@@ -3499,8 +3580,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -3526,8 +3607,8 @@ BEGIN
 		EXCEPTION
 			WHEN lock_not_available THEN
 				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 				RAISE;
 		END;
 	END LOOP;
@@ -3567,7 +3648,6 @@ AS $$
 DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
-	version := coalesce(version, @extschema@.mvstore_stable_version());
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	RETURN (SELECT min(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_pin(text, bigint, interval, regclass)',
 		ARRAY[name, version::text, ttl::text, store], false)) r);
@@ -3604,8 +3684,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_pause();
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_pause() FROM PUBLIC;
@@ -3628,8 +3708,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_resume();
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_resume() FROM PUBLIC;
@@ -3652,8 +3732,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_retry_failed(store) r);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_retry_failed(text) FROM PUBLIC;
@@ -3687,8 +3767,8 @@ AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
 	PERFORM FROM @extschema@.mvstore_shard_stats_reset();
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLERRM, true);
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_stats_reset() FROM PUBLIC;

@@ -17,7 +17,7 @@ my $node = mvstore_node('locked', conf => "max_prepared_transactions = 1\nstatem
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
 sql(q{SELECT mvstore_create('s')});
-for my $table ('mvstore_paused', 'mvstore_policy', 'mvstore_journal')
+for my $table ('mvstore_paused', 'mvstore_policy', 'mvstore_journal', 'mvstore_prepared')
 {
 	sql(q{SELECT mvstore_put('s', 'k', 'v')}) for (1 .. 3);
 	sql("BEGIN; LOCK TABLE $table IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'locker'");
@@ -35,6 +35,20 @@ for my $table ('mvstore_paused', 'mvstore_policy', 'mvstore_journal')
 	is(sql('SELECT mvstore_flush()'), 't', 'drops go on');
 	is(entries_of($node, 'postgres', 's'), 1, 'and are done');
 }
+
+# The extension goes when a worker that has just started waits for it.
+sql(q{SELECT mvstore_put('s', 'k', 'v')}) for (1 .. 3);
+sql("BEGIN; DROP EXTENSION mvstore; PREPARE TRANSACTION 'locker'");
+$node->restart;
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'mvstore drop worker' AND wait_event_type = 'Lock'},
+	'the worker waits for who drops the extension');
+sql(q{COMMIT PREPARED 'locker'});
+wait_until($node, 'postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'mvstore drop worker'}, 'it ends');
+unlike(slurp_file($node->logfile), qr/terminated by signal/, 'in good order');
+sql('CREATE EXTENSION mvstore');
+sql(q{SELECT mvstore_attach('s', keep_versions := 1)});
+is(sql('SELECT mvstore_flush()'), 't', 'and comes back with the extension');
+is(entries_of($node, 'postgres', 's'), 1, 'to work');
 
 $node->stop;
 done_testing();

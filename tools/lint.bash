@@ -87,6 +87,17 @@ check_foreach() {
 	done)
 }
 
+# Min() and Max() evaluate twice what they choose, so they take no calls but of macros: base/once.h.
+check_once() {
+	# shellcheck disable=SC2016 # for Perl
+	in_src perl -0ne 'BEGIN { our $group = qr/\((?:[^()]++|(??{ $group }))*\)/ }
+		while (/\b(Min|Max)(?=\()/g) {
+			my ($name, $line) = ($1, 1 + (substr($_, 0, $-[0]) =~ tr/\n//));
+			my ($given) = substr($_, pos) =~ /\A($group)/ or next;
+			print "$ARGV:$line: $name() of $1()\n"
+				if $given =~ /\b((?!(?:sizeof|offsetof)\b)[a-z_]\w*|Get\w+|Timestamp\w+|RelationGetNumber\w+)\(/ }'
+}
+
 # Lines may be longer only for a text that is not broken up, so that it can be searched for.
 check_columns() {
 	(cd "$work/src" && for file in $(c_files .); do
@@ -320,6 +331,7 @@ dev_lint() {
 	check "Perl compiles tools/ and cluster/ without a warning" check_perl
 	check "src/ is laid out as pgindent does it" check_layout
 	check "src/: what is nested in a foreach has braces" check_foreach
+	check "src/: Min() and Max() of no calls" check_once
 	check "src/: lines of $MAX_COLUMNS columns, texts aside" check_columns
 	check "tools/typedefs.list knows the types of src/" check_typedefs
 	check "src/: PG_VERSION_NUM in compat.h only" check_versions

@@ -72,6 +72,42 @@ $other->query_safe("SELECT pg_advisory_unlock($key)");
 is($cluster->query('SELECT mvstore_cluster_recover()'), 4, 'the next one ends it');
 is_whole('two', 'as it was decided');
 
+# ---- Other databases than those that are meant ---------------------------------------
+
+# An operator has exchanged two addresses: that nothing is prepared there is no answer of the shard.
+begin_write('decided', 'moved');
+gone();
+$cluster->query(sprintf "ALTER SERVER mvstore_cluster OPTIONS (SET p0 '%s', SET p1 '%s')", map { $cluster->address($_) } 1, 0);
+$cluster->query('SELECT mvstore_cluster_recover()');
+isnt(pending(), '', 'another database that answers for a shard ends nothing');
+like($cluster->query('SELECT DISTINCT problem FROM mvstore_cluster_in_doubt WHERE problem IS NOT NULL'), qr/another database/, 'and the view says so');
+$cluster->query(sprintf "ALTER SERVER mvstore_cluster OPTIONS (SET p0 '%s', SET p1 '%s')", map { $cluster->address($_) } 0, 1);
+$cluster->query('SELECT mvstore_cluster_recover()');
+is_whole('moved', 'with the right ones it is done');
+
+# What a proxy of another name has decided is not looked after under the new one.
+begin_write('decided', 'renamed');
+gone();
+$cluster->query("UPDATE mvstore_cluster_config SET proxy = 'new' || proxy");
+$cluster->query('SELECT mvstore_cluster_recover()');
+isnt(pending(), '', 'the decision of a proxy that had another name stays');
+$cluster->query('UPDATE mvstore_cluster_config SET proxy = substr(proxy, 4)');
+$cluster->query('SELECT mvstore_cluster_recover()');
+is_whole('renamed', 'and holds under the old one');
+
+# A copy connects to the original where it means itself: there, nobody has the lock of its coordinator.
+$proxy->safe_psql('postgres', 'CREATE DATABASE copy');
+$proxy->safe_psql('copy', 'CREATE EXTENSION mvstore_cluster CASCADE');
+my $itself = $cluster->query("SELECT srvoptions[1] FROM pg_foreign_server WHERE srvname = 'mvstore_cluster_self'");
+$cluster->query("ALTER SERVER mvstore_cluster_self OPTIONS (SET p0 'host=${\ $proxy->host} port=${\ $proxy->port} dbname=copy')");
+my ($other_state, $other_said) = $cluster->refused("SELECT mvstore_put_many('a', '{$keys}', '{x,x,x,x}')");
+ok($other_state eq '55000' && $other_said =~ /leads to another database/, 'decisions are written nowhere else') || diag("$other_state $other_said");
+is_whole('renamed', 'nothing is written');
+$cluster->query('SELECT mvstore_cluster_configure()');
+is($cluster->query("SELECT srvoptions[1] FROM pg_foreign_server WHERE srvname = 'mvstore_cluster_self'"), $itself, 'mvstore_cluster_configure() mends that');
+$cluster->query('SELECT mvstore_cluster_configure()');
+is($cluster->query("SELECT srvoptions[1] FROM pg_foreign_server WHERE srvname = 'mvstore_cluster_self'"), $itself, 'and leaves what is right');
+
 # Whoever calls has connected elsewhere by the names of what a session keeps.
 begin_write('decided', 'mine');
 gone();

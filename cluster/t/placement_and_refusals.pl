@@ -55,7 +55,13 @@ is($cluster->query("SELECT count(*) FROM mvstore_cluster_shards('orders', 'u7/')
 is($cluster->query("SELECT string_agg(key, ' ') FROM mvstore_scan_prefix('orders', 'u7/'); SELECT mvstore_count_prefix('orders', 'u1'); SELECT mvstore_count_prefix('codes', 'cb'); SELECT count(*) FROM mvstore_diff('orders', 1, prefix => 'u7/')"),
 	"u7/1 u7/2 u7/3 u7/4 u7/5\n55\n5\n5", 'and reads find it');
 is($cluster->query("SELECT count(*) FILTER (WHERE n > 0) FROM unnest('{@{[ join ',', $cluster->shards(q{SELECT mvstore_count_prefix('orders', 'u7/')}) ]}}'::integer[]) n"), 1, 'on one shard alone');
+refused("SELECT mvstore_cluster_place('tenant.Fruit', prefix_length => 3)", '55000', qr/Fruit" exists/, 'nor one of that name in another schema');
 refused("SELECT mvstore_cluster_place('fruit', prefix_length => 3)", '55000', qr/"fruit" exists/, 'a store that exists is not placed anew');
+
+# Another proxy learns it, and may not say it differently.
+$cluster->query('DELETE FROM mvstore_cluster_placement; SELECT mvstore_cluster_configure()');
+is($cluster->query("SELECT mvstore_cluster_shard('orders', 'u7/1') = mvstore_cluster_shard('orders', 'u7'), mvstore_cluster_shard('codes', 'bb1') = mvstore_cluster_shard('codes', 'bb')"), 't|t',
+	'a proxy that comes later knows it');
 
 # ---- Transactions ---------------------------------------------------------------
 

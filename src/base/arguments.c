@@ -18,6 +18,7 @@
 #include "base/arguments.h"
 #include "base/compat.h"
 #include "base/key.h"
+#include "base/once.h"
 #include "base/text.h"
 
 /* Milliseconds: 100 years, so that a deadline is a timestamp. */
@@ -232,7 +233,7 @@ int64
 mvs_get_timeout(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	mvs_refuse_null(fcinfo, argument, name);
-	return Min(mvs_interval_usecs(name, PG_GETARG_INTERVAL_P(argument)) / 1000,
+	return mvs_least(mvs_interval_usecs(name, PG_GETARG_INTERVAL_P(argument)) / 1000,
 			   LONGEST_TIMEOUT);
 }
 

@@ -33,6 +33,7 @@
 
 #include "base/arguments.h"
 #include "base/compat.h"
+#include "base/once.h"
 #include "base/settings.h"
 #include "functions/reading.h"
 #include "shared/counters.h"
@@ -109,7 +110,7 @@ refuse_unknown(MvsRead *read, const MvsAsked *asked)
 
 	/* What is stable may be ahead of the clock, before that is known here. */
 	if (asked->after.version > now)
-		now = Max(now, mvs_stable(read->snapshot, MVS_NEWEST));
+		now = mvs_greatest(now, mvs_stable(read->snapshot, MVS_NEWEST));
 	if (asked->after.version > now)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

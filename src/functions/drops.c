@@ -19,6 +19,7 @@
 
 #include "base/arguments.h"
 #include "base/key.h"
+#include "base/once.h"
 #include "functions/command.h"
 #include "queue/flush.h"
 #include "queue/transaction.h"
@@ -52,7 +53,7 @@ get_keep(FunctionCallInfo fcinfo, int argument)
 static int64
 get_before(FunctionCallInfo fcinfo, int argument, MvsDatabase *database)
 {
-	return Min(mvs_get_version(fcinfo, argument, "before"), mvs_clock_last(database));
+	return mvs_least(mvs_get_version(fcinfo, argument, "before"), mvs_clock_last(database));
 }
 
 /* Open a store that something is to go from. */

@@ -194,8 +194,11 @@ open_statistics(MvsStatistics *statistics, const Const *store)
 	 */
 	statistics->keys = statistics->entries;
 	if (HeapTupleIsValid(statistics->key.statsTuple))
-		statistics->keys = Min(statistics->entries,
-							   get_variable_numdistinct(&statistics->key, &isdefault));
+	{
+		double		keys = get_variable_numdistinct(&statistics->key, &isdefault);
+
+		statistics->keys = Min(statistics->entries, keys);
+	}
 	return true;
 }
 
@@ -288,14 +291,17 @@ count_below(MvsStatistics *statistics, const bytea *key)
 static double
 count_range(MvsStatistics *statistics, MvsBound from, MvsBound to)
 {
+	double		keys;
+
 	if (from.open && to.open)
 		return statistics->keys;
 	if (!HeapTupleIsValid(statistics->key.statsTuple) ||
 		(from.key == NULL && !from.open) || (to.key == NULL && !to.open))
 		return statistics->keys *
 			(from.open || to.open ? DEFAULT_INEQ_SEL : DEFAULT_RANGE_INEQ_SEL);
-	return Max((to.open ? statistics->keys : count_below(statistics, to.key)) -
-			   (from.open ? 0 : count_below(statistics, from.key)), 0);
+	keys = (to.open ? statistics->keys : count_below(statistics, to.key)) -
+		(from.open ? 0 : count_below(statistics, from.key));
+	return Max(keys, 0);
 }
 
 /* The end of the keys with a prefix; one that is open or empty is every key's. */
@@ -384,8 +390,9 @@ mvs_reader_fraction(PlannerInfo *root, FuncExpr *call, const MvsKeyRanges *range
 		return fraction;
 	if (HeapTupleIsValid(statistics.key.statsTuple))
 	{
-		fraction = count_ranges(&statistics, ranges, &scanned) /
-			Max(count_range(&statistics, from, to), 1);
+		double		keys = count_range(&statistics, from, to);
+
+		fraction = count_ranges(&statistics, ranges, &scanned) / Max(keys, 1);
 		CLAMP_PROBABILITY(fraction);
 	}
 	close_statistics(&statistics);
@@ -427,7 +434,10 @@ count_changes(MvsStatistics *statistics, SupportRequestRows *request, const MvsR
 
 	if (get_version(request, reader->as_of - 1, &from) && known &&
 		HeapTupleIsValid(statistics->version.statsTuple))
-		fraction = Max(fraction_up_to(statistics, to) - fraction_up_to(statistics, from), 0);
+	{
+		fraction = fraction_up_to(statistics, to) - fraction_up_to(statistics, from);
+		fraction = Max(fraction, 0);
+	}
 	else
 		fraction = known && to == MVS_NEWEST ? DEFAULT_INEQ_SEL : DEFAULT_RANGE_INEQ_SEL;
 	return count_written(statistics, keys, fraction);

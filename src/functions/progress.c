@@ -17,6 +17,7 @@
 #include "utils/tuplestore.h"
 
 #include "base/compat.h"
+#include "base/once.h"
 #include "queue/flush.h"
 #include "queue/queue.h"
 #include "shared/backlog.h"
@@ -88,7 +89,7 @@ mvstore_stat_progress(PG_FUNCTION_ARGS)
 		if (operation->command == MVS_COMMAND_NONE)
 			continue;
 		if (operation->command == MVS_COMMAND_FLUSH)
-			operation->done = Max(operation->total -
+			operation->done = mvs_greatest(operation->total -
 								  mvs_flush_left(database, operation->sequence, &phases[i]), 0);
 		values[0] = Int32GetDatum(operation->pid);
 		values[1] = CStringGetTextDatum(commands[operation->command]);

@@ -251,7 +251,7 @@ mvstore_stat_databases(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; mvs_shared && i < mvs_shared->databases_used; i++)
+	for (int i = 0; i < mvs_databases_used(); i++)
 	{
 		DatabaseCopy copy;
 		Row			row = {.count = 0};

@@ -23,6 +23,7 @@
 
 #include "base/arguments.h"
 #include "base/compat.h"
+#include "base/once.h"
 #include "base/settings.h"
 #include "shared/database.h"
 #include "version/session.h"
@@ -169,7 +170,7 @@ mvstore_version_at(PG_FUNCTION_ARGS)
 		PG_RETURN_INT64(MVS_NEWEST);
 	if (TIMESTAMP_IS_NOBEGIN(time))
 		PG_RETURN_INT64(0);
-	PG_RETURN_INT64(Max(mvs_version_of_time(time), 0));
+	PG_RETURN_INT64(mvs_greatest(mvs_version_of_time(time), 0));
 }
 
 /* mvstore_time_of(version): when it was. */

@@ -38,6 +38,7 @@
 
 #include "base/arguments.h"
 #include "base/key.h"
+#include "base/once.h"
 #include "functions/command.h"
 #include "functions/write.h"
 #include "queue/transaction.h"
@@ -367,7 +368,7 @@ choose_ttl(MvsWrite *write, int64 ttl)
 static TimestampTz
 expiry(MvsWrite *write, int64 version, int64 ttl)
 {
-	int64		now = Max(mvs_clock_now(write->database), version);
+	int64		now = mvs_greatest(mvs_clock_now(write->database), version);
 
 	if (ttl > MVS_NEWEST - now || !IS_VALID_TIMESTAMP(mvs_version_to_time(now + ttl)))
 		ereport(ERROR,
@@ -391,7 +392,7 @@ request_policy(MvsWrite *write, const MvsNewEntry *entry, bool superseding)
 	bool		limited = policy->keep_versions > 0 || policy->keep_for >= 0;
 	int64		before = limited && superseding ? entry->version : 0;
 	int64		expires = entry->expires_at == DT_NOEND ? 0 :
-	Max(mvs_version_of_time(entry->expires_at), 1);
+	mvs_greatest(mvs_version_of_time(entry->expires_at), 1);
 
 	if (before > 0 || expires > 0)
 		mvs_transaction_write(&write->store, entry->key, before, expires);
@@ -630,7 +631,7 @@ get_pairs(FunctionCallInfo fcinfo, MvsFamily family, Pairs *pairs, AclMode *righ
 static int
 keys_together(MvsWrite *write)
 {
-	return Min(mvs_statement_rows(&write->statement), Max(max_locks_per_xact / 2, 1));
+	return (int) mvs_least(mvs_statement_rows(&write->statement), Max(max_locks_per_xact / 2, 1));
 }
 
 /* Take over pairs from "first" on, as many as may be written together; how many. */

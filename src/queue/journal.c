@@ -358,7 +358,15 @@ mvs_journal_record_failure(MvsDatabase *database, MvsRequest *request, int attem
 	journal = mvs_catalog_open(MVS_JOURNAL, false, RowExclusiveLock);
 	if (state == MVS_ROW_GONE)
 	{
-		request->journal = mvs_clock_tick(database);
+		int64		id = mvs_clock_try_tick(database);
+
+		if (id == 0)
+		{
+			/* The worker, which has locks, waits for nobody here. */
+			table_close(journal, RowExclusiveLock);
+			return false;
+		}
+		request->journal = id;
 		CatalogTupleInsert(journal, form_row(journal, request, false, attempts, error));
 	}
 	else if (heap_fetch(journal, GetActiveSnapshot(), &old, &buffer, false))
@@ -473,9 +481,11 @@ mvs_journal_read(int64 after, int limit, List **requests, int64 *failed, int64 *
 
 		/* A row of another system may have the id of one of ours, which then comes next. */
 		count++;
-		*last = Max(*last, request ? id : id - 1);
 		if (request || *failed > failed_before)
 			*lowest = Min(*lowest, id);
+		else
+			id--;
+		*last = Max(*last, id);
 		if (request)
 			*requests = lappend(*requests, request);
 	}

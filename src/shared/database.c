@@ -38,6 +38,7 @@ static Size slots_size(void);
 static MvsDatabase *init_slot(int number);
 static void reset_slot(MvsDatabase *database, Oid oid);
 static void attach(MvsDatabase *database);
+static void detach_at_exit(void);
 static void detach(int code, Datum argument);
 static bool is_vacant(const MvsDatabase *database);
 static bool free_slot(Oid oid, bool dropped);
@@ -142,14 +143,29 @@ reset_slot(MvsDatabase *database, Oid oid)
 	LWLockRelease(database->queue_lock);
 }
 
-/* Have a slot as our own. With MvsShared.lock held. */
+/* Have a slot as our own, if we have none. With MvsShared.lock held. */
 static void
 attach(MvsDatabase *database)
 {
+	if (own_slot)
+		return;
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	database->sessions++;
 	LWLockRelease(database->queue_lock);
 	own_slot = database;
+}
+
+/* Have what attach() has done undone at the end of the session. */
+static void
+detach_at_exit(void)
+{
+	static bool registered = false;
+
+	if (own_slot && !registered)
+	{
+		on_shmem_exit(detach, (Datum) 0);
+		registered = true;
+	}
 }
 
 /* At the end of a session, when its transaction has ended, too. */
@@ -188,15 +204,15 @@ mvs_database_take(Oid oid, bool *fresh)
 	{
 		reset_slot(database, oid);
 
-		/* Only now is it looked at by those who go through all slots. */
+		/* Only now is it looked at by those who go through all slots: see mvs_databases_used(). */
+		pg_write_barrier();
 		mvs_shared->databases_used = Max(mvs_shared->databases_used,
 										 database - mvs_shared->databases + 1);
 	}
 	if (database && oid == MyDatabaseId)
 		attach(database);
 	LWLockRelease(mvs_shared->lock);
-	if (database && oid == MyDatabaseId)
-		on_shmem_exit(detach, (Datum) 0);
+	detach_at_exit();
 	return database;
 }
 
@@ -267,6 +283,15 @@ mvs_shared_require(void)
 				 errhint("Add mvstore to \"shared_preload_libraries\" and restart the server.")));
 }
 
+int
+mvs_databases_used(void)
+{
+	int			count = mvs_shared ? mvs_shared->databases_used : 0;
+
+	pg_read_barrier();
+	return count;
+}
+
 MvsDatabase *
 mvs_database_find(Oid oid)
 {
@@ -283,8 +308,7 @@ mvs_database_find(Oid oid)
 	if (found && oid == MyDatabaseId)
 		attach(found);
 	LWLockRelease(mvs_shared->lock);
-	if (found && oid == MyDatabaseId)
-		on_shmem_exit(detach, (Datum) 0);
+	detach_at_exit();
 	return found;
 }
 

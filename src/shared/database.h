@@ -126,6 +126,9 @@ extern void mvs_shared_require(void);
 /* The slot of a database, a free one if it has none yet; NULL where all are taken. */
 extern MvsDatabase *mvs_database_take(Oid database, bool *fresh);
 
+/* How many slots are to be looked at by who goes through all of them, without a lock. */
+extern int	mvs_databases_used(void);
+
 /* The slot of a database that has one, or NULL. Reads no tables. */
 extern MvsDatabase *mvs_database_find(Oid database);
 

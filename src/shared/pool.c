@@ -74,8 +74,10 @@ is_room(const uint64 *bytes, int count)
 
 	for (int i = 0; i < count; i++)
 	{
-		most = Max(most, chunks_for(bytes[i]));
-		all += chunks_for(bytes[i]);
+		int			chunks = chunks_for(bytes[i]);
+
+		most = Max(most, chunks);
+		all += chunks;
 	}
 	return most <= 2 || (most <= MVS_MAX_CHUNKS && all <= chunk_count());
 }

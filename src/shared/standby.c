@@ -62,7 +62,7 @@ mvs_standby_wake_workers(void)
 {
 	if (mvs_standby_interval == 0)
 		return;
-	for (int i = 0; i < mvs_shared->databases_used; i++)
+	for (int i = 0; i < mvs_databases_used(); i++)
 	{
 		MvsDatabase *database = &mvs_shared->databases[i];
 		bool		taken;

@@ -29,6 +29,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "shared/backlog.h"
+#include "shared/fault.h"
 #include "shared/lock.h"
 #include "store/pin.h"
 #include "version/clock.h"
@@ -138,7 +139,12 @@ mvs_pin_read(MvsDatabase *database, Snapshot snapshot)
 	MvsPins    *read = palloc(sizeof(MvsPins));
 
 	read->count = read_pins(NULL, snapshot, &read->pins);
-	read->now = read->count > 0 ? mvs_pin_time(database) : 0;
+	read->now = 0;
+	if (read->count > 0)
+	{
+		read->now = mvs_pin_time(database);
+		MVS_FAULT("pins-read");
+	}
 	return read;
 }
 

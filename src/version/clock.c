@@ -34,6 +34,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/once.h"
 #include "base/settings.h"
 #include "shared/database.h"
 #include "shared/fault.h"
@@ -57,6 +58,7 @@ static int64 read_clock(MvsDatabase *database, bool *foreign);
 static int64 write_clock(Relation sequence, MvsDatabase *database, int64 mark);
 static Relation open_clock(bool wait);
 static int64 next_mark(int64 needed);
+static int64 ticks(MvsDatabase *database, int count, bool wait);
 
 const MvsDatabasePart mvs_clock_part = {.size = sizeof(MvsClock), .reset = reset};
 
@@ -83,13 +85,13 @@ mvs_version_to_time(int64 version)
 int64
 mvs_clock_wall(void)
 {
-	return Min(mvs_version_of_time(GetCurrentTimestamp()) + MVS_CLOCK_SHIFT(), LAST_TIME);
+	return mvs_least(mvs_version_of_time(GetCurrentTimestamp()) + MVS_CLOCK_SHIFT(), LAST_TIME);
 }
 
 int64
 mvs_clock_now(MvsDatabase *database)
 {
-	return Max(mvs_clock_wall(), database ? mvs_clock_last(database) : 0);
+	return mvs_greatest(mvs_clock_wall(), database ? mvs_clock_last(database) : 0);
 }
 
 int64
@@ -125,7 +127,7 @@ read_clock(MvsDatabase *database, bool *foreign)
 	int64		value;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	value = Min(clock_row(BufferGetPage(buffer))->last_value, LAST_VERSION);
+	value = mvs_least(clock_row(BufferGetPage(buffer))->last_value, LAST_VERSION);
 	if (foreign)
 		*foreign = (value != database->clock->written);
 	UnlockReleaseBuffer(buffer);
@@ -232,7 +234,7 @@ next_mark(int64 needed)
 				 errdetail("The last one is " INT64_FORMAT ", a time in microseconds since 1970.",
 						   LAST_VERSION),
 				 errhint("Something had the clock of the server, or the sequence \"mvstore_clock\", at the end of time.")));
-	return Min(Max(needed, mvs_clock_wall()), LAST_VERSION - MARK_STEP) + MARK_STEP;
+	return mvs_least(mvs_greatest(needed, mvs_clock_wall()), LAST_VERSION - MARK_STEP) + MARK_STEP;
 }
 
 bool
@@ -269,7 +271,7 @@ int64
 mvs_clock_mark(int64 wanted)
 {
 	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, true);
-	int64		needed = Min(mvs_clock_wall(), wanted);
+	int64		needed = mvs_least(mvs_clock_wall(), wanted);
 	int64		mark;
 
 	if (!OidIsValid(sequence))
@@ -312,7 +314,20 @@ mvs_clock_tick(MvsDatabase *database)
 }
 
 int64
+mvs_clock_try_tick(MvsDatabase *database)
+{
+	return ticks(database, 1, false);
+}
+
+int64
 mvs_clock_ticks(MvsDatabase *database, int count)
+{
+	return ticks(database, count, true);
+}
+
+/* The first of so many ticks; 0 where the mark is to be raised, and others have the sequence. */
+static int64
+ticks(MvsDatabase *database, int count, bool wait)
 {
 	for (;;)
 	{
@@ -330,7 +345,8 @@ mvs_clock_ticks(MvsDatabase *database, int count)
 
 		if (taken)
 			return tick;
-		(void) mvs_clock_raise(database, last, true);
+		if (!mvs_clock_raise(database, last, wait))
+			return 0;
 	}
 }
 

@@ -59,6 +59,9 @@ extern int64 mvs_clock_last(MvsDatabase *database);
 /* A number from the clock that no version or other tick of this database has. */
 extern int64 mvs_clock_tick(MvsDatabase *database);
 
+/* The same; 0 where it would have to wait for somebody who has the sequence locked. */
+extern int64 mvs_clock_try_tick(MvsDatabase *database);
+
 /* The first of so many such numbers, one behind the other. */
 extern int64 mvs_clock_ticks(MvsDatabase *database, int count);
 

@@ -46,6 +46,15 @@
 #define Anum_prepared_paused 13
 #define Natts_prepared 13
 
+/* Who has left a row, uncommitted. */
+typedef struct PreparedWriter
+{
+	TransactionId xid;
+	int64		version;		/* MVS_NEWEST: none */
+} PreparedWriter;
+
+static List *read_writers(Snapshot snapshot);
+
 void
 mvs_prepared_write(int64 version, const MvsPrepared *row)
 {
@@ -75,17 +84,21 @@ mvs_prepared_write(int64 version, const MvsPrepared *row)
 	table_close(catalog, RowExclusiveLock);
 }
 
-void
-mvs_prepared_recover(MvsDatabase *database)
+/*
+ * Return the writers of rows, with their versions: those who are prepared and, with a
+ * snapshot, those who have ended after it.
+ */
+static List *
+read_writers(Snapshot snapshot)
 {
-	Relation	catalog;
+	Relation	catalog = mvs_catalog_open(MVS_PREPARED, true, AccessShareLock);
 	SnapshotData dirty;
 	SysScanDesc scan;
 	HeapTuple	tuple;
+	List	   *writers = NIL;
 
-	catalog = mvs_catalog_open(MVS_PREPARED, true, AccessShareLock);
 	if (catalog == NULL)
-		return;
+		return NIL;
 	InitDirtySnapshot(dirty);
 	scan = systable_beginscan(catalog, InvalidOid, false, &dirty, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -94,12 +107,50 @@ mvs_prepared_recover(MvsDatabase *database)
 		Datum		version = heap_getattr(tuple, Anum_prepared_version,
 										   RelationGetDescr(catalog), &isnull);
 
-		if (TransactionIdIsValid(dirty.xmin))
-			mvs_version_recover(database, dirty.xmin,
-								isnull ? MVS_NEWEST : DatumGetInt64(version));
+		TransactionId xid = HeapTupleHeaderGetXmin(tuple->t_data);
+		PreparedWriter *writer;
+
+		if (!TransactionIdIsValid(dirty.xmin) &&
+			(snapshot == NULL || !XidInMVCCSnapshot(xid, snapshot)))
+			continue;
+		writer = palloc(sizeof(PreparedWriter));
+		writer->xid = xid;
+		writer->version = isnull ? MVS_NEWEST : DatumGetInt64(version);
+		writers = lappend(writers, writer);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
+	return writers;
+}
+
+int64
+mvs_prepared_lowest(Snapshot snapshot)
+{
+	List	   *writers = read_writers(snapshot);
+	int64		lowest = MVS_NEWEST;
+	ListCell   *cell;
+
+	foreach(cell, writers)
+	{
+		const PreparedWriter *writer = lfirst(cell);
+
+		lowest = Min(lowest, writer->version);
+	}
+	list_free_deep(writers);
+	return lowest;
+}
+
+void
+mvs_prepared_recover(MvsDatabase *database)
+{
+	ListCell   *cell;
+
+	foreach(cell, read_writers(NULL))
+	{
+		const PreparedWriter *writer = lfirst(cell);
+
+		mvs_version_recover(database, writer->xid, writer->version);
+	}
 
 	/* Who has ended meanwhile has not found it there. */
 	(void) mvs_version_settle_prepared(database);

@@ -49,6 +49,12 @@ extern void mvs_prepared_write(int64 version, const MvsPrepared *row);
 extern void mvs_prepared_recover(MvsDatabase *database);
 
 /*
+ * Returns the lowest version of those who are prepared, or have committed after the snapshot:
+ * for where shared memory does not tell. MVS_NEWEST: there are none.
+ */
+extern int64 mvs_prepared_lowest(Snapshot snapshot);
+
+/*
  * Returns the rows of those that have committed, a list of MvsPrepared, and deletes them. Raises
  * 55P03 where somebody is at one.
  */

@@ -29,8 +29,12 @@ take_slot(void)
 	bool		fresh;
 	MvsDatabase *database = mvs_database_take(MyDatabaseId, &fresh);
 
-	if (database == NULL && mvs_database_free_unused())
+	/* Others of the database may have taken one meanwhile. */
+	if (database == NULL)
+	{
+		(void) mvs_database_free_unused();
 		database = mvs_database_take(MyDatabaseId, &fresh);
+	}
 
 	/* Stores may have come by a restore, or with a template: a worker is to look. */
 	if (database && fresh)

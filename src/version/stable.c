@@ -29,10 +29,12 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/once.h"
 #include "base/settings.h"
 #include "shared/database.h"
 #include "shared/fault.h"
 #include "shared/standby.h"
+#include "version/prepared.h"
 #include "version/session.h"
 #include "version/stable.h"
 #include "version/version.h"
@@ -77,6 +79,11 @@ mvs_stable(Snapshot snapshot, int64 wanted)
 	if (database == NULL)
 	{
 		int64		mark = mvs_clock_mark(wanted);
+
+		/* Nor do we know of the writers of the primary that we have been a standby of. */
+		if (snapshot->takenDuringRecovery)
+			return read_stable_row(snapshot);
+		mark = mvs_least(mark, mvs_prepared_lowest(snapshot) - 1);
 
 		/* First the mark, then another look: who takes a slot later begins above it. */
 		database = mvs_session_join_if_used();

@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "base/key.h"
+#include "base/once.h"
 #include "base/settings.h"
 #include "queue/journal.h"
 #include "queue/order.h"
@@ -611,7 +612,7 @@ go_on_harvest(MvsPending **items, int count)
 	}
 	else if (holds)
 	{
-		done = Min(count, mvs_pace_entries(MVS_REQUEST_LIMIT));
+		done = (int) mvs_least(count, mvs_pace_entries(MVS_REQUEST_LIMIT));
 		finish_harvested(items, done);
 	}
 	news = mvs_drop_commit(&drop, state);

@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/once.h"
 #include "queue/queue.h"
 #include "shared/backlog.h"
 #include "shared/database.h"
@@ -50,10 +51,12 @@ static bool gives_way = false;	/* it ends to make room, and has said so */
 bool
 mvs_claim_take(void)
 {
-	MvsDatabase *slot = mvs_session_join();
+	/* Who looked for the extension has joined it, in a transaction. */
+	MvsDatabase *slot = mvs_database_find(MyDatabaseId);
 	bool		claimed = false;
 
 	LWLockAcquire(slot->queue_lock, LW_EXCLUSIVE);
+	slot->vacant = false;
 	if (slot->worker->pid == 0)
 	{
 		slot->worker->pid = MyProcPid;
@@ -153,7 +156,7 @@ mvs_claim_give_way(TimestampTz until)
 	database->worker->proc = -1;
 	database->worker->state = MVS_WORKER_TURN;
 	database->worker->orderly = true;
-	database->worker->turn = Min(Max(until, now), TimestampTzPlusMilliseconds(now, ASK_AGAIN));
+	database->worker->turn = mvs_least(Max(until, now), TimestampTzPlusMilliseconds(now, ASK_AGAIN));
 	database->queue->wake_at = 1;
 	LWLockRelease(database->queue_lock);
 	gives_way = true;

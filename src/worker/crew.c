@@ -288,11 +288,12 @@ MvsShares
 mvs_crew_hand_out(MvsPending **batch, int count)
 {
 	MvsShares	shares = {.own = count};
-	int			hands = Min(muster(hands_wanted(count)), count / SHARE_REQUESTS);
+	int			hands = muster(hands_wanted(count));
 	int			keys;
 	int			size;
 	int			first;
 
+	hands = Min(hands, count / SHARE_REQUESTS);
 	if (hands < 2 || mvs_process_is_stopping())
 		return shares;
 	keys = count_keys(batch, count);

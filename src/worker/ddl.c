@@ -58,6 +58,7 @@ typedef struct HoldOff
 {
 	MvsDatabase *database;
 	Oid			oid;
+	bool		begun;
 } HoldOff;
 
 static void process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
@@ -68,6 +69,7 @@ static void next_process_utility(PlannedStmt *statement, const char *query,
 								 bool read_only_tree, ProcessUtilityContext context,
 								 ParamListInfo params, QueryEnvironment *environment,
 								 DestReceiver *receiver, QueryCompletion *completion);
+static void forget_dropped(Oid oid);
 static bool rewrites_tables(Node *command);
 static bool ends_prepared_transaction(Node *command);
 static void settle_prepared(void);
@@ -108,7 +110,7 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 				QueryEnvironment *environment, DestReceiver *receiver,
 				QueryCompletion *completion)
 {
-	HoldOff		hold_off;
+	HoldOff		hold_off = {NULL};
 	bool		rewriting = rewrites_tables(statement->utilityStmt);
 	bool		ends_prepared = ends_prepared_transaction(statement->utilityStmt);
 	List	   *stores = may_drop_extension(statement->utilityStmt) ? mvs_store_list() : NIL;
@@ -125,6 +127,8 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 			check_extension_version();
 		if (stores != NIL)
 			mvs_stores_report_left(stores);
+		if (IsA(statement->utilityStmt, DropdbStmt))
+			forget_dropped(hold_off.oid);
 		return;
 	}
 
@@ -137,17 +141,22 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(&hold_off));
 
-	/*
-	 * DROP DATABASE runs in no transaction block: the database is gone for good, and its slot goes
-	 * before anybody may start a worker again.
-	 */
+	/* Before anybody may start a worker again. */
 	if (IsA(statement->utilityStmt, DropdbStmt))
-	{
-		CommandCounterIncrement();
-		if (!SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(hold_off.oid)))
-			mvs_database_forget(hold_off.oid);
-	}
+		forget_dropped(hold_off.oid);
 	end_hold_off(0, PointerGetDatum(&hold_off));
+}
+
+/*
+ * Free the slot of a database that was dropped, also if it has got one since the command began.
+ * DROP DATABASE runs in no transaction block, so that is for good.
+ */
+static void
+forget_dropped(Oid oid)
+{
+	CommandCounterIncrement();
+	if (OidIsValid(oid) && !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(oid)))
+		mvs_database_forget(oid);
 }
 
 /* Whether a command gives tables new storage with the same rows. */
@@ -329,6 +338,7 @@ begin_hold_off(HoldOff *hold_off)
 	if (database->oid == hold_off->oid)
 	{
 		database->worker->hold_offs++;
+		hold_off->begun = true;
 		proc = database->worker->proc;
 	}
 	LWLockRelease(database->queue_lock);
@@ -363,7 +373,7 @@ end_hold_off(int code, Datum argument)
 	bool		wanted = false;
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	if (database->oid == hold_off->oid)
+	if (hold_off->begun && database->oid == hold_off->oid)
 		wanted = --database->worker->hold_offs == 0 && database->worker->pid == 0 &&
 			database->worker->state != MVS_WORKER_NONE;
 	LWLockRelease(database->queue_lock);

@@ -27,6 +27,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/once.h"
 #include "base/settings.h"
 #include "queue/queue.h"
 #include "shared/drop_stats.h"
@@ -156,7 +157,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	drop->exchanged = (drop->store.info.storage != drop->store.heap->rd_rel->relfilenode);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	drop->stable = mvs_stable_here(database, GetActiveSnapshot(), MVS_NEWEST);
-	drop->horizon = Min(drop->stable,
+	drop->horizon = mvs_least(drop->stable,
 						mvs_pin_lowest(mvs_pin_read(database, GetActiveSnapshot()), store));
 	drop->now = mvs_clock_now(database);
 	drop->notes.old = drop->now - Max(drop->store.info.policy.keep_for, 0);
@@ -519,7 +520,7 @@ mvs_drop_entries(MvsDrop *drop, const MvsVerdict *verdict)
 	drop->tally.entries += count - left;
 	if (left < count)
 	{
-		drop->floors.end = Max(drop->floors.end, mvs_rule_end(&entries->history, left));
+		drop->floors.end = mvs_greatest(drop->floors.end, mvs_rule_end(&entries->history, left));
 		drop->floors.entries = Max(drop->floors.entries, entries->versions[left]);
 	}
 	if (left == 0)				/* then it was the whole key */
@@ -589,6 +590,9 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 		mvs_drop_end_gather(drop);
 		mvs_cursor_close(&drop->cursor);
 		drop->noted = mvs_calendar_write(drop->oid, &drop->notes);
+		if (drop->floors.end > drop->stable)
+			elog(ERROR, "floor " INT64_FORMAT " of relation %u would be above the stable version " INT64_FORMAT,
+				 drop->floors.end, drop->oid, drop->stable);
 		if (drop->floors.end > 0)
 		{
 			/*

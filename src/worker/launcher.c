@@ -36,6 +36,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/once.h"
 #include "base/settings.h"
 #include "shared/standby.h"
 #include "shared/wake.h"
@@ -215,7 +216,7 @@ child_of(Oid database)
 static void
 collect_wishes(void)
 {
-	for (int i = 0; i < mvs_shared->databases_used; i++)
+	for (int i = 0; i < mvs_databases_used(); i++)
 	{
 		MvsDatabase *database = &mvs_shared->databases[i];
 		bool		wanted;
@@ -359,7 +360,7 @@ start_workers(void)
 static void
 wake_workers(bool slot_wanted)
 {
-	for (int i = 0; i < mvs_shared->databases_used; i++)
+	for (int i = 0; i < mvs_databases_used(); i++)
 	{
 		MvsDatabase *database = &mvs_shared->databases[i];
 		int			proc;
@@ -447,9 +448,9 @@ time_to_sleep(void)
 
 		if ((child->wanted || child->visit) && child->handle == NULL &&
 			time_to_start(child, now) > now)
-			wake_at = Min(wake_at, time_to_start(child, now));
+			wake_at = mvs_least(wake_at, time_to_start(child, now));
 	}
 	if (wake_at == DT_NOEND)
 		return -1;
-	return Min(TimestampDifferenceMilliseconds(now, wake_at) + 1, INT_MAX);
+	return mvs_least(TimestampDifferenceMilliseconds(now, wake_at) + 1, INT_MAX);
 }

@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/once.h"
 #include "queue/queue.h"
 #include "shared/backlog.h"
 #include "store/pin.h"
@@ -110,7 +111,7 @@ mvs_left_replay_ends(void)
 	replay_is_under_way = false;
 	replays = all == NIL ? 0 : replays + 1;
 	due_at = replays == 0 ? 0 :
-		Max(mvs_process_lock_delay(replays - 1), now + (now - replay_began));
+		mvs_greatest(mvs_process_lock_delay(replays - 1), now + (now - replay_began));
 }
 
 /* Whether some of these may be done now. */

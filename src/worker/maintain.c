@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
+#include "base/once.h"
 #include "base/settings.h"
 #include "shared/counters.h"
 #include "shared/database.h"
@@ -167,7 +168,7 @@ mvs_maintain_is_running(void)
 		process = NULL;
 
 		/* There may be more to do; but what failed would fail again. */
-		drops_seen = Min(drops_seen, mvs_pace_drops() - 1);
+		drops_seen = mvs_least(drops_seen, mvs_pace_drops() - 1);
 		if (mvs_worker.database->worker->vacuums == vacuums)
 			not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_TIME);
 	}
@@ -212,7 +213,7 @@ mvs_maintain_due(void)
 	/* Its end sets the latch. */
 	if (!is_look_due() || mvs_launcher_lacks_slot() || mvs_maintain_is_running())
 		return DT_NOEND;
-	return Max(TimestampTzPlusMilliseconds(mvs_worker.idle_since, REST_TIME), not_before);
+	return mvs_greatest(TimestampTzPlusMilliseconds(mvs_worker.idle_since, REST_TIME), not_before);
 }
 
 void

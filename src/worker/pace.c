@@ -243,7 +243,9 @@ mvs_pace_is_enough(int64 entries)
 int
 mvs_pace_entries(int limit)
 {
-	return gives_way ? (int) Max(Min(piece() / entry_bytes, limit), FEWEST_ENTRIES) : limit;
+	double		entries = piece() / entry_bytes;
+
+	return gives_way ? (int) Max(Min(entries, limit), FEWEST_ENTRIES) : limit;
 }
 
 void

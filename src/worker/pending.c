@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
+#include "base/once.h"
 #include "base/settings.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
@@ -192,7 +193,7 @@ mvs_pending_due(TimestampTz now)
 		const MvsPending *item = lfirst(cell);
 
 		/* That the horizon rises is not waited for before that would be of use. */
-		due_at = Min(due_at, item->retry_at > now ? item->retry_at : due_of(item, &look));
+		due_at = mvs_least(due_at, item->retry_at > now ? item->retry_at : due_of(item, &look));
 	}
 	return due_at;
 }

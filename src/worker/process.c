@@ -25,6 +25,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/once.h"
 #include "shared/backlog.h"
 #include "shared/drop_stats.h"
 #include "shared/wake.h"
@@ -322,7 +323,7 @@ mvs_process_look(void)
 
 	look.clock = GetCurrentTimestamp();
 	look.now = mvs_clock_now(mvs_worker.database);
-	look.horizon = Min(mvs_version_oldest_writer(mvs_worker.database).version - 1, look.now);
+	look.horizon = mvs_least(mvs_version_oldest_writer(mvs_worker.database).version - 1, look.now);
 	mvs_pin_look(look.now);
 	return look;
 }
@@ -330,7 +331,7 @@ mvs_process_look(void)
 int64
 mvs_process_horizon(const MvsLook *look, Oid store)
 {
-	return Min(look->horizon, mvs_pin_known(store));
+	return mvs_least(look->horizon, mvs_pin_known(store));
 }
 
 void

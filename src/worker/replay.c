@@ -104,7 +104,7 @@ begin_replay(void)
 	if (TransactionIdIsValid(next_xid) &&
 		TransactionIdFollowsOrEquals(GetTransactionSnapshot()->xmin, next_xid))
 		settled = next_settled;
-	next_settled = mvs_clock_now(mvs_worker.database);
+	next_settled = mvs_clock_last(mvs_worker.database);	/* all ids to come are above it */
 	next_xid = XidFromFullTransactionId(ReadNextFullTransactionId());
 	CommitTransactionCommand();
 	after = Max(first - 1, 0);
@@ -157,7 +157,8 @@ read_part(void)
 static int
 read_limit(void)
 {
-	return Max(mvs_batch_size, Min(READ_REQUESTS, mvs_queue_size));
+	/* With one, a row that is not ours would be read again and again. */
+	return Max(Max(mvs_batch_size, 2), Min(READ_REQUESTS, mvs_queue_size));
 }
 
 /*

@@ -16,6 +16,7 @@
 #include "postmaster/interrupt.h"
 #include "utils/timestamp.h"
 
+#include "base/once.h"
 #include "base/settings.h"
 #include "queue/queue.h"
 #include "shared/backlog.h"
@@ -96,7 +97,7 @@ look_ahead(Outlook *outlook)
 	if (outlook->may_drop && outlook->keeps)
 	{
 		watch_writers(outlook->now);
-		outlook->wake_at = Min(mvs_pending_due(outlook->now), mvs_sweep_due());
+		outlook->wake_at = mvs_least(mvs_pending_due(outlook->now), mvs_sweep_due());
 	}
 	steps_at = mvs_steps_due(outlook->may_drop, &retrying);
 	outlook->wake_at = Min(outlook->wake_at, steps_at);
@@ -111,7 +112,7 @@ look_ahead(Outlook *outlook)
 		{
 			until = TimestampTzPlusMilliseconds(mvs_worker.idle_since, ROTATE_TIME);
 			if (!mvs_sweep_is_walking())
-				until = Min(until, turn_end());
+				until = mvs_least(until, turn_end());
 		}
 		outlook->crowded = until <= outlook->now;
 		if (!outlook->crowded)
@@ -187,14 +188,14 @@ lie_down(const Outlook *outlook)
 	else if (nap_end(outlook) > outlook->now)
 	{
 		database->queue->wake_at = mvs_batch_size;
-		wake_at = Min(wake_at, nap_end(outlook));
+		wake_at = mvs_least(wake_at, nap_end(outlook));
 	}
 	else
 		database->queue->wake_at = 1;
 
 	/* One that may not leave sleeps all the same. */
 	if (is_dispensable(outlook))
-		wake_at = Min(wake_at, leave_at());
+		wake_at = mvs_least(wake_at, leave_at());
 	if (outlook->throttled == 0)
 		database->worker->throttled_since = 0;
 	database->worker->state = MVS_WORKER_IDLE;
@@ -253,14 +254,14 @@ mvs_sleep_until_needed(void)
 	if (may_leave(&outlook))
 		mvs_claim_leave();
 	if (outlook.crowded)
-		give_way(Min(outlook.wake_at, queue_due(&outlook)));
+		give_way(mvs_least(outlook.wake_at, queue_due(&outlook)));
 	wake_at = lie_down(&outlook);
 	LWLockRelease(database->queue_lock);
 
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	if (wake_at != DT_NOEND)
-		timeout = Min(Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake_at), 0),
+		timeout = mvs_least(mvs_greatest(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake_at), 0),
 					  MVS_LONGEST_TIMER);
 	if (timeout != 0)
 		mvs_process_sleep(timeout);

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
+#include "base/once.h"
 #include "queue/queue.h"
 #include "shared/backlog.h"
 #include "shared/counters.h"
@@ -153,7 +154,7 @@ mvs_steps_due(bool may_drop, bool *retrying)
 		if (step->drops && !may_drop)
 			continue;
 		/* One that has failed, as soon as it may, whatever it finds. */
-		due_at = Min(due_at, step->retry_at != 0 ? step->retry_at : step->due());
+		due_at = mvs_least(due_at, step->retry_at != 0 ? step->retry_at : step->due());
 		*retrying |= step->retry_at != 0;
 	}
 	return due_at;

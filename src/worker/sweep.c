@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
+#include "base/once.h"
 #include "queue/queue.h"
 #include "shared/backlog.h"
 #include "shared/drop_stats.h"
@@ -233,7 +234,7 @@ due_of(const Sweep *sweep, const MvsLook *look)
 
 	if (sweep->pass.active && sweep->pass.wait_for <= horizon)
 		return sweep->due_at;
-	return Max(sweep->due_at, mvs_run_due(&sweep->run, look->clock, look->now, horizon));
+	return mvs_greatest(sweep->due_at, mvs_run_due(&sweep->run, look->clock, look->now, horizon));
 }
 
 bool
@@ -266,7 +267,7 @@ mvs_sweep_due(void)
 		return DT_NOEND;
 	look = mvs_process_look();
 	foreach(cell, all)
-		due_at = Min(due_at, due_of(lfirst(cell), &look));
+		due_at = mvs_least(due_at, due_of(lfirst(cell), &look));
 	return due_at;
 }
 
@@ -477,7 +478,11 @@ mvs_sweep_report(void)
 			mvs_backlog_add_trouble(&backlog, sweep->store, sweep->locked, sweep->error,
 									waited_for);
 		if (sweep->pass.active)
-			backlog.unfinished = Min(backlog.unfinished, mvs_pass_sequence(&sweep->pass));
+		{
+			uint64		sequence = mvs_pass_sequence(&sweep->pass);
+
+			backlog.unfinished = Min(backlog.unfinished, sequence);
+		}
 		if (waited_for && is_held(sweep, look.now, mvs_process_horizon(&look, sweep->store)))
 			mvs_backlog_add_held(&backlog, 1, mvs_pin_known(sweep->store) < sweep->pass.wait_for);
 		else if (waited_for)

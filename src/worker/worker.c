@@ -86,6 +86,10 @@ mvs_worker_main(Datum argument)
 	{
 		MVS_FAULT("worker-not-wanted");
 		mvs_claim_void(requested);
+
+		/* It may have come since, with a clock of which nobody tells who has found us here. */
+		if (extension_is_here(&matches))
+			mvs_wake_worker(mvs_database_find(MyDatabaseId));
 		proc_exit(0);
 	}
 	if (!mvs_claim_take())
@@ -124,8 +128,15 @@ extension_is_here(bool *matches)
 	StartTransactionCommand();
 	version = mvs_extension_version();
 	*matches = version && strcmp(version, mvs_sql_version) == 0;
-	/* The slot's clock is loaded in a transaction. */
-	here = version && mvs_session_join_if_used() != NULL;
+
+	/*
+	 * The slot is loaded from these, in this transaction: somebody may have them locked, and be
+	 * about to drop them.
+	 */
+	mvs_process_lock_catalog(MVS_PREPARED);
+	mvs_process_lock_catalog(MVS_CLOCK);
+	here = version && mvs_session_join_if_used() != NULL &&
+		OidIsValid(mvs_catalog_oid(MVS_CLOCK, true));
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(loop_context);
 	return here;
