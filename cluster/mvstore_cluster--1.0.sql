@@ -255,7 +255,9 @@ SELECT @extschema@.mvstore_cluster_address(shard) ||
 		AND NOT EXISTS (SELECT FROM pg_options_to_table(m.umoptions) o WHERE o.option_name = 'user')) AS n (nobody)
  WHERE shard_user IS NOT NULL
 	   OR m.umuser = 0 OR m.umuser = (SELECT r.oid FROM pg_roles r WHERE r.rolname = role)
- ORDER BY (shard_user IS NOT NULL AND 'user=' || shard_user = ANY (m.umoptions)) DESC, (shard_user IS NOT NULL AND n.nobody) DESC,
+ ORDER BY (shard_user IS NOT NULL AND 'user=' || shard_user = ANY (m.umoptions)) DESC,
+		  coalesce(n.nobody AND m.umuser = (SELECT r.oid FROM pg_roles r WHERE r.rolname = shard_user), false) DESC,
+		  (shard_user IS NOT NULL AND n.nobody) DESC,
 		  coalesce(m.umuser = (SELECT r.oid FROM pg_roles r WHERE r.rolname = role), false) DESC, m.umuser
  LIMIT 1
 $$;
@@ -725,6 +727,13 @@ BEGIN
 		INSERT INTO @extschema@.mvstore_cluster_placement AS p
 		SELECT r.store, r.prefix_length, r.delimiter FROM json_to_recordset(answer) AS r (store text, prefix_length integer, delimiter bytea)
 		ON CONFLICT ON CONSTRAINT mvstore_cluster_placement_pkey DO NOTHING;
+		PERFORM FROM json_to_recordset(answer) AS r (store text, prefix_length integer, delimiter bytea)
+		   JOIN @extschema@.mvstore_cluster_placement p ON p.store = r.store
+		  WHERE p.prefix_length IS DISTINCT FROM r.prefix_length OR p.delimiter IS DISTINCT FROM r.delimiter;
+		IF FOUND THEN
+			RAISE object_not_in_prerequisite_state USING MESSAGE = 'stores are placed in other ways than shard 0 has noted',
+				HINT = 'Compare its table mvstore_placement with mvstore_cluster_placement.';
+		END IF;
 	END IF;
 	INSERT INTO @extschema@.mvstore_cluster_config AS c (cluster, proxy, shards, options)
 	SELECT config.cluster, config.proxy, found_count, s.srvoptions FROM pg_foreign_server s WHERE s.srvname = 'mvstore_cluster'
@@ -744,6 +753,9 @@ BEGIN
 		END;
 		IF NOT here THEN
 			EXECUTE format('ALTER SERVER mvstore_cluster_self OPTIONS (SET p0 %L)', own);
+			IF NOT @extschema@.mvstore_cluster_self_here('self') THEN
+				RAISE object_not_in_prerequisite_state USING MESSAGE = 'the foreign server "mvstore_cluster_self" leads to another database than this one';
+			END IF;
 		END IF;
 	END IF;
 	RETURN found_count;
@@ -1081,7 +1093,7 @@ BEGIN
 	-- soon after we have gone.
 	FOREACH name IN ARRAY names LOOP
 		answers := answers || @extschema@.mvstore_cluster_all(ARRAY[name], format(
-			'BEGIN; SET LOCAL lock_timeout = %L; SET LOCAL client_connection_check_interval = ''1s''; SELECT mvstore_current_version()',
+			'BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %L; SET LOCAL client_connection_check_interval = ''1s''; SELECT mvstore_current_version()',
 			(extract(epoch FROM lock_timeout) * 1000)::bigint::text));
 	END LOOP;
 	IF versioned THEN
@@ -1094,7 +1106,8 @@ BEGIN
 	END LOOP;
 	IF pin IS NOT NULL THEN
 		SELECT max(r::bigint) INTO chosen FROM unnest(results) r;
-		answers := @extschema@.mvstore_cluster_all(names, format('SELECT mvstore_wait_stable(%s, %L)', chosen, lock_timeout));
+		answers := @extschema@.mvstore_cluster_all(names, format('SELECT mvstore_wait_stable(%s, %L)', chosen,
+			CASE WHEN lock_timeout = '0' THEN '1 day' ELSE lock_timeout END));
 		IF 'f' = ANY (answers) THEN
 			RAISE object_not_in_prerequisite_state USING
 				MESSAGE = format('shard %s (%s) has not come to version %s', shards[array_position(answers, 'f')],
@@ -1377,6 +1390,11 @@ DECLARE
 	ended integer := 0;
 BEGIN
 	SELECT c.* INTO config FROM @extschema@.mvstore_cluster_config c;
+	-- In another database, which does not see our lock, what was decided here is not known.
+	IF NOT @extschema@.mvstore_cluster_self_here('recovery of ' || config.proxy) THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the foreign server "mvstore_cluster_self" leads to another database than this one',
+			HINT = 'SELECT mvstore_cluster_configure() has it lead here.';
+	END IF;
 	IF everything THEN
 		PERFORM @extschema@.mvstore_cluster_self_awake(false);	-- others do not begin the same
 	END IF;
@@ -1546,6 +1564,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	name text := @extschema@.mvstore_cluster_store(store);
+	noted json;
 BEGIN
 	IF (prefix_length IS NULL) = (delimiter IS NULL) THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'either prefix_length or delimiter must be given';
@@ -1559,8 +1578,15 @@ BEGIN
 	PERFORM @extschema@.mvstore_cluster_ask(0, format($q$
 BEGIN;
 CREATE TABLE IF NOT EXISTS mvstore_placement (store text PRIMARY KEY, prefix_length integer, delimiter bytea);
-INSERT INTO mvstore_placement VALUES (%L, %L, %L) ON CONFLICT (store) DO UPDATE SET prefix_length = excluded.prefix_length, delimiter = excluded.delimiter;
+GRANT SELECT ON mvstore_placement TO PUBLIC;
+INSERT INTO mvstore_placement VALUES (%L, %L, %L) ON CONFLICT (store) DO NOTHING;
 COMMIT$q$, name, prefix_length, convert_to(delimiter, 'UTF8')));
+	noted := @extschema@.mvstore_cluster_ask(0, format('SELECT row_to_json(p) FROM mvstore_placement p WHERE store = %L', name));
+	IF (noted ->> 'prefix_length')::integer IS DISTINCT FROM prefix_length
+		OR (noted ->> 'delimiter')::bytea IS DISTINCT FROM convert_to(delimiter, 'UTF8') THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = format('keys of store "%s" are placed in another way', store),
+			DETAIL = 'So it is noted in the table mvstore_placement of shard 0.', HINT = 'SELECT mvstore_cluster_configure() takes that over.';
+	END IF;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_place(text, integer, text) FROM PUBLIC;
 

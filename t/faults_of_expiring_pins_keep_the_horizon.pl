@@ -20,10 +20,10 @@ sql(q{SELECT mvstore_create('other'), mvstore_create('s', keep_versions := 1)});
 arm($node, 'pins-read:wait');
 sql(q{BEGIN; SELECT mvstore_put('other', 'k', 'v'); PREPARE TRANSACTION 'writer'});
 sql("SELECT mvstore_put('s', 'k', '$_')") for 1 .. 3;
-my $expired = sql(q{SELECT mvstore_pin('short', ttl := '2 s', store := 's') \g /dev/null
-	SELECT clock_timestamp() + interval '2.1 s'});
 my $sweeps = sql(q{SELECT sweeps FROM mvstore_stats WHERE database = 'postgres'});
-sql(q{SELECT mvstore_sweep('s')});
+my $expired = sql(q{SELECT mvstore_pin('short', ttl := '5 s', store := 's') \g /dev/null
+	SELECT mvstore_sweep('s') \g /dev/null
+	SELECT clock_timestamp() + interval '5.1 s'});
 wait_for_fault($node, 'the worker has read the pins');
 wait_until($node, 'postgres', "SELECT clock_timestamp() > '$expired'", 'one expires');
 let_go($node);

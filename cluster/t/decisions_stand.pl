@@ -103,6 +103,10 @@ $cluster->query("ALTER SERVER mvstore_cluster_self OPTIONS (SET p0 'host=${\ $pr
 my ($other_state, $other_said) = $cluster->refused("SELECT mvstore_put_many('a', '{$keys}', '{x,x,x,x}')");
 ok($other_state eq '55000' && $other_said =~ /leads to another database/, 'decisions are written nowhere else') || diag("$other_state $other_said");
 is_whole('renamed', 'nothing is written');
+$cluster->query("INSERT INTO mvstore_cluster_pending VALUES ('mvstore_cluster:' || (SELECT cluster || ':' || proxy FROM mvstore_cluster_config) || ':kept', 1, '{0,1}', 'committed', clock_timestamp(), NULL)");
+my ($recovery_state) = $cluster->refused('SELECT mvstore_cluster_recover()');
+is($recovery_state, '55000', 'nor does recovery go by what is written there');
+$cluster->query("DELETE FROM mvstore_cluster_pending WHERE gid LIKE '%:kept'");
 $cluster->query('SELECT mvstore_cluster_configure()');
 is($cluster->query("SELECT srvoptions[1] FROM pg_foreign_server WHERE srvname = 'mvstore_cluster_self'"), $itself, 'mvstore_cluster_configure() mends that');
 $cluster->query('SELECT mvstore_cluster_configure()');

@@ -40,10 +40,14 @@ my ($state, $said) = $cluster->refused("SET mvstore_cluster.lock_timeout = '200 
 ok($state eq '55000' && $said =~ /shard 0 \(.*has not come to version/, 'a pin names who is behind') || diag("$state $said");
 is(pins('late'), '- - - -', 'and leaves nothing');
 
+my $waits = q{SELECT count(*) = %d FROM pg_stat_activity WHERE query LIKE '%%mvstore_wait_stable%%' AND state = 'active' AND pid <> pg_backend_pid()};
+$cluster->server_of(0)->poll_query_until($cluster->database_of(0), sprintf $waits, 0) or die 'the pin that was refused goes on';
 my $pinning = $cluster->proxy->background_psql('postgres');
+$pinning->query_safe(q{SET mvstore_cluster.lock_timeout = '60 s'});
 $pinning->query_until(qr/begun/, "\\echo begun\nSELECT mvstore_pin('patient');\n");
-$cluster->server_of(3)->poll_query_until($cluster->database_of(3), q{SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%mvstore_wait_stable%' AND pid <> pg_backend_pid() AND datname = current_database()})
-  or $cluster->server_of(0)->poll_query_until($cluster->database_of(0), q{SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%mvstore_wait_stable%' AND pid <> pg_backend_pid()});
+# The shard that is behind is the one that is waited for; two are on its server.
+$cluster->server_of(0)->poll_query_until($cluster->database_of(0), "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%mvstore_wait_stable%' AND state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()")
+  or die 'the pin does not wait';
 $cluster->query("SELECT mvstore_put('a', '$keys[3]', 'three $_')") for 1 .. 3;
 $writer->query_safe('COMMIT');
 $writer->quit;

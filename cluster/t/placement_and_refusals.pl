@@ -59,7 +59,9 @@ refused("SELECT mvstore_cluster_place('tenant.Fruit', prefix_length => 3)", '550
 refused("SELECT mvstore_cluster_place('fruit', prefix_length => 3)", '55000', qr/"fruit" exists/, 'a store that exists is not placed anew');
 
 # Another proxy learns it, and may not say it differently.
-$cluster->query('DELETE FROM mvstore_cluster_placement; SELECT mvstore_cluster_configure()');
+$cluster->query("SELECT mvstore_cluster_place('parts', delimiter => '/'); DELETE FROM mvstore_cluster_placement");
+refused("SELECT mvstore_cluster_place('parts', prefix_length => 2)", '55000', qr/"parts" are placed in another way/, 'two proxies place keys alike');
+$cluster->query("SELECT mvstore_cluster_place('parts', delimiter => '/'); SELECT mvstore_cluster_configure()");
 is($cluster->query("SELECT mvstore_cluster_shard('orders', 'u7/1') = mvstore_cluster_shard('orders', 'u7'), mvstore_cluster_shard('codes', 'bb1') = mvstore_cluster_shard('codes', 'bb')"), 't|t',
 	'a proxy that comes later knows it');
 

@@ -234,7 +234,7 @@ mvs_get_timeout(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	mvs_refuse_null(fcinfo, argument, name);
 	return mvs_least(mvs_interval_usecs(name, PG_GETARG_INTERVAL_P(argument)) / 1000,
-			   LONGEST_TIMEOUT);
+					 LONGEST_TIMEOUT);
 }
 
 int64

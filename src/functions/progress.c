@@ -17,7 +17,6 @@
 #include "utils/tuplestore.h"
 
 #include "base/compat.h"
-#include "base/once.h"
 #include "queue/flush.h"
 #include "queue/queue.h"
 #include "shared/backlog.h"
@@ -89,8 +88,11 @@ mvstore_stat_progress(PG_FUNCTION_ARGS)
 		if (operation->command == MVS_COMMAND_NONE)
 			continue;
 		if (operation->command == MVS_COMMAND_FLUSH)
-			operation->done = mvs_greatest(operation->total -
-								  mvs_flush_left(database, operation->sequence, &phases[i]), 0);
+		{
+			int64		left = mvs_flush_left(database, operation->sequence, &phases[i]);
+
+			operation->done = Max(operation->total - left, 0);
+		}
 		values[0] = Int32GetDatum(operation->pid);
 		values[1] = CStringGetTextDatum(commands[operation->command]);
 		values[2] = ObjectIdGetDatum(operation->store);

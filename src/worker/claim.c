@@ -156,7 +156,8 @@ mvs_claim_give_way(TimestampTz until)
 	database->worker->proc = -1;
 	database->worker->state = MVS_WORKER_TURN;
 	database->worker->orderly = true;
-	database->worker->turn = mvs_least(Max(until, now), TimestampTzPlusMilliseconds(now, ASK_AGAIN));
+	database->worker->turn = mvs_least(Max(until, now),
+									   TimestampTzPlusMilliseconds(now, ASK_AGAIN));
 	database->queue->wake_at = 1;
 	LWLockRelease(database->queue_lock);
 	gives_way = true;

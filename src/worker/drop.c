@@ -158,7 +158,7 @@ mvs_drop_begin(MvsDrop *drop, MvsDatabase *database, Oid store)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	drop->stable = mvs_stable_here(database, GetActiveSnapshot(), MVS_NEWEST);
 	drop->horizon = mvs_least(drop->stable,
-						mvs_pin_lowest(mvs_pin_read(database, GetActiveSnapshot()), store));
+							  mvs_pin_lowest(mvs_pin_read(database, GetActiveSnapshot()), store));
 	drop->now = mvs_clock_now(database);
 	drop->notes.old = drop->now - Max(drop->store.info.policy.keep_for, 0);
 	mvs_cursor_open(&drop->cursor, &drop->store, GetActiveSnapshot());
@@ -591,8 +591,7 @@ mvs_drop_commit(MvsDrop *drop, MvsDropState state)
 		mvs_cursor_close(&drop->cursor);
 		drop->noted = mvs_calendar_write(drop->oid, &drop->notes);
 		if (drop->floors.end > drop->stable)
-			elog(ERROR, "floor " INT64_FORMAT " of relation %u would be above the stable version " INT64_FORMAT,
-				 drop->floors.end, drop->oid, drop->stable);
+			elog(ERROR, "floor of relation %u would be above the stable version", drop->oid);
 		if (drop->floors.end > 0)
 		{
 			/*

@@ -104,7 +104,7 @@ begin_replay(void)
 	if (TransactionIdIsValid(next_xid) &&
 		TransactionIdFollowsOrEquals(GetTransactionSnapshot()->xmin, next_xid))
 		settled = next_settled;
-	next_settled = mvs_clock_last(mvs_worker.database);	/* all ids to come are above it */
+	next_settled = mvs_clock_last(mvs_worker.database); /* all ids to come are above it */
 	next_xid = XidFromFullTransactionId(ReadNextFullTransactionId());
 	CommitTransactionCommand();
 	after = Max(first - 1, 0);

@@ -261,8 +261,10 @@ mvs_sleep_until_needed(void)
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	if (wake_at != DT_NOEND)
-		timeout = mvs_least(mvs_greatest(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake_at), 0),
-					  MVS_LONGEST_TIMER);
+	{
+		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake_at);
+		timeout = Min(Max(timeout, 0), MVS_LONGEST_TIMER);
+	}
 	if (timeout != 0)
 		mvs_process_sleep(timeout);
 
