@@ -78,11 +78,12 @@ mvs_stable(Snapshot snapshot, int64 wanted)
 	database = mvs_session_join_if_used();
 	if (database == NULL)
 	{
-		int64		mark = mvs_clock_mark(wanted);
+		int64		mark;
 
-		/* Nor do we know of the writers of the primary that we have been a standby of. */
+		/* Of the writers of the primary that we have been a standby of nothing else tells. */
 		if (snapshot->takenDuringRecovery)
 			return read_stable_row(snapshot);
+		mark = mvs_clock_mark(wanted);
 		mark = mvs_least(mark, mvs_prepared_lowest(snapshot) - 1);
 
 		/* First the mark, then another look: who takes a slot later begins above it. */

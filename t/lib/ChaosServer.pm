@@ -311,14 +311,8 @@ sub until_restarted
 	};
 }
 
-# Whether a server is about to begin another restart.
-sub interrupted
-{
-	my ($node, $restarts) = @_;
-
-	return scalar(() = slurp_file($node->logfile) =~ /terminating any other active server processes/g) > $restarts;
-}
-
+# How often a server was about to restart by itself, and how often it did: it may have been killed before it did.
+sub interruptions { return scalar(() = slurp_file($_[0]->logfile) =~ /terminating any other active server processes/g) }
 sub restarts { return scalar(() = slurp_file($_[0]->logfile) =~ /all server processes terminated; reinitializing/g) }
 
 sub kill_backend
@@ -351,7 +345,7 @@ sub kill_other
 {
 	my ($server, $load, $kind, %settings) = @_;
 	my $node = $server->{node};
-	my $restarts = restarts($node);
+	my ($restarts, $interruptions) = (restarts($node), interruptions($node));
 
 	set_conf($node, "mvstore.$_", $settings{$_}) for sort keys %settings;
 	$node->reload if %settings;
@@ -378,7 +372,7 @@ SQL
 	# It may have gone by itself just then.
 	for (1 .. 30)
 	{
-		return until_restarted($node, $restarts, $kind) if restarts($node) > $restarts || interrupted($node, $restarts);
+		return until_restarted($node, $restarts, $kind) if restarts($node) > $restarts || interruptions($node) > $interruptions;
 		usleep(10_000);
 	}
 	$node->psql('postgres', 'SELECT mvstore_resume()');
@@ -450,7 +444,7 @@ sub starve
 {
 	my ($server, $load) = @_;
 	my $dice = $server->{dice};
-	my $restarts = restarts($server->{node});
+	my ($restarts, $interruptions) = (restarts($server->{node}), interruptions($server->{node}));
 	my @victims = grep { $dice->(2) } grep { $_ } map { $_->{backend} } grep { $_->{pid} } @{ $load->{sessions} };
 
 	push @victims, worker_pid($server->{node}, 'postgres') if $dice->(3) == 0;
@@ -462,7 +456,7 @@ sub starve
 	run_load($load, time() + 0.5);
 	limit_memory($_, 'unlimited') for @victims;
 	return sub {
-		until_restarted($server->{node}, $restarts, 'memory')->() if restarts($server->{node}) > $restarts || interrupted($server->{node}, $restarts);
+		until_restarted($server->{node}, $restarts, 'memory')->() if restarts($server->{node}) > $restarts || interruptions($server->{node}) > $interruptions;
 	};
 }
 
