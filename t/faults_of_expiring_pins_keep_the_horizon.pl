@@ -32,7 +32,6 @@ is(sql(q{SELECT coalesce(floor, 0) <= mvstore_stable_version() FROM mvstore_stor
 is(entries_of($node, 'postgres', 's'), 3, 'what is above it stays');
 is(sql(q{SELECT last_error FROM mvstore_stats WHERE database = 'postgres'}), '', 'and there was no error');
 sql(q{COMMIT PREPARED 'writer'});
-is(sql(q{SELECT mvstore_flush('60 s')}), 't', 'when the writer has ended');
-is(entries_of($node, 'postgres', 's'), 1, 'it goes');
+wait_until($node, 'postgres', 'SELECT count(*) = 1 FROM s', 'when the writer has ended, it goes');
 $node->stop;
 done_testing();
