@@ -33,21 +33,26 @@ my $first = $cluster->query("SELECT mvstore_put_many('a', '{${\ join ',', @keys}
 my $writer = $cluster->server_of(0)->background_psql($cluster->database_of(0));
 $writer->query_safe("BEGIN; SELECT mvstore_put('a', '$keys[0]', 'open')");
 go_on('two');
-my ($floor, $stable) = map { $_->[0] } [ $cluster->shard(3, "SELECT floor FROM mvstore_store_stats WHERE store = 'a'::regclass") ],
-	[ $cluster->query('SELECT mvstore_stable_version()') ];
+my $floor = $cluster->shard(3, "SELECT floor FROM mvstore_store_stats WHERE store = 'a'::regclass");
+my $stable = $cluster->query('SELECT mvstore_stable_version()');
 cmp_ok($floor, '>', $stable, 'a shard has dropped what is above the stable version of all');
 my ($state, $said) = $cluster->refused("SET mvstore_cluster.lock_timeout = '200 ms'; SELECT mvstore_pin('late')");
 ok($state eq '55000' && $said =~ /shard 0 \(.*has not come to version/, 'a pin names who is behind') || diag("$state $said");
 is(pins('late'), '- - - -', 'and leaves nothing');
 
-my $waits = q{SELECT count(*) = %d FROM pg_stat_activity WHERE query LIKE '%%mvstore_wait_stable%%' AND state = 'active' AND pid <> pg_backend_pid()};
-$cluster->server_of(0)->poll_query_until($cluster->database_of(0), sprintf $waits, 0) or die 'the pin that was refused goes on';
+# Whether somebody waits on the shard that is behind.
+sub waits_behind
+{
+	my ($is) = @_;
+	return $cluster->server_of(0)->poll_query_until($cluster->database_of(0), "SELECT count(*) > 0 FROM pg_stat_activity
+		WHERE query LIKE '%mvstore_wait_stable%' AND state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()", $is);
+}
+
+waits_behind('f') or die 'the pin that was refused goes on';
 my $pinning = $cluster->proxy->background_psql('postgres');
 $pinning->query_safe(q{SET mvstore_cluster.lock_timeout = '60 s'});
 $pinning->query_until(qr/begun/, "\\echo begun\nSELECT mvstore_pin('patient');\n");
-# The shard that is behind is the one that is waited for; two are on its server.
-$cluster->server_of(0)->poll_query_until($cluster->database_of(0), "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%mvstore_wait_stable%' AND state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()")
-  or die 'the pin does not wait';
+waits_behind('t') or die 'the pin does not wait';
 $cluster->query("SELECT mvstore_put('a', '$keys[3]', 'three $_')") for 1 .. 3;
 $writer->query_safe('COMMIT');
 $writer->quit;

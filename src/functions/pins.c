@@ -109,11 +109,9 @@ check_version(MvsDatabase *database, Oid store, int64 version, bool chosen)
 	floor = OidIsValid(store) ? mvs_floor_read(store, NULL) : mvs_floor_greatest(&store);
 	if (version < floor && chosen)
 	{
-		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 		MvsUnstable why;
 
-		mvs_stable_explain(snapshot, floor, &why);
-		UnregisterSnapshot(snapshot);
+		mvs_stable_explain_now(floor, &why);
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("store \"%s\" has been emptied with version " INT64_FORMAT ", which is not stable yet",

@@ -642,11 +642,9 @@ floor_below_others(MvsDatabase *database, int64 floor)
 static void
 refuse_unstable_floor(Oid table, int64 floor)
 {
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	MvsUnstable why;
 
-	mvs_stable_explain(snapshot, floor, &why);
-	UnregisterSnapshot(snapshot);
+	mvs_stable_explain_now(floor, &why);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("version " INT64_FORMAT " cannot be the floor of store \"%s\", as it is not stable yet",

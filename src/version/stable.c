@@ -187,6 +187,15 @@ mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why)
 	}
 }
 
+void
+mvs_stable_explain_now(int64 version, MvsUnstable *why)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+
+	mvs_stable_explain(snapshot, version, why);
+	UnregisterSnapshot(snapshot);
+}
+
 /* ------------------------------------------------------------------------
  * The row
  * ------------------------------------------------------------------------ */

@@ -48,6 +48,9 @@ typedef struct MvsUnstable
 
 extern void mvs_stable_explain(Snapshot snapshot, int64 version, MvsUnstable *why);
 
+/* The same for a snapshot of now. */
+extern void mvs_stable_explain_now(int64 version, MvsUnstable *why);
+
 /*
  * Raises the row to a version that is stable for the active snapshot, in the
  * worker's transaction, which has locked the catalog (mvs_catalog_lock()). The
