@@ -373,7 +373,7 @@ mutant the_future_is_a_conflict 'sql/44_plain_sql.sql' \
 
 # Stores are vacuumed gently, however fast dead entries come.
 mutant vacuum_never_hurries 't/vacuum_waits_for_nobody.pl' \
-	src/worker/maintain.c 's~candidate->hurry =\n[^;]*;~candidate->hurry = false \&\& enough;~'
+	src/worker/maintain.c 's~(candidate->hurry =)\n([^;]*);~$1 false \&\&\n\t\t($2);~'
 
 # It writes as fast as it can, whoever else does.
 mutant drops_make_no_way 't/drops_make_way_for_others.pl' \
