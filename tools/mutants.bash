@@ -372,6 +372,7 @@ mutant the_future_is_a_conflict 'sql/44_plain_sql.sql' \
 	src/functions/write.c 's~if \(above > mvs_version_mine\(\)\)~if (mvs_version_mine() == 0)~'
 
 # Stores are vacuumed gently, however fast dead entries come.
+# shellcheck disable=SC2016 # Perl's
 mutant vacuum_never_hurries 't/vacuum_waits_for_nobody.pl' \
 	src/worker/maintain.c 's~(candidate->hurry =)\n([^;]*);~$1 false \&\&\n\t\t($2);~'
 
