@@ -47,8 +47,8 @@ my %rules = (
 	retry_failed => { on => 'all', writes => 1, answer => 'sum' },
 	flush => { on => 'all', answer => 'bool_and' }, wait_stable => { on => 'all', answer => 'bool_and' },
 	stable_version => { on => 'all', answer => 'min' }, current_version => { on => 'all', answer => 'max' },
-	version_at => { on => 'proxy', body => "(extract(epoch FROM at) * 1000000)::bigint" },
-	time_of => { on => 'proxy', body => "'epoch'::timestamptz + version * '1 us'::interval" },
+	version_at => { on => 'proxy', body => "CASE WHEN at = 'infinity' THEN 9223372036854775807 WHEN at = '-infinity' THEN 0\n\t\tELSE least(greatest(extract(epoch FROM at) * 1000000, 0), 9223372036854775807)::bigint END" },
+	time_of => { on => 'proxy', body => "CASE WHEN version = 9223372036854775807 THEN 'infinity'\n\t\tELSE 'epoch'::timestamptz + version / 1000000 * '1 s'::interval + version % 1000000 * '1 us'::interval END" },
 	help => { on => 'help' },
 	lock => { on => 'refused', hint => 'A lock lasts until the end of a transaction on the shard, which is the call. Use mvstore_put_if.' },
 	use_version => { on => 'refused', hint => 'Each call has a version of its own; mvstore_put_many has one for all that it writes.' },
@@ -359,7 +359,7 @@ ${\ (writing("RETURN $S.$name(coalesce(shards[1], 0), store, keys, new_values, t
 	  INTO shards, arguments
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
-	RETURN (SELECT max(r::bigint) FROM unnest($S.mvstore_cluster_write(current_user, shards, '${\ atomic_call($f)}', arguments, true)) r);
+	RETURN (SELECT max(r::bigint) FROM unnest($S.mvstore_cluster_write(shards, '${\ atomic_call($f)}', arguments, true)) r);
 SQL
 };
 
@@ -369,7 +369,7 @@ $make{atomic} = sub {
 	my ($prefix) = grep { $_->{name} eq 'prefix' } @{ $f->{in} };
 	my $shards = $prefix ? "ARRAY(SELECT s FROM $S.mvstore_cluster_shards$raw(store, prefix) s ORDER BY s)" : $all_shards;
 	my $arguments = join ', ', map { $_->{type} eq 'text' ? $_->{name} : "$_->{name}::text" } @{ $f->{in} };
-	my $write = "$S.mvstore_cluster_write(current_user, shards, '${\ atomic_call($f)}',\n\t\tARRAY[$arguments], ${\ ($rule->{versioned} // 'false')})";
+	my $write = "$S.mvstore_cluster_write(shards, '${\ atomic_call($f)}',\n\t\tARRAY[$arguments], ${\ ($rule->{versioned} // 'false')})";
 	my $before = $rule->{before} ? "\t$rule->{before}\n" : '';
 	my $type = $f->{result};
 	my $body = $before . "\tPERFORM $S.mvstore_cluster_enter(true);\n" .

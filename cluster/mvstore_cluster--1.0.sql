@@ -54,9 +54,18 @@ CREATE TABLE mvstore_cluster_pending (
 	shards		integer[] NOT NULL,
 	state		text NOT NULL CHECK (state OPERATOR(pg_catalog.=) ANY ('{open,committed,aborted}'::pg_catalog.text[])),
 	began		timestamptz NOT NULL,
-	tried		timestamptz			-- when recovery last tried to end it
+	tried		timestamptz,		-- when recovery last tried to end it
+	coordinator	xid8 NOT NULL		-- the part of its transaction that is in progress as long as it coordinates
 ) WITH (autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
 GRANT SELECT ON mvstore_cluster_pending TO PUBLIC;
+
+-- A part of a transaction has an id once it has written: here, where nothing is ever committed.
+CREATE UNLOGGED TABLE mvstore_cluster_coordinating ();
+REVOKE ALL ON mvstore_cluster_coordinating FROM PUBLIC;
+
+-- Locked by who ends what is in doubt, and touched by nothing else: whoever waits for it keeps nobody from writing.
+CREATE UNLOGGED TABLE mvstore_cluster_recovering ();
+REVOKE ALL ON mvstore_cluster_recovering FROM PUBLIC;
 
 -- Whether all shards were asked what they have prepared since the proxy has crashed, or been promoted: an unlogged
 -- table is empty then. complete: all have answered.
@@ -67,7 +76,8 @@ CREATE UNLOGGED TABLE mvstore_cluster_awake (
 );
 GRANT SELECT ON mvstore_cluster_awake TO PUBLIC;
 
--- Remembers, of each session, in which transaction it has written: what currval() says is rolled back by nothing.
+-- Remembers, of each session, in which transaction it has written, by its time (an id would hold vacuum up as long as it is open):
+-- what currval() says is rolled back by nothing.
 CREATE UNLOGGED SEQUENCE mvstore_cluster_written;
 GRANT SELECT, UPDATE ON mvstore_cluster_written TO PUBLIC;
 
@@ -221,6 +231,38 @@ REVOKE ALL ON FUNCTION mvstore_cluster_dblink_result(text) FROM PUBLIC;
 
 COMMENT ON FUNCTION mvstore_cluster_dblink_result(text) IS 'internal: the next result of what was sent';
 
+-- It connects, asks and disconnects, whatever happens: there is never a name by which others could use the connection.
+CREATE FUNCTION mvstore_cluster_dblink_ask(address text, query text) RETURNS SETOF text
+LANGUAGE sql BEGIN ATOMIC SELECT t.answer FROM dblink(address, query) AS t(answer text); END;
+REVOKE ALL ON FUNCTION mvstore_cluster_dblink_ask(text, text) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_dblink_ask(text, text) IS 'internal: connect, ask and disconnect';
+
+-- Functions of such names in the schema of this extension would have come before those of dblink in another one, and be given
+-- connection strings by its owner.
+CREATE FUNCTION mvstore_cluster_check_dblink() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	strange text;
+BEGIN
+	SELECT string_agg((pg_identify_object(d.refclassid, d.refobjid, 0)).identity, ', ') INTO strange
+	  FROM pg_proc p
+	  JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass
+	 WHERE p.pronamespace = '@extschema@'::regnamespace AND starts_with(p.proname::text, 'mvstore_cluster_dblink_')
+	   AND NOT EXISTS (SELECT FROM pg_depend m JOIN pg_extension e ON e.oid = m.refobjid AND e.extname = 'dblink'
+			WHERE m.classid = d.refclassid AND m.objid = d.refobjid AND m.refclassid = 'pg_extension'::regclass AND m.deptype = 'e');
+	IF strange IS NOT NULL THEN
+		RAISE duplicate_function USING MESSAGE = format('%s would be called for what dblink has', strange),
+			HINT = 'Drop it, or create the extension in another schema.';
+	END IF;
+END $$;
+REVOKE ALL ON FUNCTION mvstore_cluster_check_dblink() FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_check_dblink() IS 'internal: whether what is called for dblink is of dblink';
+
+SELECT @extschema@.mvstore_cluster_check_dblink();
+
 -- A value in a connection string.
 CREATE FUNCTION mvstore_cluster_quoted(value text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -239,32 +281,54 @@ $$;
 
 COMMENT ON FUNCTION mvstore_cluster_address(integer) IS 'where a shard is: the connection string of its partition';
 
--- That with what the user mapping of a role adds, as PL/Proxy has it; or the mapping that names a user of the shards.
-CREATE FUNCTION mvstore_cluster_login(shard integer, role name, shard_user text DEFAULT NULL) RETURNS text
+-- That with what a user mapping adds when a role uses it, as PL/Proxy has it. Where nothing names a user, PL/Proxy goes as the
+-- role, and not, as libpq would, as who runs the server.
+CREATE FUNCTION mvstore_cluster_connection(shard integer, options text[], role text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT @extschema@.mvstore_cluster_address(shard) ||
-	   coalesce((SELECT string_agg(format(' %s=%s', o.option_name, @extschema@.mvstore_cluster_quoted(o.option_value)), '')
-				   FROM pg_options_to_table(m.umoptions) o WHERE o.option_name IN ('user', 'password')), '') ||
-	   -- Without one, PL/Proxy goes as the role, and not, as libpq would, as who runs the server.
-	   CASE WHEN n.nobody THEN ' user=' || @extschema@.mvstore_cluster_quoted(coalesce(shard_user, role)) ELSE '' END ||
+	   coalesce(string_agg(format(' %s=%s', o.option_name, @extschema@.mvstore_cluster_quoted(o.option_value)), ''), '') ||
+	   CASE WHEN @extschema@.mvstore_cluster_address(shard) ~ '\muser *=' OR bool_or(o.option_name = 'user') THEN ''
+			ELSE ' user=' || @extschema@.mvstore_cluster_quoted(role) END ||
 	   ' client_encoding=UTF8'		-- what DISCARD ALL comes back to
+  FROM pg_options_to_table(options) o WHERE o.option_name IN ('user', 'password')
+$$;
+REVOKE ALL ON FUNCTION mvstore_cluster_connection(integer, text[], text) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_connection(integer, text[], text) IS 'internal: connection string of a shard by a user mapping';
+
+-- That of a role. mapping tells it from all others, and from what it was before: so a name of a connection can tell of it
+-- without its password.
+CREATE FUNCTION mvstore_cluster_login(shard integer, role name, OUT address text, OUT mapping text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT @extschema@.mvstore_cluster_connection(shard, m.umoptions, role::text), format('%s.%s:%s', m.oid, m.xmin, role)
   FROM pg_user_mapping m
   JOIN pg_foreign_server s ON s.oid = m.umserver AND s.srvname = 'mvstore_cluster'
- CROSS JOIN LATERAL (SELECT @extschema@.mvstore_cluster_address(shard) !~ '\muser *='
-		AND NOT EXISTS (SELECT FROM pg_options_to_table(m.umoptions) o WHERE o.option_name = 'user')) AS n (nobody)
- WHERE shard_user IS NOT NULL
-	   OR m.umuser = 0 OR m.umuser = (SELECT r.oid FROM pg_roles r WHERE r.rolname = role)
- ORDER BY (shard_user IS NOT NULL AND 'user=' || shard_user = ANY (m.umoptions)) DESC,
-		  coalesce(n.nobody AND m.umuser = (SELECT r.oid FROM pg_roles r WHERE r.rolname = shard_user), false) DESC,
-		  (shard_user IS NOT NULL AND n.nobody) DESC,
-		  coalesce(m.umuser = (SELECT r.oid FROM pg_roles r WHERE r.rolname = role), false) DESC, m.umuser
+ WHERE m.umuser = 0 OR m.umuser = (SELECT r.oid FROM pg_roles r WHERE r.rolname = role)
+ ORDER BY m.umuser DESC		-- 0: of PUBLIC
  LIMIT 1
 $$;
-REVOKE ALL ON FUNCTION mvstore_cluster_login(integer, name, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mvstore_cluster_login(integer, name) FROM PUBLIC;
 
-COMMENT ON FUNCTION mvstore_cluster_login(integer, name, text) IS
-'internal: connection string of a shard for a role, with its password';
+COMMENT ON FUNCTION mvstore_cluster_login(integer, name) IS 'internal: connection string of a shard for a role, with its password';
+
+-- Those that may be of a user of the shards, and that of a role at last, which may be allowed to do his work. They are tried in
+-- turn: anybody can have made one of that user, with a password that is wrong.
+CREATE FUNCTION mvstore_cluster_logins(shard integer, role name, shard_user text) RETURNS SETOF text
+LANGUAGE sql STABLE ROWS 2 SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT @extschema@.mvstore_cluster_connection(shard, m.umoptions, shard_user)
+  FROM pg_user_mapping m
+  JOIN pg_foreign_server s ON s.oid = m.umserver AND s.srvname = 'mvstore_cluster'
+  LEFT JOIN pg_roles r ON r.oid = m.umuser
+ WHERE coalesce((SELECT o.option_value FROM pg_options_to_table(m.umoptions) o WHERE o.option_name = 'user'), r.rolname, shard_user) = shard_user
+ UNION ALL
+SELECT l.address FROM @extschema@.mvstore_cluster_login(shard, role) l WHERE l.address IS NOT NULL
+$$;
+REVOKE ALL ON FUNCTION mvstore_cluster_logins(integer, name, text) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_logins(integer, name, text) IS 'internal: connection strings of a shard for a user there, with passwords';
 
 -- All answers to what was sent, the last of which is returned.
 CREATE FUNCTION mvstore_cluster_collect(name text) RETURNS text
@@ -313,22 +377,38 @@ REVOKE ALL ON FUNCTION mvstore_cluster_close(text) FROM PUBLIC;
 
 COMMENT ON FUNCTION mvstore_cluster_close(text) IS 'internal: disconnect, if it is connected';
 
--- A connection to a shard as a role of this proxy: one that is open already, for the same address and password, if
--- it answers. Its name tells the shard. What the session may have connected itself is of use for its own writes alone: not kept,
--- it has a name that nobody knows.
-CREATE FUNCTION mvstore_cluster_open(shard integer, role name, shard_user text DEFAULT NULL, own_name text DEFAULT NULL) RETURNS text
+CREATE FUNCTION mvstore_cluster_unreachable(shard integer, reason text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE connection_failure USING MESSAGE = format('shard %s (%s) cannot be reached', shard, @extschema@.mvstore_cluster_address(shard)),
+		DETAIL = reason, HINT = 'Nothing is read or written in part: try again once it is there.';
+END $$;
+REVOKE ALL ON FUNCTION mvstore_cluster_unreachable(integer, text) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_unreachable(integer, text) IS 'internal: say that a shard is not there';
+
+-- A connection to a shard as a role of this proxy: one that is open already, for the same address and user mapping, if
+-- it answers. Its name tells the shard, and the address: those to where the shard was before are closed. What the session may
+-- have connected itself is of use for its own writes alone.
+CREATE FUNCTION mvstore_cluster_open(shard integer, role name) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	address text := @extschema@.mvstore_cluster_login(shard, role, shard_user);
-	name text := coalesce(own_name, 'mvstore_cluster:' || shard || ':' || left(encode(sha256(convert_to(address, 'UTF8')), 'hex'), 20));
+	login_address text;
+	login_mapping text;
+	place text := format('mvstore_cluster:%s:%s:', shard, to_hex(hashtextextended(@extschema@.mvstore_cluster_address(shard), 0)));
+	name text;
+	other text;
 	reason text;
 BEGIN
-	IF address IS NULL THEN
+	SELECT l.address, l.mapping INTO login_address, login_mapping FROM @extschema@.mvstore_cluster_login(shard, role) l;
+	name := place || to_hex(hashtextextended(login_mapping, 0));
+	IF login_address IS NULL THEN
 		RAISE undefined_object USING MESSAGE = format('no user mapping of the foreign server "mvstore_cluster" is for role "%s"', role),
 			HINT = 'See CREATE USER MAPPING.';
 	END IF;
-	IF own_name IS NULL AND name = ANY (@extschema@.mvstore_cluster_dblink_names()) THEN
+	IF name = ANY (@extschema@.mvstore_cluster_dblink_names()) THEN
 		BEGIN
 			PERFORM @extschema@.mvstore_cluster_send(name, 'DISCARD ALL');
 			PERFORM @extschema@.mvstore_cluster_collect(name);
@@ -337,33 +417,54 @@ BEGIN
 			PERFORM @extschema@.mvstore_cluster_close(name);
 		END;
 	END IF;
-	PERFORM @extschema@.mvstore_cluster_dblink_open(name, address);
+	FOREACH other IN ARRAY @extschema@.mvstore_cluster_dblink_names() LOOP
+		IF starts_with(other, format('mvstore_cluster:%s:', shard)) AND NOT starts_with(other, place) THEN
+			PERFORM @extschema@.mvstore_cluster_close(other);
+		END IF;
+	END LOOP;
+	PERFORM @extschema@.mvstore_cluster_dblink_open(name, login_address);
 	RETURN name;
 EXCEPTION WHEN connection_exception OR sqlclient_unable_to_establish_sqlconnection THEN
 	GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
-	RAISE connection_failure USING MESSAGE = format('shard %s (%s) cannot be reached', shard, @extschema@.mvstore_cluster_address(shard)),
-		DETAIL = reason, HINT = 'Nothing is read or written in part: try again once it is there.';
+	PERFORM @extschema@.mvstore_cluster_unreachable(shard, reason);
 END $$;
-REVOKE ALL ON FUNCTION mvstore_cluster_open(integer, name, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mvstore_cluster_open(integer, name) FROM PUBLIC;
 
-COMMENT ON FUNCTION mvstore_cluster_open(integer, name, text, text) IS 'internal: a connection to a shard';
+COMMENT ON FUNCTION mvstore_cluster_open(integer, name) IS 'internal: a connection to a shard';
 
--- Connect, do one thing as the owner of the extension or another user of the shards, and disconnect.
+-- Do one thing as the owner of the extension or another user of the shards, by a connection for that alone. What dblink is given
+-- may be the name of a connection of the session, of which 63 characters count: so what it begins with is unknown to all.
 CREATE FUNCTION mvstore_cluster_ask(shard integer, query text, shard_user text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	name text := format('mvstore_cluster:%s:%s', shard, left(replace(gen_random_uuid()::text, '-', ''), 20));
-	answer text;
+	unknown text := format('fallback_application_name=mvstore_cluster_%s ', left(replace(gen_random_uuid()::text, '-', ''), 20));
+	address text;
+	reason text;
+	forbidden boolean;
 BEGIN
-	PERFORM @extschema@.mvstore_cluster_open(shard, current_user, shard_user, name);
-	PERFORM @extschema@.mvstore_cluster_send(name, query);
-	answer := @extschema@.mvstore_cluster_collect(name);
-	PERFORM @extschema@.mvstore_cluster_close(name);
-	RETURN answer;
-EXCEPTION WHEN OTHERS OR query_canceled THEN
-	PERFORM @extschema@.mvstore_cluster_close(name);
-	RAISE;
+	FOR address IN SELECT l FROM @extschema@.mvstore_cluster_logins(shard, current_user, shard_user) l LOOP
+		BEGIN
+			RETURN (SELECT a FROM @extschema@.mvstore_cluster_dblink_ask(unknown || address, query) a);
+		EXCEPTION
+			WHEN sqlclient_unable_to_establish_sqlconnection THEN
+				GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
+				forbidden := false;
+			WHEN insufficient_privilege THEN
+				reason := SQLERRM;
+				forbidden := true;
+			WHEN connection_exception OR admin_shutdown OR crash_shutdown OR cannot_connect_now THEN
+				RAISE connection_failure USING MESSAGE = format('shard %s (%s) was lost', shard, @extschema@.mvstore_cluster_address(shard)),
+					DETAIL = SQLERRM, HINT = 'Try again once it is there.';
+		END;
+	END LOOP;
+	IF forbidden THEN
+		RAISE insufficient_privilege USING MESSAGE = reason;
+	ELSIF reason IS NOT NULL THEN
+		PERFORM @extschema@.mvstore_cluster_unreachable(shard, reason);
+	END IF;
+	RAISE undefined_object USING MESSAGE = format('no user mapping of the foreign server "mvstore_cluster" is for role "%s"', current_user),
+		HINT = 'See CREATE USER MAPPING.';
 END $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_ask(integer, text, text) FROM PUBLIC;
 
@@ -419,22 +520,42 @@ COMMENT ON FUNCTION mvstore_cluster_places(text, text[]) IS 'the shards that key
 -- The proxy's own connection to itself: what it writes there is committed by itself, and durable
 --
 
--- Whether this is the database of the session that coordinates a write, which has its lock.
-CREATE FUNCTION mvstore_cluster_note_here(gid text) RETURNS boolean
+-- Whether this is the database of a session that has the advisory lock of a name that nobody else knows.
+CREATE FUNCTION mvstore_cluster_note_here(name text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN NOT @extschema@.mvstore_cluster_orphan(gid);
+	RETURN NOT pg_try_advisory_xact_lock_shared(@extschema@.mvstore_cluster_lock_key(name));
 END $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_note_here(text) FROM PUBLIC;
 
-COMMENT ON FUNCTION mvstore_cluster_note_here(text) IS 'internal: whether this is the database of a coordinator';
+COMMENT ON FUNCTION mvstore_cluster_note_here(text) IS 'internal: whether this is the database of a session';
 
-CREATE FUNCTION mvstore_cluster_note_open(gid text, shards integer[]) RETURNS boolean
+-- Whether somebody coordinates a write. Who does not any more never will.
+CREATE FUNCTION mvstore_cluster_lives(coordinator xid8) RETURNS boolean
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$ SELECT coalesce(pg_xact_status(coordinator) = 'in progress', false) $$;
+REVOKE ALL ON FUNCTION mvstore_cluster_lives(xid8) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_lives(xid8) IS 'internal: whether somebody coordinates a write';
+
+-- Of what has no row nobody does: that was there before anything was prepared.
+CREATE FUNCTION mvstore_cluster_note_lives(gid text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- In another database nobody has the coordinator's lock: recovery there would take the write for one that was left.
+	RETURN EXISTS (SELECT FROM @extschema@.mvstore_cluster_pending p
+					WHERE p.gid = mvstore_cluster_note_lives.gid AND @extschema@.mvstore_cluster_lives(p.coordinator));
+END $$;
+REVOKE ALL ON FUNCTION mvstore_cluster_note_lives(text) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_note_lives(text) IS 'internal: whether a write has a coordinator';
+
+CREATE FUNCTION mvstore_cluster_note_open(gid text, shards integer[], coordinator bigint) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- In another database nobody has the coordinator's lock, and nobody would look for the row.
 	IF NOT @extschema@.mvstore_cluster_note_here(gid) THEN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the foreign server "mvstore_cluster_self" leads to another database than this one',
 			HINT = 'SELECT mvstore_cluster_configure() has it lead here.';
@@ -442,12 +563,12 @@ BEGIN
 	-- After a crash without it, all shards are asked.
 	PERFORM set_config('synchronous_commit', 'off', true);
 	INSERT INTO @extschema@.mvstore_cluster_pending AS p
-	VALUES (gid, NULL, shards, 'open', clock_timestamp(), NULL);
+	VALUES (gid, NULL, shards, 'open', clock_timestamp(), NULL, coordinator::text::xid8);
 	RETURN true;
 END $$;
-REVOKE ALL ON FUNCTION mvstore_cluster_note_open(text, integer[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mvstore_cluster_note_open(text, integer[], bigint) FROM PUBLIC;
 
-COMMENT ON FUNCTION mvstore_cluster_note_open(text, integer[]) IS 'internal: a write over several shards begins';
+COMMENT ON FUNCTION mvstore_cluster_note_open(text, integer[], bigint) IS 'internal: a write over several shards begins';
 
 CREATE FUNCTION mvstore_cluster_note_decided(gid text, version bigint) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -495,10 +616,10 @@ COMMENT ON FUNCTION mvstore_cluster_note_settled(text) IS 'internal: what has be
 -- What is to be looked at: all, or what was not tried just now. Of another proxy, as this one was before it had a new name,
 -- nothing: it is not known here what that has prepared.
 CREATE FUNCTION mvstore_cluster_note_due(everything boolean)
-RETURNS TABLE (gid text, shards integer[], state text, old boolean)
+RETURNS TABLE (gid text, shards integer[], old boolean, alive boolean)
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT p.gid, p.shards, p.state, p.began < clock_timestamp() - '10 min'::interval
+SELECT p.gid, p.shards, p.began < clock_timestamp() - '10 min'::interval, @extschema@.mvstore_cluster_lives(p.coordinator)
   FROM @extschema@.mvstore_cluster_config c
   JOIN @extschema@.mvstore_cluster_pending p ON starts_with(p.gid, format('mvstore_cluster:%s:%s:', c.cluster, c.proxy))
  WHERE everything OR p.tried IS NULL OR p.tried < clock_timestamp() - '2 s'::interval * CASE p.state WHEN 'aborted' THEN 30 ELSE 1 END
@@ -545,11 +666,17 @@ REVOKE ALL ON FUNCTION mvstore_cluster_note_verified(text[]) FROM PUBLIC;
 
 COMMENT ON FUNCTION mvstore_cluster_note_verified(text[]) IS 'internal: the shards are who they should be, by these options';
 
-CREATE FUNCTION mvstore_cluster_self_open(a_gid text, a_shards integer[]) RETURNS boolean LANGUAGE plproxy AS $$
-	CLUSTER 'mvstore_cluster_self'; RUN ON 0; SELECT @extschema@.mvstore_cluster_note_open(a_gid, a_shards);
+CREATE FUNCTION mvstore_cluster_self_open(a_gid text, a_shards integer[], a_coordinator bigint) RETURNS boolean LANGUAGE plproxy AS $$
+	CLUSTER 'mvstore_cluster_self'; RUN ON 0; SELECT @extschema@.mvstore_cluster_note_open(a_gid, a_shards, a_coordinator);
 $$;
-REVOKE ALL ON FUNCTION mvstore_cluster_self_open(text, integer[]) FROM PUBLIC;
-COMMENT ON FUNCTION mvstore_cluster_self_open(text, integer[]) IS 'internal: mvstore_cluster_note_open, by itself';
+REVOKE ALL ON FUNCTION mvstore_cluster_self_open(text, integer[], bigint) FROM PUBLIC;
+COMMENT ON FUNCTION mvstore_cluster_self_open(text, integer[], bigint) IS 'internal: mvstore_cluster_note_open, by itself';
+
+CREATE FUNCTION mvstore_cluster_self_lives(a_gid text) RETURNS boolean LANGUAGE plproxy AS $$
+	CLUSTER 'mvstore_cluster_self'; RUN ON 0; SELECT @extschema@.mvstore_cluster_note_lives(a_gid);
+$$;
+REVOKE ALL ON FUNCTION mvstore_cluster_self_lives(text) FROM PUBLIC;
+COMMENT ON FUNCTION mvstore_cluster_self_lives(text) IS 'internal: mvstore_cluster_note_lives, by itself';
 
 CREATE FUNCTION mvstore_cluster_self_decided(a_gid text, a_version bigint) RETURNS boolean LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster_self'; RUN ON 0; SELECT @extschema@.mvstore_cluster_note_decided(a_gid, a_version);
@@ -570,9 +697,9 @@ REVOKE ALL ON FUNCTION mvstore_cluster_self_settled(text) FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_cluster_self_settled(text) IS 'internal: mvstore_cluster_note_settled, by itself';
 
 CREATE FUNCTION mvstore_cluster_self_due(a_everything boolean)
-RETURNS TABLE (gid text, shards integer[], state text, old boolean) LANGUAGE plproxy AS $$
+RETURNS TABLE (gid text, shards integer[], old boolean, alive boolean) LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster_self'; RUN ON 0;
-	SELECT d.gid, d.shards, d.state, d.old FROM @extschema@.mvstore_cluster_note_due(a_everything) AS d;
+	SELECT d.gid, d.shards, d.old, d.alive FROM @extschema@.mvstore_cluster_note_due(a_everything) AS d;
 $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_self_due(boolean) FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_cluster_self_due(boolean) IS 'internal: mvstore_cluster_note_due, by itself';
@@ -583,8 +710,8 @@ $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_self_tried(text) FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_cluster_self_tried(text) IS 'internal: mvstore_cluster_note_tried, by itself';
 
-CREATE FUNCTION mvstore_cluster_self_here(a_gid text) RETURNS boolean LANGUAGE plproxy AS $$
-	CLUSTER 'mvstore_cluster_self'; RUN ON 0; SELECT @extschema@.mvstore_cluster_note_here(a_gid);
+CREATE FUNCTION mvstore_cluster_self_here(a_name text) RETURNS boolean LANGUAGE plproxy AS $$
+	CLUSTER 'mvstore_cluster_self'; RUN ON 0; SELECT @extschema@.mvstore_cluster_note_here(a_name);
 $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_self_here(text) FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_cluster_self_here(text) IS 'internal: mvstore_cluster_note_here, by itself';
@@ -641,7 +768,7 @@ BEGIN
 	answer := @extschema@.mvstore_cluster_ask(shard, $q$
 SELECT json_build_object('database', current_database(), 'extension', (SELECT extversion FROM pg_extension WHERE extname = 'mvstore'),
 	'prepared', current_setting('max_prepared_transactions')::integer, 'found', to_regprocedure('mvstore_put(regclass, text, text, interval)') IS NOT NULL,
-	'known', to_regclass('mvstore_shard') IS NOT NULL, 'encoding', current_setting('server_encoding'))$q$);
+	'known', to_regclass('mvstore_shard') IS NOT NULL, 'datestyle', current_setting('DateStyle'))$q$);
 	IF answer ->> 'extension' IS NULL THEN
 		RAISE undefined_object USING MESSAGE = about || ' does not have the extension mvstore', HINT = 'CREATE EXTENSION mvstore there.';
 	ELSIF NOT (answer ->> 'found')::boolean THEN
@@ -652,7 +779,11 @@ SELECT json_build_object('database', current_database(), 'extension', (SELECT ex
 			HINT = 'ALTER EXTENSION mvstore UPDATE there, or mvstore_cluster here.';
 	ELSIF (answer ->> 'prepared')::integer = 0 THEN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = about || ' has max_prepared_transactions = 0',
-			HINT = 'What is written to several shards at once is prepared there. Set it to at least the connections that the proxies may have, and restart.';
+			HINT = 'What is written to several shards at once is prepared there. Set it to at least the sessions of all proxies, times the shards of the server, and restart.';
+	ELSIF NOT starts_with(answer ->> 'datestyle', 'ISO') THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = format('%s has DateStyle "%s"', about, answer ->> 'datestyle'),
+			DETAIL = 'Times that come from there as text would be taken for others here.',
+			HINT = 'Have the users that the proxy connects as go by ISO, with the order that they have: ALTER ROLE ... SET DateStyle.';
 	END IF;
 	IF (answer ->> 'known')::boolean THEN
 		answer := json_build_object('database', answer ->> 'database', 'shard', @extschema@.mvstore_cluster_ask(shard,
@@ -695,6 +826,7 @@ DECLARE
 	names text[] := '{}';
 	answer json;
 	own text;
+	lock_name text := gen_random_uuid();
 	here boolean;
 BEGIN
 	IF current_setting('server_encoding') <> 'UTF8' THEN
@@ -739,21 +871,21 @@ BEGIN
 	SELECT config.cluster, config.proxy, found_count, s.srvoptions FROM pg_foreign_server s WHERE s.srvname = 'mvstore_cluster'
 	ON CONFLICT ON CONSTRAINT mvstore_cluster_config_pkey DO UPDATE SET options = excluded.options;
 	own := format('host=%s port=%s dbname=%s', @extschema@.mvstore_cluster_quoted(coalesce(nullif(split_part(current_setting('unix_socket_directories'), ',', 1), ''),
-				split_part(current_setting('listen_addresses'), ',', 1))), current_setting('port'), @extschema@.mvstore_cluster_quoted(current_database()));
+				split_part(current_setting('listen_addresses'), ',', 1))), current_setting('port'), @extschema@.mvstore_cluster_quoted(current_database()::text));
 	IF NOT EXISTS (SELECT FROM pg_foreign_server s WHERE s.srvname = 'mvstore_cluster_self') THEN
 		EXECUTE format('CREATE SERVER mvstore_cluster_self FOREIGN DATA WRAPPER plproxy OPTIONS (p0 %L)', own);
 		EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER mvstore_cluster_self OPTIONS (user %L)', current_user);
 	ELSE
 		-- That of a copy, of a restore or of a standby that was promoted may lead to where all was before.
-		PERFORM pg_advisory_xact_lock(@extschema@.mvstore_cluster_lock_key('self'));
+		PERFORM pg_advisory_xact_lock(@extschema@.mvstore_cluster_lock_key(lock_name));
 		BEGIN
-			here := @extschema@.mvstore_cluster_self_here('self');
+			here := @extschema@.mvstore_cluster_self_here(lock_name);
 		EXCEPTION WHEN OTHERS THEN
 			here := false;
 		END;
 		IF NOT here THEN
 			EXECUTE format('ALTER SERVER mvstore_cluster_self OPTIONS (SET p0 %L)', own);
-			IF NOT @extschema@.mvstore_cluster_self_here('self') THEN
+			IF NOT @extschema@.mvstore_cluster_self_here(lock_name) THEN
 				RAISE object_not_in_prerequisite_state USING MESSAGE = 'the foreign server "mvstore_cluster_self" leads to another database than this one';
 			END IF;
 		END IF;
@@ -807,7 +939,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	seconds double precision := extract(epoch FROM clock_timestamp());
-	stamp bigint;
+	this bigint;
 BEGIN
 	PERFORM FROM @extschema@.mvstore_cluster_config c
 	   JOIN pg_foreign_server s ON s.srvname = 'mvstore_cluster' AND s.srvoptions = c.options;
@@ -836,9 +968,9 @@ BEGIN
 	ELSIF coalesce(nullif(current_setting('mvstore_cluster.several_writes', true), ''), 'off')::boolean THEN
 		RETURN;
 	END IF;
-	stamp := extract(epoch FROM transaction_timestamp()) * 1000000;
+	this := extract(epoch FROM transaction_timestamp()) * 1000000;
 	BEGIN
-		IF currval('@extschema@.mvstore_cluster_written') = stamp THEN
+		IF currval('@extschema@.mvstore_cluster_written') = this THEN
 			RAISE feature_not_supported USING MESSAGE = 'this transaction has written to shards before',
 				DETAIL = 'Each call commits by itself on its shards, and no ROLLBACK undoes it.',
 				HINT = 'Call mvstore_put_many, which writes all or nothing, or use a transaction for each call; SET mvstore_cluster.several_writes = on if they need not go together.';
@@ -846,7 +978,7 @@ BEGIN
 	EXCEPTION WHEN object_not_in_prerequisite_state THEN
 		NULL;	-- this session has not written yet
 	END;
-	PERFORM setval('@extschema@.mvstore_cluster_written', stamp);
+	PERFORM setval('@extschema@.mvstore_cluster_written', this);
 END $$;
 
 COMMENT ON FUNCTION mvstore_cluster_enter(boolean) IS 'internal: what every call begins with';
@@ -1018,18 +1150,35 @@ COMMENT ON FUNCTION mvstore_cluster_again(text, text, integer, bigint, integer[]
 --	6	the row says committed, durably: it has happened;
 --	7	COMMIT PREPARED on all, and the row goes.
 --
--- The row is written by the proxy's connection to itself. All the while the coordinator holds an advisory lock of
--- the name of the transaction. Who finds something prepared whose lock is free turns its row from open to aborted,
+-- The row is written by the proxy's connection to itself. It has the id of a subtransaction of the coordinator: that is in
+-- progress as long as it coordinates, and ends whenever that ends, before any handler of an error begins. Who finds
+-- something prepared whose coordinator has gone turns its row from open to aborted,
 -- so that a step 6 that comes late finds that it has been given up, and then does on the shards what the row says.
--- What has no row was never decided, or is done. On a shard, the name of the transaction ends in its number, as names are
--- those of a whole server.
+-- What has no row was never decided, or is done: a row is there before anything is prepared. On a shard, the name of the
+-- transaction ends in its number, as names are those of a whole server.
 --
 
 CREATE FUNCTION mvstore_cluster_lock_key(gid text) RETURNS bigint
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT ('x' || left(md5(gid), 16))::bit(64)::bigint $$;
+AS $$ SELECT hashtextextended(gid, 0) $$;
 
-COMMENT ON FUNCTION mvstore_cluster_lock_key(text) IS 'internal: the advisory lock that the coordinator of a write holds';
+COMMENT ON FUNCTION mvstore_cluster_lock_key(text) IS 'internal: the advisory lock of a name, by which a database is told from others';
+
+-- Coordinate from here on, until the subtransaction ends that calls: its id.
+CREATE FUNCTION mvstore_cluster_begin(gid text) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	whole bigint := pg_current_xact_id()::text::bigint;
+	part bigint;
+BEGIN
+	PERFORM pg_advisory_xact_lock(@extschema@.mvstore_cluster_lock_key(gid));
+	INSERT INTO @extschema@.mvstore_cluster_coordinating DEFAULT VALUES RETURNING xmin::text::bigint INTO part;
+	RETURN whole + ((part - whole) & 4294967295);	-- xmin has the lower half
+END $$;
+REVOKE ALL ON FUNCTION mvstore_cluster_begin(text) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_begin(text) IS 'internal: coordinate a write, until the subtransaction ends';
 
 -- Here a test may replace it to stop or to kill.
 CREATE FUNCTION mvstore_cluster_step(step text) RETURNS void
@@ -1078,7 +1227,7 @@ COMMENT ON FUNCTION mvstore_cluster_all(text[], text) IS 'internal: ask many at 
 
 -- One attempt, as far as to PREPARE TRANSACTION and its decision. ahead: how far above the newest version to go, in microseconds.
 -- pin: the arguments of a pin whose version is to be chosen; by its statement each shard has chosen one, and drops nothing above.
-CREATE FUNCTION mvstore_cluster_prepare(gid text, names text[], shards integer[], statements text[], versioned boolean,
+CREATE FUNCTION mvstore_cluster_prepare(gid text, coordinator bigint, names text[], shards integer[], statements text[], versioned boolean,
 										ahead bigint, lock_timeout interval, pin text[])
 RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -1118,7 +1267,7 @@ BEGIN
 			ARRAY[pin[1], chosen::text, pin[3], pin[4]]));
 	END IF;
 	PERFORM @extschema@.mvstore_cluster_step('written');
-	PERFORM @extschema@.mvstore_cluster_self_open(gid, shards);
+	PERFORM @extschema@.mvstore_cluster_self_open(gid, shards, coordinator);
 	FOR i IN 1 .. cardinality(names) LOOP
 		PERFORM @extschema@.mvstore_cluster_send(names[i], format('PREPARE TRANSACTION %L', gid || ':' || shards[i]));
 	END LOOP;
@@ -1135,9 +1284,9 @@ BEGIN
 	END IF;
 	RETURN results;
 END $$;
-REVOKE ALL ON FUNCTION mvstore_cluster_prepare(text, text[], integer[], text[], boolean, bigint, interval, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mvstore_cluster_prepare(text, bigint, text[], integer[], text[], boolean, bigint, interval, text[]) FROM PUBLIC;
 
-COMMENT ON FUNCTION mvstore_cluster_prepare(text, text[], integer[], text[], boolean, bigint, interval, text[]) IS
+COMMENT ON FUNCTION mvstore_cluster_prepare(text, bigint, text[], integer[], text[], boolean, bigint, interval, text[]) IS
 'internal: prepare a write on its shards, and decide';
 
 -- Roll back what may be prepared already, unless it was decided: then say so. Where a rollback fails, recovery will.
@@ -1145,10 +1294,16 @@ CREATE FUNCTION mvstore_cluster_give_up(gid text, shards integer[], role name) R
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	state text := @extschema@.mvstore_cluster_self_settled(gid);
+	state text;
 	shard integer;
 	name text;
 BEGIN
+	BEGIN
+		state := @extschema@.mvstore_cluster_self_settled(gid);
+	EXCEPTION WHEN OTHERS OR query_canceled THEN
+		RAISE transaction_resolution_unknown USING MESSAGE = 'it is not known whether the write has happened', DETAIL = SQLERRM,
+			HINT = 'Read before you repeat it: the next call ends what is in doubt.';
+	END;
 	IF state IS NULL THEN
 		RETURN;		-- nothing was prepared yet
 	ELSIF state = 'committed' THEN
@@ -1217,11 +1372,12 @@ REVOKE ALL ON FUNCTION mvstore_cluster_statement(text, text[]) FROM PUBLIC;
 
 COMMENT ON FUNCTION mvstore_cluster_statement(text, text[]) IS 'internal: the statement for a call on a shard';
 
--- A call of mvstore on each shard, all or none; the result of each. caller: the role whose user mapping counts; it must
--- be one that the session could take on itself. arguments: the same on all shards, or a row for each. The call is one of
--- mvstore_cluster_calls(), as anybody may call this: what runs as the mapped user is nothing but mvstore's functions.
-CREATE FUNCTION mvstore_cluster_write(caller name, shards integer[], call text, arguments text[], versioned boolean) RETURNS text[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- A call of mvstore on each shard, all or none; the result of each. caller: the role whose user mapping counts. It must be one
+-- that the session's user could take on itself, as the connections may stay, for all that runs in the session. arguments: the
+-- same on all shards, or a row for each. The call is one of mvstore_cluster_calls(): what runs as the mapped user is nothing but
+-- mvstore's functions.
+CREATE FUNCTION mvstore_cluster_coordinate(caller name, shards integer[], call text, arguments text[], versioned boolean) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	config @extschema@.mvstore_cluster_config;
@@ -1232,12 +1388,12 @@ DECLARE
 	results text[];
 	patience interval;
 	pin text[] := CASE WHEN starts_with(call, 'mvstore_pin(') AND arguments[2] IS NULL THEN arguments END;
-	locked boolean := false;	-- not to the end of the transaction, which may be late
 	decided boolean := false;
 BEGIN
 	IF pg_has_role(session_user, caller, CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END) IS NOT TRUE THEN
 		RAISE insufficient_privilege USING MESSAGE = format('role "%s" cannot write to several shards in the name of "%s"', session_user, caller),
-			DETAIL = 'The function is called by one that runs with the rights of its owner, and the session''s user is no member of that role.';
+			DETAIL = 'The function is called by one that runs with the rights of its owner, and the session''s user is no member of that role.',
+			HINT = 'Let its owner be a role that its callers are members of.';
 	ELSIF NOT has_server_privilege(caller, 'mvstore_cluster', 'USAGE') THEN
 		RAISE insufficient_privilege USING MESSAGE = 'permission denied for foreign server mvstore_cluster';
 	ELSIF call <> ALL (@extschema@.mvstore_cluster_calls()) IS NOT FALSE THEN
@@ -1263,45 +1419,48 @@ BEGIN
 			RAISE transaction_resolution_unknown USING MESSAGE = SQLERRM, HINT = 'The write may have happened: read before you repeat it.';
 		END;
 	ELSE
-		FOR attempt IN 1 .. 12 LOOP
-			gid := format('mvstore_cluster:%s:%s:%s', config.cluster, config.proxy, gen_random_uuid());
-			PERFORM pg_advisory_lock(@extschema@.mvstore_cluster_lock_key(gid));
-			locked := true;
-			BEGIN
-				-- The version goes half a millisecond ahead, and up to 128 where a shard hands out versions faster than it is asked;
-				-- all attempts together stay below mvstore.max_clock_ahead.
-				results := @extschema@.mvstore_cluster_prepare(gid, names, shards, statements, versioned, 250 * (2 ^ least(attempt, 9))::bigint, patience, pin);
-				decided := true;
-				EXIT;
-			EXCEPTION
-				WHEN serialization_failure OR deadlock_detected OR invalid_parameter_value THEN
-					PERFORM @extschema@.mvstore_cluster_reset(names);
-					PERFORM @extschema@.mvstore_cluster_give_up(gid, shards, caller);
-					PERFORM pg_advisory_unlock(@extschema@.mvstore_cluster_lock_key(gid));
-					locked := false;
-					IF attempt >= 12 OR SQLSTATE = '22023' AND SQLERRM !~ 'too far in the future' THEN
+		-- What is begun in it ends with this block, and not with the transaction, which may be late: so it ends by an error of its own.
+		BEGIN
+			FOR attempt IN 1 .. 12 LOOP
+				gid := format('mvstore_cluster:%s:%s:%s', config.cluster, config.proxy, gen_random_uuid());
+				BEGIN
+					-- The version goes half a millisecond ahead, and up to 128 where a shard hands out versions faster than it is asked;
+					-- all attempts together stay below mvstore.max_clock_ahead.
+					results := @extschema@.mvstore_cluster_prepare(gid, @extschema@.mvstore_cluster_begin(gid), names, shards, statements, versioned,
+							250 * (2 ^ least(attempt, 9))::bigint, patience, pin);
+					decided := true;
+					EXIT;
+				EXCEPTION
+					WHEN serialization_failure OR deadlock_detected OR invalid_parameter_value THEN
+						PERFORM @extschema@.mvstore_cluster_reset(names);
+						PERFORM @extschema@.mvstore_cluster_give_up(gid, shards, caller);
+						IF attempt >= 12 OR SQLSTATE = '22023' AND SQLERRM !~ 'too far in the future' THEN
+							RAISE;
+						END IF;
+						-- After a crash the clock of a shard may be ahead by a second, until time has come up to it.
+						IF SQLSTATE = '22023' THEN
+							PERFORM pg_sleep(0.1);
+						END IF;
+					WHEN OTHERS OR query_canceled THEN
+						PERFORM @extschema@.mvstore_cluster_reset(names);
+						PERFORM @extschema@.mvstore_cluster_give_up(gid, shards, caller);
 						RAISE;
-					END IF;
-					-- After a crash the clock of a shard may be ahead by a second, until time has come up to it.
-					IF SQLSTATE = '22023' THEN
-						PERFORM pg_sleep(0.1);
-					END IF;
-				WHEN OTHERS OR query_canceled THEN
-					PERFORM @extschema@.mvstore_cluster_reset(names);
-					PERFORM @extschema@.mvstore_cluster_give_up(gid, shards, caller);
-					RAISE;
-			END;
-			names := '{}';
-			FOREACH shard IN ARRAY shards LOOP
-				names := names || @extschema@.mvstore_cluster_open(shard, caller);
+				END;
+				names := '{}';
+				FOREACH shard IN ARRAY shards LOOP
+					names := names || @extschema@.mvstore_cluster_open(shard, caller);
+				END LOOP;
 			END LOOP;
-		END LOOP;
-		PERFORM @extschema@.mvstore_cluster_step('decided');
-		IF @extschema@.mvstore_cluster_finish(gid, names, shards) THEN
-			PERFORM @extschema@.mvstore_cluster_self_done(gid);
-		END IF;
-		PERFORM pg_advisory_unlock(@extschema@.mvstore_cluster_lock_key(gid));
-		locked := false;
+			PERFORM @extschema@.mvstore_cluster_step('decided');
+			IF @extschema@.mvstore_cluster_finish(gid, names, shards) THEN
+				PERFORM @extschema@.mvstore_cluster_self_done(gid);
+			END IF;
+			RAISE SQLSTATE 'MV000';
+		EXCEPTION WHEN SQLSTATE 'MV000' THEN
+			IF NOT decided THEN
+				RAISE;		-- of a trigger on a shard
+			END IF;
+		END;
 	END IF;
 	IF NOT config.keep_connections THEN
 		PERFORM @extschema@.mvstore_cluster_reset(names);
@@ -1309,9 +1468,6 @@ BEGIN
 	RETURN results;
 EXCEPTION WHEN OTHERS OR query_canceled THEN
 	PERFORM @extschema@.mvstore_cluster_reset(names);
-	IF locked THEN
-		PERFORM pg_advisory_unlock(@extschema@.mvstore_cluster_lock_key(gid));
-	END IF;
 	IF decided THEN
 		RAISE WARNING USING MESSAGE = 'the write has happened, but shards may not show it yet', DETAIL = SQLERRM,
 			HINT = 'They will, once a call or mvstore_cluster_recover() looks after it.';
@@ -1320,7 +1476,81 @@ EXCEPTION WHEN OTHERS OR query_canceled THEN
 	RAISE;
 END $$;
 
-COMMENT ON FUNCTION mvstore_cluster_write(name, integer[], text, text[], boolean) IS
+REVOKE ALL ON FUNCTION mvstore_cluster_coordinate(name, integer[], text, text[], boolean) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_coordinate(name, integer[], text, text[], boolean) IS
+'internal: a call of mvstore on each shard in the name of a role';
+
+-- That in the name of who calls, which nobody can choose: not the session's user, as PostgreSQL itself runs code of others with
+-- their rights (functions of indexes in ANALYZE or an autovacuum worker, SECURITY DEFINER). A function that runs as its
+-- owner cannot see by whom it was called; but a trigger that does not, fired by the caller's INSERT, can. It is the first of two
+-- of a view that never has a row, in the order of their names; the second one runs as the owner.
+CREATE VIEW mvstore_cluster_as_caller AS
+SELECT NULL::name AS caller, NULL::integer[] AS shards, NULL::text AS call, NULL::text[] AS arguments, NULL::boolean AS versioned,
+	   NULL::text[] AS results
+ WHERE false;
+GRANT SELECT, INSERT ON mvstore_cluster_as_caller TO PUBLIC;
+
+COMMENT ON VIEW mvstore_cluster_as_caller IS 'internal: what is inserted is called on shards, in the name of who inserts';
+
+CREATE FUNCTION mvstore_cluster_caller() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	NEW.caller := current_user;
+	RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION mvstore_cluster_caller() FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_caller() IS 'internal: a trigger, note who calls';
+
+-- Nobody but the owner may execute it: else a view of somebody else could have it as its trigger, and name any caller.
+CREATE FUNCTION mvstore_cluster_called() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- Where PostgreSQL runs what strangers may have written, in the midst of something else, the session is to stay as it is. This
+	-- does nothing, and is refused there.
+	BEGIN
+		UNLISTEN mvstore_cluster_nothing;
+		RAISE SQLSTATE 'MV000';
+	EXCEPTION
+		WHEN SQLSTATE 'MV000' THEN
+			NULL;
+		WHEN insufficient_privilege THEN
+			RAISE insufficient_privilege USING MESSAGE = 'cannot write to shards within security-restricted operation';
+	END;
+	-- Between the two, one of somebody else could name another caller.
+	IF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = TG_RELID AND t.tgname NOT IN ('a_caller', 'b_called')) THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'view "mvstore_cluster_as_caller" of extension "mvstore_cluster" has been altered',
+			DETAIL = 'It has a trigger of somebody else.', HINT = 'Drop the trigger, and revoke TRIGGER on the view.';
+	END IF;
+	NEW.results := @extschema@.mvstore_cluster_coordinate(NEW.caller, NEW.shards, NEW.call, NEW.arguments, NEW.versioned);
+	RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION mvstore_cluster_called() FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_called() IS 'internal: a trigger, do what was called';
+
+CREATE TRIGGER a_caller INSTEAD OF INSERT ON mvstore_cluster_as_caller FOR EACH ROW EXECUTE FUNCTION mvstore_cluster_caller();
+CREATE TRIGGER b_called INSTEAD OF INSERT ON mvstore_cluster_as_caller FOR EACH ROW EXECUTE FUNCTION mvstore_cluster_called();
+
+CREATE FUNCTION mvstore_cluster_write(shards integer[], call text, arguments text[], versioned boolean) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	results text[];
+BEGIN
+	INSERT INTO @extschema@.mvstore_cluster_as_caller AS c (shards, call, arguments, versioned) VALUES (shards, call, arguments, versioned)
+	RETURNING c.results INTO results;
+	IF results IS NULL THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'nothing is written to shards where triggers are not fired',
+			HINT = 'SET session_replication_role = origin.';
+	END IF;
+	RETURN results;
+END $$;
+
+COMMENT ON FUNCTION mvstore_cluster_write(integer[], text, text[], boolean) IS
 'internal: a call of mvstore on each shard, all or none';
 
 --
@@ -1361,19 +1591,6 @@ REVOKE ALL ON FUNCTION mvstore_cluster_prepared(integer[]) FROM PUBLIC;
 
 COMMENT ON FUNCTION mvstore_cluster_prepared(integer[]) IS 'internal: what shards have prepared';
 
--- Whether nobody coordinates a write any more. Those who look are not in one another's way.
-CREATE FUNCTION mvstore_cluster_orphan(gid text) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	key bigint := @extschema@.mvstore_cluster_lock_key(gid);
-BEGIN
-	RETURN CASE WHEN pg_try_advisory_lock_shared(key) THEN pg_advisory_unlock_shared(key) ELSE false END;
-END $$;
-REVOKE ALL ON FUNCTION mvstore_cluster_orphan(text) FROM PUBLIC;
-
-COMMENT ON FUNCTION mvstore_cluster_orphan(text) IS 'internal: whether nobody coordinates a write any more';
-
 -- For who has the lock of recovery.
 CREATE FUNCTION mvstore_cluster_end_doubts(everything boolean) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -1385,13 +1602,14 @@ DECLARE
 	asked integer[] := '{}';
 	silent integer[] := '{}';	-- shards that have not answered
 	busy text[] := '{}';		-- transactions that could not be ended
-	alive text[] := '{}';		-- whose coordinator lives
+	lock_name text := gen_random_uuid();
 	pending_rows text[] := '{}';
 	ended integer := 0;
 BEGIN
 	SELECT c.* INTO config FROM @extschema@.mvstore_cluster_config c;
 	-- In another database, which does not see our lock, what was decided here is not known.
-	IF NOT @extschema@.mvstore_cluster_self_here('recovery of ' || config.proxy) THEN
+	PERFORM pg_advisory_xact_lock(@extschema@.mvstore_cluster_lock_key(lock_name));
+	IF NOT @extschema@.mvstore_cluster_self_here(lock_name) THEN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the foreign server "mvstore_cluster_self" leads to another database than this one',
 			HINT = 'SELECT mvstore_cluster_configure() has it lead here.';
 	END IF;
@@ -1400,7 +1618,7 @@ BEGIN
 	END IF;
 	-- Who lives is left alone; of the rest it is said for ever what becomes of it, before anything is done.
 	FOR due IN SELECT d.* FROM @extschema@.mvstore_cluster_self_due(everything) d LOOP
-		CONTINUE WHEN NOT @extschema@.mvstore_cluster_orphan(due.gid);
+		CONTINUE WHEN due.alive;
 		PERFORM @extschema@.mvstore_cluster_self_tried(due.gid);
 		pending_rows := pending_rows || format('%s|%s|%s', due.gid, array_to_string(due.shards, ','), due.old);
 		asked := asked || due.shards;
@@ -1416,10 +1634,7 @@ BEGIN
 			RAISE LOG 'mvstore_cluster: recovery cannot ask shard %: %', found_row.shard, found_row.problem;
 			CONTINUE;
 		END IF;
-		IF NOT @extschema@.mvstore_cluster_orphan(found_row.gid) THEN
-			alive := alive || found_row.gid;
-			CONTINUE;
-		END IF;
+		CONTINUE WHEN @extschema@.mvstore_cluster_self_lives(found_row.gid);
 		BEGIN
 			IF @extschema@.mvstore_cluster_self_settled(found_row.gid) = 'committed' THEN
 				PERFORM @extschema@.mvstore_cluster_ask(found_row.shard, format('COMMIT PREPARED %L', found_row.gid || ':' || found_row.shard), found_row.shard_user);
@@ -1439,7 +1654,7 @@ BEGIN
 	-- What is done on all its shards needs no row. That it was given up is told for ten minutes to those who are late.
 	FOR due IN SELECT split_part(r, '|', 1) AS gid, string_to_array(split_part(r, '|', 2), ',')::integer[] AS shards,
 					  split_part(r, '|', 3)::boolean AS old FROM unnest(pending_rows) r LOOP
-		CONTINUE WHEN due.shards && silent OR due.gid = ANY (busy || alive);
+		CONTINUE WHEN due.shards && silent OR due.gid = ANY (busy);
 		IF due.old OR @extschema@.mvstore_cluster_self_settled(due.gid) = 'committed' THEN
 			PERFORM @extschema@.mvstore_cluster_self_done(due.gid);
 		END IF;
@@ -1453,33 +1668,26 @@ REVOKE ALL ON FUNCTION mvstore_cluster_end_doubts(boolean) FROM PUBLIC;
 
 COMMENT ON FUNCTION mvstore_cluster_end_doubts(boolean) IS 'internal: recovery, one at a time';
 
--- One session at a time: others wait, or go on with 0. The lock is not kept to the end of the transaction, which may be late.
+-- One session at a time: others wait, or go on with 0. The lock, which needs a right on the table, is not kept to the end of the
+-- transaction, which may be late: the block with it ends by an error of its own.
 CREATE FUNCTION mvstore_cluster_recover_one(everything boolean, waits boolean) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	key bigint := @extschema@.mvstore_cluster_lock_key('recovery of ' || (SELECT c.proxy FROM @extschema@.mvstore_cluster_config c));
-	locked boolean := false;
-	ended integer := 0;
+	ended integer;
 BEGIN
-	BEGIN
-		IF waits THEN
-			SELECT true INTO locked FROM pg_advisory_lock(key);
-		ELSE
-			locked := pg_try_advisory_lock(key);
-		END IF;
-		IF locked THEN
-			ended := @extschema@.mvstore_cluster_end_doubts(everything);
-		END IF;
-	EXCEPTION WHEN OTHERS OR query_canceled THEN
-		IF locked THEN
-			PERFORM pg_advisory_unlock(key);
-		END IF;
-		RAISE;
-	END;
-	IF locked THEN
-		PERFORM pg_advisory_unlock(key);
+	IF waits THEN
+		LOCK TABLE @extschema@.mvstore_cluster_recovering IN SHARE UPDATE EXCLUSIVE MODE;
+	ELSE
+		BEGIN
+			LOCK TABLE @extschema@.mvstore_cluster_recovering IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+		EXCEPTION WHEN lock_not_available THEN
+			RETURN 0;
+		END;
 	END IF;
+	ended := @extschema@.mvstore_cluster_end_doubts(everything);
+	RAISE SQLSTATE 'MV000';
+EXCEPTION WHEN SQLSTATE 'MV000' THEN
 	RETURN ended;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_recover_one(boolean, boolean) FROM PUBLIC;
@@ -1487,7 +1695,7 @@ REVOKE ALL ON FUNCTION mvstore_cluster_recover_one(boolean, boolean) FROM PUBLIC
 COMMENT ON FUNCTION mvstore_cluster_recover_one(boolean, boolean) IS 'internal: recovery, by one session at a time';
 
 CREATE FUNCTION mvstore_cluster_recover(everything boolean DEFAULT true) RETURNS integer
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $$ SELECT @extschema@.mvstore_cluster_recover_one(everything, everything) $$;
 
 COMMENT ON FUNCTION mvstore_cluster_recover(boolean) IS
@@ -1496,7 +1704,7 @@ COMMENT ON FUNCTION mvstore_cluster_recover(boolean) IS
 -- Whether there is something for recovery, and then recovery. What goes wrong with it is no fault of the call it is in. For
 -- who has waited in vain all shards are asked, as something may have been prepared there when nobody expected it any more.
 CREATE FUNCTION mvstore_cluster_look(vain boolean DEFAULT false) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS $$
 DECLARE
 	complete boolean;
@@ -1507,8 +1715,7 @@ BEGIN
 		RETURN;
 	END IF;
 	SELECT a.complete, a.tried INTO complete, tried FROM @extschema@.mvstore_cluster_awake a;
-	IF complete AND NOT vain AND NOT EXISTS (SELECT FROM @extschema@.mvstore_cluster_note_due(false) d
-			WHERE @extschema@.mvstore_cluster_orphan(d.gid)) THEN
+	IF complete AND NOT vain AND NOT EXISTS (SELECT FROM @extschema@.mvstore_cluster_note_due(false) d WHERE NOT d.alive) THEN
 		RETURN;		-- all that is under way has a coordinator that lives
 	END IF;
 	PERFORM @extschema@.mvstore_cluster_recover_one((vain OR complete IS NOT TRUE) AND (tried IS NULL OR tried < clock_timestamp() - '5 s'::interval), false);
@@ -1522,17 +1729,17 @@ CREATE FUNCTION mvstore_cluster_doubts()
 RETURNS TABLE (gid text, state text, version bigint, shard integer, prepared timestamptz, shard_user text, coordinator boolean, problem text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	-- Before the rows are looked at: who has prepared something has one.
+	found_rows json := (SELECT json_agg(s) FROM @extschema@.mvstore_cluster_config c
+					   CROSS JOIN @extschema@.mvstore_cluster_prepared(ARRAY(SELECT generate_series(0, c.shards - 1))) s);
 BEGIN
 	RETURN QUERY
 	SELECT coalesce(s.gid, p.gid), coalesce(p.state, CASE WHEN s.gid IS NOT NULL THEN 'aborted' END), p.version, coalesce(s.shard, n.shard),
 		   s.prepared, s.shard_user,
-		   CASE WHEN coalesce(s.gid, p.gid) IS NOT NULL THEN
-				EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.mode = 'ExclusiveLock'
-							AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-							AND (l.classid::bigint << 32 | l.objid::bigint) = @extschema@.mvstore_cluster_lock_key(coalesce(s.gid, p.gid))) END,
+		   CASE WHEN p.gid IS NOT NULL THEN @extschema@.mvstore_cluster_lives(p.coordinator) WHEN s.gid IS NOT NULL THEN false END,
 		   s.problem
-	  FROM @extschema@.mvstore_cluster_config c
-	 CROSS JOIN @extschema@.mvstore_cluster_prepared(ARRAY(SELECT generate_series(0, c.shards - 1))) s
+	  FROM json_to_recordset(found_rows) AS s (shard integer, gid text, prepared timestamptz, shard_user text, problem text)
 	  FULL JOIN (@extschema@.mvstore_cluster_pending p CROSS JOIN unnest(p.shards) AS n (shard)) ON p.gid = s.gid AND n.shard = s.shard
 	 WHERE s.shard IS NOT NULL OR p.state <> 'aborted';
 END $$;
@@ -1662,7 +1869,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT min(r::text) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_create(text, integer, interval, interval, boolean, boolean)',
+	RETURN (SELECT min(r::text) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_create(text, integer, interval, interval, boolean, boolean)',
 		ARRAY[store, keep_versions::text, keep_for::text, ttl::text, feed::text, if_not_exists::text], false)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_create(text, integer, interval, interval, boolean, boolean) IS
@@ -1675,7 +1882,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_set_policy(regclass, integer, interval, interval)',
+	PERFORM @extschema@.mvstore_cluster_write(shards, 'mvstore_set_policy(regclass, integer, interval, interval)',
 		ARRAY[store, keep_versions::text, keep_for::text, ttl::text], false);
 END $$;
 COMMENT ON FUNCTION mvstore_set_policy(text, integer, interval, interval) IS
@@ -1688,7 +1895,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_set_feed(regclass, boolean)',
+	PERFORM @extschema@.mvstore_cluster_write(shards, 'mvstore_set_feed(regclass, boolean)',
 		ARRAY[store, feed::text], false);
 END $$;
 COMMENT ON FUNCTION mvstore_set_feed(text, boolean) IS
@@ -1701,7 +1908,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_detach(regclass)',
+	PERFORM @extschema@.mvstore_cluster_write(shards, 'mvstore_detach(regclass)',
 		ARRAY[store], false);
 END $$;
 COMMENT ON FUNCTION mvstore_detach(text) IS
@@ -1714,7 +1921,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_attach(regclass, integer, interval, interval, bigint)',
+	PERFORM @extschema@.mvstore_cluster_write(shards, 'mvstore_attach(regclass, integer, interval, interval, bigint)',
 		ARRAY[store, keep_versions::text, keep_for::text, ttl::text, floor::text], false);
 END $$;
 COMMENT ON FUNCTION mvstore_attach(text, integer, interval, interval, bigint) IS
@@ -1727,7 +1934,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM @extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_clear(regclass)',
+	PERFORM @extschema@.mvstore_cluster_write(shards, 'mvstore_clear(regclass)',
 		ARRAY[store], false);
 END $$;
 COMMENT ON FUNCTION mvstore_clear(text) IS
@@ -1934,7 +2141,7 @@ BEGIN
 	  INTO shards, arguments
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
-	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many(regclass, text[], text[], interval)', arguments, true)) r);
+	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_put_many(regclass, text[], text[], interval)', arguments, true)) r);
 EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
@@ -1981,7 +2188,7 @@ BEGIN
 	  INTO shards, arguments
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
-	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many_bytea(regclass, text[], bytea[], interval)', arguments, true)) r);
+	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_put_many_bytea(regclass, text[], bytea[], interval)', arguments, true)) r);
 EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
@@ -2028,7 +2235,7 @@ BEGIN
 	  INTO shards, arguments
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
 			  FROM unnest(places, keys, new_values) WITH ORDINALITY AS e (shard, key, new_value, n) GROUP BY e.shard) g;
-	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_put_many_raw(regclass, bytea[], bytea[], interval)', arguments, true)) r);
+	RETURN (SELECT max(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_put_many_raw(regclass, bytea[], bytea[], interval)', arguments, true)) r);
 EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
 	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
 	RAISE;
@@ -2311,7 +2518,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT s FROM @extschema@.mvstore_cluster_shards(store, prefix) s ORDER BY s);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_revert(regclass, bigint, text)',
+	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_revert(regclass, bigint, text)',
 		ARRAY[store, to_version::text, prefix], true)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_revert(text, bigint, text) IS
@@ -2324,7 +2531,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT s FROM @extschema@.mvstore_cluster_shards_raw(store, prefix) s ORDER BY s);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_revert_raw(regclass, bigint, bytea)',
+	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_revert_raw(regclass, bigint, bytea)',
 		ARRAY[store, to_version::text, prefix::text], true)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_revert_raw(text, bigint, bytea) IS
@@ -3379,7 +3586,8 @@ COMMENT ON FUNCTION mvstore_use_version(bigint) IS
 CREATE FUNCTION mvstore_version_at(at timestamp with time zone) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT (extract(epoch FROM at) * 1000000)::bigint
+SELECT CASE WHEN at = 'infinity' THEN 9223372036854775807 WHEN at = '-infinity' THEN 0
+		ELSE least(greatest(extract(epoch FROM at) * 1000000, 0), 9223372036854775807)::bigint END
 $$;
 COMMENT ON FUNCTION mvstore_version_at(timestamp with time zone) IS
 'a time as a version: microseconds since 1970';
@@ -3387,7 +3595,8 @@ COMMENT ON FUNCTION mvstore_version_at(timestamp with time zone) IS
 CREATE FUNCTION mvstore_time_of(version bigint) RETURNS timestamp with time zone
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT 'epoch'::timestamptz + version * '1 us'::interval
+SELECT CASE WHEN version = 9223372036854775807 THEN 'infinity'
+		ELSE 'epoch'::timestamptz + version / 1000000 * '1 s'::interval + version % 1000000 * '1 us'::interval END
 $$;
 COMMENT ON FUNCTION mvstore_time_of(bigint) IS
 'a version as a time';
@@ -3649,7 +3858,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT s FROM @extschema@.mvstore_cluster_shards(store, prefix) s ORDER BY s);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_erase_prefix(regclass, text)',
+	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_erase_prefix(regclass, text)',
 		ARRAY[store, prefix], false)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_erase_prefix(text, text) IS
@@ -3662,7 +3871,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT s FROM @extschema@.mvstore_cluster_shards_raw(store, prefix) s ORDER BY s);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_erase_prefix_raw(regclass, bytea)',
+	RETURN (SELECT sum(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_erase_prefix_raw(regclass, bytea)',
 		ARRAY[store, prefix::text], false)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_erase_prefix_raw(text, bytea) IS
@@ -3675,7 +3884,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT min(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_pin(text, bigint, interval, regclass)',
+	RETURN (SELECT min(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_pin(text, bigint, interval, regclass)',
 		ARRAY[name, version::text, ttl::text, store], false)) r);
 END $$;
 REVOKE ALL ON FUNCTION mvstore_pin(text, bigint, interval, text) FROM PUBLIC;
@@ -3689,7 +3898,7 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT bool_or(r::boolean) FROM unnest(@extschema@.mvstore_cluster_write(current_user, shards, 'mvstore_unpin(text)',
+	RETURN (SELECT bool_or(r::boolean) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_unpin(text)',
 		ARRAY[name], false)) r);
 END $$;
 COMMENT ON FUNCTION mvstore_unpin(text) IS
@@ -4238,7 +4447,7 @@ COMMENT ON COLUMN mvstore_blocker_metrics.shard IS
 COMMENT ON COLUMN mvstore_blocker_metrics.database IS
 'the database';
 COMMENT ON COLUMN mvstore_blocker_metrics.kind IS
-'writer, pin, put_at, lock, error, paused, rate limit, slot or snapshot';
+'writer, prepared, pin, put_at, lock, error, paused, rate limit, slot or snapshot';
 COMMENT ON COLUMN mvstore_blocker_metrics.name IS
 'of the role, the pin, the replication slot or the prepared transaction; empty: none';
 COMMENT ON COLUMN mvstore_blocker_metrics.schema IS

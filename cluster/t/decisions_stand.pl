@@ -24,9 +24,9 @@ my $stop = $cluster->hold_steps;
 # A write over all shards that stands still at a step.
 sub begin_write
 {
-	my ($step, $value) = @_;
+	my ($step, $value, $before) = @_;
 
-	return $cluster->begin_held($step, "SELECT mvstore_put_many('a', '{$keys}', '{$value,$value,$value,$value}') > 0 AS written");
+	return $cluster->begin_held($step, ($before // '') . " SELECT mvstore_put_many('a', '{$keys}', '{$value,$value,$value,$value}') > 0 AS written");
 }
 
 sub gone { $cluster->query(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name LIKE 'stops %'}); return }
@@ -46,31 +46,42 @@ sub is_whole
 
 # ---- Others who look ----------------------------------------------------------------
 
+# Whoever holds locks of our names keeps nobody from it.
+$cluster->query('CREATE ROLE anybody LOGIN');
 my $other = $proxy->background_psql('postgres');
+$other->query_safe(q{SET SESSION AUTHORIZATION anybody; SELECT pg_advisory_lock(mvstore_cluster_lock_key('recovery of ' || proxy)) FROM mvstore_cluster_config});
 begin_write('decided', 'one');
 gone();
-my $key = sprintf q{mvstore_cluster_lock_key('%s')}, pending();
-$other->query_safe("SELECT pg_advisory_lock_shared($key)");
-is($cluster->query('SELECT mvstore_cluster_recover()'), 4, 'who looks, too, is not taken for its coordinator');
-$other->query_safe("SELECT pg_advisory_unlock_shared($key)");
+$other->query_safe(sprintf q{SELECT pg_advisory_lock(mvstore_cluster_lock_key('%s'))}, pending());
+is($cluster->query('SELECT count(*) FROM mvstore_cluster_in_doubt WHERE coordinator'), 0, 'who has gone coordinates nothing, whoever holds a lock');
+is($cluster->query("SET lock_timeout = '5 s'; SELECT mvstore_cluster_recover()"), 4, 'and what he has left is ended');
+$other->query_safe('SELECT pg_advisory_unlock_all(); RESET SESSION AUTHORIZATION');
 is_whole('one', 'it is done');
 
-# Recovery has begun, and waits for a server that does not answer; then a lock is in its way.
+# Recovery has begun, and waits for a server that does not answer: others leave it to that one, or wait.
 begin_write('decided', 'two');
 gone();
-$key = sprintf q{mvstore_cluster_lock_key('%s')}, pending();
 my ($postmaster) = slurp_file($second->data_dir . '/postmaster.pid') =~ /\A(\d+)/;
 kill STOP => $postmaster;
 my $recovery = $proxy->background_psql('postgres');
 $recovery->query_until(qr/asked/, "\\echo asked\nSELECT mvstore_cluster_recover() AS ended;\n");
 wait_until($proxy, 'postgres', q{SELECT tried IS NOT NULL FROM mvstore_cluster_pending WHERE state = 'committed'}, 'a recovery has begun');
-$other->query_safe("SELECT pg_advisory_lock($key)");
+is($cluster->query('SELECT mvstore_cluster_recover(false)'), 0, 'another one leaves it to that');
+is(($cluster->refused("SET lock_timeout = '100 ms'; SELECT mvstore_cluster_recover()"))[0], '55P03', 'or waits');
 kill CONT => $postmaster;
-$recovery->query_safe('SELECT 1');
-isnt(pending(), '', 'what it could not look after keeps its decision');
-$other->query_safe("SELECT pg_advisory_unlock($key)");
-is($cluster->query('SELECT mvstore_cluster_recover()'), 4, 'the next one ends it');
+like($recovery->query_safe('SELECT 1'), qr/^4\b/, 'which ends it');
 is_whole('two', 'as it was decided');
+
+# Who was to end a write has been cancelled, and his transaction goes on.
+my $idle = begin_write('decided', 'idle', 'BEGIN;');
+cancel();
+$idle->query('SELECT 1');
+is($cluster->query('SELECT mvstore_cluster_recover()'), 4, 'what was left in a transaction is ended while that goes on');
+is_whole('idle', 'as it was decided');
+is($cluster->query(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid <> 1818}), 0, 'no lock is left');
+$idle->{stderr} = '';	# it was warned
+$idle->query_safe('COMMIT');
+$idle->quit;
 
 # ---- Other databases than those that are meant ---------------------------------------
 
@@ -103,7 +114,7 @@ $cluster->query("ALTER SERVER mvstore_cluster_self OPTIONS (SET p0 'host=${\ $pr
 my ($other_state, $other_said) = $cluster->refused("SELECT mvstore_put_many('a', '{$keys}', '{x,x,x,x}')");
 ok($other_state eq '55000' && $other_said =~ /leads to another database/, 'decisions are written nowhere else') || diag("$other_state $other_said");
 is_whole('renamed', 'nothing is written');
-$cluster->query("INSERT INTO mvstore_cluster_pending VALUES ('mvstore_cluster:' || (SELECT cluster || ':' || proxy FROM mvstore_cluster_config) || ':kept', 1, '{0,1}', 'committed', clock_timestamp(), NULL)");
+$cluster->query("INSERT INTO mvstore_cluster_pending VALUES ('mvstore_cluster:' || (SELECT cluster || ':' || proxy FROM mvstore_cluster_config) || ':kept', 1, '{0,1}', 'committed', clock_timestamp(), NULL, '3')");
 my ($recovery_state) = $cluster->refused('SELECT mvstore_cluster_recover()');
 is($recovery_state, '55000', 'nor does recovery go by what is written there');
 $cluster->query("DELETE FROM mvstore_cluster_pending WHERE gid LIKE '%:kept'");
@@ -116,7 +127,8 @@ is($cluster->query("SELECT srvoptions[1] FROM pg_foreign_server WHERE srvname = 
 begin_write('decided', 'mine');
 gone();
 my $elsewhere = sprintf 'host=%s port=%d dbname=postgres', $cluster->server(0)->host, $cluster->server(0)->port;
-$other->query_safe("SELECT dblink_connect_u('mvstore_cluster:' || n || ':' || left(encode(sha256(convert_to(mvstore_cluster_login(n, current_user), 'UTF8')), 'hex'), 20), '$elsewhere') FROM generate_series(0, 3) n");
+$other->query_safe("SELECT dblink_connect_u(format('mvstore_cluster:%s:%s:%s', n, to_hex(hashtextextended(mvstore_cluster_address(n), 0)), to_hex(hashtextextended((mvstore_cluster_login(n, current_user)).mapping, 0))), '$elsewhere') FROM generate_series(0, 3) n");
+$other->query_safe("SELECT dblink_connect_u(left((mvstore_cluster_login(n, current_user)).address, 63), '$elsewhere') FROM generate_series(0, 3, 2) n");
 is($other->query_safe('SELECT mvstore_cluster_recover()'), 4, 'recovery asks shards by connections of its own');
 is_whole('mine', 'it is done');
 

@@ -112,6 +112,30 @@ is($cluster->query("SELECT mvstore_get('fruit', 'a')"), 1, 'as before');
 $cluster->query("ALTER SERVER mvstore_cluster OPTIONS (SET p3 '$options[4]', SET p4 '$options[3]')");
 refused("SELECT mvstore_get('fruit', 'a')", '22023', qr/partition p3 leads to shard 4/, 'two are exchanged');
 $cluster->query("ALTER SERVER mvstore_cluster OPTIONS (SET p3 '$options[3]', SET p4 '$options[4]')");
+
+# What a session keeps connected is of where the shards are, and tells nothing of passwords.
+my $all = "ARRAY(SELECT 'n' || n FROM generate_series(1, 99) n), array_fill('1'::text, ARRAY[99])";
+my $names = "SELECT count(*), count(DISTINCT split_part(n, ':', 2)), count(*) FILTER (WHERE n ~ '^mvstore_cluster:\\d+:[0-9a-f]+:[0-9a-f]+\$') FROM unnest(dblink_get_connections()) n";
+my $moved = $cluster->proxy->background_psql('postgres');
+is($moved->query_safe("SELECT mvstore_put_many('orders', $all) > 0;\n$names"), "t\n16|16|16", 'a connection is kept to each shard');
+$cluster->query("ALTER SERVER mvstore_cluster OPTIONS (SET p5 '$options[5] application_name=moved')");
+is($moved->query_safe("SELECT mvstore_put_many('orders', $all) > 0;\n$names"), "t\n16|16|16", 'none to where one was before');
+is($cluster->shard(5, q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'moved' AND datname = current_database() AND query ~ 'COMMIT PREPARED'}), 1, 'it is the new one');
+$cluster->query("ALTER USER MAPPING FOR PUBLIC SERVER mvstore_cluster OPTIONS (ADD password 'as good as none')");
+my $old = "SELECT max(substr(n, 1, 60)) FROM unnest(dblink_get_connections()) n WHERE n ~ ':5:'";
+my $before_that = $moved->query_safe($old);
+$moved->query_safe("SELECT mvstore_put_many('orders', $all)");
+is($moved->query_safe("SELECT count(*) FROM unnest(dblink_get_connections()) n WHERE n ~ ':5:' AND n <> '$before_that'"), 1, 'another mapping, another connection');
+$moved->quit;
+$cluster->query("ALTER USER MAPPING FOR PUBLIC SERVER mvstore_cluster OPTIONS (DROP password)");
+$cluster->query("ALTER SERVER mvstore_cluster OPTIONS (SET p5 '$options[5]')");
+
+# Times come as text, where the versions of PostgreSQL differ.
+$cluster->shard(5, q{DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET DateStyle = %L', current_database(), 'SQL, DMY'); END $$});
+refused('SELECT mvstore_cluster_configure()', '55000', qr/shard 5 \(.*has DateStyle "SQL, DMY"/, 'a shard that writes times in another way');
+$cluster->shard(5, q{DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET DateStyle', current_database()); END $$});
+$cluster->query('SELECT mvstore_cluster_configure()');
+
 my ($server) = ($cluster->server(1));
 $server->safe_psql('postgres', 'CREATE DATABASE empty');
 $cluster->query("ALTER SERVER mvstore_cluster OPTIONS (SET p9 '" . $cluster->address(9, $server, 'empty') . "')");

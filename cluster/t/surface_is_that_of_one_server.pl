@@ -75,6 +75,11 @@ is($columns->('proxied', 2), $columns->('public', 1), 'the views are those of on
 # Nothing of the other schemas is found by the path of a session.
 is($node->safe_psql('postgres', 'SELECT proxied.mvstore_time_of(proxied.mvstore_version_at(now())) = now(), mvstore_version_at(now()) = proxied.mvstore_version_at(now())'),
 	't|t', 'versions are times, as on one server');
+is($node->safe_psql('postgres', <<'SQL'), 't|t', 'at all ends, too');
+SELECT bool_and(proxied.mvstore_version_at(t) = mvstore_version_at(t)),
+	   bool_and(proxied.mvstore_time_of(mvstore_version_at(t)) = mvstore_time_of(mvstore_version_at(t)))
+  FROM unnest('{infinity,-infinity,1969-12-31,1970-01-01 00:00:00.000001+00,2199-12-31 23:59:59.999999,294276-12-31 23:59:59.999999+00,2000-01-01 BC}'::timestamptz[]) t
+SQL
 my $help = 'SELECT function, regexp_replace(arguments, \'regclass\', \'text\'), regexp_replace(result, \'regclass\', \'text\'), family, comment FROM %s.mvstore_help()';
 is($node->safe_psql('postgres', sprintf $help, 'proxied'), $node->safe_psql('postgres', sprintf $help, 'public'), 'mvstore_help() tells the same');
 like((sqlstate_of($node, 'postgres', q{SELECT proxied.mvstore_get('a', 'b')}))[0], qr/^42704/, 'a proxy without a foreign server says so');

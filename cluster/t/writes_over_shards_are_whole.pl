@@ -76,7 +76,7 @@ is($cluster->query('SELECT count(*) FROM mvstore_cluster_in_doubt'), 0, 'nor lef
 
 # Recovery that comes first has the word: a coordinator whose lock it cannot see (it was terminated, but its
 # last statement goes on) does not decide any more.
-is($cluster->query("SELECT pg_advisory_lock(mvstore_cluster_lock_key('late')) \\g /dev/null\nSELECT mvstore_cluster_self_open('late', '{0,1}'), mvstore_cluster_self_settled('late'), mvstore_cluster_self_decided('late', 1)"),
+is($cluster->query("SELECT pg_advisory_lock(mvstore_cluster_lock_key('late')) \\g /dev/null\nSELECT mvstore_cluster_self_open('late', '{0,1}', 3), mvstore_cluster_self_settled('late'), mvstore_cluster_self_decided('late', 1)"),
 	't|aborted|f', 'who was given up decides nothing');
 $cluster->query("SELECT mvstore_cluster_self_done('late')");
 
