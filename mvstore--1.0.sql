@@ -893,7 +893,7 @@ CREATE TABLE mvstore_policy (
 	incarnation		bigint		NOT NULL,
 	storage			oid,
 	CONSTRAINT mvstore_policy_pkey PRIMARY KEY (store)
-);
+) USING heap;
 
 -- The greatest version at which something removed from the store was
 -- superseded: reads as of it, or later, are complete.
@@ -903,7 +903,7 @@ CREATE TABLE mvstore_floor (
 	entries			bigint		NOT NULL,	-- greatest version of an entry that was removed
 	keys			bigint		NOT NULL,	-- of the newest entry of a key that was removed whole
 	CONSTRAINT mvstore_floor_pkey PRIMARY KEY (store)
-);
+) USING heap;
 
 -- Versions of transactions that changed the past of a store otherwise than by drops:
 -- who followed the changes up to a lower one has missed something. The greatest counts.
@@ -911,7 +911,7 @@ CREATE TABLE mvstore_rewrite (
 	store			mvstore_regclass	NOT NULL,
 	version			bigint		NOT NULL,
 	CONSTRAINT mvstore_rewrite_pkey PRIMARY KEY (store, version)
-);
+) USING heap;
 
 -- Drop requests that a committed transaction has made and the worker has not
 -- yet worked off. system and database say where a row was made, so that rows
@@ -932,7 +932,7 @@ CREATE TABLE mvstore_journal (
 	attempts		integer		NOT NULL,	-- that failed
 	error			text,					-- of the last of them
 	CONSTRAINT mvstore_journal_pkey PRIMARY KEY (id, system, database)
-);
+) USING heap;
 
 -- Keys to be looked at when "ends" is as long ago as the policy of the store wants,
 -- or past. Each key stands behind four bytes, its length. Of no use after a restore.
@@ -942,7 +942,7 @@ CREATE TABLE mvstore_calendar (
 	id				bigint		NOT NULL,	-- tells rows of one end apart
 	keys			bytea		NOT NULL,
 	CONSTRAINT mvstore_calendar_ends PRIMARY KEY (store, ends, id)
-);
+) USING heap;
 
 -- Pins: reads of the store as of the version stay complete until then.
 CREATE TABLE mvstore_pin (
@@ -955,7 +955,7 @@ CREATE TABLE mvstore_pin (
 	created			timestamptz	NOT NULL,
 	expires			timestamptz	NOT NULL,
 	CONSTRAINT mvstore_pin_pkey PRIMARY KEY (name, system, database)
-);
+) USING heap;
 
 -- What a transaction leaves that is prepared for two-phase commit: a row for all of it,
 -- and one a store. The worker takes them out when it has committed. Until then they tell
@@ -975,7 +975,7 @@ CREATE TABLE mvstore_prepared (
 	pins			boolean		NOT NULL,	-- pins have come or gone
 	paused			boolean		NOT NULL,	-- so has a row of mvstore_paused
 	CONSTRAINT mvstore_prepared_pkey PRIMARY KEY (transaction, store)
-);
+) USING heap;
 
 -- A row while the worker is to drop nothing.
 CREATE TABLE mvstore_paused (
@@ -983,7 +983,7 @@ CREATE TABLE mvstore_paused (
 	since			timestamptz	NOT NULL,
 	role			name		NOT NULL,
 	CONSTRAINT mvstore_paused_pkey PRIMARY KEY (paused)
-);
+) USING heap;
 
 -- No version above its value has been handed out: the durable high-water mark.
 CREATE SEQUENCE mvstore_clock;
@@ -994,7 +994,7 @@ CREATE TABLE mvstore_stable (
 	version			bigint		NOT NULL,
 	stable			boolean		NOT NULL CHECK (stable),
 	CONSTRAINT mvstore_stable_pkey PRIMARY KEY (stable)
-);
+) USING heap;
 INSERT INTO mvstore_stable VALUES (0, true);
 
 REVOKE ALL ON mvstore_policy, mvstore_floor, mvstore_rewrite, mvstore_journal, mvstore_calendar,
@@ -1857,7 +1857,8 @@ SELECT pg_catalog.current_database() AS database, n.nspname AS schema, c.relname
 	   LATERAL (SELECT mvstore_stat_size(p.store::oid) AS size) t,
 	   -- How many keys there are is for who may read them, or statistics.
 	   LATERAL (SELECT CASE WHEN e.entries OPERATOR(pg_catalog.=) 0 THEN 0
-							WHEN NOT (u.informed OR pg_catalog.has_table_privilege(p.store, 'SELECT'))
+							WHEN NOT (u.informed OR pg_catalog.has_table_privilege(p.store, 'SELECT')
+									  AND NOT pg_catalog.row_security_active(p.store))
 							THEN NULL
 							WHEN d.stadistinct OPERATOR(pg_catalog.>) 0
 							THEN least(d.stadistinct, e.entries)
@@ -1930,7 +1931,7 @@ COMMENT ON VIEW mvstore_blocker_metrics IS
 COMMENT ON COLUMN mvstore_blocker_metrics.database IS
 'the database';
 COMMENT ON COLUMN mvstore_blocker_metrics.kind IS
-'writer, pin, put_at, lock, error, paused, rate limit, slot or snapshot';
+'writer, prepared, pin, put_at, lock, error, paused, rate limit, slot or snapshot';
 COMMENT ON COLUMN mvstore_blocker_metrics.name IS
 'of the role, the pin, the replication slot or the prepared transaction; empty: none';
 COMMENT ON COLUMN mvstore_blocker_metrics.schema IS

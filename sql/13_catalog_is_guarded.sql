@@ -73,5 +73,40 @@ INSERT INTO mvstore_paused VALUES (true, now(), 'x');
 ROLLBACK;
 \set VERBOSITY default
 
+-- A replica identity of all columns, as tools give it to all tables, leaves it its key.
+BEGIN;
+ALTER TABLE mvstore_paused REPLICA IDENTITY FULL;
+SELECT mvstore_pause();
+SELECT mvstore_resume();
+ROLLBACK;
+
+-- What is done with the rights of a superuser is nothing of theirs who were given all rights on all tables.
+CREATE ROLE regress_granted;
+CREATE SCHEMA regress_granted AUTHORIZATION regress_granted;
+GRANT ALL ON mvstore_paused TO regress_granted;
+SET ROLE regress_granted;
+CREATE FUNCTION regress_granted.own() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE NOTICE 'run by %', current_user; RETURN NEW; END $$;
+CREATE TRIGGER z BEFORE INSERT ON mvstore_paused FOR EACH ROW EXECUTE FUNCTION regress_granted.own();
+RESET ROLE;
+SELECT mvstore_pause();
+DROP TRIGGER z ON mvstore_paused;
+-- Nor by the condition of a trigger whose function is mvstore's. (But a foreign key may refer to it.)
+GRANT EXECUTE ON FUNCTION mvstore_guard() TO regress_granted;
+SET ROLE regress_granted;
+CREATE FUNCTION regress_granted.asked() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN RAISE NOTICE 'run by %', current_user; RETURN true; END $$;
+CREATE TRIGGER z BEFORE INSERT ON mvstore_paused FOR EACH ROW WHEN (regress_granted.asked()) EXECUTE FUNCTION mvstore_guard();
+RESET ROLE;
+SELECT mvstore_pause();
+DROP TRIGGER z ON mvstore_paused;
+CREATE TABLE regress_granted.refers (paused bool REFERENCES mvstore_paused (paused));
+SELECT mvstore_pause();
+SELECT mvstore_resume();
+REVOKE ALL ON FUNCTION mvstore_guard() FROM regress_granted;
+REVOKE ALL ON mvstore_paused FROM regress_granted;
+DROP SCHEMA regress_granted CASCADE;
+DROP ROLE regress_granted;
+
 DROP VIEW regress_catalog;
 DROP TABLE s, plain;

@@ -137,5 +137,24 @@ $locker->quit;
 is(sql('SELECT mvstore_flush()'), 't', 'and what was locked');
 is(sql("SELECT count(*) || ' ' || min(version) FROM written"), 2 * (KEYS - 1) . ' ' . (VERSIONS - 1), 'two entries of each key stay, and none of the one that was erased');
 
+# In the midst of the keys there is one with more entries than a transaction drops.
+sub fill_big
+{
+	my ($store) = @_;
+	fill($store);
+	return sql("INSERT INTO $store (key, version, value) SELECT 'k3', v, 'v' FROM generate_series(${\VERSIONS} + 1, 20000) v");
+}
+sub state_of_big { return sql("SELECT count(*) || ' entries, ' || max(version) FROM $_[0]"); }
+my $newest_big = KEYS . ' entries, 20000';
+for my $ask (q{SELECT mvstore_compact('big', mvstore_stable_version())}, q{SELECT mvstore_drop_prefix('big', 'k')},
+	q{SELECT mvstore_set_policy('big', keep_versions := 1)})
+{
+	fill_big('big');
+	sql($ask);
+	is(sql('SELECT mvstore_flush()'), 't', "beside a key with very many entries, done: $ask");
+	is(state_of_big('big'), $newest_big, 'as a whole');
+	sql('DROP TABLE big');
+}
+
 $node->stop;
 done_testing();

@@ -20,13 +20,13 @@ my $bench = "$FindBin::RealBin/../bench";
 my %little = (BENCH_KEYS => 200, BENCH_VERSIONS => 2, BENCH_ROUNDS => 1, BENCH_ENTRIES => 200,
 	BENCH_SESSIONS => 1, BENCH_WRITERS => 1, BENCH_OVERWRITES => 80, BENCH_READS => 20, BENCH_SECONDS => 0.5,
 	BENCH_OPERATIONS => 20, BENCH_SCANS => 20, BENCH_DROPS => 20, BENCH_TRANSACTIONS => 20, BENCH_SIZES => '200 400',
-	BENCH_TABLES => 1, BENCH_STORES => '1 3', BENCH_LENGTHS => '20 40', BENCH_DATABASES => '1 2', BENCH_CONNECTIONS => '1 2');
+	BENCH_TABLES => 1, BENCH_STORES => '1 3', BENCH_LENGTHS => '20 40', BENCH_DATABASES => '1 2', BENCH_CONNECTIONS => '1 2', BENCH_SMALL => 1500, BENCH_LARGE => 2000, BENCH_SAMPLES => 3, BENCH_PUTS => 20, BENCH_WAITERS => 2, BENCH_REQUESTS => 20);
 @ENV{ keys %little } = values %little;
 @ENV{qw(PGHOST PGPORT)} = ($node->host, $node->port);
 my $page = PostgreSQL::Test::Utils::tempdir();
 mkdir "$page/doc" or die $!;
 append_to_file("$page/doc/benchmarks.md", slurp_file("$bench/../doc/benchmarks.md"));
-for my $name (qw(drop feed get growth keep latency locks peers put scale scan twophase view))
+for my $name (qw(changes drop feed get growth keep latency locks peers put queue scale scan twophase view workers))
 {
 	local $ENV{PGDATABASE} = $name;
 	local $ENV{BENCH_SVG} = PostgreSQL::Test::Utils::tempdir() . "/$name.svg";

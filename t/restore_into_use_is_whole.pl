@@ -100,10 +100,19 @@ $node->safe_psql('innocent', 'SELECT mvstore_resume()');
 $node->safe_psql('innocent', q{SELECT mvstore_flush('1 s')});
 is(entries_of($node, 'innocent', 'i'), 3, 'a request for a store that is gone drops nothing of another one');
 
-# Over itself: the rows of requests are the database's own, and their stores are new.
+# Over itself: the rows of requests are the database's own, and their stores are new. The worker has read the journal
+# since the request was made, and more than once.
 make_database('itself', 's');
 $node->safe_psql('itself', q{SELECT mvstore_drop('s', 'k')});
 $node->command_ok([ 'pg_dump', @connect, '-Fc', '-f', "$dir/itself", 'itself' ], 'pg_dump with a request');
+for my $time (1, 2)
+{
+	$node->safe_psql('itself', "SELECT mvstore_put('s', 'other', '$_')") for (1, 2);
+	$node->safe_psql('itself', q{SELECT mvstore_drop('s', 'other')});
+	$node->safe_psql('itself', q{SELECT count(mvstore_cancel_request(id)) FROM mvstore_requests});
+	$node->safe_psql('itself', q{SELECT mvstore_retry_failed('s'), mvstore_resume()});
+	wait_until($node, 'itself', q{SELECT mvstore_flush()}, "the journal is read, $time");
+}
 $node->command_ok([ 'pg_restore', @connect, '--exit-on-error', '--clean', '--if-exists', '-d', 'itself', "$dir/itself" ], 'pg_restore --clean over itself');
 is($node->safe_psql('itself', 'SELECT mvstore_flush()'), 't', 'what was requested before is done with');
 $node->safe_psql('itself', 'SELECT mvstore_resume()');

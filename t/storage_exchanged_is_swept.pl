@@ -61,6 +61,34 @@ seen_when_used('ALTER TABLE s SET TABLESPACE elsewhere', 'SET TABLESPACE: one wh
 seen_when_used('ALTER TABLE s ADD COLUMN n float DEFAULT random()', 'a rewriting ALTER TABLE: likewise');
 is(passes($use), 0, 'once');
 
+# Or looks at what has become old: here, when nothing needs it any more.
+sql(q{SELECT mvstore_create('aged', keep_for := '0 s'); SELECT mvstore_pin('mine', store := 'aged')});
+sql(q{SELECT mvstore_put('aged', 'k', 'v')}) for 1, 2;
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM mvstore_calendar}, 'what is superseded waits for a pin');
+$use = q{SELECT mvstore_unpin('mine')};
+seen_when_used('ALTER TABLE aged SET TABLESPACE elsewhere', 'SET TABLESPACE: one when the pin has gone');
+is(sql('SELECT count(*) FROM aged'), 1, 'and what it kept has gone');
+
+# Of a key that had many entries the worker remembers where the oldest was found. A copy of the table has those below
+# again: if they were passed by, what is dropped next would leave a hole above them. (An old snapshot keeps what was dropped in
+# the index; and plain SQL makes the copy.)
+my $old = $node->background_psql('postgres');
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+my $insert = q{INSERT INTO copied (key, version, value) SELECT 'k', v, convert_to(v::text, 'UTF8') FROM generate_series(1, 50) v};
+my $next = q{SELECT mvstore_put('copied', 'k', 'v')};
+my $drop = q{SELECT mvstore_drop('copied', 'k'); SELECT 1 / mvstore_flush()::int};
+sql("SELECT mvstore_create('copied'); $insert; $drop");
+my $kept = sql($next);
+sql($drop);
+is(sql('SELECT count(*) FROM copied'), 1, 'what is superseded goes');
+sql("BEGIN; ALTER TABLE copied SET TABLESPACE elsewhere; $insert; COMMIT");
+sql("$next; $drop");
+is(sql('SELECT count(*) FROM copied'), 1, 'it goes again where other storage has it again');
+my ($ret, $out, $err) = $node->psql('postgres', "SELECT mvstore_get('copied', 'k', $kept)");
+is("$ret $out", '3 ', 'and a read of the past says that it is gone');
+$old->query_safe('COMMIT');
+$old->quit;
+
 # What was begun before a restart is kept; what was told while nothing ran, too.
 sql('SELECT mvstore_pause()');
 sql('VACUUM FULL s');

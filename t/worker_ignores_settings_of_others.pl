@@ -79,7 +79,7 @@ my %setting = (
 );
 sql(join(';', map { "ALTER DATABASE d SET $_ = '$setting{$_}'" } sort keys %setting));
 sql(q{ALTER DATABASE d SET role = 'plain'});
-sql(q{ALTER ROLE postgres IN DATABASE d SET session_authorization = 'plain'});
+sql(q{ALTER ROLE CURRENT_USER IN DATABASE d SET session_authorization = 'plain'});
 sql("SELECT pg_terminate_backend($worker)");
 wait_until($node, 'postgres', "SELECT worker_pid <> $worker FROM mvstore_stats WHERE database = 'd'", 'a worker comes under other settings');
 $worker = stat_of('d', 'worker_pid');

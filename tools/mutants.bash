@@ -292,6 +292,42 @@ mutant harvest_forgets_requests 't/faults_of_scattered_drops_lose_nothing.pl' \
 mutant harvest_ignores_cancels 't/faults_of_scattered_drops_lose_nothing.pl' \
 	src/worker/batch.c 's~ && !mvs_worker.database->queue->recheck;~;~'
 
+# Where the oldest entry of a key was found holds for other storage of the store, too.
+mutant bottoms_outlast_storage 't/storage_exchanged_is_swept.pl' \
+	src/worker/drop.c 's~hash_combine64\(life, store->heap->rd_rel->relfilenode\)~life~'
+
+# A look at what is old enough, which finds that a pass is to be made, ends that.
+mutant run_ends_its_pass 't/storage_exchanged_is_swept.pl' \
+	src/worker/pass.c 's~mvs_pass_is_walking\(pass\) \|\| pass->wait_for > horizon~pass->wait_for > horizon~'
+
+# What is held, and has no room, has a pass made at once.
+mutant held_are_swept_at_once 't/drops_overflow_behind_a_pin.pl' \
+	src/worker/pending.c 's~item->outcome == MVS_OUTCOME_HELD \? item->wait_for : 0~0~'
+
+# What waits for a pass is over when another one ends.
+mutant later_pass_is_forgotten 't/drops_overflow_behind_a_pin.pl' \
+	src/worker/pass.c 's~\tif \(pass->again\)\n\t\t\(void\) take_up\(pass\);\n~~'
+
+# A pass that has failed begins anew.
+mutant failed_pass_begins_anew 't/passes_go_on_where_they_failed.pl' \
+	src/worker/walk.c 's~mvs_walk_begin\(walk, place->key, context\)~mvs_walk_begin(walk, NULL, context)~'
+
+# What gets old waits for a pass, whatever is in the way of that.
+mutant runs_wait_for_passes 't/passes_go_on_where_they_failed.pl' \
+	src/worker/sweep.c 's~if \(walking && sweep->passes.tries == 0\)~if (walking)~'
+
+# A locked key holds up those behind it in the calendar.
+mutant locked_key_stops_the_run 't/policy_by_age_goes_round_locks.pl' \
+	src/worker/run.c 's~\t\t\tstate = MVS_SLICE_DONE;\n\t\t\}\n\t\tif~\t\t}\n\t\tif~'
+
+# One transaction empties the calendar, however much is in it.
+mutant calendar_goes_at_once 't/policy_by_age_goes_round_locks.pl' \
+	src/store/calendar.c 's~ &&\n\t\t   count < limit~~'
+
+# Of a key that has more entries than a transaction drops, the rest is forgotten.
+mutant harvest_forgets_the_rest 't/drops_of_a_scattered_table_lose_nothing.pl' \
+	src/worker/walk.c 's~walk->behind_big = drop->entries\.more;~walk->behind_big = false;~'
+
 # What a replay brings fills batches.
 mutant replay_comes_first 't/drops_of_a_journal_leave_the_queue_its_share.pl' \
 	src/worker/pending.c 's~many = item->fresh \|\| ~many = ~'
@@ -380,6 +416,26 @@ mutant vacuum_never_hurries 't/vacuum_waits_for_nobody.pl' \
 mutant drops_make_no_way 't/drops_make_way_for_others.pl' \
 	src/worker/pace.c 's~if \(wal_debt > 0 && ~if (false \&\& ~'
 
+# A replay goes on where the last one has been, whatever a restore has brought.
+mutant replays_begin_in_the_middle 't/restore_into_use_is_whole.pl' \
+	src/worker/replay.c 's~\tfirst = 0;\n\tsettled = ~\tsettled = ~'
+
+# A function takes it that a snapshot is there.
+mutant snapshots_are_there 't/utility_commands_end_as_they_began.pl' \
+	src/base/snapshot.h 's~\tEnsurePortalSnapshotExists\(\);\n~~'
+
+# What deletions open is locked as they meet it.
+mutant deletions_wait_in_pages 't/worker_waits_in_no_page.pl' \
+	src/store/store.c 's~\s+!lock_for_deletions\(heap\)~ (false \&\& !lock_for_deletions(heap))~'
+
+# Who creates the extension tells nobody.
+mutant creation_is_not_told 't/worker_knows_a_new_extension.pl' \
+	src/worker/ddl.c 's~if \(creating\)~if (false \&\& creating)~'
+
+# Triggers of others on the catalog run with the rights of a superuser.
+mutant triggers_of_others_run 'sql/13_catalog_is_guarded.sql' \
+	src/base/catalog.c 's~if \(!ours \&\& ~if (false \&\& !ours \&\& ~'
+
 # ---- Of the cluster -------------------------------------------------------
 
 # mutant_of_cluster NAME 'TEST ...' EDIT ...: of the extension's script.
@@ -411,24 +467,24 @@ mutant_of_cluster recovery_commits cluster/t/writes_over_shards_are_whole.pl \
 
 # Recovery does not look whether the coordinator lives.
 mutant_of_cluster recovery_disturbs cluster/t/writes_over_shards_are_whole.pl \
-	's~RETURN CASE WHEN pg_try_advisory_lock_shared.*? ELSE false END;~RETURN true;~s'
+	's~SELECT coalesce\(pg_xact_status\(coordinator\) = \x27in progress\x27, false\)~SELECT false~'
 
-# Two who look take each other for the coordinator.
-mutant_of_cluster lookers_collide cluster/t/decisions_stand.pl \
-	's~pg_try_advisory_lock_shared~pg_try_advisory_lock~; s~pg_advisory_unlock_shared~pg_advisory_unlock~'
+# Who coordinates does until his transaction ends.
+mutant_of_cluster coordinates_late cluster/t/decisions_stand.pl \
+	's~RETURN whole \+ [^;\n]*;~RETURN whole;~'
+
+# Several recover at a time.
+mutant_of_cluster recover_together cluster/t/decisions_stand.pl \
+	's~LOCK TABLE \@extschema\@\.mvstore_cluster_recovering IN SHARE UPDATE EXCLUSIVE MODE~LOCK TABLE \@extschema\@.mvstore_cluster_recovering IN ROW EXCLUSIVE MODE~g'
 
 # Who waits in vain looks after nothing but what there is a row of.
 mutant_of_cluster nothing_comes_late cluster/t/puts_wait_for_doubts_with_a_limit.pl \
 	's~\(vain OR complete~(complete~'
 
-# What was not looked after is taken for done.
-mutant_of_cluster skipped_is_done cluster/t/decisions_stand.pl \
-	's~busy \|\| alive~busy~'
-
 # Recovery asks by whatever connection the session has.
 # shellcheck disable=SC2016 # Perl's
 mutant_of_cluster asks_by_any_connection cluster/t/decisions_stand.pl \
-	's~PERFORM (\@extschema\@\.mvstore_cluster_open\(shard, current_user, shard_user), name\)~name := $1)~'
+	's~unknown \|\| address~address~'
 
 # What was decided is rolled back by who was interrupted then.
 mutant_of_cluster interrupted_gives_up cluster/t/decisions_stand.pl \
@@ -473,7 +529,7 @@ mutant_of_cluster versions_differ cluster/t/writes_over_shards_are_whole.pl \
 # A pin is taken shard by shard.
 # shellcheck disable=SC2016 # Perl's
 mutant_of_cluster pins_some cluster/t/scans_equal_one_server.pl \
-	's~(RETURN \(SELECT min\(r::bigint\) FROM )unnest\(\@extschema\@\.mvstore_cluster_write\(current_user, shards, (\x27mvstore_pin\([^\n]*\n[^\n]*)\) r\)~$1unnest(shards) shard, unnest(\@extschema\@.mvstore_cluster_write(current_user, ARRAY[shard], $2) r)~'
+	's~(RETURN \(SELECT min\(r::bigint\) FROM )unnest\(\@extschema\@\.mvstore_cluster_write\(shards, (\x27mvstore_pin\([^\n]*\n[^\n]*)\) r\)~$1unnest(shards) shard, unnest(\@extschema\@.mvstore_cluster_write(ARRAY[shard], $2) r)~'
 
 # The stable version is that of the shard that has come farthest.
 # shellcheck disable=SC2016 # Perl's
@@ -501,7 +557,7 @@ mutant_of_cluster as_of_not_set cluster/t/placement_and_refusals.pl \
 # A shard that is down has nothing.
 # shellcheck disable=SC2016 # Perl's
 mutant_of_cluster shards_down_are_empty cluster/t/writes_over_shards_are_whole.pl \
-	's~(IF NOT \@extschema\@\.mvstore_cluster_again[^\n]* THEN\n\s*)RAISE;~$1RETURN;~g' \
+	's~(RETURNS TABLE(?:(?!\nCREATE ).)*?IF NOT \@extschema\@\.mvstore_cluster_again[^\n]* THEN\n\s*)RAISE;~$1RETURN;~gs' \
 	's~(IF state IN \(\x27XX000\x27[^\n]* THEN\n)\t\tPERFORM \@extschema\@\.mvstore_cluster_lost\(state, message, false\);\n~$1~'
 
 # Keys are placed by other bytes of the hash.
@@ -514,7 +570,7 @@ mutant_of_cluster shards_exchanged cluster/t/placement_and_refusals.pl \
 
 # A transaction may write twice.
 mutant_of_cluster writes_twice cluster/t/placement_and_refusals.pl \
-	's~IF currval\([^\n]* = stamp THEN~IF false THEN~'
+	's~IF currval\([^\n]* = this THEN~IF false THEN~'
 
 # A put that waits for a key in doubt leaves that to others.
 mutant_of_cluster waits_for_others cluster/t/puts_wait_for_doubts_with_a_limit.pl \
@@ -523,6 +579,22 @@ mutant_of_cluster waits_for_others cluster/t/puts_wait_for_doubts_with_a_limit.p
 # Whoever calls the coordinator has shards do anything.
 mutant_of_cluster calls_anything cluster/t/puts_wait_for_doubts_with_a_limit.pl \
 	's~ELSIF call <> ALL \([^\n]* THEN~ELSIF false THEN~'
+
+# A caller says himself who he is.
+mutant_of_cluster caller_is_told cluster/t/callers_are_who_they_are.pl \
+	's~\tNEW\.caller := current_user;\n~~'
+
+# Anybody has a view that calls in the name of others.
+mutant_of_cluster triggers_anywhere cluster/t/callers_are_who_they_are.pl \
+	's~REVOKE ALL ON FUNCTION mvstore_cluster_called\(\) FROM PUBLIC;\n~~'
+
+# Of the mappings of a user only the first is tried.
+mutant_of_cluster one_mapping cluster/t/callers_are_who_they_are.pl \
+	's~\t\tforbidden := false;~\t\tforbidden := false; EXIT;~'
+
+# What is called for dblink may be anybody's.
+mutant_of_cluster dblink_of_anybody cluster/t/install_planted_objects_do_no_harm.pl \
+	's~\tIF strange IS NOT NULL THEN~\tIF false THEN~'
 
 # ---- ./dev mutants --------------------------------------------------------
 
@@ -544,6 +616,19 @@ make_mutant() {
 	while read -r file expression; do
 		edit "$work/tree/$file" "$expression" || die "mutant $1 does not fit the sources any more"
 	done <<<"${edits_of[$1]%$'\n'}"
+}
+
+# Whether each mutant fits the sources, for ./dev lint.
+mutants_fit() {
+	local name file expression
+	for name in "${mutants[@]}"; do
+		rm -rf "$work/fits"
+		while read -r file expression; do
+			mkdir -p "$work/fits/${file%/*}"
+			[[ -e $work/fits/$file ]] || cp "$root/$file" "$work/fits/$file"
+			edit "$work/fits/$file" "$expression" || { echo "mutant $name does not fit the sources any more"; return 1; }
+		done <<<"${edits_of[$name]%$'\n'}"
+	done
 }
 
 # What runs tests: all of them are of one kind.

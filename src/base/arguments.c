@@ -19,6 +19,7 @@
 #include "base/compat.h"
 #include "base/key.h"
 #include "base/once.h"
+#include "base/snapshot.h"
 #include "base/text.h"
 
 /* Milliseconds: 100 years, so that a deadline is a timestamp. */
@@ -58,6 +59,7 @@ Oid
 mvs_get_store(FunctionCallInfo fcinfo, int argument)
 {
 	mvs_refuse_null(fcinfo, argument, "store");
+	(void) mvs_active_snapshot();	/* whatever is looked up of it has one */
 	return PG_GETARG_OID(argument);
 }
 

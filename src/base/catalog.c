@@ -22,6 +22,7 @@
 #include "catalog/indexing.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -77,6 +78,7 @@ static bool find_extension(Oid *schema, char **version);
 static bool is_of_size(Form_pg_attribute column, char letter);
 static bool is_as_known(Relation relation, MvsCatalog object);
 static void invalidate(Datum argument, Oid relation);
+static void refuse_triggers_of_others(Oid table);
 static bool lock_row(Relation catalog, ItemPointer tid, LockWaitPolicy policy);
 
 /* Schema and version of the extension; false without it. */
@@ -390,6 +392,37 @@ mvs_catalog_fetch(Relation catalog, ItemPointer tid)
 	return copy;
 }
 
+/*
+ * Raise 55000 if a table of the extension has triggers of others, who need no more than TRIGGER
+ * on it, as by GRANT ALL ON ALL TABLES: what we run has the rights of a superuser, and so had they.
+ */
+static void
+refuse_triggers_of_others(Oid table)
+{
+	Relation	relation = table_open(table, RowExclusiveLock);
+	const TriggerDesc *triggers = relation->trigdesc;
+
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+		bool		ours = trigger->tgqual == NULL &&
+		get_func_namespace(trigger->tgfoid) == mvs_catalog_schema(true) &&
+		strcmp(get_func_name(trigger->tgfoid), "mvstore_guard") == 0;
+
+		/* Those of foreign keys run as the owners of their tables. */
+		if (!ours && trigger->tgenabled != TRIGGER_DISABLED &&
+			RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_NONE)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("relation \"%s\" of extension \"mvstore\" has been altered",
+							RelationGetRelationName(relation)),
+					 errdetail("It has a trigger \"%s\", which would run with the rights of a superuser.",
+							   trigger->tgname),
+					 errhint("Drop the trigger, and revoke TRIGGER on the tables of the extension.")));
+	}
+	table_close(relation, NoLock);
+}
+
 uint64
 mvs_catalog_run(MvsCatalog table, const char *format, int count, const Oid *types, Datum *values)
 {
@@ -402,6 +435,7 @@ mvs_catalog_run(MvsCatalog table, const char *format, int count, const Oid *type
 	int			result;
 	uint64		rows;
 
+	refuse_triggers_of_others(oid);
 	initStringInfo(&command);
 	appendStringInfo(&command, format, name, name);
 	GetUserIdAndSecContext(&role, &context);

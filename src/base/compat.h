@@ -209,6 +209,13 @@ mvs_compat_may_create_in(Oid schema, Oid role)
 #define InvalidReplOriginId InvalidRepOriginId
 #endif
 
+/* It asks whether a deferrable one will do since 18. */
+#if PG_VERSION_NUM >= 180000
+#define MVS_COMPAT_PRIMARY_KEY(relation) RelationGetPrimaryKeyIndex(relation, false)
+#else
+#define MVS_COMPAT_PRIMARY_KEY(relation) RelationGetPrimaryKeyIndex(relation)
+#endif
+
 /* CLUSTER is a REPACK since 19. */
 #if PG_VERSION_NUM < 190000
 #define T_RepackStmt T_ClusterStmt

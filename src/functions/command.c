@@ -11,6 +11,7 @@
 
 #include "miscadmin.h"
 
+#include "base/snapshot.h"
 #include "functions/command.h"
 #include "shared/counters.h"
 #include "version/as_of.h"
@@ -23,6 +24,7 @@ mvs_command_begin(const char *function)
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
+	(void) mvs_active_snapshot();
 	return mvs_session_join();
 }
 

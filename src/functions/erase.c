@@ -131,10 +131,15 @@ erase_keys(MvsStatement *statement, MvsDatabase *database, const bytea *prefix)
 		CHECK_FOR_INTERRUPTS();
 		mvs_cursor_open(&cursor, statement->store, &dirty);
 		mvs_cursor_walk(&cursor, next.key, false);
-		found = mvs_cursor_next(&cursor, &entry) &&
-			(end == NULL || mvs_key_compare(mvs_cursor_key(&cursor), end) < 0);
+		found = mvs_cursor_next(&cursor, &entry);
 		if (found)
-			mvs_key_copy(&key, mvs_cursor_key(&cursor), 0);
+		{
+			bytea	   *met = mvs_cursor_key(&cursor);
+
+			found = end == NULL || mvs_key_compare(met, end) < 0;
+			mvs_key_copy(&key, met, 0);
+			mvs_cursor_free_key(&cursor, met);
+		}
 		mvs_cursor_close(&cursor);
 		if (found)
 		{

@@ -91,7 +91,7 @@ static bool
 join_row(Relation catalog, TupleTableSlot *row)
 {
 	TupleTableSlot *old = table_slot_create(catalog, NULL);
-	Oid			key = RelationGetReplicaIndex(catalog);
+	Oid			key = MVS_COMPAT_PRIMARY_KEY(catalog);
 	bool		goes_in = true;
 	bool		isnull;
 

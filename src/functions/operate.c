@@ -31,6 +31,7 @@
 
 #include "base/arguments.h"
 #include "base/catalog.h"
+#include "base/snapshot.h"
 #include "functions/command.h"
 #include "queue/journal.h"
 #include "queue/queue.h"
@@ -72,7 +73,7 @@ mvstore_pause(PG_FUNCTION_ARGS)
 	values[1] = NameGetDatum(&role);
 	(void) mvs_catalog_run(MVS_PAUSED, "INSERT INTO %s VALUES (true, $1, $2) ON CONFLICT DO NOTHING",
 						   lengthof(types), types, values);
-	mvs_transaction_pause(true);
+	mvs_transaction_pause(MVS_PAUSE_ON);
 	PG_RETURN_VOID();
 }
 
@@ -84,7 +85,7 @@ mvstore_resume(PG_FUNCTION_ARGS)
 
 	(void) mvs_command_begin("mvstore_resume()");
 	(void) mvs_catalog_run(MVS_PAUSED, "DELETE FROM %s", 0, NULL, NULL);
-	mvs_transaction_pause(false);
+	mvs_transaction_pause(MVS_PAUSE_OFF);
 	restored = mvs_journal_adopt(mvs_session_join()) > 0;
 	restored |= mvs_clock_restored(mvs_session_join());
 
@@ -150,7 +151,7 @@ mvstore_cancel_request(PG_FUNCTION_ARGS)
 static bool
 is_held(const MvsPins *pins, Oid store, int64 before)
 {
-	return !mvs_is_stable(GetActiveSnapshot(), before) ||
+	return !mvs_is_stable(mvs_active_snapshot(), before) ||
 		(pins && mvs_pin_lowest(pins, store) < before);
 }
 
@@ -168,7 +169,7 @@ pins_of_query(FunctionCallInfo fcinfo, MvsDatabase *database)
 		MvsPins    *pins;
 	} Read;
 	Read	   *read = fcinfo->flinfo->fn_extra;
-	Snapshot	snapshot = GetActiveSnapshot();
+	Snapshot	snapshot = mvs_active_snapshot();
 	MemoryContext old;
 
 	if (database == NULL)
@@ -226,7 +227,7 @@ mvstore_queued_requests(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (database == NULL)
 		return (Datum) 0;
-	pins = mvs_pin_read(database, GetActiveSnapshot());
+	pins = mvs_pin_read(database, mvs_active_snapshot());
 	size = mvs_queue_copy(database, &requests);
 	for (Size position = 0; position < size;)
 	{

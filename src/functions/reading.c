@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "base/settings.h"
+#include "base/snapshot.h"
 #include "functions/reading.h"
 #include "shared/counters.h"
 #include "store/floor.h"
@@ -34,7 +35,7 @@ void
 mvs_read_open(MvsRead *read, Oid store, int64 as_of, MvsFamily family, const char *function)
 {
 	mvs_store_open(&read->store, store, AccessShareLock, ACL_SELECT);
-	read->snapshot = GetActiveSnapshot();
+	read->snapshot = mvs_active_snapshot();
 	read->as_of = as_of == MVS_NEWEST ? mvs_as_of(read->snapshot) : as_of;
 	read->floor_known = false;
 	read->past = 0;

@@ -25,6 +25,7 @@
 #include "base/compat.h"
 #include "base/once.h"
 #include "base/settings.h"
+#include "base/snapshot.h"
 #include "shared/database.h"
 #include "version/session.h"
 #include "version/stable.h"
@@ -45,7 +46,7 @@ static bool wait_for(MvsDatabase *database, int64 version, int64 timeout);
 Datum
 mvstore_stable_version(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(mvs_stable(GetActiveSnapshot(), MVS_NEWEST));
+	PG_RETURN_INT64(mvs_stable(mvs_active_snapshot(), MVS_NEWEST));
 }
 
 /* mvstore_current_version(): no version handed out is above it, and one above it will do. */
@@ -53,7 +54,7 @@ Datum
 mvstore_current_version(PG_FUNCTION_ARGS)
 {
 	if (RecoveryInProgress())
-		PG_RETURN_INT64(mvs_stable(GetActiveSnapshot(), MVS_NEWEST));
+		PG_RETURN_INT64(mvs_stable(mvs_active_snapshot(), MVS_NEWEST));
 	mvs_shared_require();
 	PG_RETURN_INT64(mvs_clock_now(mvs_session_join_if_used()));
 }
@@ -152,7 +153,7 @@ mvstore_wait_stable(PG_FUNCTION_ARGS)
 
 	/* A snapshot of the whole transaction's sees no later end, and no transaction its own. */
 	if (IsolationUsesXactSnapshot())
-		PG_RETURN_BOOL(mvs_is_stable(GetActiveSnapshot(), version));
+		PG_RETURN_BOOL(mvs_is_stable(mvs_active_snapshot(), version));
 	if (mvs_version_mine() != 0 && mvs_version_mine() <= version)
 		PG_RETURN_BOOL(false);
 	if (!standby && database == NULL)

@@ -14,8 +14,8 @@
  * A write of many keys takes them in ascending order, some at a time: the locks of
  * as many as can be had, then the looks, then all entries together, so that
  * neighbours in the index and in the table are met once. Only for the first of
- * them it waits. So no transaction waits with a key lock held, but by mvstore_lock(), or in
- * a BEFORE ROW trigger that writes to a store.
+ * them it waits. So no transaction waits with a key lock held, but by mvstore_lock(), or where
+ * a unique index of the user's waits, or a BEFORE ROW trigger.
  *
  * Lock order: drop lock of the store (put_at), key lock, clock lock.
  *

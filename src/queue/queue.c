@@ -170,7 +170,7 @@ mvs_queue_copy(MvsDatabase *database, char **requests)
 }
 
 void
-mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence)
+mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence, int64 wait_for)
 {
 	MvsQueue   *queue = database->queue;
 	MvsMark    *mark = NULL;
@@ -183,6 +183,7 @@ mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence)
 		mark = &queue->marks[queue->mark_count++];
 		mark->store = store;
 		mark->sequence = sequence;
+		mark->wait_for = wait_for;
 		mark->times = 0;
 	}
 	if (!mark)
@@ -192,9 +193,11 @@ mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence)
 		{
 			queue->all_marked = true;
 			mark->sequence = sequence;
+			mark->wait_for = 0; /* stores have horizons of their own */
 		}
 	}
 	mark->sequence = Min(mark->sequence, sequence);
+	mark->wait_for = Min(mark->wait_for, wait_for);
 	mark->times++;
 }
 
@@ -227,7 +230,7 @@ publish_requests(MvsDatabase *database, const MvsPublication *publication, Times
 		else if (!put_request(queue, request, false))
 		{
 			overflowed++;
-			mvs_queue_mark(database, request->store, request->sequence);
+			mvs_queue_mark(database, request->store, request->sequence, 0);
 		}
 	}
 	return overflowed;
@@ -254,11 +257,12 @@ publish_news(MvsDatabase *database, const MvsPublication *publication, Timestamp
 		database->backlogs->pins_changed = queue->recheck = true;
 	if (publication->pause != MVS_PAUSE_AS_IT_IS)
 	{
-		queue->paused = (publication->pause == MVS_PAUSE_ON);
+		if (publication->pause != MVS_PAUSE_UNKNOWN)
+			queue->paused = (publication->pause == MVS_PAUSE_ON);
 		queue->pause_changed = true;
 	}
 	foreach(cell, publication->marks)
-		mvs_queue_mark(database, lfirst_oid(cell), sequence);
+		mvs_queue_mark(database, lfirst_oid(cell), sequence, 0);
 }
 
 void

@@ -33,6 +33,7 @@ typedef struct MvsMark
 {
 	Oid			store;
 	uint64		sequence;		/* of the first request that it stands for */
+	int64		wait_for;		/* nothing goes before the horizon is here; 0: something may */
 	uint64		times;			/* that it was made, ever */
 } MvsMark;
 
@@ -75,7 +76,8 @@ typedef enum MvsPause
 {
 	MVS_PAUSE_AS_IT_IS,
 	MVS_PAUSE_ON,
-	MVS_PAUSE_OFF
+	MVS_PAUSE_OFF,
+	MVS_PAUSE_UNKNOWN			/* the table is another one */
 } MvsPause;
 
 /* What a transaction leaves behind at its commit. */
@@ -158,8 +160,11 @@ extern bool mvs_queue_is_paused(const MvsDatabase *database);
  */
 extern Size mvs_queue_copy(MvsDatabase *database, char **requests);
 
-/* Mark a store, or with InvalidOid all, for requests from "sequence" on. With queue_lock held. */
-extern void mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence);
+/*
+ * Mark a store, or with InvalidOid all, for requests from "sequence" on, of which nothing goes
+ * before the horizon is at "wait_for"; 0: something may. With queue_lock held.
+ */
+extern void mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence, int64 wait_for);
 
 /*
  * Return when what is in the queue, if anything, is to be worked off: at once if somebody

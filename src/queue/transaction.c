@@ -127,6 +127,7 @@ static bool is_marked(Oid store);
 static MvsStoreCount *count_of(Level *level, Oid store);
 static void merge_adopted(Level *level);
 static void merge_levels(Level *into, Level *from);
+static MvsPause later_pause(MvsPause one, MvsPause other);
 static void publish(Level *level);
 static void void_erased(Level *level);
 static void record_rewrites(Level *level);
@@ -596,10 +597,21 @@ mvs_transaction_pins(void)
 	current_level()->pins = true;
 }
 
-void
-mvs_transaction_pause(bool on)
+/* What becomes of the pause after the first of two, and then the second. */
+static MvsPause
+later_pause(MvsPause one, MvsPause other)
 {
-	current_level()->pause = on ? MVS_PAUSE_ON : MVS_PAUSE_OFF;
+	if (other == MVS_PAUSE_AS_IT_IS || (other == MVS_PAUSE_UNKNOWN && one != MVS_PAUSE_AS_IT_IS))
+		return one;
+	return other;
+}
+
+void
+mvs_transaction_pause(MvsPause pause)
+{
+	Level	   *level = current_level();
+
+	level->pause = later_pause(level->pause, pause);
 }
 
 static MvsStoreCount *
@@ -697,8 +709,7 @@ merge_levels(Level *into, Level *from)
 	into->journal |= from->journal;
 	into->recheck |= from->recheck;
 	into->pins |= from->pins;
-	if (from->pause != MVS_PAUSE_AS_IT_IS)
-		into->pause = from->pause;
+	into->pause = later_pause(into->pause, from->pause);
 }
 
 /* Hand a committed transaction's only level over to shared memory. */

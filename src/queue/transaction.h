@@ -15,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "queue/queue.h"
 #include "store/store.h"
 
 /* Register the transaction callbacks; from _PG_init. */
@@ -65,7 +66,7 @@ extern void mvs_transaction_rewritten(Oid store);
 extern void mvs_transaction_pins(void);
 
 /* Tell that the row of mvstore_paused has come, with "on", or gone. */
-extern void mvs_transaction_pause(bool on);
+extern void mvs_transaction_pause(MvsPause pause);
 
 /* Have the counters of a store go, which was dropped. */
 extern void mvs_transaction_forget(Oid store);

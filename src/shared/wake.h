@@ -38,7 +38,7 @@ typedef struct MvsWorkerStatus
 	int			pid;			/* 0: none */
 	int			proc;			/* its number in the proc array; -1: none */
 	TimestampTz turn;			/* 0: at once */
-	int			long_turns;		/* in a row that were cut off in the midst of a range */
+	int			long_turns;		/* in a row that were cut off in the midst of something */
 	TimestampTz throttled_since;	/* by mvstore.drop_rate_limit; 0: not */
 	bool		orderly;		/* the last one has ended by itself */
 	int			hold_offs;		/* commands on the database that want no worker there now */

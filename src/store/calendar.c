@@ -336,6 +336,33 @@ mvs_calendar_erase(Oid store, MvsKeyTest is_erased, void *argument)
 	table_close(calendar, NoLock);
 }
 
+bool
+mvs_calendar_forget(Oid store, int limit)
+{
+	Relation	calendar = mvs_catalog_open(MVS_CALENDAR, false, RowExclusiveLock);
+	Relation	index = mvs_catalog_open(MVS_CALENDAR_ENDS, false, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	int			count = 0;
+
+	ScanKeyInit(&key, Anum_calendar_store, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(store));
+	scan = systable_beginscan_ordered(calendar, index, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)) &&
+		   count < limit)
+	{
+		CHECK_FOR_INTERRUPTS();
+		mvs_catalog_delete(calendar, &tuple->t_self);
+		count++;
+	}
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(calendar, RowExclusiveLock);
+	CommandCounterIncrement();
+	return !HeapTupleIsValid(tuple);
+}
+
 List *
 mvs_calendar_stores(void)
 {

@@ -86,6 +86,9 @@ extern void mvs_calendar_cut(Oid store, MvsCalendarRow *row, int position);
 typedef bool (*MvsKeyTest) (Oid store, const char *key, int length, void *argument);
 extern void mvs_calendar_erase(Oid store, MvsKeyTest is_erased, void *argument);
 
+/* Remove so many rows of a store at most, those with the lowest ends; false if there are more. */
+extern bool mvs_calendar_forget(Oid store, int limit);
+
 /* Return all stores that have rows, as a list of OIDs. */
 extern List *mvs_calendar_stores(void);
 

@@ -28,6 +28,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/snapshot.h"
 #include "shared/backlog.h"
 #include "shared/fault.h"
 #include "shared/lock.h"
@@ -314,7 +315,7 @@ remove_expired(const MvsPin *pin)
 		return;
 	catalog = mvs_catalog_open(MVS_PIN, false, RowExclusiveLock);
 	(void) mvs_compat_table_tuple_delete(catalog, &tid,
-										 GetCurrentCommandId(true), GetActiveSnapshot(),
+										 GetCurrentCommandId(true), mvs_active_snapshot(),
 										 false, &failure);
 	table_close(catalog, RowExclusiveLock);
 }
@@ -355,7 +356,7 @@ mvs_pin_load(MvsDatabase *database, MemoryContext context)
 		LWLockRelease(database->queue_lock);
 
 		PushActiveSnapshot(GetTransactionSnapshot());
-		count = read_pins(NULL, GetActiveSnapshot(), &pins);
+		count = read_pins(NULL, mvs_active_snapshot(), &pins);
 		/* An error leaves none. */
 		known_count = lowest_count = 0;
 		lowest_until = DT_NOBEGIN;

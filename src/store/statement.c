@@ -36,6 +36,7 @@
 
 #include "base/compat.h"
 #include "base/key.h"
+#include "base/snapshot.h"
 #include "store/entry.h"
 #include "store/statement.h"
 
@@ -69,6 +70,8 @@ mvs_statement_begin(MvsStatement *statement, MvsStore *store, CmdType command)
 		open_target(statement, inserting && !store->info.plain_insert);
 	if (inserting && store->info.plain_insert && OidIsValid(store->info.feed_index))
 		statement->feed_index = index_open(store->info.feed_index, RowExclusiveLock);
+	if (!inserting)
+		(void) mvs_store_lock_indexes(store->heap, true);
 	begin_part(statement, command);
 }
 
@@ -89,7 +92,7 @@ open_target(MvsStatement *statement, bool inserting)
 	mvs_compat_init_range_table(estate, entry);
 	InitResultRelInfo(target, heap, 1, NULL, 0);
 	estate->es_opened_result_relations = lappend(NIL, target);
-	estate->es_snapshot = GetActiveSnapshot();
+	estate->es_snapshot = mvs_active_snapshot();
 	statement->estate = estate;
 	statement->target = target;
 	statement->with_tables = choose_triggers(heap, true);

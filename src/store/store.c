@@ -19,6 +19,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/catalog.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -96,6 +97,7 @@ static void fill_store(MvsStore *store, Relation heap, const MvsStoreInfo *info,
 static void open_checked(MvsStore *store, Relation heap, LOCKMODE mode);
 static void check_table(Form_pg_class form, AclMode rights, bool owned);
 static Relation open_table(Oid relation, LOCKMODE mode, AclMode rights, bool owned);
+static bool lock_for_deletions(Relation heap);
 static bool lock_at_once(Oid relation, List **locked);
 
 /* ------------------------------------------------------------------------
@@ -592,6 +594,34 @@ mvs_store_open_table(Oid relation, LOCKMODE mode, bool *is_store)
 }
 
 bool
+mvs_store_lock_indexes(Relation heap, bool waits)
+{
+	List	   *indexes = RelationIsLogicallyLogged(heap) ? RelationGetIndexList(heap) : NIL;
+	bool		all = true;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		if (waits)
+			LockRelationOid(lfirst_oid(cell), AccessShareLock);
+		else
+			all = all && ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock);
+	}
+	list_free(indexes);
+	return all;
+}
+
+/* Lock at once what deletions open beside the table and its main index. */
+static bool
+lock_for_deletions(Relation heap)
+{
+	Oid			toast = heap->rd_rel->reltoastrelid;
+
+	return (!OidIsValid(toast) || ConditionalLockRelationOid(toast, RowExclusiveLock)) &&
+		mvs_store_lock_indexes(heap, false);
+}
+
+bool
 mvs_store_try_open(MvsStore *store, Oid relation, bool *locked)
 {
 	Relation	heap;
@@ -612,7 +642,8 @@ mvs_store_try_open(MvsStore *store, Oid relation, bool *locked)
 		relation_close(heap, RowExclusiveLock);
 		return false;
 	}
-	if (OidIsValid(info.index) && !ConditionalLockRelationOid(info.index, RowExclusiveLock))
+	if (OidIsValid(info.index) && (!ConditionalLockRelationOid(info.index, RowExclusiveLock) ||
+								   !lock_for_deletions(heap)))
 	{
 		relation_close(heap, NoLock);
 		*locked = true;

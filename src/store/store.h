@@ -78,6 +78,13 @@ extern Relation mvs_store_open_table(Oid relation, LOCKMODE mode, bool *is_store
  */
 extern bool mvs_store_try_open(MvsStore *store, Oid relation, bool *locked);
 
+/*
+ * Where changes are decoded, a deletion asks all indexes of its table for the replica identity,
+ * while it has a page locked. Whoever waited for one of them there could not be interrupted,
+ * nor his deadlock be seen. So they are locked before; false: not at once, and it was not to wait.
+ */
+extern bool mvs_store_lock_indexes(Relation heap, bool waits);
+
 /* Return whether the current user may read all that is in a table; false where it is gone. */
 extern bool mvs_store_is_readable(Oid relation);
 

@@ -12,7 +12,7 @@
  * COMMIT PREPARED and ROLLBACK PREPARED call nobody back, so the end of the transaction is
  * told from here. After VACUUM FULL and CLUSTER, stores whose storage is another one get a
  * pass. After a command that has dropped the extension, the user is told what becomes of the
- * stores.
+ * stores; after one that creates it, the worker that may still be there.
  * An update of the extension that the library does not go along with is refused: a worker
  * that runs would go on with SQL objects that it does not know.
  *
@@ -39,6 +39,7 @@
 #include "base/compat.h"
 #include "functions/stores.h"
 #include "queue/queue.h"
+#include "queue/transaction.h"
 #include "shared/database.h"
 #include "shared/droppers.h"
 #include "shared/fault.h"
@@ -75,6 +76,7 @@ static bool ends_prepared_transaction(Node *command);
 static void settle_prepared(void);
 static bool may_drop_extension(Node *command);
 static bool updates_extension(Node *command);
+static void tell_of_creation(void);
 static void check_extension_version(void);
 static const char *exclusive_database(Node *command, bool *copied);
 static bool find_slot_to_clear(Node *command, HoldOff *hold_off);
@@ -111,8 +113,13 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 				QueryCompletion *completion)
 {
 	HoldOff		hold_off = {NULL};
+
+	/* A CALL that rolls back may take the statement itself along: it is read before only. */
 	bool		rewriting = rewrites_tables(statement->utilityStmt);
 	bool		ends_prepared = ends_prepared_transaction(statement->utilityStmt);
+	bool		updating = updates_extension(statement->utilityStmt);
+	bool		creating = IsA(statement->utilityStmt, CreateExtensionStmt);	/* ours, perhaps */
+	bool		dropping = IsA(statement->utilityStmt, DropdbStmt);
 	List	   *stores = may_drop_extension(statement->utilityStmt) ? mvs_store_list() : NIL;
 
 	if (!find_slot_to_clear(statement->utilityStmt, &hold_off))
@@ -123,11 +130,13 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 			settle_prepared();
 		if (rewriting)
 			mvs_stores_check_storage(InvalidOid);
-		if (updates_extension(statement->utilityStmt))
+		if (updating)
 			check_extension_version();
+		if (creating)
+			tell_of_creation();
 		if (stores != NIL)
 			mvs_stores_report_left(stores);
-		if (IsA(statement->utilityStmt, DropdbStmt))
+		if (dropping)
 			forget_dropped(hold_off.oid);
 		return;
 	}
@@ -142,7 +151,7 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 	PG_END_ENSURE_ERROR_CLEANUP(end_hold_off, PointerGetDatum(&hold_off));
 
 	/* Before anybody may start a worker again. */
-	if (IsA(statement->utilityStmt, DropdbStmt))
+	if (dropping)
 		forget_dropped(hold_off.oid);
 	end_hold_off(0, PointerGetDatum(&hold_off));
 }
@@ -218,6 +227,17 @@ updates_extension(Node *command)
 {
 	return IsA(command, AlterExtensionStmt) &&
 		strcmp(((AlterExtensionStmt *) command)->extname, "mvstore") == 0;
+}
+
+/* A worker that is there already knows the tables of the extension that was dropped before. */
+static void
+tell_of_creation(void)
+{
+	if (mvs_database_find(MyDatabaseId) == NULL)
+		return;
+	mvs_transaction_pause(MVS_PAUSE_UNKNOWN);
+	mvs_transaction_pins();
+	mvs_transaction_journal();
 }
 
 /* Raise 55000 if the SQL objects are now those of another library than this one. */

@@ -48,8 +48,8 @@
  * many of them the bottom is kept, where the oldest was found, and the next look
  * begins there. Bottoms do not last long: rows that were written by something else
  * than mvstore may lie below, in this life of the store. So a pass, which is to meet these,
- * begins without any;
- * and those of a transaction that failed know of drops that were none. Keys are
+ * begins without any; other storage of a store, which may have again what was dropped, has bottoms
+ * of its own, and those of a transaction that failed know of drops that were none. Keys are
  * known by 64 bits of hash; where two share one, entries stay until the bottoms are
  * thrown away.
  */
@@ -197,6 +197,15 @@ check_bottoms(MvsDrop *drop)
 	past_writes = drop->database->clock->past_writes;
 }
 
+/* Return what the hashes of a store's keys begin with, in this life and storage of it. */
+static uint64
+bottoms_seed(const MvsStore *store)
+{
+	uint64		life = RelationGetRelid(store->heap) + ((uint64) store->info.incarnation << 32);
+
+	return hash_combine64(life, store->heap->rd_rel->relfilenode);
+}
+
 void
 mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep, int64 before)
 {
@@ -217,7 +226,7 @@ mvs_drop_collect(MvsDrop *drop, const bytea *key, int keep, int64 before)
 	}
 	check_bottoms(drop);
 	hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
-							   drop->oid + ((uint64) drop->store.info.incarnation << 32));
+							   bottoms_seed(&drop->store));
 	bottom = bottoms_lookup(bottoms, hash);
 	found = mvs_cursor_find_oldest(&drop->cursor, key, bottom ? bottom->version : 0, &entry);
 	if (found && drop->cursor.skipped >= BOTTOM_FROM)

@@ -3,7 +3,7 @@
  * pass.c
  *	  Passes: walks over whole stores.
  *
- * A pass makes the store's calendar anew: its first slice empties it, and what is
+ * A pass makes the store's calendar anew: it first empties it, and what is
  * not yet old enough, or waits for the horizon, is noted as the walk meets it.
  *
  * Copyright (c) 2026, mvstore contributors
@@ -19,26 +19,37 @@
 #include "worker/run.h"
 #include "worker/walk.h"
 
+static bool take_up(MvsPass *pass);
+static void begin_pass(MvsPass *pass);
 static bool sweep_key(MvsDrop *drop, const bytea *key, void *argument);
 
-bool
-mvs_pass_want(MvsPass *pass, uint64 sequence)
+/* Begin the pass that is wanted, or wait until the horizon allows it; true if it begins. */
+static bool
+take_up(MvsPass *pass)
 {
-	if (mvs_pass_is_walking(pass))
-	{
-		pass->again_sequence = pass->again ? Min(pass->again_sequence, sequence) : sequence;
-		pass->again = true;
-		return false;
-	}
-	/* The new pass is also for what the last one waits for. */
-	pass->sequence = pass->active ? Min(sequence, pass->sequence) : sequence;
+	/* It is also for what the last one waits for. */
+	pass->sequence = pass->active ? mvs_pass_sequence(pass) : pass->again_sequence;
+	pass->wait_for = pass->active ? Min(pass->wait_for, pass->again_at) : pass->again_at;
 	pass->active = true;
-	mvs_pass_begin(pass);
+	if (pass->wait_for > 0)
+		return false;
+	pass->again = false;
+	begin_pass(pass);
 	return true;
 }
 
-void
-mvs_pass_begin(MvsPass *pass)
+bool
+mvs_pass_want(MvsPass *pass, uint64 sequence, int64 wait_for)
+{
+	pass->again_sequence = pass->again ? Min(pass->again_sequence, sequence) : sequence;
+	pass->again_at = pass->again ? Min(pass->again_at, wait_for) : wait_for;
+	pass->again = true;
+	return !mvs_pass_is_walking(pass) && take_up(pass);
+}
+
+/* Begin it at the first key. */
+static void
+begin_pass(MvsPass *pass)
 {
 	pass->begun = false;
 	mvs_walk_begin(&pass->walk, NULL, mvs_worker.context);
@@ -78,10 +89,12 @@ mvs_pass_slice(MvsPass *pass, MvsRun *run, MvsDrop *drop)
 		if (drop->exchanged)
 			mvs_store_record_storage(&drop->store);
 		drop->exchanged = false;
-		mvs_run_forget(run, drop->oid);
 
 		/* The table may have got old entries without us, which later looks are to find. */
 		mvs_drop_forget_bottoms();
+		pass->emptied = mvs_run_forget(run, drop->oid);
+		if (!pass->emptied)
+			return MVS_SLICE_MORE;
 	}
 	return mvs_walk_slice(drop, &pass->walk, NULL, drop->store.info.policy.keep_versions,
 						  MVS_NEWEST, sweep_key, NULL, mvs_worker.context, &drop->tally.swept);
@@ -90,7 +103,7 @@ mvs_pass_slice(MvsPass *pass, MvsRun *run, MvsDrop *drop)
 void
 mvs_pass_after_slice(MvsPass *pass, int64 left)
 {
-	pass->begun = true;
+	pass->begun = pass->emptied;
 	pass->left = Max(pass->left, left);
 }
 
@@ -100,17 +113,21 @@ mvs_pass_end_walk(MvsPass *pass)
 	/* What it could not let go for the horizon is noted; who waits, waits for that. */
 	pass->wait_for = pass->left;
 	pass->active = pass->wait_for > 0;
-	if (pass->again)
-	{
-		/* A new mark asks for another. */
-		pass->again = false;
-		(void) mvs_pass_want(pass, pass->again_sequence);
-	}
+
+	/* A new mark may ask for another. */
+	pass->follows = pass->again && take_up(pass);
 }
 
 void
 mvs_pass_reach(MvsPass *pass, int64 horizon)
 {
-	if (pass->wait_for <= horizon)
+	/* But one that was asked for by that very run, or meanwhile, is still to be made. */
+	if (mvs_pass_is_walking(pass) || pass->wait_for > horizon)
+		return;
+	if (pass->again && pass->again_at <= horizon)
+		pass->again_at = 0;
+	else
 		pass->active = false;
+	if (pass->again)
+		(void) take_up(pass);
 }

@@ -45,6 +45,7 @@ static int64 set_aside = 0;		/* requests that have failed too often */
 static bool is_held(const MvsPending *item, const MvsLook *look);
 static TimestampTz due_of(const MvsPending *item, const MvsLook *look);
 static bool is_over(const MvsPending *item);
+static void mark_store(MvsDatabase *database, const MvsPending *item);
 static bool leave(const MvsPending *item);
 static MvsPending *make(MemoryContext context, const MvsRequest *request);
 static MvsPending *have_stay(MvsPending *item);
@@ -237,9 +238,11 @@ mvs_pending_choose(MvsPending **batch, int limit, bool along)
 
 		/*
 		 * What was held may go along with others, before its time. What takes many batches, as the
-		 * journal does that a replay brings, leaves half of each to others.
+		 * journal does that a replay brings, leaves half of each to others; and so does what is
+		 * tried again and again, as of a store that is locked, where batches are small.
 		 */
-		bool		many = item->fresh || item->outcome == MVS_OUTCOME_MORE;
+		bool		many = item->fresh || item->outcome == MVS_OUTCOME_MORE ||
+		(along && (item->outcome == MVS_OUTCOME_LOCKED || item->outcome == MVS_OUTCOME_ERROR));
 
 		item->in_batch = count < limit &&
 			(due_of(item, &look) <= now ||
@@ -308,6 +311,17 @@ is_over(const MvsPending *item)
 	return item->outcome == MVS_OUTCOME_DONE || item->outcome == MVS_OUTCOME_ALREADY_DONE;
 }
 
+/*
+ * Leave a policy's own request to a pass over its store: one that is held, to one that is made
+ * when the horizon has come there. With queue_lock held.
+ */
+static void
+mark_store(MvsDatabase *database, const MvsPending *item)
+{
+	mvs_queue_mark(database, item->request->store, item->request->sequence,
+				   item->outcome == MVS_OUTCOME_HELD ? item->wait_for : 0);
+}
+
 /* Keep no more than enough of what waits, where something else tells of it. */
 static bool
 leave(const MvsPending *item)
@@ -326,7 +340,7 @@ leave(const MvsPending *item)
 	if (!MvsRequestIsImplicit(request))
 		return false;			/* it has its room in the queue, to go back there */
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	mvs_queue_mark(database, request->store, request->sequence);
+	mark_store(database, item);
 	database->stats->overflowed++;
 	LWLockRelease(database->queue_lock);
 	return true;
@@ -488,7 +502,7 @@ mvs_pending_give_back(MvsDatabase *database)
 		if (item->request->journal != 0)
 			database->queue->journal_wanted = true;
 		else if (MvsRequestIsImplicit(item->request))
-			mvs_queue_mark(database, item->request->store, item->request->sequence);
+			mark_store(database, item);
 	}
 }
 
@@ -605,7 +619,7 @@ leave_to_pass(MvsPending *item)
 	MvsDatabase *database = mvs_worker.database;
 
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	mvs_queue_mark(database, item->request->store, item->request->sequence);
+	mark_store(database, item);
 	LWLockRelease(database->queue_lock);
 	all = list_delete_ptr(all, item);
 	free_pending(item);

@@ -58,6 +58,7 @@ static volatile sig_atomic_t waiting = false;	/* for a lock on the catalog */
 /* The last error kept. */
 static char last_error[MVS_ERROR_LENGTH];
 
+static bool is_past(TimestampTz now, int milliseconds);
 static void handle_sigterm(SIGNAL_ARGS);
 static void mark_changes(XactEvent event, void *argument);
 static TimestampTz delay_until(int tries, int first, int longest);
@@ -65,6 +66,13 @@ static TimestampTz delay_until(int tries, int first, int longest);
 /* ------------------------------------------------------------------------
  * Signals and latch
  * ------------------------------------------------------------------------ */
+
+/* Whether so many milliseconds have passed since the first SIGTERM; a clock set back counts, too. */
+static bool
+is_past(TimestampTz now, int milliseconds)
+{
+	return now < sigterm_at || TimestampDifferenceExceeds(sigterm_at, now, milliseconds);
+}
 
 /*
  * SIGTERM: finish what is due. A second one is an order; so is one that meets us waiting. The
@@ -78,7 +86,7 @@ handle_sigterm(SIGNAL_ARGS)
 
 	if (!got_sigterm)
 		sigterm_at = now;
-	if (waiting || (got_sigterm && TimestampDifferenceExceeds(sigterm_at, now, SAME_SIGNAL)))
+	if (waiting || (got_sigterm && is_past(now, SAME_SIGNAL)))
 		MVS_COMPAT_DIE();
 	got_sigterm = true;
 	SetLatch(MyLatch);
@@ -97,8 +105,7 @@ void
 mvs_process_check(void)
 {
 	CHECK_FOR_INTERRUPTS();
-	if (got_sigterm &&
-		TimestampDifferenceExceeds(sigterm_at, GetCurrentTimestamp(), SIGTERM_PATIENCE))
+	if (got_sigterm && is_past(GetCurrentTimestamp(), SIGTERM_PATIENCE))
 	{
 		kill(MyProcPid, SIGTERM);
 		CHECK_FOR_INTERRUPTS();

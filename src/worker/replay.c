@@ -91,6 +91,17 @@ mvs_replay_go_on(void)
 	ConditionVariableBroadcast(&mvs_worker.database->progress);
 }
 
+void
+mvs_replay_all(void)
+{
+	first = 0;
+	settled = 0;				/* of the one under way, which may be past them */
+	next_xid = InvalidTransactionId;
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	mvs_worker.database->queue->journal_wanted = true;
+	LWLockRelease(mvs_worker.database->queue_lock);
+}
+
 /*
  * Begin a replay at the first row that may be there. A row has its id from a
  * transaction that has its xid already: when all transactions before an xid have

@@ -26,4 +26,10 @@ extern TimestampTz mvs_replay_due(void);
  */
 extern void mvs_replay_go_on(void);
 
+/*
+ * Have another one begin, at the first row, whatever is known: rows of any age may be there, which
+ * a restore has brought.
+ */
+extern void mvs_replay_all(void);
+
 #endif							/* MVSTORE_REPLAY_H */

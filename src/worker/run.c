@@ -13,19 +13,22 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "base/catalog.h"
 #include "base/key.h"
 #include "base/settings.h"
 #include "store/calendar.h"
 #include "version/clock.h"
 #include "version/version.h"
 #include "worker/drop.h"
+#include "worker/pace.h"
 #include "worker/process.h"
 #include "worker/run.h"
 
 /* A run stops after so many rows of the calendar, and keys looked at. */
 #define RUN_ROWS 64
 #define RUN_KEYS 5000
+
+/* Rows that one transaction removes, where all are to go. */
+#define FORGET_ROWS 5000
 
 /* A key as a row of the calendar has it. */
 typedef struct RowKey
@@ -55,7 +58,8 @@ typedef struct SeenKey
 #include "lib/simplehash.h"
 
 static MvsSliceEnd look_at_key(MvsDrop *drop, const RowKey *row_key, bool note);
-static MvsSliceEnd look_at_row(MvsDrop *drop, MvsCalendarRow *row, seen_hash *seen);
+static MvsSliceEnd look_at_row(MvsDrop *drop, MvsCalendarRow *row, seen_hash *seen, int64 limit,
+							   bool *locked);
 
 /* ------------------------------------------------------------------------
  * When there is one
@@ -75,11 +79,13 @@ mvs_run_expect(MvsRun *run, int64 end)
 	run->next = Min(run->next, end);
 }
 
-void
+bool
 mvs_run_forget(MvsRun *run, Oid store)
 {
-	(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, store);
+	if (!mvs_calendar_forget(store, mvs_pace_entries(FORGET_ROWS)))
+		return false;
 	run->from = run->next = MVS_NEWEST;
+	return true;
 }
 
 bool
@@ -140,9 +146,12 @@ look_at_key(MvsDrop *drop, const RowKey *row_key, bool note)
 	return MVS_SLICE_DONE;
 }
 
-/* Look at the keys of a row, and leave of it what is not done. */
+/*
+ * Look at the keys of a row, and leave of it what is not done. Where somebody has an entry locked,
+ * note the key anew, behind all that is due up to the limit, and set *locked: it holds up no other.
+ */
 static MvsSliceEnd
-look_at_row(MvsDrop *drop, MvsCalendarRow *row, seen_hash *seen)
+look_at_row(MvsDrop *drop, MvsCalendarRow *row, seen_hash *seen, int64 limit, bool *locked)
 {
 	MvsSliceEnd state = MVS_SLICE_DONE;
 	int			position = 0;
@@ -161,6 +170,12 @@ look_at_row(MvsDrop *drop, MvsCalendarRow *row, seen_hash *seen)
 			known->noted = false;
 		if (!found || (alone && !known->noted))
 			state = look_at_key(drop, &key, alone);
+		if (state == MVS_SLICE_LOCKED)
+		{
+			mvs_notes_add(&drop->notes, key.data, key.length, limit, alone);
+			*locked = true;
+			state = MVS_SLICE_DONE;
+		}
 		if (state != MVS_SLICE_DONE)
 			break;
 		known->noted |= alone;
@@ -180,6 +195,7 @@ mvs_run_slice(MvsRun *run, MvsDrop *drop)
 	List	   *rows;
 	ListCell   *cell;
 	seen_hash  *seen;
+	bool		locked = false;
 
 	limit = Min(drop->now - run->age, drop->horizon);
 	run->horizon = drop->horizon;
@@ -198,7 +214,7 @@ mvs_run_slice(MvsRun *run, MvsDrop *drop)
 	{
 		MvsCalendarRow *row = lfirst(cell);
 
-		state = look_at_row(drop, row, seen);
+		state = look_at_row(drop, row, seen, limit, &locked);
 		if (state != MVS_SLICE_DONE)
 		{
 			run->from = run->next = row->ends;
@@ -206,6 +222,12 @@ mvs_run_slice(MvsRun *run, MvsDrop *drop)
 		}
 	}
 	if (state == MVS_SLICE_DONE && run->next <= limit)
+		state = MVS_SLICE_MORE;
+
+	/* As long as anything else is done, those that are locked need no delay. */
+	if (locked && drop->tally.keys_due == 0 && drop->tally.entries == 0)
+		state = MVS_SLICE_LOCKED;
+	else if (locked)
 		state = MVS_SLICE_MORE;
 
 	/* What is old enough and waits for the horizon is to go as soon as that allows. */

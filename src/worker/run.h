@@ -32,8 +32,8 @@ extern void mvs_run_init(MvsRun *run);
 /* The calendar may have got a row with an end; 0: with any. */
 extern void mvs_run_expect(MvsRun *run, int64 end);
 
-/* Empty the calendar of a store. */
-extern void mvs_run_forget(MvsRun *run, Oid store);
+/* Empty the calendar of a store, as far as one transaction does that; false if more is left. */
+extern bool mvs_run_forget(MvsRun *run, Oid store);
 
 /* Whether there may be rows. */
 extern bool mvs_run_is_expected(const MvsRun *run);

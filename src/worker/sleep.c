@@ -42,7 +42,8 @@
 
 /*
  * Milliseconds after which it makes room for one that is wanted elsewhere: without work; and where
- * there is some all the time. The position of a pass would be lost.
+ * there is some all the time. The position of a pass would be lost, so only one that follows
+ * another is cut off.
  */
 #define ROTATE_TIME 1000
 #define LONGEST_TURN 10000
@@ -111,7 +112,7 @@ look_ahead(Outlook *outlook)
 		if (outlook->keeps)
 		{
 			until = TimestampTzPlusMilliseconds(mvs_worker.idle_since, ROTATE_TIME);
-			if (!mvs_sweep_is_walking())
+			if (!mvs_sweep_is_walking(false))
 				until = mvs_least(until, turn_end());
 		}
 		outlook->crowded = until <= outlook->now;
@@ -205,8 +206,9 @@ lie_down(const Outlook *outlook)
 }
 
 /*
- * Return when a worker that has something to do all the time makes room. A request for a range
- * that is cut off begins anew, so each turn then is twice as long as the last, until it is done.
+ * Return when a worker that has something to do all the time makes room. A request for a range,
+ * or a pass, that is cut off begins anew, so each turn then is twice as long as the last, until it
+ * is done.
  */
 static TimestampTz
 turn_end(void)
@@ -222,7 +224,10 @@ give_way(TimestampTz until)
 {
 	MvsWorkerStatus *status = mvs_worker.database->worker;
 
-	status->long_turns = mvs_pending_is_walking() ? status->long_turns + 1 : 0;
+	if (!mvs_pending_is_walking() && !mvs_sweep_is_walking(true))
+		status->long_turns = 0;
+	else if (turn_end() <= GetCurrentTimestamp())
+		status->long_turns++;
 	mvs_claim_give_way(until);
 }
 
@@ -231,7 +236,7 @@ mvs_sleep_make_room(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (!mvs_launcher_wants_slots() || mvs_sweep_is_walking() || now < turn_end())
+	if (!mvs_launcher_wants_slots() || mvs_sweep_is_walking(false) || now < turn_end())
 		return;
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	give_way(now);

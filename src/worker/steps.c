@@ -60,6 +60,7 @@ static void try_step(Step *step);
 static void report_steps(void);
 static bool write_stable(void);
 static TimestampTz calendar_due(void);
+static bool load_pause(void);
 static bool load_calendar(void);
 static TimestampTz pins_due(void);
 static bool load_pins(void);
@@ -76,7 +77,7 @@ static void report_kept(void);
 static Step steps[] = {
 	{.act = write_stable, .due = mvs_steps_stable_due},
 	{.act = take_prepared, .due = prepared_due},
-	{.act = mvs_pace_load_pause, .due = mvs_pace_pause_due},
+	{.act = load_pause, .due = mvs_pace_pause_due},
 	{.act = load_calendar, .due = calendar_due},
 	{.act = load_pins, .due = pins_due},
 	{.act = take_marks, .due = marks_due},
@@ -195,6 +196,18 @@ static TimestampTz
 calendar_due(void)
 {
 	return calendar_known ? DT_NOEND : 0;
+}
+
+/* Whether there is a pause. Who has resumed may have restored something before. */
+static bool
+load_pause(void)
+{
+	bool		changed = mvs_worker.database->queue->pause_changed;
+	bool		loaded = mvs_pace_load_pause();
+
+	if (changed && !mvs_pace_is_paused())
+		mvs_replay_all();
+	return loaded;
 }
 
 static bool

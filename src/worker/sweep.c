@@ -36,30 +36,42 @@
 #include "worker/run.h"
 #include "worker/sweep.h"
 
-/* The sweeps of one store, in the worker's memory. */
-typedef struct Sweep
+/* What becomes of the slices of a pass, or of runs. */
+typedef struct Course
 {
-	Oid			store;
 	TimestampTz due_at;			/* nothing is to be tried before */
 	int			tries;			/* that failed, or met a lock, in a row */
 	bool		locked;			/* the last met a lock */
 	char		error[MVS_ERROR_LENGTH];	/* else, why it failed */
+} Course;
 
+/*
+ * The sweeps of one store, in the worker's memory. A pass goes before runs. Where something is in
+ * its way, runs go on, so that damage at one place does not keep all that gets old.
+ */
+typedef struct Sweep
+{
+	Oid			store;
 	MvsPass		pass;
+	Course		passes;
 	MvsRun		run;			/* by the calendar */
+	Course		runs;
 } Sweep;
 
 static List *all = NIL;			/* of Sweep */
 
 static Sweep *sweep_of(Oid store);
-static void want_pass(Oid store, uint64 sequence);
+static void want_pass(Oid store, uint64 sequence, int64 wait_for);
 static bool is_held(const Sweep *sweep, int64 now, int64 horizon);
+static bool is_pass_due(const Sweep *sweep, TimestampTz clock);
 static TimestampTz due_of(const Sweep *sweep, const MvsLook *look);
-static Sweep *choose_sweep(void);
+static Sweep *choose_sweep(bool *passes);
 static MvsSliceEnd do_slice(Sweep *sweep, bool passes);
 static void forget_sweep(Sweep *sweep);
 static void after_walk(Sweep *sweep);
 static void after_slice(Sweep *sweep, MvsSliceEnd end, bool passes);
+static void add_trouble(MvsBacklog *backlog, const Sweep *sweep, const Course *course,
+						bool waited_for);
 
 /* ------------------------------------------------------------------------
  * What there is to sweep
@@ -90,12 +102,12 @@ sweep_of(Oid store)
 
 /* Have a pass made over a store; if one is under way, another behind it. */
 static void
-want_pass(Oid store, uint64 sequence)
+want_pass(Oid store, uint64 sequence, int64 wait_for)
 {
 	Sweep	   *sweep = sweep_of(store);
 
-	if (mvs_pass_want(&sweep->pass, sequence))
-		sweep->due_at = 0;
+	if (mvs_pass_want(&sweep->pass, sequence, wait_for))
+		sweep->passes.due_at = 0;
 }
 
 void
@@ -118,7 +130,7 @@ mvs_sweep_take_marks(void)
 	LWLockRelease(mvs_worker.database->queue_lock);
 
 	for (int i = 0; i < count; i++)
-		want_pass(marks[i].store, marks[i].sequence);
+		want_pass(marks[i].store, marks[i].sequence, marks[i].wait_for);
 	if (all_marked)
 		mvs_sweep_all(all_stores.sequence);
 	mvs_sweep_report();
@@ -153,7 +165,7 @@ mvs_sweep_all(uint64 sequence)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(old);
 	foreach(cell, stores)
-		want_pass(lfirst_oid(cell), sequence);
+		want_pass(lfirst_oid(cell), sequence, 0);
 	list_free(stores);
 }
 
@@ -190,8 +202,8 @@ mvs_sweep_expect(const MvsDropNews *news)
 	{
 		/* One that has not begun will do. */
 		sweep = sweep_of(news->store);
-		if (!sweep->pass.active || sweep->pass.begun)
-			want_pass(news->store, PG_UINT64_MAX);
+		if (!mvs_pass_is_walking(&sweep->pass) || sweep->pass.begun)
+			want_pass(news->store, PG_UINT64_MAX, 0);
 	}
 	if (news->noted == MVS_NEWEST)
 		return;
@@ -218,9 +230,16 @@ forget_sweep(Sweep *sweep)
 static bool
 is_held(const Sweep *sweep, int64 now, int64 horizon)
 {
-	if (sweep->pass.active)
+	if (sweep->pass.active && !mvs_pass_is_walking(&sweep->pass))
 		return sweep->pass.wait_for > horizon;
 	return mvs_run_is_held(&sweep->run, now, horizon);
+}
+
+/* Whether a slice of a pass is due, by the clock; else it is one of a run that may be. */
+static bool
+is_pass_due(const Sweep *sweep, TimestampTz clock)
+{
+	return mvs_pass_is_walking(&sweep->pass) && sweep->passes.due_at <= clock;
 }
 
 /*
@@ -230,11 +249,19 @@ is_held(const Sweep *sweep, int64 now, int64 horizon)
 static TimestampTz
 due_of(const Sweep *sweep, const MvsLook *look)
 {
+	const MvsPass *pass = &sweep->pass;
+	bool		walking = mvs_pass_is_walking(pass);
 	int64		horizon = mvs_process_horizon(look, sweep->store);
+	TimestampTz due_at = 0;
 
-	if (sweep->pass.active && sweep->pass.wait_for <= horizon)
-		return sweep->due_at;
-	return mvs_greatest(sweep->due_at, mvs_run_due(&sweep->run, look->clock, look->now, horizon));
+	if (walking && sweep->passes.tries == 0)
+		return sweep->passes.due_at;
+
+	/* What a pass has left goes in a run. */
+	if (walking || !pass->active || pass->wait_for > horizon)
+		due_at = mvs_run_due(&sweep->run, look->clock, look->now, horizon);
+	due_at = mvs_greatest(sweep->runs.due_at, due_at);
+	return walking ? mvs_least(sweep->passes.due_at, due_at) : due_at;
 }
 
 bool
@@ -244,13 +271,16 @@ mvs_sweep_is_any(void)
 }
 
 bool
-mvs_sweep_is_walking(void)
+mvs_sweep_is_walking(bool all_of_them)
 {
 	ListCell   *cell;
 
 	foreach(cell, all)
 	{
-		if (mvs_pass_is_walking(&((Sweep *) lfirst(cell))->pass))
+		const Sweep *sweep = lfirst(cell);
+
+		if (mvs_pass_is_walking(&sweep->pass) &&
+			(all_of_them || (!sweep->pass.follows && sweep->passes.tries == 0)))
 			return true;
 	}
 	return false;
@@ -292,9 +322,12 @@ mvs_sweep_waits_for_writers(void)
 	return false;
 }
 
-/* Return the sweep that has waited longest of those that are due, or NULL. */
+/*
+ * Return the sweep that has waited longest of those that are due, or NULL, and set *passes to
+ * whether that is a pass.
+ */
 static Sweep *
-choose_sweep(void)
+choose_sweep(bool *passes)
 {
 	MemoryContext old;
 	Sweep	   *sweep = NULL;
@@ -314,6 +347,7 @@ choose_sweep(void)
 	}
 	if (sweep == NULL)
 		return NULL;
+	*passes = is_pass_due(sweep, look.clock);
 
 	/* Behind the others, so that each gets its turn. */
 	old = MemoryContextSwitchTo(mvs_worker.context);
@@ -331,14 +365,17 @@ bool
 mvs_sweep_slice(void)
 {
 	MemoryContext old = CurrentMemoryContext;
-	Sweep	   *sweep = choose_sweep();
+	bool		passes;
+	Sweep	   *sweep = choose_sweep(&passes);
+	Course	   *course;
+	MvsWalkPlace place;
 	volatile MvsSliceEnd end = MVS_SLICE_LOCKED;
 	volatile bool failed = false;
-	bool		passes;
 
 	if (sweep == NULL)
 		return false;
-	passes = mvs_pass_is_walking(&sweep->pass);
+	course = passes ? &sweep->passes : &sweep->runs;
+	place = mvs_walk_place(&sweep->pass.walk);
 	pgstat_report_activity(STATE_RUNNING, passes ? "sweeping a store" : "looking at old entries");
 	PG_TRY();
 	{
@@ -347,23 +384,20 @@ mvs_sweep_slice(void)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
-		failed = mvs_process_keep_error(sweep->tries == 0);
+		failed = mvs_process_keep_error(course->tries == 0);
 		/* It may have gone on behind what was rolled back. */
 		mvs_run_expect(&sweep->run, 0);
 		if (passes)
-		{
-			mvs_progress_end(mvs_worker.database, sweep->store, 0);
-			mvs_pass_begin(&sweep->pass);
-		}
+			mvs_walk_go_back(&sweep->pass.walk, &place, mvs_worker.context);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	if (failed)
 	{
-		sweep->tries++;
-		sweep->locked = false;
-		strlcpy(sweep->error, mvs_process_last_error(), MVS_ERROR_LENGTH);
-		sweep->due_at = mvs_process_error_delay(sweep->tries);
+		course->tries++;
+		course->locked = false;
+		strlcpy(course->error, mvs_process_last_error(), MVS_ERROR_LENGTH);
+		course->due_at = mvs_process_error_delay(course->tries);
 	}
 	else
 		after_slice(sweep, end, passes);
@@ -392,9 +426,9 @@ do_slice(Sweep *sweep, bool passes)
 			break;
 		case MVS_DROP_GONE:
 			/* A table that no event trigger saw go may have left notes. */
-			if (OidIsValid(mvs_catalog_oid(MVS_CALENDAR, true)))
-				mvs_run_forget(&sweep->run, sweep->store);
-			end = MVS_SLICE_GONE;
+			if (!OidIsValid(mvs_catalog_oid(MVS_CALENDAR, true)) ||
+				mvs_run_forget(&sweep->run, sweep->store))
+				end = MVS_SLICE_GONE;
 			break;
 		case MVS_DROP_LOCKED:
 			end = MVS_SLICE_LOCKED;
@@ -415,29 +449,31 @@ do_slice(Sweep *sweep, bool passes)
 static void
 after_slice(Sweep *sweep, MvsSliceEnd end, bool passes)
 {
+	Course	   *course = passes ? &sweep->passes : &sweep->runs;
+
 	switch (end)
 	{
 		case MVS_SLICE_GONE:
 			forget_sweep(sweep);
 			return;
 		case MVS_SLICE_LOCKED:
-			sweep->due_at = mvs_process_lock_delay(sweep->tries++);
-			sweep->locked = true;
+			course->due_at = mvs_process_lock_delay(course->tries++);
+			course->locked = true;
 			return;
 		case MVS_SLICE_MORE:
-			sweep->due_at = 0;
+			course->due_at = 0;
 			sweep->run.looked_at = 0;
 			break;
 		case MVS_SLICE_DONE:
 			/* Not at once, should the horizon be higher than the slice could know. */
-			sweep->due_at = mvs_process_lock_delay(0);
+			sweep->runs.due_at = mvs_process_lock_delay(0);
 			if (passes)
 				after_walk(sweep);
 			else
 				mvs_pass_reach(&sweep->pass, sweep->run.horizon);
 			break;
 	}
-	sweep->tries = 0;
+	course->tries = 0;
 	if (!sweep->pass.active && !mvs_run_is_expected(&sweep->run))
 		forget_sweep(sweep);
 }
@@ -453,13 +489,19 @@ after_walk(Sweep *sweep)
 	LWLockRelease(mvs_worker.database->queue_lock);
 	mvs_progress_end(mvs_worker.database, sweep->store, 0);
 	mvs_pass_end_walk(&sweep->pass);
-	if (mvs_pass_is_walking(&sweep->pass))
-		sweep->due_at = 0;
 }
 
 /* ------------------------------------------------------------------------
  * What others are to know
  * ------------------------------------------------------------------------ */
+
+/* Add what is in the way of slices, if anything is, and whether somebody waits for them. */
+static void
+add_trouble(MvsBacklog *backlog, const Sweep *sweep, const Course *course, bool waited_for)
+{
+	if (course->tries > 0)
+		mvs_backlog_add_trouble(backlog, sweep->store, course->locked, course->error, waited_for);
+}
 
 void
 mvs_sweep_report(void)
@@ -474,9 +516,8 @@ mvs_sweep_report(void)
 		Sweep	   *sweep = lfirst(cell);
 		bool		waited_for = sweep->pass.active && sweep->pass.sequence != PG_UINT64_MAX;
 
-		if (sweep->tries > 0)
-			mvs_backlog_add_trouble(&backlog, sweep->store, sweep->locked, sweep->error,
-									waited_for);
+		add_trouble(&backlog, sweep, &sweep->passes, waited_for);
+		add_trouble(&backlog, sweep, &sweep->runs, waited_for && sweep->passes.tries == 0);
 		if (sweep->pass.active)
 		{
 			uint64		sequence = mvs_pass_sequence(&sweep->pass);
@@ -501,6 +542,7 @@ mvs_sweep_give_back(MvsDatabase *database)
 		Sweep	   *sweep = lfirst(cell);
 
 		if (sweep->pass.active)
-			mvs_queue_mark(database, sweep->store, mvs_pass_sequence(&sweep->pass));
+			mvs_queue_mark(database, sweep->store, mvs_pass_sequence(&sweep->pass),
+						   sweep->pass.wait_for);
 	}
 }

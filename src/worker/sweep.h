@@ -38,8 +38,11 @@ extern void mvs_sweep_expect(const MvsDropNews *news);
 /* Whether there are any. */
 extern bool mvs_sweep_is_any(void);
 
-/* Whether a pass is under way, and waits for nothing. */
-extern bool mvs_sweep_is_walking(void);
+/*
+ * Whether a pass is under way, and waits for nothing; if not "all_of_them", one that gets on, and
+ * did not begin right behind another.
+ */
+extern bool mvs_sweep_is_walking(bool all_of_them);
 
 /*
  * When something of them is to be done, as things look; DT_NOEND: not before the horizon

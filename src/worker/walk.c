@@ -71,6 +71,23 @@ mvs_walk_begin(MvsWalk *walk, const bytea *from, MemoryContext context)
 		go_to(walk, from, 0, context);
 }
 
+MvsWalkPlace
+mvs_walk_place(const MvsWalk *walk)
+{
+	MvsWalkPlace place = {.big = walk->key_big};
+
+	if (walk->begun)
+		place.key = mvs_key_make(VARDATA_ANY(walk->next.key), VARSIZE_ANY_EXHDR(walk->next.key));
+	return place;
+}
+
+void
+mvs_walk_go_back(MvsWalk *walk, const MvsWalkPlace *place, MemoryContext context)
+{
+	mvs_walk_begin(walk, place->key, context);
+	walk->key_big = place->big;
+}
+
 void
 mvs_walk_end(MvsWalk *walk)
 {
@@ -255,9 +272,9 @@ judge_harvest(MvsDrop *drop, MvsWalk *walk, int keep, int64 before, MvsKeyWork w
 		}
 		mvs_drop_collect(drop, key, keep, before);
 		*seen += drop->entries.history.count;
+		walk->behind_big = drop->entries.more;	/* which is not known any more when it is done */
 		if (!finish_key(drop, key, work, argument))
 			return MVS_SLICE_LOCKED;
-		walk->behind_big = drop->entries.more;
 		if (walk->behind_big)
 			return MVS_SLICE_MORE;
 		set_behind(walk, key, 1);

@@ -43,6 +43,13 @@ typedef struct MvsWalk
 	MvsSliceEnd end;			/* and what that slice ends with */
 } MvsWalk;
 
+/* Where a walk is before a slice. */
+typedef struct MvsWalkPlace
+{
+	bytea	   *key;			/* NULL: at the first key of the store */
+	bool		big;
+} MvsWalkPlace;
+
 /*
  * What is done with each key, whose entries are collected in drop->entries; false
  * where a lock is in the way.
@@ -60,6 +67,13 @@ extern void mvs_walk_begin(MvsWalk *walk, const bytea *from, MemoryContext conte
 extern MvsSliceEnd mvs_walk_slice(MvsDrop *drop, MvsWalk *walk, const bytea *to, int keep,
 								  int64 before, MvsKeyWork work, void *argument,
 								  MemoryContext context, int64 *seen);
+
+/*
+ * Return a copy of where a walk is, in the current memory context; and have it go on there, after
+ * a slice that has come to nothing.
+ */
+extern MvsWalkPlace mvs_walk_place(const MvsWalk *walk);
+extern void mvs_walk_go_back(MvsWalk *walk, const MvsWalkPlace *place, MemoryContext context);
 
 /* Free what it has. */
 extern void mvs_walk_end(MvsWalk *walk);

@@ -32,9 +32,11 @@ sub arm
 {
 	my ($node, $setting) = @_;
 
+	# The last one may be met at the very end.
+	$node->stop;
 	unlink fired($node), release($node);
 	$node->append_conf('postgresql.conf', "mvstore.fault = '$setting'");
-	$node->restart;
+	$node->start;
 	return;
 }
 

@@ -260,7 +260,7 @@ try_file(FuzzInput *input)
 	for (int i = 0; i < databases; i++)
 	{
 		counts[i] = mvs_shared->databases[i].queue->count;
-		mvs_queue_mark(&mvs_shared->databases[i], 1, 1);
+		mvs_queue_mark(&mvs_shared->databases[i], 1, 1, 0);
 	}
 	/* What was read is what is kept. */
 	control.checkPoint++;

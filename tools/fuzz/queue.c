@@ -191,7 +191,7 @@ try_queue(FuzzInput *input)
 				take(database, input);
 				break;
 			case 6:
-				mvs_queue_mark(database, fuzz_byte(input), fuzz_byte(input));
+				mvs_queue_mark(database, fuzz_byte(input), fuzz_byte(input), fuzz_byte(input));
 				check(database->queue->mark_count <= MVS_MAX_MARKS);
 				break;
 			case 7:
