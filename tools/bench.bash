@@ -46,39 +46,6 @@ start_other() {
 	)
 }
 
-# change FILE PATTERN REPLACEMENT: each place in a file of the tree where the
-# regular expression matches. What it was written for may have changed since.
-change() {
-	perl -0pi -e 'BEGIN { $pattern = shift; $new = shift; }
-		s/$pattern/$new/g or die "./dev bench: $ARGV has nothing like: $pattern\n"' \
-		"$2" "$3" "$work/src/$1"
-}
-
-# mvstore without the lock that a write holds on its key.
-without_key_lock() {
-	change src/functions/write.c 'LOCKTAG    \*lock = [^;]*;' ''
-	change src/functions/write.c 'mvs_lock_tag_key\(lock,[^;]*;' ''
-	change src/functions/write.c 'if \(LockAcquire\(lock,[^;]*;' ''
-	change src/functions/write.c 'LockRelease\(&keys[^;]*;' ';'
-}
-
-# mvstore with versions from the clock that are told to nobody.
-without_version() {
-	change src/version/version.c '(?<=xid = GetTopFullTransactionId\(\);\n)' '
-	mine.version = Max(mvs_version_of_time(GetCurrentTimestamp()), above + 1);
-	mine.nest_level = GetCurrentTransactionNestLevel();
-	return mine.version;
-'
-	change src/version/version.c 'withdraw\((committed|false)\);' 'mine.version = 0;'
-	change src/version/version.c 'LWLock(Acquire|Release)\(database->version_lock[^;]*;' ';'
-	change src/version/clock.c 'LWLock(Acquire|Release)\(database->version_lock[^;]*;' ';'
-}
-
-without_both() {
-	without_key_lock
-	without_version
-}
-
 # The threshold as a setting: see bench/threshold.pl.
 threshold_by_setting() {
 	# shellcheck disable=SC2034 # of ./dev
@@ -167,13 +134,6 @@ dev_bench() {
 	for name in "$@"; do
 		servers=()
 		case $name in
-		parts)
-			start_variant lock without_key_lock
-			start_variant version without_version
-			start_variant both without_both
-			servers=("as it is=$work/s" "without the key lock=$work/lock/s"
-				"without the version=$work/version/s" "without both=$work/both/s")
-			;;
 		threshold)
 			start_variant threshold threshold_by_setting
 			servers=("threshold=$work/threshold/s")

@@ -99,7 +99,7 @@ install_server() {
 # make, in the copy, as the server's user. What tests leave in TMPDIR goes with ours.
 make_() {
 	as_server mkdir -p "$work/tmp"
-	as_server env TMPDIR="$work/tmp" make -s -C "$work/src" PG_CONFIG="$pg_config" with_llvm=no "$@" </dev/null
+	as_server env TMPDIR="$work/tmp" make -s -j "$(nproc)" -C "$work/src" PG_CONFIG="$pg_config" with_llvm=no "$@" </dev/null
 }
 
 build() {
@@ -144,6 +144,7 @@ setup() {
 	[[ $1 != test ]] || install_extras
 	give_work
 	printf '[safe]\n\tdirectory = *\n' >"$work/gitconfig"
+	export GIT_CONFIG_GLOBAL=$work/gitconfig	# it may have moved
 	cd "$work" || exit
 }
 

@@ -105,6 +105,8 @@ maven_copy_all() {
 	mvn -q -B -f "$root/examples/xa/pom.xml" dependency:copy-dependencies -DexcludeTransitive "-DoutputDirectory=$1"
 }
 
+go_fetch() { env -C "$work/src/examples/pgx" GOTOOLCHAIN=local go mod download; }
+
 go_build() {
 	local program
 	for program in values wrong fast; do
@@ -114,10 +116,15 @@ go_build() {
 }
 
 # The lock file, of one resolution of what the pinned crates need, stays with what was built.
+cargo_fetch() {
+	local source=$work/src/examples/tokio-postgres
+	cargo fetch -q --manifest-path "$source/Cargo.toml" && cp "$source/Cargo.lock" "$1/"
+}
+
 cargo_build() {
 	local source=$work/src/examples/tokio-postgres
-	[[ ! -f $1/Cargo.lock ]] || cp "$1/Cargo.lock" "$source/"
-	cargo build -q --manifest-path "$source/Cargo.toml" --target-dir "$1" && cp "$source/Cargo.lock" "$1/"
+	cp "$1/Cargo.lock" "$source/"
+	cargo build -q --manifest-path "$source/Cargo.toml" --target-dir "$1"
 }
 
 # ---- The server and the pooler ---------------------------------------------
@@ -220,6 +227,14 @@ report() {
 		failed=$((failed + 1))
 		head -n 40 "$work/run.out" | sed 's/^/    /'
 	fi
+}
+
+# compiles WHAT COMMAND ...: what is here must compile. Said only if it does not.
+compiles() {
+	local what=$1 start
+	shift
+	start=$(date +%s%N)
+	"$@" </dev/null >"$work/run.out" 2>&1 || { report "$what: its programs compile" FAILED "$start"; return 1; }
 }
 
 # run WHAT COMMAND ...: it must succeed.
@@ -337,11 +352,12 @@ pooler() {
 # All query modes; through the pooler, those that prepare nothing and ask in the same round.
 pgx() {
 	local what program mode start=$SECONDS
-	if ! go_build >"$work/go.log" 2>&1; then
+	if ! go_fetch >"$work/go.log" 2>&1; then
 		tail -n 15 "$work/go.log" >&2
-		leave_out pgx "Go could not build its programs"
+		leave_out pgx "Go could not get it"
 		return
 	fi
+	compiles pgx go_build || return 0
 	say "Built the programs of pgx in $((SECONDS - start)) s"
 	what="pgx $(sed -n 's/.*jackc\/pgx.* v\(5.*\)/\1/p' "$root/examples/pgx/go.mod" | head -n 1)"
 	for program in values wrong fast; do
@@ -365,10 +381,8 @@ jdbc() {
 	else
 		leave_out "JDBC $JDBC_VERSION" "mvn could not get it"
 	fi
-	if ! javac -encoding UTF-8 -cp "${jars[0]:-}" -d "$work/java" "$root"/examples/jdbc/*.java >"$work/run.out" 2>&1; then
-		leave_out JDBC "its programs could not be compiled: $(head -n 1 "$work/run.out")"
-		return
-	fi
+	[[ ${#jars[@]} -gt 0 ]] || return 0
+	compiles JDBC javac -encoding UTF-8 -cp "${jars[0]}" -d "$work/java" "$root"/examples/jdbc/*.java || return 0
 	for jar in "${jars[@]}"; do
 		what="JDBC $(version_of_jar "$jar")"
 		for program in Values Wrong Fast; do
@@ -394,12 +408,11 @@ version_of_jar() {
 
 tokio_postgres() {
 	local what program target=$cache/drivers-rust
-	if ! cached drivers-rust "$(cargo --version 2>&1; cat "$root/examples/tokio-postgres/Cargo.toml")" cargo_build ||
-		! cargo_build "$target" >"$work/drivers-rust.log" 2>&1; then
-		tail -n 15 "$work/drivers-rust.log" >&2
-		leave_out tokio-postgres "cargo could not build its programs"
+	if ! cached drivers-rust "$(cargo --version 2>&1; cat "$root/examples/tokio-postgres/Cargo.toml")" cargo_fetch; then
+		leave_out tokio-postgres "cargo could not get it"
 		return
 	fi
+	compiles tokio-postgres cargo_build "$target" || return 0
 	what="tokio-postgres $(sed -n 's/^tokio-postgres = "=\(.*\)"/\1/p' "$root/examples/tokio-postgres/Cargo.toml")"
 	for program in values wrong fast; do
 		run "$what, $program" "$target/debug/$program"
@@ -433,10 +446,8 @@ transaction_manager() {
 	as_server mkdir "$work/xa"
 	cp "$cache"/drivers-{xa,java}/*.jar "$work/xa/"
 	chmod a+r "$work"/xa/*.jar
-	if ! javac -encoding UTF-8 -cp "$work/xa/*" -d "$work/xa" "$root/examples/xa/Transfer.java" >"$work/run.out" 2>&1; then
-		leave_out "transfers by a transaction manager" "it could not be compiled: $(head -n 1 "$work/run.out")"
-		return
-	fi
+	compiles "transfers by a transaction manager" javac -encoding UTF-8 -cp "$work/xa/*" -d "$work/xa" "$root/examples/xa/Transfer.java" ||
+		return 0
 	MVSTORE_XA_CLASSPATH="$work/xa:$work/xa/*" run_tap t/transfers_over_two_servers_are_whole.pl
 }
 

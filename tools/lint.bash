@@ -87,6 +87,13 @@ check_foreach() {
 	done)
 }
 
+# CI runs no mutants: that none of them has lost its place is seen here.
+check_mutants() (
+	# shellcheck source=/dev/null # which is looked at by itself
+	source "$root/tools/mutants.bash"
+	mutants_fit
+)
+
 # Min() and Max() evaluate twice what they choose, so they take no calls but of macros: base/once.h.
 check_once() {
 	# shellcheck disable=SC2016 # for Perl
@@ -353,6 +360,7 @@ dev_lint() {
 	check "every SQLSTATE of src/ is in doc/reference.md" check_sql codes "$("$pg_config" --includedir-server)/utils/errcodes.h"
 	check "links of pages lead to a file and to a heading" check_links
 	check "packages have the version of META.json" check_release
+	check "every mutant of tools/mutants.bash fits the sources" check_mutants
 	check "no marks of unfinished work" check_marks
 	check "no \"resp.\" in what is read" check_words
 	check "no mention of hosts" check_hosts

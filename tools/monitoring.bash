@@ -70,7 +70,6 @@ begin() {
 # shellcheck disable=SC2317 # called by the trap
 at_exit() {
 	local pid
-	forget_policy
 	for pid in "${pids[@]}"; do
 		kill "$pid" 2>/dev/null
 	done

@@ -52,7 +52,7 @@ remove_cached() {
 # mirror '' the archive, mirror -security its security updates.
 # shellcheck disable=SC2016 # apt's own variables
 mirror() {
-	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 'COMPONENT: main' 2>/dev/null |
+	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 'COMPONENT: main' 'ORIGIN: Debian' 2>/dev/null |
 		sed -nE "s/^(bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)$1 //p" | head -n 1
 }
 
@@ -67,8 +67,14 @@ start_nothing() {
 		as_root chmod +x "$policy"
 		policy_at_exit=$policy
 	fi
-	("$@") || status=$?
-	forget_policy
+	# Whoever breaks us off may be in a subshell of the one that cleans up.
+	(
+		trap forget_policy EXIT
+		trap 'exit 130' INT
+		trap 'exit 143' TERM HUP
+		"$@"
+	) || status=$?
+	policy_at_exit=
 	return "$status"
 }
 
@@ -138,7 +144,7 @@ suite_of() {
 make_tree() {
 	local major=$1 older packages="postgresql-$1,postgresql-server-dev-$1"
 	# What tests want beside the server, where there is one for this major.
-	[[ $major -ge 19 ]] || packages+=",postgresql-$major-repack,postgresql-$major-wal2json,sqlsmith"
+	[[ $major -ge 19 ]] || packages+=",postgresql-$major-repack,postgresql-$major-wal2json,sqlsmith,python3-psycopg"
 	[[ $major -ge 19 ]] || packages+=",postgresql-$major-plproxy,pgbouncer"
 	for older in "${@:2}"; do
 		packages+=",postgresql-$older,postgresql-server-dev-$older"

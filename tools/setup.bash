@@ -179,7 +179,11 @@ install_extras() {
 }
 
 install_extra() {	# install_extra PACKAGE FILE REASON
-	[[ ! -e $2 ]] && apt-cache show "$1" >/dev/null 2>&1 || return 0
+	[[ ! -e $2 ]] || return 0
+	if ! apt-cache show "$1" >/dev/null 2>&1; then
+		say "Not to be had here: $1 ($3, and is skipped without)"
+		return 0
+	fi
 	say "Installing: $1 ($3)"
 	apt install -y --no-install-recommends "$1" || warn "apt-get could not install $1: its test is skipped"
 }
