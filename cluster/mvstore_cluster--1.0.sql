@@ -1521,7 +1521,9 @@ BEGIN
 			RAISE insufficient_privilege USING MESSAGE = 'cannot write to shards within security-restricted operation';
 	END;
 	-- Between the two, one of somebody else could name another caller.
-	IF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = TG_RELID AND t.tgname NOT IN ('a_caller', 'b_called')) THEN
+	IF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = TG_RELID
+				  AND (t.tgname, t.tgfoid) NOT IN (('a_caller', '@extschema@.mvstore_cluster_caller()'::regprocedure::oid),
+												   ('b_called', '@extschema@.mvstore_cluster_called()'::regprocedure::oid))) THEN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = 'view "mvstore_cluster_as_caller" of extension "mvstore_cluster" has been altered',
 			DETAIL = 'It has a trigger of somebody else.', HINT = 'Drop the trigger, and revoke TRIGGER on the view.';
 	END IF;

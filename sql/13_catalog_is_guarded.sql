@@ -103,6 +103,13 @@ DROP TRIGGER z ON mvstore_paused;
 CREATE TABLE regress_granted.refers (paused bool REFERENCES mvstore_paused (paused));
 SELECT mvstore_pause();
 SELECT mvstore_resume();
+-- A cascade changes that table with our rights.
+DROP TABLE regress_granted.refers;
+CREATE TABLE regress_granted.refers (paused bool REFERENCES mvstore_paused (paused) ON DELETE CASCADE);
+SELECT mvstore_pause();
+DROP TABLE regress_granted.refers;
+CREATE TABLE regress_granted.refers (paused bool REFERENCES mvstore_paused (paused) ON DELETE SET NULL);
+SELECT mvstore_pause();
 REVOKE ALL ON FUNCTION mvstore_guard() FROM regress_granted;
 REVOKE ALL ON mvstore_paused FROM regress_granted;
 DROP SCHEMA regress_granted CASCADE;

@@ -117,6 +117,19 @@ ok($state eq '42501' && $message =~ /in the name of "alice"/, 'but not in the se
 is($state, '55000', 'where no trigger fires, it does not say that something was written');
 values_are('definer', 'as nothing was');
 
+# Who was given all rights on all tables puts a trigger between, or in the place of one.
+$cluster->query('GRANT ALL ON mvstore_cluster_as_caller TO mallory');
+as('mallory', q{CREATE FUNCTION mallory.other() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.caller := 'alice'; RETURN NEW; END $$});
+for my $name ('aa', 'a_caller')
+{
+	as('mallory', "CREATE OR REPLACE TRIGGER $name INSTEAD OF INSERT ON mvstore_cluster_as_caller FOR EACH ROW EXECUTE FUNCTION mallory.other()");
+	my ($state) = $cluster->refused("SET SESSION AUTHORIZATION bob;\n" . put('other'));
+	is($state, '55000', "a trigger $name of somebody else is seen");
+	$cluster->query($name eq 'aa' ? 'DROP TRIGGER aa ON mvstore_cluster_as_caller' :
+		  'CREATE OR REPLACE TRIGGER a_caller INSTEAD OF INSERT ON mvstore_cluster_as_caller FOR EACH ROW EXECUTE FUNCTION mvstore_cluster_caller()');
+}
+$cluster->query('REVOKE ALL ON mvstore_cluster_as_caller FROM mallory; GRANT SELECT, INSERT ON mvstore_cluster_as_caller TO PUBLIC; DROP FUNCTION mallory.other()');
+
 # ---- Whose mapping it is ---------------------------------------------------------------
 
 # On the shards, bob_s and the user of the proxy's owner, who is no superuser there, have passwords. mallory was there before

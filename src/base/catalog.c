@@ -78,6 +78,7 @@ static bool find_extension(Oid *schema, char **version);
 static bool is_of_size(Form_pg_attribute column, char letter);
 static bool is_as_known(Relation relation, MvsCatalog object);
 static void invalidate(Datum argument, Oid relation);
+static bool only_looks(Oid function);
 static void refuse_triggers_of_others(Oid table);
 static bool lock_row(Relation catalog, ItemPointer tid, LockWaitPolicy policy);
 
@@ -393,6 +394,18 @@ mvs_catalog_fetch(Relation catalog, ItemPointer tid)
 }
 
 /*
+ * Whether a trigger is that of a foreign key that refers to the table, and refuses what it must. It
+ * looks as the owner of the table that refers. (What a cascade changes there has triggers
+ * fired, up to PostgreSQL 17, with the rights of whoever caused it.)
+ */
+static bool
+only_looks(Oid function)
+{
+	return function == F_RI_FKEY_NOACTION_DEL || function == F_RI_FKEY_NOACTION_UPD ||
+		function == F_RI_FKEY_RESTRICT_DEL || function == F_RI_FKEY_RESTRICT_UPD;
+}
+
+/*
  * Raise 55000 if a table of the extension has triggers of others, who need no more than TRIGGER
  * on it, as by GRANT ALL ON ALL TABLES: what we run has the rights of a superuser, and so had they.
  */
@@ -409,15 +422,17 @@ refuse_triggers_of_others(Oid table)
 		get_func_namespace(trigger->tgfoid) == mvs_catalog_schema(true) &&
 		strcmp(get_func_name(trigger->tgfoid), "mvstore_guard") == 0;
 
-		/* Those of foreign keys run as the owners of their tables. */
-		if (!ours && trigger->tgenabled != TRIGGER_DISABLED &&
-			RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_NONE)
+		if (!ours && trigger->tgenabled != TRIGGER_DISABLED && !only_looks(trigger->tgfoid))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("relation \"%s\" of extension \"mvstore\" has been altered",
 							RelationGetRelationName(relation)),
+					 trigger->tgisinternal ?
+					 errdetail("A foreign key refers to it, which would change rows with the rights of a superuser.") :
 					 errdetail("It has a trigger \"%s\", which would run with the rights of a superuser.",
 							   trigger->tgname),
+					 trigger->tgisinternal ?
+					 errhint("Drop the constraint, and revoke REFERENCES on the tables of the extension.") :
 					 errhint("Drop the trigger, and revoke TRIGGER on the tables of the extension.")));
 	}
 	table_close(relation, NoLock);

@@ -86,7 +86,7 @@ mvs_pace_read_pause(void)
 }
 
 bool
-mvs_pace_load_pause(void)
+mvs_pace_load_pause(bool *changed)
 {
 	MvsDatabase *database = mvs_worker.database;
 	bool		paused;
@@ -95,6 +95,7 @@ mvs_pace_load_pause(void)
 		return true;
 	pause_known = false;
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
+	*changed |= database->queue->pause_changed;
 	database->queue->pause_changed = false;
 	LWLockRelease(database->queue_lock);
 

@@ -28,10 +28,10 @@ extern bool mvs_pace_may_drop(void);
 extern bool mvs_pace_is_paused(void);
 
 /*
- * Look whether drops are paused, if that is due, and true. And when it is; DT_NOEND: not
- * before somebody says so.
+ * Look whether drops are paused, if that is due, and true; *changed is set where somebody has said
+ * so, whatever comes of the look. And when it is due; DT_NOEND: not before somebody says so.
  */
-extern bool mvs_pace_load_pause(void);
+extern bool mvs_pace_load_pause(bool *changed);
 
 /* Return whether drops are paused, as the row says; in a transaction. */
 extern bool mvs_pace_read_pause(void);

@@ -202,11 +202,14 @@ calendar_due(void)
 static bool
 load_pause(void)
 {
-	bool		changed = mvs_worker.database->queue->pause_changed;
-	bool		loaded = mvs_pace_load_pause();
+	static bool changed = false;
+	bool		loaded = mvs_pace_load_pause(&changed);
 
 	if (changed && !mvs_pace_is_paused())
+	{
 		mvs_replay_all();
+		changed = false;
+	}
 	return loaded;
 }
 

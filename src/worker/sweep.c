@@ -524,7 +524,8 @@ mvs_sweep_report(void)
 
 			backlog.unfinished = Min(backlog.unfinished, sequence);
 		}
-		if (waited_for && is_held(sweep, look.now, mvs_process_horizon(&look, sweep->store)))
+		if (waited_for && !mvs_pass_is_walking(&sweep->pass) &&
+			is_held(sweep, look.now, mvs_process_horizon(&look, sweep->store)))
 			mvs_backlog_add_held(&backlog, 1, mvs_pin_known(sweep->store) < sweep->pass.wait_for);
 		else if (waited_for)
 			backlog.retrying++;
