@@ -67,7 +67,7 @@ static TimestampTz delay_until(int tries, int first, int longest);
  * Signals and latch
  * ------------------------------------------------------------------------ */
 
-/* Whether so many milliseconds have passed since the first SIGTERM; a clock set back counts, too. */
+/* Whether so many milliseconds have passed since the first SIGTERM; a clock set back counts. */
 static bool
 is_past(TimestampTz now, int milliseconds)
 {
