@@ -87,11 +87,14 @@ sql(q{SELECT mvstore_unpin('q')});
 flushed('t', 'with its end, all is done');
 is(entries_of($node, 'postgres', 'latest'), 25, 'and has gone');
 
-# What a policy asks for.
-sql(q{SELECT mvstore_pin('p', store := 'latest')});
-sql(join("\n", map { "SELECT mvstore_put('latest', 'k$_', 'x');" } 1 .. 25));
-flushed('f', 'nor for what a policy asks for');
-held_up('a policy', 'latest', \&unpins);
+# What a policy asks for. (How much of it the queue has no room for, and when, is different each time.)
+for (1 .. 6)
+{
+	sql(q{SELECT mvstore_pin('p', store := 'latest')});
+	sql(join("\n", map { "SELECT mvstore_put('latest', 'k$_', 'x');" } 1 .. 25));
+	flushed('f', 'nor for what a policy asks for');
+	held_up('a policy', 'latest', \&unpins);
+}
 
 # Without rows.
 sql(q{SELECT mvstore_pin('p', store := 's')});

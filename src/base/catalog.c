@@ -428,12 +428,10 @@ refuse_triggers_of_others(Oid table)
 					 errmsg("relation \"%s\" of extension \"mvstore\" has been altered",
 							RelationGetRelationName(relation)),
 					 trigger->tgisinternal ?
-					 errdetail("A foreign key refers to it, which would change rows with the rights of a superuser.") :
-					 errdetail("It has a trigger \"%s\", which would run with the rights of a superuser.",
+					 errdetail("A foreign key refers to it, which would change rows as a superuser.") :
+					 errdetail("It has a trigger \"%s\", which would run as a superuser.",
 							   trigger->tgname),
-					 trigger->tgisinternal ?
-					 errhint("Drop the constraint, and revoke REFERENCES on the tables of the extension.") :
-					 errhint("Drop the trigger, and revoke TRIGGER on the tables of the extension.")));
+					 errhint("Drop it, and revoke TRIGGER and REFERENCES on the tables of the extension.")));
 	}
 	table_close(relation, NoLock);
 }

@@ -149,6 +149,9 @@ mvs_sweep_take_marks(void)
 	if (all_marked && mvs_worker.database->queue->all_stores.times == all_stores.times)
 		mvs_worker.database->queue->all_marked = false;
 	LWLockRelease(mvs_worker.database->queue_lock);
+
+	/* A pass that waits for the horizon has no slice that would say so. */
+	ConditionVariableBroadcast(&mvs_worker.database->progress);
 }
 
 void
