@@ -18,10 +18,10 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# The points that this load is sure to meet, whatever the worker finds when; in some there is no place for an error.
-my @no_error = qw(batch-removed batch-settled committed drop-committed published version-withdrawn);
-my @sure = qw(batch-taken clock-read drop-locked entry-deleted entry-written floor-raised journal-before journal-written key-done
-	request-collected stable-written worker-claimed);
+# The points that this load is sure to meet more than once a round, however far the worker comes when: one of the rounds acts at each.
+my @sure = qw(committed drop-committed drop-locked entry-deleted entry-written floor-raised journal-before journal-written key-done published
+	request-collected stable-written version-withdrawn);
+my %acted;
 
 my $node = mvstore_node('faults',
 	conf => "restart_after_crash = on\nmvstore.flush_interval = '5 ms'\n");
@@ -136,8 +136,9 @@ for my $action ('crash', 'error')
 	is("@wrong", '', "$action: nothing committed is lost, nothing else is done");
 	cmp_ok($round, '<', 500, "$action: each of " . ($round - 1) . ' points met had its turn');
 	note("$action: met " . join(', ', map { "$_ ($met{$_})" } sort keys %met));
-	ok($met{$_}, "$action: $_ was met") for @sure, $action eq 'crash' ? @no_error : ();
+	$acted{$_} += $met{$_} for keys %met;
 }
+ok($acted{$_}, "$_ was met") for @sure;
 
 arm($node, '');
 is($node->safe_psql('postgres', q{SELECT mvstore_flush()}), 't', 'at last there is nothing to do');
