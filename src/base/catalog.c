@@ -428,7 +428,7 @@ refuse_triggers_of_others(Oid table)
 					 errmsg("relation \"%s\" of extension \"mvstore\" has been altered",
 							RelationGetRelationName(relation)),
 					 trigger->tgisinternal ?
-					 errdetail("A foreign key refers to it, which would change rows as a superuser.") :
+					 errdetail("A foreign key to it would change rows as a superuser.") :
 					 errdetail("It has a trigger \"%s\", which would run as a superuser.",
 							   trigger->tgname),
 					 errhint("Drop it, and revoke TRIGGER and REFERENCES on the tables of the extension.")));
