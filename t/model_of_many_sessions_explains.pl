@@ -339,6 +339,18 @@ for my $is_distant (0, 1)
 	is(join("\n", grep { /^not stable any more/ } @{ (check($copy))[0] }), '', ($is_distant ? 'on the standby' : 'here') . ', the version below one may be the last that is stable');
 }
 
+# Who writes where nothing is, now as in his snapshot, need not have seen what was put, deleted and dropped meanwhile.
+{
+	my $copy = dclone($log);
+	my ($head, $later) = ($copy->{final}{head}{a}{m1}, $last + 10_000_000);
+
+	add_transactions($copy,
+		[ 'READ COMMITTED', 0, [ 'put', 'c', [qw(k 1)], $later ] ],
+		[ 'READ COMMITTED', 0, [ 'delete', 'c', ['k'], $later + 1 ], [ 'put', 'a', [qw(m1 1)], $later + 1 ] ],
+		[ 'REPEATABLE READ', 0, [ 'entry', 'a', ['m1'], $head ], [ 'put', 'c', [qw(k 2)], $later + 2 ] ]);
+	is(join("\n", grep { /^G|^an update is lost/ } @{ (check($copy))[0] }), '', 'a key that was there meanwhile is no reason');
+}
+
 for my $wrong (@wrong)
 {
 	my ($name, $kind, $change) = @$wrong;

@@ -14,6 +14,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use HistoryModel qw(live sees);
 use HistoryRun qw(OP STORE ARGS AS_OF RAW STATE);
 
 our @EXPORT_OK = qw(check_cycles find_cycle);
@@ -27,7 +28,11 @@ sub check_cycles
 	for my $key (sort keys %{ $self->{entries} })
 	{
 		my $entries = $self->{entries}{$key};
-		add_edge($graph, writer($self, $entries->[ $_ - 1 ]), writer($self, $entries->[$_]), "ww $key") for 1 .. $#$entries;
+		for (1 .. $#$entries)
+		{
+			my ($before, $after) = @{$entries}[ $_ - 1, $_ ];
+			add_edge($graph, writer($self, $before), writer($self, $after), "ww $key") unless is_written_anew($self, $key, $before, $after);
+		}
 	}
 	return if tell_cycle($graph, 'G0');
 	for my $transaction (@{ $self->{log}{transactions} })
@@ -36,6 +41,19 @@ sub check_cycles
 	}
 	return if tell_cycle($graph, 'G1c');
 	check_single($graph);
+}
+
+# Whether an entry was written where nothing was, neither any more nor yet for its writer: what came meanwhile,
+# down to a tombstone that a policy has dropped, is of no order with who did not see it.
+sub is_written_anew
+{
+	my ($self, $key, $before, $after) = @_;
+	my $transaction = writer($self, $after);
+	my ($store) = split / /, $key;
+
+	return 0 if $transaction->{level} eq 'READ COMMITTED' || live($before) || !$self->{log}{stores}{$store}{policy};
+	my ($first) = grep { defined $_->[RAW] } @{ $transaction->{statements} };
+	return !sees(($self->fields($first))[2], $before->[2], $transaction->{xid});
 }
 
 sub writer { return $_[0]{commits}{ $_[1][2] }{transaction} }
