@@ -1237,13 +1237,16 @@ DECLARE
 	answers text[] := '{}';
 	chosen bigint;
 	results text[] := '{}';
+	patience bigint := extract(epoch FROM lock_timeout) * 1000;
 BEGIN
 	-- One after the other, as a pool between may have to wait for a connection to each. What waits for a lock there ends
-	-- soon after we have gone.
+	-- soon after we have gone; and what waits for us, should we be cancelled while we clean up, does not for as long as the session
+	-- is there. (The others may take their time: to wait for locks, some of them for several.)
 	FOREACH name IN ARRAY names LOOP
 		answers := answers || @extschema@.mvstore_cluster_all(ARRAY[name], format(
-			'BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %L; SET LOCAL client_connection_check_interval = ''1s''; SELECT mvstore_current_version()',
-			(extract(epoch FROM lock_timeout) * 1000)::bigint::text));
+			'BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %L; SET LOCAL client_connection_check_interval = ''1s''; '
+			'SET LOCAL idle_in_transaction_session_timeout = %L; SELECT mvstore_current_version()',
+			patience::text, (CASE WHEN patience > 0 THEN least(greatest(10 * patience, 600000), 2147483647) ELSE 0 END)::text));
 	END LOOP;
 	IF versioned THEN
 		SELECT max(a::bigint) + ahead INTO chosen FROM unnest(answers) a;
@@ -1727,23 +1730,50 @@ END $$;
 
 COMMENT ON FUNCTION mvstore_cluster_look(boolean) IS 'internal: see whether something is in doubt, and end it';
 
+-- That as one value, of all shards or some.
+CREATE FUNCTION mvstore_cluster_found(asked integer[] DEFAULT NULL) RETURNS json
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce(json_agg(s), '[]')
+  FROM @extschema@.mvstore_cluster_config c
+ CROSS JOIN @extschema@.mvstore_cluster_prepared(coalesce(asked, ARRAY(SELECT generate_series(0, c.shards - 1)))) s
+$$;
+REVOKE ALL ON FUNCTION mvstore_cluster_found(integer[]) FROM PUBLIC;
+
+COMMENT ON FUNCTION mvstore_cluster_found(integer[]) IS 'internal: what shards have prepared, as one value';
+
+-- Who has prepared something has a row, which goes when all shards have ended it: so shards are asked before the rows are
+-- looked at, and what then is without one is asked for again.
 CREATE FUNCTION mvstore_cluster_doubts()
 RETURNS TABLE (gid text, state text, version bigint, shard integer, prepared timestamptz, shard_user text, coordinator boolean, problem text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	-- Before the rows are looked at: who has prepared something has one.
-	found_rows json := (SELECT json_agg(s) FROM @extschema@.mvstore_cluster_config c
-					   CROSS JOIN @extschema@.mvstore_cluster_prepared(ARRAY(SELECT generate_series(0, c.shards - 1))) s);
+	found_rows json := @extschema@.mvstore_cluster_found();
+	pending_rows json;
+	rowless text[];
+	living text[] := '{}';		-- its row may be younger than our snapshot
+	asked integer[];
 BEGIN
+	SELECT coalesce(json_agg(p), '[]') INTO pending_rows FROM @extschema@.mvstore_cluster_pending p;
+	SELECT coalesce(array_agg(DISTINCT s.gid), '{}'), array_agg(DISTINCT s.shard) INTO rowless, asked
+	  FROM json_to_recordset(found_rows) AS s (gid text, shard integer)
+	 WHERE s.gid NOT IN (SELECT p.gid FROM json_to_recordset(pending_rows) AS p (gid text));
+	IF rowless <> '{}' THEN
+		living := ARRAY(SELECT r FROM unnest(rowless) r WHERE @extschema@.mvstore_cluster_self_lives(r));
+		rowless := ARRAY(SELECT s.gid || ':' || s.shard FROM json_to_recordset(@extschema@.mvstore_cluster_found(asked)) AS s (gid text, shard integer)
+						  WHERE s.gid = ANY (rowless));
+	END IF;
 	RETURN QUERY
-	SELECT coalesce(s.gid, p.gid), coalesce(p.state, CASE WHEN s.gid IS NOT NULL THEN 'aborted' END), p.version, coalesce(s.shard, n.shard),
-		   s.prepared, s.shard_user,
-		   CASE WHEN p.gid IS NOT NULL THEN @extschema@.mvstore_cluster_lives(p.coordinator) WHEN s.gid IS NOT NULL THEN false END,
+	SELECT coalesce(s.gid, p.gid), coalesce(p.state, CASE WHEN s.gid = ANY (living) THEN 'open' WHEN s.gid IS NOT NULL THEN 'aborted' END),
+		   p.version, coalesce(s.shard, p.shard), s.prepared, s.shard_user,
+		   CASE WHEN p.gid IS NOT NULL THEN @extschema@.mvstore_cluster_lives(p.coordinator) WHEN s.gid IS NOT NULL THEN s.gid = ANY (living) END,
 		   s.problem
 	  FROM json_to_recordset(found_rows) AS s (shard integer, gid text, prepared timestamptz, shard_user text, problem text)
-	  FULL JOIN (@extschema@.mvstore_cluster_pending p CROSS JOIN unnest(p.shards) AS n (shard)) ON p.gid = s.gid AND n.shard = s.shard
-	 WHERE s.shard IS NOT NULL OR p.state <> 'aborted';
+	  FULL JOIN (SELECT a.gid, a.state, a.version, a.coordinator, n.shard
+				   FROM json_to_recordset(pending_rows) AS a (gid text, state text, version bigint, coordinator xid8, shards integer[])
+				  CROSS JOIN unnest(a.shards) AS n (shard)) p ON p.gid = s.gid AND p.shard = s.shard
+	 WHERE p.state <> 'aborted' OR s.problem IS NOT NULL OR s.gid IS NOT NULL AND (p.gid IS NOT NULL OR s.gid || ':' || s.shard = ANY (rowless));
 END $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_doubts() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mvstore_cluster_doubts() TO pg_monitor;

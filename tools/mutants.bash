@@ -545,6 +545,19 @@ mutant_of_cluster scans_unmerged cluster/t/scans_equal_one_server.pl \
 mutant_of_cluster waits_for_nobody cluster/t/who_goes_leaves_nothing_waiting.pl \
 	"s~SET LOCAL client_connection_check_interval = ''1s''; ~~"
 
+# A transaction on a shard lasts as long as the session that was kept from ending it.
+mutant_of_cluster idles_for_ever cluster/t/who_goes_leaves_nothing_waiting.pl \
+	"s~idle_in_transaction_session_timeout = %L~idle_in_transaction_session_timeout = 0~" \
+	's~patience::text, \(CASE WHEN patience > 0 THEN .*? ELSE 0 END\)::text~patience::text~'
+
+# What was prepared when shards were asked is in doubt, though it has ended since.
+mutant_of_cluster doubts_are_old cluster/t/decisions_stand.pl \
+	's~json_to_recordset\(\@extschema\@\.mvstore_cluster_found\(asked\)\)~json_to_recordset(found_rows)~'
+
+# What has no row in the snapshot of who looks was given up.
+mutant_of_cluster doubts_of_the_snapshot cluster/t/decisions_stand.pl \
+	's~living := ARRAY.*?;~~'
+
 # Shards are asked for the present, whatever is to be read as of.
 # shellcheck disable=SC2016 # Perl's
 mutant_of_cluster as_of_not_passed cluster/t/scans_equal_one_server.pl \

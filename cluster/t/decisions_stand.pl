@@ -83,6 +83,42 @@ $idle->{stderr} = '';	# it was warned
 $idle->query_safe('COMMIT');
 $idle->quit;
 
+# Between the looks at the shards and at the rows of who looks, a write has ended: it is not in doubt.
+$cluster->query(<<'SQL');
+ALTER FUNCTION mvstore_cluster_found(integer[]) RENAME TO mvstore_cluster_found_at_once;
+CREATE FUNCTION mvstore_cluster_found(asked integer[] DEFAULT NULL) RETURNS json LANGUAGE plpgsql SET search_path = public AS $$
+DECLARE
+	found_rows json := mvstore_cluster_found_at_once(asked);
+BEGIN
+	PERFORM pg_advisory_xact_lock(1819) WHERE asked IS NULL;
+	RETURN found_rows;
+END $$;
+SQL
+$recovery->query_safe('SELECT pg_advisory_lock(1819)');
+my $ends = begin_write('decided', 'ended');
+my $viewer = $proxy->background_psql('postgres');
+$viewer->query_until(qr/looks/, "\\echo looks\nSELECT count(*), count(*) FILTER (WHERE state = 'aborted') FROM mvstore_cluster_in_doubt;\n");
+wait_until($proxy, 'postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 1819 AND NOT granted}, 'somebody looks');
+$stop->query_safe('SELECT pg_advisory_unlock(1818)');
+$ends->query_safe('SELECT 1');
+$ends->quit;
+$stop->query_safe('SELECT pg_advisory_lock(1818)');
+$recovery->query_safe('SELECT pg_advisory_unlock(1819)');
+like($viewer->query_safe('SELECT 1'), qr/^0\|0\b/, 'what has ended meanwhile is not in doubt');
+$cluster->query('DROP FUNCTION mvstore_cluster_found(integer[]); ALTER FUNCTION mvstore_cluster_found_at_once(integer[]) RENAME TO mvstore_cluster_found');
+$viewer->quit;
+
+# Under an older snapshot the row of a write that lives is not seen, but that it lives.
+$viewer = $proxy->background_psql('postgres');
+$viewer->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+$ends = begin_write('prepared', 'younger');
+is($viewer->query_safe('SELECT count(*), min(state), bool_and(coordinator) FROM mvstore_cluster_in_doubt'), '4|open|t', 'what is younger than a snapshot is not said to be aborted');
+gone();
+$viewer->query_safe('COMMIT');
+$cluster->query('SELECT mvstore_cluster_recover()');
+is($cluster->query('SELECT count(*) FROM mvstore_cluster_in_doubt'), 0, 'nothing is left');
+$viewer->quit;
+
 # ---- Other databases than those that are meant ---------------------------------------
 
 # An operator has exchanged two addresses: that nothing is prepared there is no answer of the shard.

@@ -44,6 +44,20 @@ is($cluster->query("SELECT mvstore_put('a', '$keys[0]', 'next') > 0"), 't', 'the
 $holder->query_safe('COMMIT');
 is($cluster->query(q{SELECT string_agg(value, ' ' ORDER BY value) FROM mvstore_scan('a')}), 'held next', 'nothing was written in part');
 
+# Nor does a transaction there for as long as the session is idle, should that be kept from ending it.
+$cluster->query(<<'SQL');
+CREATE OR REPLACE FUNCTION mvstore_cluster_step(step text) RETURNS void LANGUAGE plpgsql SET search_path = public AS $$
+BEGIN
+	RAISE EXCEPTION 'idle for %', (SELECT string_agg(s.t, ' ') FROM unnest(dblink_get_connections()) c, dblink(c, 'SHOW idle_in_transaction_session_timeout') AS s (t text));
+END $$;
+SQL
+for (['10 s', '10min'], ['5 min', '50min'], ['1 day', '10d'], ['24 days', '2147483647ms'], ['0', '0'])
+{
+	my ($patience, $idle) = @$_;
+	like(($cluster->refused("SET mvstore_cluster.lock_timeout = '$patience'; SELECT mvstore_put_many('a', '{$keys[0],$keys[1]}', '{1,1}')"))[1],
+		qr/idle for $idle $idle$/m, "with a lock timeout of $patience it ends after $idle");
+}
+
 # What is a shard of one cluster does not become one of another.
 like(($server->psql($cluster->database_of(0), 'INSERT INTO mvstore_shard SELECT * FROM mvstore_shard'))[2], qr/duplicate key/, 'a shard is one of one cluster');
 
