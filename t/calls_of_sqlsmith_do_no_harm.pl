@@ -51,12 +51,12 @@ for my $function (split /\n/, sql("SELECT p.oid::regprocedure::text FROM pg_proc
 	$number++;
 	$views .= "CREATE VIEW hostile.smith$number AS SELECT * FROM $name(" . join(', ', map { ($values{$_} // 'NULL') . "::$_" } split /,/, $types) . ") AS f;\n";
 }
-sql("SET mvstore.strict_history = off; $views GRANT ALL ON ALL TABLES IN SCHEMA hostile TO hostile");
+sql("SET statement_timeout = 0; SET mvstore.strict_history = off; $views GRANT ALL ON ALL TABLES IN SCHEMA hostile TO hostile");
 for (qw(s fed fired))
 {
 	sql("ALTER TABLE hostile.$_ OWNER TO hostile");
 }
-sql("UPDATE pg_proc SET prorettype = 'internal'::regtype WHERE proname ~ '^(pg_(terminate|cancel|reload|rotate|promote|sleep|switch|create_restore|log_backend|backup|start_backup|stop_backup|wal_replay|create_.*slot|drop_.*slot|replication|logical|copy_.*slot|file|ls_|read_|stat_file|write|advisory|try_advisory|import|stat_reset|nextoid|stop|extension_config)|lo_|binary_upgrade|brin_|gin_clean|dblink|setval|query_to|database_to|schema_to|table_to|cursor_to|xml|ts_stat|injection)'");
+sql("SET statement_timeout = 0; UPDATE pg_proc SET prorettype = 'internal'::regtype WHERE proname ~ '^(pg_(terminate|cancel|reload|rotate|promote|sleep|switch|create_restore|log_backend|backup|start_backup|stop_backup|wal_replay|create_.*slot|drop_.*slot|replication|logical|copy_.*slot|file|ls_|read_|stat_file|write|advisory|try_advisory|import|stat_reset|nextoid|stop|extension_config)|lo_|binary_upgrade|brin_|gin_clean|dblink|setval|query_to|database_to|schema_to|table_to|cursor_to|xml|ts_stat|injection)'");
 
 my $ours = join '|', map { m{([^/]+\.c)$} ? quotemeta($1) : () } glob("$FindBin::RealBin/../src/*.c $FindBin::RealBin/../src/*/*.c");
 my $watch = new_watch(only => qr/^(?:$ours)$/);

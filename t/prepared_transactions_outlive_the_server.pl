@@ -105,6 +105,20 @@ sql(q{COMMIT PREPARED 'last'});
 $node->restart;
 is_done($version, '', 'committed last');
 
+# Committed when nobody has asked for anything yet, but somebody has a snapshot from before, and no worker comes.
+$version = prepare('unnoticed');
+$node->append_conf('postgresql.conf', "max_worker_processes = 1\nmax_logical_replication_workers = 0");
+$node->restart;
+my $older = $node->background_psql('postgres');
+$older->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+sql(q{COMMIT PREPARED 'unnoticed'});
+is($older->query_safe("SELECT mvstore_stable_version() < $version"), 't', 'for a snapshot from before its end, it is not stable');
+is(sql("SELECT mvstore_stable_version() >= $version"), 't', 'for a later one it is');
+$older->quit;
+$node->append_conf('postgresql.conf', 'max_worker_processes = 8');
+$node->restart;
+is_done($version, '', 'committed unnoticed');
+
 # Rolled back after a restart.
 $version = prepare('back');
 $node->stop('immediate');

@@ -119,5 +119,28 @@ $node->safe_psql('itself', 'SELECT mvstore_resume()');
 is($node->safe_psql('itself', 'SELECT mvstore_flush()'), 't', 'resumed, nothing is left');
 is(entries_of($node, 'itself', 's'), 1, 'what was requested is done on what was restored');
 
+# In the midst of that, when requests are there and their store is not yet, nobody takes them for void.
+make_database('pieces', 's');
+$node->safe_psql('pieces', q{SELECT mvstore_pause(), mvstore_drop('s', 'k')});
+my @tables = qw(mvstore_journal mvstore_policy mvstore_floor);
+my $files = $node->basedir . '/pieces';
+mkdir $files or die "$files: $!";
+chmod 0777, $files;
+$node->safe_psql('pieces', join ';', map { "COPY $_ TO '$files/$_'" } @tables);
+$node->safe_psql('pieces', 'SELECT count(mvstore_cancel_request(id)) FROM mvstore_requests; SELECT mvstore_resume()');
+is($node->safe_psql('pieces', 'SELECT mvstore_flush()'), 't', 'nothing is to be done');
+$node->safe_psql('pieces', "BEGIN; DROP EXTENSION mvstore; CREATE EXTENSION mvstore; COPY $tables[0] FROM '$files/$tables[0]'; COMMIT");
+is($node->safe_psql('pieces', 'SELECT mvstore_flush()'), 't', 'the worker has read the new journal');
+is($node->safe_psql('pieces', 'SELECT count(*) FROM mvstore_journal'), 1, 'and leaves alone what is from before');
+$node->safe_psql('pieces', join ';', map { "COPY $_ FROM '$files/$_'" } @tables[ 1, 2 ]);
+$node->safe_psql('pieces', <<'SQL');
+CREATE TRIGGER mvstore_truncate AFTER TRUNCATE ON s FOR EACH STATEMENT EXECUTE FUNCTION mvstore_truncated();
+ALTER TRIGGER mvstore_truncate ON s DEPENDS ON EXTENSION mvstore;
+ALTER TABLE s ENABLE ALWAYS TRIGGER mvstore_truncate;
+SQL
+$node->safe_psql('pieces', 'SELECT mvstore_resume()');
+is($node->safe_psql('pieces', 'SELECT mvstore_flush()'), 't', 'resumed, nothing is left');
+is(entries_of($node, 'pieces', 's'), 1, 'what had been requested is done');
+
 $node->stop;
 done_testing();

@@ -420,6 +420,22 @@ mutant drops_make_no_way 't/drops_make_way_for_others.pl' \
 mutant replays_begin_in_the_middle 't/restore_into_use_is_whole.pl' \
 	src/worker/replay.c 's~\tfirst = 0;\n\tsettled = ~\tsettled = ~'
 
+# A new extension's journal is read as any other, in the midst of a restore.
+mutant restores_are_read_at_once 't/restore_into_use_is_whole.pl' \
+	src/queue/queue.c 's~queue->journal_from = publication->pause == MVS_PAUSE_UNKNOWN .*?;~~'
+
+# Of several snapshots of a transaction, what was told for the first ones alone is kept.
+mutant first_are_kept 'specs/stable_stays_as_it_was_told.spec' \
+	src/version/version.c 's~\*\(known \? known : unused \? unused : oldest\) = own;~if (known || unused) *(known ? known : unused) = own;~'
+
+# Those asked for last alone.
+mutant last_are_kept 'specs/stable_stays_as_it_was_told.spec' \
+	src/version/version.c 's~i >= TOLD_PLACES / 2 && ~~'
+
+# Who has committed what a former life of the server has left is not known to older snapshots.
+mutant ended_unnoticed 't/prepared_transactions_outlive_the_server.pl' \
+	src/version/version.c 's~else if \(version != MVS_NEWEST\)\n\t\tadd_to_ring~else if (false)\n\t\tadd_to_ring~'
+
 # A function takes it that a snapshot is there.
 mutant snapshots_are_there 't/utility_commands_end_as_they_began.pl' \
 	src/base/snapshot.h 's~\tEnsurePortalSnapshotExists\(\);\n~~'

@@ -413,7 +413,7 @@ static void
 refuse_triggers_of_others(Oid table)
 {
 	Relation	relation = table_open(table, RowExclusiveLock);
-	const TriggerDesc *triggers = relation->trigdesc;
+	const TriggerDesc *triggers = CopyTriggerDesc(relation->trigdesc);
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{

@@ -172,7 +172,7 @@ add_trigger(const char *table)
 static void
 refuse_trigger(Relation heap)
 {
-	TriggerDesc *triggers = heap->trigdesc;
+	TriggerDesc *triggers = CopyTriggerDesc(heap->trigdesc);
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{

@@ -52,7 +52,7 @@ reset(MvsDatabase *database, void *place)
 	memset(queue, 0, sizeof(MvsQueue));
 	queue->wake_at = 1;
 	queue->put_back = PG_UINT64_MAX;
-	queue->pause_changed = true;
+	queue->pause_changes = 1;
 	queue->prepared_wanted = true;
 }
 
@@ -259,7 +259,8 @@ publish_news(MvsDatabase *database, const MvsPublication *publication, Timestamp
 	{
 		if (publication->pause != MVS_PAUSE_UNKNOWN)
 			queue->paused = (publication->pause == MVS_PAUSE_ON);
-		queue->pause_changed = true;
+		queue->journal_from = publication->pause == MVS_PAUSE_UNKNOWN ? publication->journal_from : 0;
+		queue->pause_changes++;
 	}
 	foreach(cell, publication->marks)
 		mvs_queue_mark(database, lfirst_oid(cell), sequence, 0);
@@ -393,9 +394,10 @@ mvs_queue_clear(MvsDatabase *database)
 	queue->mark_count = 0;
 	queue->all_marked = false;
 	queue->journal_wanted = false;
+	queue->journal_from = 0;
 	queue->failed_count = 0;
 	queue->paused = false;
-	queue->pause_changed = true;
+	queue->pause_changes++;
 	queue->prepared_wanted = false;
 }
 

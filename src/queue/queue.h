@@ -60,11 +60,13 @@ typedef struct MvsQueue
 
 	bool		swept;			/* all stores, since this shared memory was made */
 	bool		journal_wanted; /* requests wait in the journal alone */
+	int64		journal_from;	/* rows with lower ids are for when somebody resumes */
 	int64		failed_count;	/* set aside in the journal */
 	bool		recheck;		/* requests in the worker's hands may be void, or due */
 	TimestampTz erased_until;	/* keys of requests up to then may have been erased */
 	bool		paused;			/* nothing is to be dropped */
-	bool		pause_changed;	/* the row of mvstore_paused is to be looked at */
+	uint64		pause_changes;	/* times that it may have changed */
+	uint64		pauses_known;	/* of these, those for which the worker has looked at its row */
 
 	bool		prepared_wanted;	/* so are those of mvstore_prepared; nothing goes till then */
 	uint64		prepared_sequence;	/* of the first request that they may tell of */
@@ -94,6 +96,7 @@ typedef struct MvsPublication
 	bool		erased;			/* keys were erased */
 	bool		pins;			/* pins have come, gone or changed */
 	MvsPause	pause;
+	int64		journal_from;	/* with MVS_PAUSE_UNKNOWN */
 	int64		skipped;		/* implicit ones that a mark stands for */
 	const List *marks;			/* OIDs of stores to be marked */
 } MvsPublication;

@@ -33,6 +33,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/key.h"
+#include "base/once.h"
 #include "base/settings.h"
 #include "queue/erasures.h"
 #include "queue/journal.h"
@@ -44,6 +45,7 @@
 #include "shared/lock.h"
 #include "shared/wake.h"
 #include "store/floor.h"
+#include "version/clock.h"
 #include "version/prepared.h"
 #include "version/session.h"
 #include "version/version.h"
@@ -84,6 +86,7 @@ typedef struct Level
 	List	   *rewritten;		/* OIDs of stores whose past was changed */
 	bool		pins;
 	MvsPause	pause;
+	int64		journal_from;	/* where the journal is a new one: the first id that it may give */
 } Level;
 
 static Level *levels = NULL;
@@ -614,6 +617,16 @@ mvs_transaction_pause(MvsPause pause)
 	level->pause = later_pause(level->pause, pause);
 }
 
+void
+mvs_transaction_extension_created(MvsDatabase *database)
+{
+	Level	   *level = current_level();
+
+	level->pause = later_pause(level->pause, MVS_PAUSE_UNKNOWN);
+	level->journal_from = mvs_greatest(mvs_clock_wall(), mvs_clock_last(database) + 1);
+	level->journal = level->pins = true;
+}
+
 static MvsStoreCount *
 count_of(Level *level, Oid store)
 {
@@ -710,6 +723,7 @@ merge_levels(Level *into, Level *from)
 	into->recheck |= from->recheck;
 	into->pins |= from->pins;
 	into->pause = later_pause(into->pause, from->pause);
+	into->journal_from = Max(into->journal_from, from->journal_from);
 }
 
 /* Hand a committed transaction's only level over to shared memory. */
@@ -740,6 +754,7 @@ publish(Level *level)
 			.erased = level->erasures != NULL,
 			.pins = level->pins,
 			.pause = level->pause,
+			.journal_from = level->journal_from,
 			.spilled = level->spilled,
 			.skipped = level->skipped,
 			.marks = level->marks

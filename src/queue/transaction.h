@@ -65,6 +65,12 @@ extern void mvs_transaction_rewritten(Oid store);
 /* Tell that pins have come, gone or changed. */
 extern void mvs_transaction_pins(void);
 
+/*
+ * Tell that the tables of the extension are new. What their journal has of before, a restore is bringing, store by store
+ * and row by row: that is left to mvstore_resume().
+ */
+extern void mvs_transaction_extension_created(MvsDatabase *database);
+
 /* Tell that the row of mvstore_paused has come, with "on", or gone. */
 extern void mvs_transaction_pause(MvsPause pause);
 

@@ -357,15 +357,19 @@ is_referenced(Relation heap)
 	return false;
 }
 
-/* Our trigger on TRUNCATE, whatever its name; the one that fires always, if there is one. */
+/*
+ * Our trigger on TRUNCATE, whatever its name; the one that fires always, if there is one. It is a copy, as are all
+ * that are looked at: with each look at the catalog the relation may be loaded anew.
+ */
 static const Trigger *
 truncate_trigger(Relation heap)
 {
+	TriggerDesc *triggers = CopyTriggerDesc(heap->trigdesc);
 	const Trigger *found = NULL;
 
-	for (int i = 0; heap->trigdesc && i < heap->trigdesc->numtriggers; i++)
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{
-		const Trigger *trigger = &heap->trigdesc->triggers[i];
+		const Trigger *trigger = &triggers->triggers[i];
 		char	   *function;
 
 		if (!TRIGGER_FOR_TRUNCATE(trigger->tgtype) || trigger->tgqual != NULL)

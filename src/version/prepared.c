@@ -51,6 +51,7 @@ typedef struct PreparedWriter
 {
 	TransactionId xid;
 	int64		version;		/* MVS_NEWEST: none */
+	bool		committed;
 } PreparedWriter;
 
 static List *read_writers(Snapshot snapshot);
@@ -85,8 +86,8 @@ mvs_prepared_write(int64 version, const MvsPrepared *row)
 }
 
 /*
- * Return the writers of rows, with their versions: those who are prepared and, with a
- * snapshot, those who have ended after it.
+ * Return the writers of rows, with their versions: those who are prepared, and those who have
+ * committed, of whom with a snapshot only those that it sees as running.
  */
 static List *
 read_writers(Snapshot snapshot)
@@ -108,13 +109,14 @@ read_writers(Snapshot snapshot)
 										   RelationGetDescr(catalog), &isnull);
 
 		TransactionId xid = HeapTupleHeaderGetXmin(tuple->t_data);
+		bool		committed = !TransactionIdIsValid(dirty.xmin);
 		PreparedWriter *writer;
 
-		if (!TransactionIdIsValid(dirty.xmin) &&
-			(snapshot == NULL || !XidInMVCCSnapshot(xid, snapshot)))
+		if (committed && (snapshot ? !XidInMVCCSnapshot(xid, snapshot) : !TransactionIdIsNormal(xid)))
 			continue;
 		writer = palloc(sizeof(PreparedWriter));
 		writer->xid = xid;
+		writer->committed = committed;
 		writer->version = isnull ? MVS_NEWEST : DatumGetInt64(version);
 		writers = lappend(writers, writer);
 	}
@@ -149,7 +151,8 @@ mvs_prepared_recover(MvsDatabase *database)
 	{
 		const PreparedWriter *writer = lfirst(cell);
 
-		mvs_version_recover(database, writer->xid, writer->version);
+		/* Snapshots that are older than its end have yet to find one that has committed, in the ring. */
+		mvs_version_recover(database, writer->xid, writer->version, writer->committed);
 	}
 
 	/* Who has ended meanwhile has not found it there. */

@@ -51,12 +51,13 @@
 typedef struct Told
 {
 	Oid			database;
-	int			pid;			/* of the backend; 0: a free place */
+	int			pid;			/* of the backend */
 	LocalTransactionId transaction;
 	TransactionId xmin;
 	TransactionId xmax;
 	uint32		xcnt;
 	int64		stable;
+	uint64		asked;			/* the later, the more; 0: a free place */
 } Told;
 
 /* Of each backend, by its number, behind its database's version_lock. */
@@ -257,8 +258,9 @@ widen_xid(FullTransactionId next, TransactionId xid)
  * The later of a stable version and what was told for the same snapshot before,
  * in this transaction, by this process or by another one of its parallel group.
  * Snapshots with the same bounds and as many transactions between them see the
- * same as ended. Where there are more snapshots than places, the oldest keep
- * theirs: for a new one all is still known. With version_lock held.
+ * same as ended. Where there are more snapshots than places, half of these are for the
+ * first ones, as those of cursors that stay open, and the others for those that were asked for
+ * last. With version_lock held.
  */
 static int64
 keep_told(Snapshot snapshot, int64 stable)
@@ -273,31 +275,31 @@ keep_told(Snapshot snapshot, int64 stable)
 		.xmax = snapshot->xmax,
 		.xcnt = snapshot->xcnt
 	};
-	Told	   *place = NULL;
+	Told	   *known = NULL;
+	Told	   *unused = NULL;
+	Told	   *oldest = NULL;
 
 	for (int i = 0; i < TOLD_PLACES; i++)
 	{
 		Told	   *other = &places[i];
 
+		/* Of an earlier transaction, or for a snapshot that is gone. */
 		if (other->database != own.database || other->pid != own.pid ||
-			other->transaction != own.transaction)
-		{
-			place = other;		/* of an earlier transaction */
-			place->pid = 0;
-		}
+			other->transaction != own.transaction ||
+			(TransactionIdIsValid(leader->xmin) &&
+			 TransactionIdPrecedes(other->xmin, leader->xmin)))
+			other->asked = 0;
 		else if (other->xmin == own.xmin && other->xmax == own.xmax && other->xcnt == own.xcnt)
-		{
-			other->stable = Max(other->stable, stable);
-			return other->stable;
-		}
-		else if (place == NULL || (place->pid != 0 &&
-								   TransactionIdFollows(other->xmax, place->xmax)))
-			place = other;
+			known = other;
+		own.asked = Max(own.asked, other->asked + 1);
+		if (other->asked == 0)
+			unused = unused ? unused : other;
+		else if (i >= TOLD_PLACES / 2 && (oldest == NULL || other->asked < oldest->asked))
+			oldest = other;
 	}
-	own.stable = stable;
-	if (place->pid == 0 || TransactionIdPrecedes(own.xmax, place->xmax))
-		*place = own;
-	return stable;
+	own.stable = known ? Max(known->stable, stable) : stable;
+	*(known ? known : unused ? unused : oldest) = own;
+	return own.stable;
 }
 
 /*
@@ -532,13 +534,20 @@ mvs_version_prepare(MvsDatabase *database)
 }
 
 void
-mvs_version_recover(MvsDatabase *database, TransactionId xid, int64 version)
+mvs_version_recover(MvsDatabase *database, TransactionId xid, int64 version, bool committed)
 {
-	FullTransactionId full = widen_xid(ReadNextFullTransactionId(), xid);
+	MvsWriter	writer = {
+		.xid = widen_xid(ReadNextFullTransactionId(), xid),
+		.version = version
+	};
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	if (find_writer(database->writers, full) < 0)
-		add_prepared(database->writers, full, version);
+	if (find_writer(database->writers, writer.xid) >= 0)
+		;						/* somebody else has met it */
+	else if (!committed)
+		add_prepared(database->writers, writer.xid, version);
+	else if (version != MVS_NEWEST)
+		add_to_ring(database->writers, &writer);
 	LWLockRelease(database->version_lock);
 }
 

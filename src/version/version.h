@@ -104,9 +104,10 @@ extern int	mvs_version_writers(MvsDatabase *database, MvsWriter **writers);
 
 /*
  * Makes a prepared transaction known that a former life of the server has left, with its
- * version, or MVS_NEWEST.
+ * version, or MVS_NEWEST; it may have been committed since.
  */
-extern void mvs_version_recover(MvsDatabase *database, TransactionId xid, int64 version);
+extern void mvs_version_recover(MvsDatabase *database, TransactionId xid, int64 version,
+								bool committed);
 
 /*
  * Withdraws the prepared transactions that have ended, of which nobody else tells; whether one

@@ -233,11 +233,10 @@ updates_extension(Node *command)
 static void
 tell_of_creation(void)
 {
-	if (mvs_database_find(MyDatabaseId) == NULL)
-		return;
-	mvs_transaction_pause(MVS_PAUSE_UNKNOWN);
-	mvs_transaction_pins();
-	mvs_transaction_journal();
+	MvsDatabase *database = mvs_database_find(MyDatabaseId);
+
+	if (database)
+		mvs_transaction_extension_created(database);
 }
 
 /* Raise 55000 if the SQL objects are now those of another library than this one. */

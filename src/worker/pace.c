@@ -72,7 +72,9 @@ static double piece(void);
 TimestampTz
 mvs_pace_pause_due(void)
 {
-	return !pause_known || mvs_worker.database->queue->pause_changed ? 0 : DT_NOEND;
+	const MvsQueue *queue = mvs_worker.database->queue;
+
+	return !pause_known || queue->pauses_known != queue->pause_changes ? 0 : DT_NOEND;
 }
 
 bool
@@ -85,31 +87,37 @@ mvs_pace_read_pause(void)
 	return OidIsValid(table) && mvs_catalog_has_row(table, NULL);
 }
 
-bool
-mvs_pace_load_pause(bool *changed)
+MvsPauseLook
+mvs_pace_look_at_pause(void)
 {
 	MvsDatabase *database = mvs_worker.database;
-	bool		paused;
+	MvsPauseLook look;
 
-	if (mvs_pace_pause_due() != 0)
-		return true;
 	pause_known = false;
-	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	*changed |= database->queue->pause_changed;
-	database->queue->pause_changed = false;
+	LWLockAcquire(database->queue_lock, LW_SHARED);
+	look.changes = database->queue->pause_changes;
+	look.changed = (look.changes != database->queue->pauses_known);
 	LWLockRelease(database->queue_lock);
 
 	StartTransactionCommand();
-	paused = mvs_pace_read_pause();
+	look.paused = mvs_pace_read_pause();
 	CommitTransactionCommand();
+	return look;
+}
 
-	/* Should it change just now, what its COMMIT has said holds, and there is another look. */
-	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
-	if (!database->queue->pause_changed)
-		database->queue->paused = paused;
-	LWLockRelease(database->queue_lock);
-	ConditionVariableBroadcast(&database->progress);
-	return pause_known = true;
+void
+mvs_pace_set_pause(const MvsPauseLook *look)
+{
+	MvsQueue   *queue = mvs_worker.database->queue;
+
+	/* Should it have changed meanwhile, what its COMMIT has said holds, and there is another look. */
+	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
+	if (queue->pause_changes == look->changes)
+		queue->paused = look->paused;
+	queue->pauses_known = look->changes;
+	LWLockRelease(mvs_worker.database->queue_lock);
+	ConditionVariableBroadcast(&mvs_worker.database->progress);
+	pause_known = true;
 }
 
 bool

@@ -27,11 +27,17 @@ extern bool mvs_pace_may_drop(void);
 /* Whether drops are paused, or perhaps. */
 extern bool mvs_pace_is_paused(void);
 
-/*
- * Look whether drops are paused, if that is due, and true; *changed is set where somebody has said
- * so, whatever comes of the look. And when it is due; DT_NOEND: not before somebody says so.
- */
-extern bool mvs_pace_load_pause(bool *changed);
+/* A look at whether drops are paused, as the row says. */
+typedef struct MvsPauseLook
+{
+	uint64		changes;		/* that there had been before it */
+	bool		changed;		/* since the last look that was set, by somebody */
+	bool		paused;
+} MvsPauseLook;
+
+/* Look, and have it hold from then on. In between others are not told that it is known. */
+extern MvsPauseLook mvs_pace_look_at_pause(void);
+extern void mvs_pace_set_pause(const MvsPauseLook *look);
 
 /* Return whether drops are paused, as the row says; in a transaction. */
 extern bool mvs_pace_read_pause(void);

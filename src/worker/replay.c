@@ -118,7 +118,7 @@ begin_replay(void)
 	next_settled = mvs_clock_last(mvs_worker.database); /* all ids to come are above it */
 	next_xid = XidFromFullTransactionId(ReadNextFullTransactionId());
 	CommitTransactionCommand();
-	after = Max(first - 1, 0);
+	after = Max(Max(first, mvs_worker.database->queue->journal_from) - 1, 0);
 	met_all = false;
 	lowest = MVS_NEWEST;
 	failed = 0;

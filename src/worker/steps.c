@@ -202,15 +202,17 @@ calendar_due(void)
 static bool
 load_pause(void)
 {
-	static bool changed = false;
-	bool		loaded = mvs_pace_load_pause(&changed);
+	MvsPauseLook look;
 
-	if (changed && !mvs_pace_is_paused())
-	{
+	if (mvs_pace_pause_due() != 0)
+		return true;
+	look = mvs_pace_look_at_pause();
+
+	/* Who waits for a flush sees that it is wanted, before he sees that the pause is known. */
+	if (look.changed && !look.paused)
 		mvs_replay_all();
-		changed = false;
-	}
-	return loaded;
+	mvs_pace_set_pause(&look);
+	return true;
 }
 
 static bool
