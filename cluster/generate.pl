@@ -39,7 +39,7 @@ my %rules = (
 	create => { on => 'atomic', answer => 'min', result => 'text' }, set_policy => { on => 'atomic' },
 	set_feed => { on => 'atomic' }, attach => { on => 'atomic' }, detach => { on => 'atomic' }, clear => { on => 'atomic' },
 	revert => { on => 'atomic', answer => 'sum', versioned => 'true' }, erase_prefix => { on => 'atomic', answer => 'sum' },
-	pin => { on => 'atomic', answer => 'min' },
+	pin => { on => 'atomic', answer => 'min', after => "IF version IS NOT NULL THEN\n\t\tPERFORM $S.mvstore_cluster_wait(version, shards);\n\tEND IF;" },
 	unpin => { on => 'atomic', answer => 'bool_or' },
 	drop_prefix => { on => 'prefix', writes => 1 }, drop_range => { on => 'all', writes => 1 },
 	compact => { on => 'all', writes => 1 }, sweep => { on => 'all', writes => 1 },
@@ -208,16 +208,19 @@ sub reading
 }
 
 # A write of one shard waits for others' locks for a second; then it sees to what is in doubt, and waits for the rest of
-# its time. An error of a lock is one of a transaction that has written nothing.
+# its time. An error of a lock is one of a transaction that has written nothing; others, on other shards, do again what they
+# have done. The statement has a call as written_by() makes it.
 sub writing
 {
 	my ($statement) = @_;
 
-	$statement =~ s/\);\z/, $S.mvstore_cluster_patience(attempt));/;
 	return "\tFOR attempt IN 1 .. 2 LOOP\n\t\tBEGIN\n\t\t\t$statement\n" . ($statement =~ /^RETURN / ? '' : "\t\t\tRETURN;\n") .
 	  "\t\tEXCEPTION\n\t\t\tWHEN lock_not_available THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_locked(attempt, SQLERRM);\n" .
 	  "\t\t\tWHEN $gone THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);\n\t\t\t\tRAISE;\n\t\tEND;\n\tEND LOOP;\n";
 }
+
+# The call of a function of PL/Proxy for it.
+sub written_by { my ($name, @arguments) = @_; return "$S.$name(" . join(', ', @arguments, "$S.mvstore_cluster_patience(attempt)") . ')' }
 
 # The function of PL/Proxy for it: what it is told of locks holds for its transaction, and before the rest of it is done.
 sub shard_writer
@@ -241,7 +244,8 @@ $make{key} = sub {
 	my ($f, $rule) = @_;
 	my $raw = key_type($f);
 	my $run = "RUN ON $S.mvstore_cluster_shard$raw(a_store, a_key);";
-	my $call = "$S.mvstore_shard_" . $f->{name} =~ s/^mvstore_//r . '(' . names(@{ $f->{in} }) . ')';
+	my $below = 'mvstore_shard_' . $f->{name} =~ s/^mvstore_//r;
+	my $call = $rule->{writes} ? written_by($below, map { $_->{name} } @{ $f->{in} }) : "$S.$below(${\ names(@{ $f->{in} })})";
 	my $rows = @{ $f->{out} };
 	my $remote = "$f->{name}(${\ passed(@{ $f->{in} })})";
 	my $select = $rows ? 'SELECT ' . join(', ', map { "r.$_->[0]" } @{ $f->{out} }) . " FROM $remote AS r" : "SELECT $remote";
@@ -275,7 +279,8 @@ sub several
 {
 	my ($f, $rule, $run, $shards) = @_;
 	my $remote = "$f->{name}(${\ passed(@{ $f->{in} })})";
-	my $call = "$S.mvstore_shard_" . $f->{name} =~ s/^mvstore_//r . '(' . names(@{ $f->{in} }) . ')';
+	my $below = 'mvstore_shard_' . $f->{name} =~ s/^mvstore_//r;
+	my $call = $rule->{writes} ? written_by($below, map { $_->{name} } @{ $f->{in} }) : "$S.$below(${\ names(@{ $f->{in} })})";
 
 	if ($rule->{order})
 	{
@@ -287,16 +292,16 @@ sub several
 		  ? "IF reverse THEN\n\t$query DESC$limit;\nELSE\n\t$query$limit;\nEND IF;" : "$query$limit;";
 		return shard_function($f, run => $run, select => $select) . function($f, reading($f, $answer, $shards));
 	}
-	my $writes = $rule->{writes} ? 'true' : 'false';
 	if ($rule->{answer})
 	{
-		my $text = shard_function($f, run => $run, select => "SELECT $remote", returns => "SETOF $f->{result}");
+		my %what = (run => $run, select => "SELECT $remote", returns => "SETOF $f->{result}");
 		my $answer = "RETURN (SELECT $rule->{answer}(r) FROM $call r);";
-		return $text . function($f, "\tPERFORM $S.mvstore_cluster_enter(true);\n\t$answer\n" . sprintf($lost, 'true')) if $rule->{writes};
-		return $text . function($f, reading($f, $answer, $shards));
+		return shard_function($f, %what) . function($f, reading($f, $answer, $shards)) unless $rule->{writes};
+		return shard_writer($f, %what) . function($f, "\tPERFORM $S.mvstore_cluster_enter(true);\n" . writing("RETURN (SELECT $rule->{answer}(r) FROM $call r);"));
 	}
-	my $text = shard_function($f, run => $run, select => "SELECT true FROM $remote", returns => 'SETOF boolean');
-	return $text . function($f, "\tPERFORM $S.mvstore_cluster_enter($writes);\n\tPERFORM FROM $call;\n" . sprintf($lost, $writes));
+	my %what = (run => $run, select => "SELECT $remote IS NOT NULL", returns => 'SETOF boolean');
+	return shard_function($f, %what) . function($f, "\tPERFORM $S.mvstore_cluster_enter(false);\n\tPERFORM FROM $call;\n" . sprintf($lost, 'false')) unless $rule->{writes};
+	return shard_writer($f, %what) . function($f, "\tPERFORM $S.mvstore_cluster_enter(true);\n" . writing("PERFORM FROM $call;"));
 }
 
 $make{all} = sub {
@@ -354,7 +359,7 @@ $make{keys} = sub {
 	PERFORM $S.mvstore_cluster_enter(true);
 	SELECT array_agg(DISTINCT p) INTO shards FROM unnest(places) p;
 	IF coalesce(cardinality(shards), 0) <= 1 THEN
-${\ (writing("RETURN $S.$name(coalesce(shards[1], 0), store, keys, new_values, ttl);") =~ s/^(?=.)/\t/gmr)}	END IF;
+${\ (writing('RETURN ' . written_by($name, 'coalesce(shards[1], 0)', qw(store keys new_values ttl)) . ';') =~ s/^(?=.)/\t/gmr)}	END IF;
 	SELECT array_agg(g.shard ORDER BY g.shard), array_agg(ARRAY[store, g.keys::text, g.new_values::text, ttl::text] ORDER BY g.shard)
 	  INTO shards, arguments
 	  FROM (SELECT e.shard, array_agg(e.key ORDER BY e.n) AS keys, array_agg(e.new_value ORDER BY e.n) AS new_values
@@ -370,9 +375,9 @@ $make{atomic} = sub {
 	my $shards = $prefix ? "ARRAY(SELECT s FROM $S.mvstore_cluster_shards$raw(store, prefix) s ORDER BY s)" : $all_shards;
 	my $arguments = join ', ', map { $_->{type} eq 'text' ? $_->{name} : "$_->{name}::text" } @{ $f->{in} };
 	my $write = "$S.mvstore_cluster_write(shards, '${\ atomic_call($f)}',\n\t\tARRAY[$arguments], ${\ ($rule->{versioned} // 'false')})";
-	my $before = $rule->{before} ? "\t$rule->{before}\n" : '';
+	my $after = $rule->{after} ? "\t$rule->{after}\n" : '';
 	my $type = $f->{result};
-	my $body = $before . "\tPERFORM $S.mvstore_cluster_enter(true);\n" .
+	my $body = "\tPERFORM $S.mvstore_cluster_enter(true);\n$after" .
 	  ($rule->{answer} ? "\tRETURN (SELECT $rule->{answer}(r::$type) FROM unnest($write) r);\n" : "\tPERFORM $write;\n");
 	return function($f, $body, declare => "\tshards integer[] := $shards;\n");
 };
@@ -454,11 +459,16 @@ sub view
 	# Of a server that has several shards, each says what it knows of itself.
 	my $own = (grep { $_->[0] eq 'database' } @columns) ? ' WHERE v.database = pg_catalog.current_database()' : '';
 	my $select = join(', ', map { "v.$_->[0]" . ($_->[1] ne $_->[2] ? "::text AS $_->[0]" : '') } @columns);
+	my $above = $below =~ s/shard/cluster/r;	# says which shard is gone
+	my $may = sub { "REVOKE ALL ON FUNCTION $_[0]() FROM PUBLIC;\n" . ($rights ? "GRANT EXECUTE ON FUNCTION $_[0]() TO $rights;\n" : '') };
+	$may = sub { '' } if $rights && $rights eq 'PUBLIC';
 	my $text = "CREATE FUNCTION $below() RETURNS $table LANGUAGE plproxy AS \$\$\n" .
 	  "\tCLUSTER 'mvstore_cluster'; RUN ON ALL;\n\tSELECT m.number AS shard, $select FROM mvstore_shard AS m, $name AS v$own;\n\$\$;\n" .
-	  ($rights && $rights eq 'PUBLIC' ? '' : "REVOKE ALL ON FUNCTION $below() FROM PUBLIC;\n" . ($rights ? "GRANT EXECUTE ON FUNCTION $below() TO $rights;\n" : '')) .
-	  about('FUNCTION', $below, '', "internal: below $name") .
-	  "CREATE VIEW $name AS SELECT v.* FROM $S.$below() AS v;\n" . ($rights ? "GRANT SELECT ON $name TO $rights;\n" : "REVOKE ALL ON $name FROM PUBLIC;\n") .
+	  $may->($below) . about('FUNCTION', $below, '', "internal: below $name") .
+	  "CREATE FUNCTION $above() RETURNS $table\nLANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning\nAS \$\$\n" .
+	  "#variable_conflict use_column\nBEGIN\n\tRETURN QUERY SELECT v.* FROM $S.$below() AS v;\n" . sprintf($lost, 'false') . "END \$\$;\n" .
+	  $may->($above) . about('FUNCTION', $above, '', "internal: below $name") .
+	  "CREATE VIEW $name AS SELECT v.* FROM $S.$above() AS v;\n" . ($rights ? "GRANT SELECT ON $name TO $rights;\n" : "REVOKE ALL ON $name FROM PUBLIC;\n") .
 	  about('VIEW', $name, undef, $about) =~ s/\n\n\z/\n/r . "COMMENT ON COLUMN $name.shard IS\n'the shard';\n";
 	$text .= "COMMENT ON COLUMN $name.$_->[0] IS\n" . quoted($_->[2]) . ";\n" for @{ $columns{$name} };
 	return "$text\n";

@@ -1237,16 +1237,15 @@ DECLARE
 	answers text[] := '{}';
 	chosen bigint;
 	results text[] := '{}';
-	patience bigint := extract(epoch FROM lock_timeout) * 1000;
 BEGIN
 	-- One after the other, as a pool between may have to wait for a connection to each. What waits for a lock there ends
-	-- soon after we have gone; and what waits for us, should we be cancelled while we clean up, does not for as long as the session
-	-- is there. (The others may take their time: to wait for locks, some of them for several.)
+	-- soon after we have gone; and what waits for us, should we be kept from ending it, does not for as long as the session
+	-- is there. (It may be long: others work meanwhile.)
 	FOREACH name IN ARRAY names LOOP
 		answers := answers || @extschema@.mvstore_cluster_all(ARRAY[name], format(
 			'BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %L; SET LOCAL client_connection_check_interval = ''1s''; '
-			'SET LOCAL idle_in_transaction_session_timeout = %L; SELECT mvstore_current_version()',
-			patience::text, (CASE WHEN patience > 0 THEN least(greatest(10 * patience, 600000), 2147483647) ELSE 0 END)::text));
+			'SELECT pg_catalog.set_config(s.name, CASE s.setting WHEN ''0'' THEN ''4h'' ELSE s.setting END, true) FROM pg_catalog.pg_settings s WHERE s.name = ''idle_in_transaction_session_timeout''; '
+			'SELECT mvstore_current_version()', ceil(extract(epoch FROM lock_timeout) * 1000)::bigint::text));
 	END LOOP;
 	IF versioned THEN
 		SELECT max(a::bigint) + ahead INTO chosen FROM unnest(answers) a;
@@ -1415,7 +1414,7 @@ BEGIN
 	IF cardinality(shards) = 1 THEN
 		PERFORM @extschema@.mvstore_cluster_send(names[1], format(
 			'%s FROM pg_catalog.set_config(''lock_timeout'', %L, true) l, pg_catalog.set_config(''client_connection_check_interval'', ''1s'', true) c',
-			statements[1], (extract(epoch FROM patience) * 1000)::bigint::text));
+			statements[1], ceil(extract(epoch FROM patience) * 1000)::bigint::text));
 		BEGIN
 			results := ARRAY[@extschema@.mvstore_cluster_collect(names[1])];
 		EXCEPTION WHEN connection_exception THEN
@@ -1681,6 +1680,15 @@ AS $$
 DECLARE
 	ended integer;
 BEGIN
+	-- What is done by the connection to ourselves would wait for us, and nobody would see it.
+	IF EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation = '@extschema@.mvstore_cluster_config'::regclass
+				  AND l.mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock') AND l.granted) THEN
+		IF waits THEN
+			RAISE object_not_in_prerequisite_state USING MESSAGE = 'cannot recover in a transaction that holds the cluster',
+				HINT = 'End the transaction with mvstore_cluster_hold() or mvstore_cluster_repoint() first.';
+		END IF;
+		RETURN 0;
+	END IF;
 	IF waits THEN
 		LOCK TABLE @extschema@.mvstore_cluster_recovering IN SHARE UPDATE EXCLUSIVE MODE;
 	ELSE
@@ -1743,37 +1751,43 @@ REVOKE ALL ON FUNCTION mvstore_cluster_found(integer[]) FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_cluster_found(integer[]) IS 'internal: what shards have prepared, as one value';
 
 -- Who has prepared something has a row, which goes when all shards have ended it: so shards are asked before the rows are
--- looked at, and what then is without one is asked for again.
+-- looked at, and what then is without one, or was given up, is asked for again. A snapshot that is kept may be older than rows:
+-- what of it may have been decided since is told as not known.
 CREATE FUNCTION mvstore_cluster_doubts()
 RETURNS TABLE (gid text, state text, version bigint, shard integer, prepared timestamptz, shard_user text, coordinator boolean, problem text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	kept boolean := current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted');
 	found_rows json := @extschema@.mvstore_cluster_found();
 	pending_rows json;
-	rowless text[];
-	living text[] := '{}';		-- its row may be younger than our snapshot
-	asked integer[];
+	again integer[];
+	found_again json := '[]';
 BEGIN
-	SELECT coalesce(json_agg(p), '[]') INTO pending_rows FROM @extschema@.mvstore_cluster_pending p;
-	SELECT coalesce(array_agg(DISTINCT s.gid), '{}'), array_agg(DISTINCT s.shard) INTO rowless, asked
+	SELECT coalesce(json_agg(p), '[]') INTO pending_rows
+	  FROM (SELECT a.*, @extschema@.mvstore_cluster_lives(a.coordinator) AS lives FROM @extschema@.mvstore_cluster_pending a) p;
+	SELECT array_agg(DISTINCT s.shard) INTO again
 	  FROM json_to_recordset(found_rows) AS s (gid text, shard integer)
-	 WHERE s.gid NOT IN (SELECT p.gid FROM json_to_recordset(pending_rows) AS p (gid text));
-	IF rowless <> '{}' THEN
-		living := ARRAY(SELECT r FROM unnest(rowless) r WHERE @extschema@.mvstore_cluster_self_lives(r));
-		rowless := ARRAY(SELECT s.gid || ':' || s.shard FROM json_to_recordset(@extschema@.mvstore_cluster_found(asked)) AS s (gid text, shard integer)
-						  WHERE s.gid = ANY (rowless));
+	 WHERE s.gid IS NOT NULL
+	   AND s.gid NOT IN (SELECT p.gid FROM json_to_recordset(pending_rows) AS p (gid text, state text) WHERE p.state <> 'aborted');
+	IF again IS NOT NULL THEN
+		found_again := @extschema@.mvstore_cluster_found(again);
 	END IF;
 	RETURN QUERY
-	SELECT coalesce(s.gid, p.gid), coalesce(p.state, CASE WHEN s.gid = ANY (living) THEN 'open' WHEN s.gid IS NOT NULL THEN 'aborted' END),
+	SELECT coalesce(s.gid, p.gid),
+		   CASE WHEN p.state = 'open' AND kept AND NOT p.lives THEN NULL WHEN p.gid IS NOT NULL THEN p.state
+				WHEN s.gid IS NOT NULL AND NOT kept THEN 'aborted' END,
 		   p.version, coalesce(s.shard, p.shard), s.prepared, s.shard_user,
-		   CASE WHEN p.gid IS NOT NULL THEN @extschema@.mvstore_cluster_lives(p.coordinator) WHEN s.gid IS NOT NULL THEN s.gid = ANY (living) END,
-		   s.problem
+		   CASE WHEN p.gid IS NOT NULL THEN p.lives WHEN s.gid IS NOT NULL AND NOT kept THEN false END,
+		   coalesce(s.problem, (SELECT f.problem FROM json_to_recordset(found_again) AS f (shard integer, problem text)
+								 WHERE f.shard = s.shard AND f.problem IS NOT NULL))
 	  FROM json_to_recordset(found_rows) AS s (shard integer, gid text, prepared timestamptz, shard_user text, problem text)
-	  FULL JOIN (SELECT a.gid, a.state, a.version, a.coordinator, n.shard
-				   FROM json_to_recordset(pending_rows) AS a (gid text, state text, version bigint, coordinator xid8, shards integer[])
+	  FULL JOIN (SELECT a.gid, a.state, a.version, a.lives, n.shard
+				   FROM json_to_recordset(pending_rows) AS a (gid text, state text, version bigint, lives boolean, shards integer[])
 				  CROSS JOIN unnest(a.shards) AS n (shard)) p ON p.gid = s.gid AND p.shard = s.shard
-	 WHERE p.state <> 'aborted' OR s.problem IS NOT NULL OR s.gid IS NOT NULL AND (p.gid IS NOT NULL OR s.gid || ':' || s.shard = ANY (rowless));
+	 WHERE p.state <> 'aborted' OR s.problem IS NOT NULL
+		OR EXISTS (SELECT FROM json_to_recordset(found_again) AS f (gid text, shard integer, problem text)
+					WHERE f.shard = s.shard AND (f.gid = s.gid OR f.problem IS NOT NULL));
 END $$;
 REVOKE ALL ON FUNCTION mvstore_cluster_doubts() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mvstore_cluster_doubts() TO pg_monitor;
@@ -3689,11 +3703,11 @@ END $$;
 COMMENT ON FUNCTION mvstore_drop_raw(text, bytea, integer, bigint) IS
 'enqueue a drop of the superseded entries of a key beyond the newest keep';
 
-CREATE FUNCTION mvstore_shard_drop_prefix(a_store text, a_prefix text, a_keep integer, a_before bigint) RETURNS SETOF boolean LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_drop_prefix(a_store text, a_prefix text, a_keep integer, a_before bigint, a_patience text) RETURNS SETOF boolean LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shards(a_store, a_prefix);
-	SELECT true FROM mvstore_drop_prefix(a_store::regclass, a_prefix, a_keep, a_before);
+	SELECT mvstore_drop_prefix(a_store::regclass, a_prefix, a_keep, a_before) IS NOT NULL FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_drop_prefix(text, text, integer, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_drop_prefix(text, text, integer, bigint, text) IS
 'internal: mvstore_drop_prefix on shards';
 
 CREATE FUNCTION mvstore_drop_prefix(store text, prefix text, keep integer DEFAULT 1, before bigint DEFAULT '9223372036854775807'::bigint) RETURNS void
@@ -3701,19 +3715,27 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM FROM @extschema@.mvstore_shard_drop_prefix(store, prefix, keep, before);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM FROM @extschema@.mvstore_shard_drop_prefix(store, prefix, keep, before, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_drop_prefix(text, text, integer, bigint) IS
 'enqueue one drop for all keys that begin with a prefix';
 
-CREATE FUNCTION mvstore_shard_drop_prefix_raw(a_store text, a_prefix bytea, a_keep integer, a_before bigint) RETURNS SETOF boolean LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_drop_prefix_raw(a_store text, a_prefix bytea, a_keep integer, a_before bigint, a_patience text) RETURNS SETOF boolean LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON @extschema@.mvstore_cluster_shards_raw(a_store, a_prefix);
-	SELECT true FROM mvstore_drop_prefix_raw(a_store::regclass, a_prefix, a_keep, a_before);
+	SELECT mvstore_drop_prefix_raw(a_store::regclass, a_prefix, a_keep, a_before) IS NOT NULL FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_drop_prefix_raw(text, bytea, integer, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_drop_prefix_raw(text, bytea, integer, bigint, text) IS
 'internal: mvstore_drop_prefix_raw on shards';
 
 CREATE FUNCTION mvstore_drop_prefix_raw(store text, prefix bytea, keep integer DEFAULT 1, before bigint DEFAULT '9223372036854775807'::bigint) RETURNS void
@@ -3721,19 +3743,27 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM FROM @extschema@.mvstore_shard_drop_prefix_raw(store, prefix, keep, before);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM FROM @extschema@.mvstore_shard_drop_prefix_raw(store, prefix, keep, before, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_drop_prefix_raw(text, bytea, integer, bigint) IS
 'enqueue one drop for all keys that begin with a prefix';
 
-CREATE FUNCTION mvstore_shard_drop_range(a_store text, a_from_key text, a_to_key text, a_keep integer, a_before bigint) RETURNS SETOF boolean LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_drop_range(a_store text, a_from_key text, a_to_key text, a_keep integer, a_before bigint, a_patience text) RETURNS SETOF boolean LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
-	SELECT true FROM mvstore_drop_range(a_store::regclass, a_from_key, a_to_key, a_keep, a_before);
+	SELECT mvstore_drop_range(a_store::regclass, a_from_key, a_to_key, a_keep, a_before) IS NOT NULL FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_drop_range(text, text, text, integer, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_drop_range(text, text, text, integer, bigint, text) IS
 'internal: mvstore_drop_range on shards';
 
 CREATE FUNCTION mvstore_drop_range(store text, from_key text, to_key text, keep integer DEFAULT 1, before bigint DEFAULT '9223372036854775807'::bigint) RETURNS void
@@ -3741,19 +3771,27 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM FROM @extschema@.mvstore_shard_drop_range(store, from_key, to_key, keep, before);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM FROM @extschema@.mvstore_shard_drop_range(store, from_key, to_key, keep, before, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_drop_range(text, text, text, integer, bigint) IS
 'enqueue one drop for all keys in [from_key, to_key)';
 
-CREATE FUNCTION mvstore_shard_drop_range_raw(a_store text, a_from_key bytea, a_to_key bytea, a_keep integer, a_before bigint) RETURNS SETOF boolean LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_drop_range_raw(a_store text, a_from_key bytea, a_to_key bytea, a_keep integer, a_before bigint, a_patience text) RETURNS SETOF boolean LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
-	SELECT true FROM mvstore_drop_range_raw(a_store::regclass, a_from_key, a_to_key, a_keep, a_before);
+	SELECT mvstore_drop_range_raw(a_store::regclass, a_from_key, a_to_key, a_keep, a_before) IS NOT NULL FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_drop_range_raw(text, bytea, bytea, integer, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_drop_range_raw(text, bytea, bytea, integer, bigint, text) IS
 'internal: mvstore_drop_range_raw on shards';
 
 CREATE FUNCTION mvstore_drop_range_raw(store text, from_key bytea, to_key bytea, keep integer DEFAULT 1, before bigint DEFAULT '9223372036854775807'::bigint) RETURNS void
@@ -3761,19 +3799,27 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM FROM @extschema@.mvstore_shard_drop_range_raw(store, from_key, to_key, keep, before);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM FROM @extschema@.mvstore_shard_drop_range_raw(store, from_key, to_key, keep, before, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_drop_range_raw(text, bytea, bytea, integer, bigint) IS
 'enqueue one drop for all keys in [from_key, to_key)';
 
-CREATE FUNCTION mvstore_shard_compact(a_store text, a_before bigint) RETURNS SETOF boolean LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_compact(a_store text, a_before bigint, a_patience text) RETURNS SETOF boolean LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
-	SELECT true FROM mvstore_compact(a_store::regclass, a_before);
+	SELECT mvstore_compact(a_store::regclass, a_before) IS NOT NULL FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_compact(text, bigint) IS
+COMMENT ON FUNCTION mvstore_shard_compact(text, bigint, text) IS
 'internal: mvstore_compact on shards';
 
 CREATE FUNCTION mvstore_compact(store text, before bigint) RETURNS void
@@ -3781,19 +3827,27 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM FROM @extschema@.mvstore_shard_compact(store, before);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM FROM @extschema@.mvstore_shard_compact(store, before, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_compact(text, bigint) IS
 'enqueue a drop of all that reads as of a version, or later, do not need';
 
-CREATE FUNCTION mvstore_shard_sweep(a_store text) RETURNS SETOF boolean LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_sweep(a_store text, a_patience text) RETURNS SETOF boolean LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
-	SELECT true FROM mvstore_sweep(a_store::regclass);
+	SELECT mvstore_sweep(a_store::regclass) IS NOT NULL FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-COMMENT ON FUNCTION mvstore_shard_sweep(text) IS
+COMMENT ON FUNCTION mvstore_shard_sweep(text, text) IS
 'internal: mvstore_sweep on shards';
 
 CREATE FUNCTION mvstore_sweep(store text) RETURNS void
@@ -3801,10 +3855,18 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM FROM @extschema@.mvstore_shard_sweep(store);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM FROM @extschema@.mvstore_shard_sweep(store, @extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION mvstore_sweep(text) IS
 'ask for a full pass of the policy over a store';
@@ -3916,6 +3978,9 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
+	IF version IS NOT NULL THEN
+		PERFORM @extschema@.mvstore_cluster_wait(version, shards);
+	END IF;
 	RETURN (SELECT min(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_pin(text, bigint, interval, regclass)',
 		ARRAY[name, version::text, ttl::text, store], false)) r);
 END $$;
@@ -3936,13 +4001,13 @@ END $$;
 COMMENT ON FUNCTION mvstore_unpin(text) IS
 'give a pin up; false if there is none of that name';
 
-CREATE FUNCTION mvstore_shard_pause() RETURNS SETOF boolean LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_pause(a_patience text) RETURNS SETOF boolean LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
-	SELECT true FROM mvstore_pause();
+	SELECT mvstore_pause() IS NOT NULL FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-REVOKE ALL ON FUNCTION mvstore_shard_pause() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mvstore_shard_pause() TO pg_signal_backend;
-COMMENT ON FUNCTION mvstore_shard_pause() IS
+REVOKE ALL ON FUNCTION mvstore_shard_pause(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mvstore_shard_pause(text) TO pg_signal_backend;
+COMMENT ON FUNCTION mvstore_shard_pause(text) IS
 'internal: mvstore_pause on shards';
 
 CREATE FUNCTION mvstore_pause() RETURNS void
@@ -3950,23 +4015,31 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM FROM @extschema@.mvstore_shard_pause();
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM FROM @extschema@.mvstore_shard_pause(@extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_pause() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mvstore_pause() TO pg_signal_backend;
 COMMENT ON FUNCTION mvstore_pause() IS
 'have the drop worker of this database drop nothing until mvstore_resume()';
 
-CREATE FUNCTION mvstore_shard_resume() RETURNS SETOF boolean LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_resume(a_patience text) RETURNS SETOF boolean LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
-	SELECT true FROM mvstore_resume();
+	SELECT mvstore_resume() IS NOT NULL FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-REVOKE ALL ON FUNCTION mvstore_shard_resume() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mvstore_shard_resume() TO pg_signal_backend;
-COMMENT ON FUNCTION mvstore_shard_resume() IS
+REVOKE ALL ON FUNCTION mvstore_shard_resume(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mvstore_shard_resume(text) TO pg_signal_backend;
+COMMENT ON FUNCTION mvstore_shard_resume(text) IS
 'internal: mvstore_resume on shards';
 
 CREATE FUNCTION mvstore_resume() RETURNS void
@@ -3974,23 +4047,31 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM FROM @extschema@.mvstore_shard_resume();
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM FROM @extschema@.mvstore_shard_resume(@extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_resume() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mvstore_resume() TO pg_signal_backend;
 COMMENT ON FUNCTION mvstore_resume() IS
 'have the drop worker go on, also with requests that a restore has brought';
 
-CREATE FUNCTION mvstore_shard_retry_failed(a_store text) RETURNS SETOF bigint LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_retry_failed(a_store text, a_patience text) RETURNS SETOF bigint LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
-	SELECT mvstore_retry_failed(a_store::regclass);
+	SELECT mvstore_retry_failed(a_store::regclass) FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-REVOKE ALL ON FUNCTION mvstore_shard_retry_failed(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mvstore_shard_retry_failed(text) TO pg_signal_backend;
-COMMENT ON FUNCTION mvstore_shard_retry_failed(text) IS
+REVOKE ALL ON FUNCTION mvstore_shard_retry_failed(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mvstore_shard_retry_failed(text, text) TO pg_signal_backend;
+COMMENT ON FUNCTION mvstore_shard_retry_failed(text, text) IS
 'internal: mvstore_retry_failed on shards';
 
 CREATE FUNCTION mvstore_retry_failed(store text) RETURNS bigint
@@ -3998,10 +4079,17 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_retry_failed(store) r);
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_retry_failed(store, @extschema@.mvstore_cluster_patience(attempt)) r);
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_retry_failed(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mvstore_retry_failed(text) TO pg_signal_backend;
@@ -4020,12 +4108,12 @@ GRANT EXECUTE ON FUNCTION mvstore_cancel_request(bigint) TO pg_signal_backend;
 COMMENT ON FUNCTION mvstore_cancel_request(bigint) IS
 'void a drop request of mvstore_requests; false if there is none with that id';
 
-CREATE FUNCTION mvstore_shard_stats_reset() RETURNS SETOF boolean LANGUAGE plproxy AS $$
+CREATE FUNCTION mvstore_shard_stats_reset(a_patience text) RETURNS SETOF boolean LANGUAGE plproxy AS $$
 	CLUSTER 'mvstore_cluster'; RUN ON ALL;
-	SELECT true FROM mvstore_stats_reset();
+	SELECT mvstore_stats_reset() IS NOT NULL FROM pg_catalog.set_config('lock_timeout', a_patience, true);
 $$;
-REVOKE ALL ON FUNCTION mvstore_shard_stats_reset() FROM PUBLIC;
-COMMENT ON FUNCTION mvstore_shard_stats_reset() IS
+REVOKE ALL ON FUNCTION mvstore_shard_stats_reset(text) FROM PUBLIC;
+COMMENT ON FUNCTION mvstore_shard_stats_reset(text) IS
 'internal: mvstore_stats_reset on shards';
 
 CREATE FUNCTION mvstore_stats_reset() RETURNS void
@@ -4033,10 +4121,18 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	PERFORM FROM @extschema@.mvstore_shard_stats_reset();
-EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
-	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
-	RAISE;
+	FOR attempt IN 1 .. 2 LOOP
+		BEGIN
+			PERFORM FROM @extschema@.mvstore_shard_stats_reset(@extschema@.mvstore_cluster_patience(attempt));
+			RETURN;
+		EXCEPTION
+			WHEN lock_not_available THEN
+				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
+			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
+				RAISE;
+		END;
+	END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_stats_reset() FROM PUBLIC;
 COMMENT ON FUNCTION mvstore_stats_reset() IS
@@ -4086,7 +4182,20 @@ $$;
 COMMENT ON FUNCTION mvstore_shard_stats_view() IS
 'internal: below mvstore_stats';
 
-CREATE VIEW mvstore_stats AS SELECT v.* FROM @extschema@.mvstore_shard_stats_view() AS v;
+CREATE FUNCTION mvstore_cluster_stats_view() RETURNS TABLE (shard integer, database name, worker_pid integer, worker_state text, workers integer, queue_length bigint, queue_bytes bigint, queue_capacity bigint, queue_high_water bigint, oldest_request_age interval, requests_enqueued bigint, requests_merged bigint, requests_overflowed bigint, requests_processed bigint, requests_held bigint, requests_failed bigint, entries_dropped bigint, bytes_dropped bigint, batches bigint, last_batch_at timestamp with time zone, last_batch_duration interval, lag_mean interval, lag_max interval, sweeps bigint, keys_due bigint, yields bigint, maintenance_runs bigint, last_maintenance_at timestamp with time zone, last_error text, last_error_at timestamp with time zone, stats_since timestamp with time zone)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT v.* FROM @extschema@.mvstore_shard_stats_view() AS v;
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
+	RAISE;
+END $$;
+COMMENT ON FUNCTION mvstore_cluster_stats_view() IS
+'internal: below mvstore_stats';
+
+CREATE VIEW mvstore_stats AS SELECT v.* FROM @extschema@.mvstore_cluster_stats_view() AS v;
 GRANT SELECT ON mvstore_stats TO PUBLIC;
 COMMENT ON VIEW mvstore_stats IS
 'the drop queue and the drop worker, one row per database with stores';
@@ -4160,7 +4269,20 @@ $$;
 COMMENT ON FUNCTION mvstore_shard_store_stats_view() IS
 'internal: below mvstore_store_stats';
 
-CREATE VIEW mvstore_store_stats AS SELECT v.* FROM @extschema@.mvstore_shard_store_stats_view() AS v;
+CREATE FUNCTION mvstore_cluster_store_stats_view() RETURNS TABLE (shard integer, store text, puts bigint, deletes bigint, requests bigint, entries_dropped bigint, bytes_dropped bigint, keys_purged bigint, keys_expired bigint, floor bigint, last_sweep timestamp with time zone, entries_swept bigint, keys_due bigint, dead_tuples bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT v.* FROM @extschema@.mvstore_shard_store_stats_view() AS v;
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
+	RAISE;
+END $$;
+COMMENT ON FUNCTION mvstore_cluster_store_stats_view() IS
+'internal: below mvstore_store_stats';
+
+CREATE VIEW mvstore_store_stats AS SELECT v.* FROM @extschema@.mvstore_cluster_store_stats_view() AS v;
 GRANT SELECT ON mvstore_store_stats TO PUBLIC;
 COMMENT ON VIEW mvstore_store_stats IS
 'what was written to and dropped from each store of this database';
@@ -4200,7 +4322,20 @@ $$;
 COMMENT ON FUNCTION mvstore_shard_stores_view() IS
 'internal: below mvstore_stores';
 
-CREATE VIEW mvstore_stores AS SELECT v.* FROM @extschema@.mvstore_shard_stores_view() AS v;
+CREATE FUNCTION mvstore_cluster_stores_view() RETURNS TABLE (shard integer, store text, keep_versions integer, keep_for interval, ttl interval, incarnation bigint, feed boolean, size bigint, entries bigint, keys bigint, live_size bigint, history_size bigint, dead_size bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT v.* FROM @extschema@.mvstore_shard_stores_view() AS v;
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
+	RAISE;
+END $$;
+COMMENT ON FUNCTION mvstore_cluster_stores_view() IS
+'internal: below mvstore_stores';
+
+CREATE VIEW mvstore_stores AS SELECT v.* FROM @extschema@.mvstore_cluster_stores_view() AS v;
 GRANT SELECT ON mvstore_stores TO PUBLIC;
 COMMENT ON VIEW mvstore_stores IS
 'the stores of this database: policy, incarnation, feed, how large they are';
@@ -4238,7 +4373,20 @@ $$;
 COMMENT ON FUNCTION mvstore_shard_requests_view() IS
 'internal: below mvstore_requests';
 
-CREATE VIEW mvstore_requests AS SELECT v.* FROM @extschema@.mvstore_shard_requests_view() AS v;
+CREATE FUNCTION mvstore_cluster_requests_view() RETURNS TABLE (shard integer, id bigint, store text, kind text, key bytea, to_key bytea, keep integer, before bigint, requested_at timestamp with time zone, attempts integer, last_error text, state text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT v.* FROM @extschema@.mvstore_shard_requests_view() AS v;
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
+	RAISE;
+END $$;
+COMMENT ON FUNCTION mvstore_cluster_requests_view() IS
+'internal: below mvstore_requests';
+
+CREATE VIEW mvstore_requests AS SELECT v.* FROM @extschema@.mvstore_cluster_requests_view() AS v;
 GRANT SELECT ON mvstore_requests TO PUBLIC;
 COMMENT ON VIEW mvstore_requests IS
 'the drop requests of this database that are not yet done; a policy''s own have no id and no keep';
@@ -4274,7 +4422,20 @@ $$;
 COMMENT ON FUNCTION mvstore_shard_pins_view() IS
 'internal: below mvstore_pins';
 
-CREATE VIEW mvstore_pins AS SELECT v.* FROM @extschema@.mvstore_shard_pins_view() AS v;
+CREATE FUNCTION mvstore_cluster_pins_view() RETURNS TABLE (shard integer, name name, owner name, store text, version bigint, created timestamp with time zone, expires timestamp with time zone)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT v.* FROM @extschema@.mvstore_shard_pins_view() AS v;
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
+	RAISE;
+END $$;
+COMMENT ON FUNCTION mvstore_cluster_pins_view() IS
+'internal: below mvstore_pins';
+
+CREATE VIEW mvstore_pins AS SELECT v.* FROM @extschema@.mvstore_cluster_pins_view() AS v;
 GRANT SELECT ON mvstore_pins TO PUBLIC;
 COMMENT ON VIEW mvstore_pins IS
 'the pins of this database that live; store NULL: on all stores';
@@ -4300,7 +4461,20 @@ $$;
 COMMENT ON FUNCTION mvstore_shard_blockers_view() IS
 'internal: below mvstore_blockers';
 
-CREATE VIEW mvstore_blockers AS SELECT v.* FROM @extschema@.mvstore_shard_blockers_view() AS v;
+CREATE FUNCTION mvstore_cluster_blockers_view() RETURNS TABLE (shard integer, kind text, pid integer, name name, since timestamp with time zone, store text, requests bigint, entries bigint, holds_back text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT v.* FROM @extschema@.mvstore_shard_blockers_view() AS v;
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
+	RAISE;
+END $$;
+COMMENT ON FUNCTION mvstore_cluster_blockers_view() IS
+'internal: below mvstore_blockers';
+
+CREATE VIEW mvstore_blockers AS SELECT v.* FROM @extschema@.mvstore_cluster_blockers_view() AS v;
 GRANT SELECT ON mvstore_blockers TO PUBLIC;
 COMMENT ON VIEW mvstore_blockers IS
 'what keeps old versions, or the space of dropped ones, from going';
@@ -4330,7 +4504,20 @@ $$;
 COMMENT ON FUNCTION mvstore_shard_metrics_view() IS
 'internal: below mvstore_metrics';
 
-CREATE VIEW mvstore_metrics AS SELECT v.* FROM @extschema@.mvstore_shard_metrics_view() AS v;
+CREATE FUNCTION mvstore_cluster_metrics_view() RETURNS TABLE (shard integer, database name, is_primary integer, launcher_up integer, worker_up integer, worker_wanted integer, paused integer, rate_limited integer, queue_length bigint, queue_bytes bigint, queue_capacity bigint, queue_high_water bigint, queue_oldest_seconds double precision, requests_held bigint, requests_failed bigint, requests_enqueued_total bigint, requests_merged_total bigint, requests_overflowed_total bigint, requests_processed_total bigint, lag_seconds_total double precision, lag_requests_total bigint, lag_max_seconds double precision, dropped_entries_total bigint, dropped_bytes_total bigint, batches_total bigint, sweeps_total bigint, due_keys_total bigint, vacuums_total bigint, reads_refused_total bigint, retries_total bigint, stable_lag_seconds double precision, writers bigint, oldest_writer_seconds double precision, pins bigint, oldest_pin_seconds double precision, stores bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT v.* FROM @extschema@.mvstore_shard_metrics_view() AS v;
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
+	RAISE;
+END $$;
+COMMENT ON FUNCTION mvstore_cluster_metrics_view() IS
+'internal: below mvstore_metrics';
+
+CREATE VIEW mvstore_metrics AS SELECT v.* FROM @extschema@.mvstore_cluster_metrics_view() AS v;
 GRANT SELECT ON mvstore_metrics TO PUBLIC;
 COMMENT ON VIEW mvstore_metrics IS
 'this database in numbers, one row, on standbys too';
@@ -4414,7 +4601,20 @@ $$;
 COMMENT ON FUNCTION mvstore_shard_store_metrics_view() IS
 'internal: below mvstore_store_metrics';
 
-CREATE VIEW mvstore_store_metrics AS SELECT v.* FROM @extschema@.mvstore_shard_store_metrics_view() AS v;
+CREATE FUNCTION mvstore_cluster_store_metrics_view() RETURNS TABLE (shard integer, database name, schema name, store name, puts_total bigint, deletes_total bigint, requests_total bigint, dropped_entries_total bigint, dropped_bytes_total bigint, purged_keys_total bigint, expired_keys_total bigint, swept_entries_total bigint, due_keys_total bigint, reads_refused_total bigint, retries_total bigint, floor_age_seconds double precision, size_bytes double precision, entries double precision, dead_entries double precision, live_bytes double precision, history_bytes double precision, dead_bytes double precision)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT v.* FROM @extschema@.mvstore_shard_store_metrics_view() AS v;
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
+	RAISE;
+END $$;
+COMMENT ON FUNCTION mvstore_cluster_store_metrics_view() IS
+'internal: below mvstore_store_metrics';
+
+CREATE VIEW mvstore_store_metrics AS SELECT v.* FROM @extschema@.mvstore_cluster_store_metrics_view() AS v;
 GRANT SELECT ON mvstore_store_metrics TO PUBLIC;
 COMMENT ON VIEW mvstore_store_metrics IS
 'the stores of this database in numbers';
@@ -4470,7 +4670,20 @@ $$;
 COMMENT ON FUNCTION mvstore_shard_blocker_metrics_view() IS
 'internal: below mvstore_blocker_metrics';
 
-CREATE VIEW mvstore_blocker_metrics AS SELECT v.* FROM @extschema@.mvstore_shard_blocker_metrics_view() AS v;
+CREATE FUNCTION mvstore_cluster_blocker_metrics_view() RETURNS TABLE (shard integer, database name, kind text, name name, schema name, store name, reasons bigint, oldest_seconds double precision, requests bigint, entries bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT v.* FROM @extschema@.mvstore_shard_blocker_metrics_view() AS v;
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
+	RAISE;
+END $$;
+COMMENT ON FUNCTION mvstore_cluster_blocker_metrics_view() IS
+'internal: below mvstore_blocker_metrics';
+
+CREATE VIEW mvstore_blocker_metrics AS SELECT v.* FROM @extschema@.mvstore_cluster_blocker_metrics_view() AS v;
 GRANT SELECT ON mvstore_blocker_metrics TO PUBLIC;
 COMMENT ON VIEW mvstore_blocker_metrics IS
 'mvstore_blockers in numbers: a row for each kind, name and store';
@@ -4502,7 +4715,20 @@ $$;
 COMMENT ON FUNCTION mvstore_shard_progress_view() IS
 'internal: below mvstore_progress';
 
-CREATE VIEW mvstore_progress AS SELECT v.* FROM @extschema@.mvstore_shard_progress_view() AS v;
+CREATE FUNCTION mvstore_cluster_progress_view() RETURNS TABLE (shard integer, database name, pid integer, command text, store text, phase text, done bigint, total bigint, unit text, started_at timestamp with time zone)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT v.* FROM @extschema@.mvstore_shard_progress_view() AS v;
+EXCEPTION WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+	PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, false);
+	RAISE;
+END $$;
+COMMENT ON FUNCTION mvstore_cluster_progress_view() IS
+'internal: below mvstore_progress';
+
+CREATE VIEW mvstore_progress AS SELECT v.* FROM @extschema@.mvstore_cluster_progress_view() AS v;
 GRANT SELECT ON mvstore_progress TO PUBLIC;
 COMMENT ON VIEW mvstore_progress IS
 'how far long operations of this database have got';

@@ -563,16 +563,19 @@ mutant_of_cluster waits_for_nobody cluster/t/who_goes_leaves_nothing_waiting.pl 
 
 # A transaction on a shard lasts as long as the session that was kept from ending it.
 mutant_of_cluster idles_for_ever cluster/t/who_goes_leaves_nothing_waiting.pl \
-	"s~idle_in_transaction_session_timeout = %L~idle_in_transaction_session_timeout = 0~" \
-	's~patience::text, \(CASE WHEN patience > 0 THEN .*? ELSE 0 END\)::text~patience::text~'
+	"s~SELECT pg_catalog\\.set_config\\(s\\.name, CASE.*?; ~~"
 
 # What was prepared when shards were asked is in doubt, though it has ended since.
 mutant_of_cluster doubts_are_old cluster/t/decisions_stand.pl \
-	's~json_to_recordset\(\@extschema\@\.mvstore_cluster_found\(asked\)\)~json_to_recordset(found_rows)~'
+	's~found_again := \@extschema\@\.mvstore_cluster_found\(again\)~found_again := found_rows~'
 
 # What has no row in the snapshot of who looks was given up.
 mutant_of_cluster doubts_of_the_snapshot cluster/t/decisions_stand.pl \
-	's~living := ARRAY.*?;~~'
+	's~kept boolean := [^;]*;~kept boolean := false;~'
+
+# Who holds the cluster waits for himself.
+mutant_of_cluster recovers_while_it_holds cluster/t/decisions_stand.pl \
+	"s~AND l\\.mode IN \\(\x27ShareRow~AND l.mode IN (\x27None\x27) AND l.mode IN (\x27ShareRow~"
 
 # Shards are asked for the present, whatever is to be read as of.
 # shellcheck disable=SC2016 # Perl's

@@ -44,19 +44,28 @@ is($cluster->query("SELECT mvstore_put('a', '$keys[0]', 'next') > 0"), 't', 'the
 $holder->query_safe('COMMIT');
 is($cluster->query(q{SELECT string_agg(value, ' ' ORDER BY value) FROM mvstore_scan('a')}), 'held next', 'nothing was written in part');
 
+# Requests on all shards wait for a lock there no longer than any write.
+$cluster->query(q{SELECT mvstore_create('locked')});
+$holder->query_safe('BEGIN; LOCK TABLE locked IN ACCESS EXCLUSIVE MODE');
+is(($cluster->refused("SET mvstore_cluster.lock_timeout = '200 ms'; SELECT $_"))[0], '55P03', "$_ waits for a lock with a limit")
+  for q{mvstore_compact('locked', 1)}, q{mvstore_drop_prefix('locked', 'k')}, q{mvstore_drop_range('locked', 'a', 'z')}, q{mvstore_sweep('locked')};
+$holder->query_safe('COMMIT');
+
+# A pin of a version that not all shards have come to waits for them.
+is($cluster->query('SELECT mvstore_pin($$ahead$$, mvstore_version_at(clock_timestamp() + $$300 ms$$::interval)) > 0'), 't', 'a pin waits for its version');
+
 # Nor does a transaction there for as long as the session is idle, should that be kept from ending it.
 $cluster->query(<<'SQL');
 CREATE OR REPLACE FUNCTION mvstore_cluster_step(step text) RETURNS void LANGUAGE plpgsql SET search_path = public AS $$
 BEGIN
-	RAISE EXCEPTION 'idle for %', (SELECT string_agg(s.t, ' ') FROM unnest(dblink_get_connections()) c, dblink(c, 'SHOW idle_in_transaction_session_timeout') AS s (t text));
+	RAISE EXCEPTION 'idle for %', (SELECT string_agg(s.t, ' ' ORDER BY s.t) FROM unnest(dblink_get_connections()) c, dblink(c, 'SHOW idle_in_transaction_session_timeout') AS s (t text));
 END $$;
 SQL
-for (['10 s', '10min'], ['5 min', '50min'], ['1 day', '10d'], ['24 days', '2147483647ms'], ['0', '0'])
-{
-	my ($patience, $idle) = @$_;
-	like(($cluster->refused("SET mvstore_cluster.lock_timeout = '$patience'; SELECT mvstore_put_many('a', '{$keys[0],$keys[1]}', '{1,1}')"))[1],
-		qr/idle for $idle $idle$/m, "with a lock timeout of $patience it ends after $idle");
-}
+like(($cluster->refused("SELECT mvstore_put_many('a', '{$keys[0],$keys[1]}', '{1,1}')"))[1], qr/idle for 4h 4h$/m, 'the shard ends it at last');
+$cluster->shard(1, sprintf q{ALTER DATABASE %s SET idle_in_transaction_session_timeout = '1min'}, $cluster->database_of(1));
+$cluster->query('SELECT mvstore_cluster_verify()');
+like(($proxy->psql('postgres', "SELECT mvstore_put_many('a', '{$keys[0],$keys[1]}', '{1,1}')"))[2], qr/idle for 1min 4h$/m, 'unless it has a limit of its own');
+$cluster->shard(1, sprintf q{ALTER DATABASE %s RESET idle_in_transaction_session_timeout}, $cluster->database_of(1));
 
 # What is a shard of one cluster does not become one of another.
 like(($server->psql($cluster->database_of(0), 'INSERT INTO mvstore_shard SELECT * FROM mvstore_shard'))[2], qr/duplicate key/, 'a shard is one of one cluster');

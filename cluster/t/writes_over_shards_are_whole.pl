@@ -138,6 +138,7 @@ for my $step (qw(written prepared decided))
 		if ($strike =~ /stays away/)
 		{
 			is(($cluster->refused("SELECT count(*) FROM mvstore_scan('a')"))[0], '08006', 'a scan is refused while a server is away');
+			is(($cluster->refused("SELECT count(*) FROM $_"))[0], '08006', "$_ says so") for qw(mvstore_stats mvstore_blockers);
 			$servers[1]->start;
 		}
 		# By calls alone: what is prepared keeps the past from going on, and each call looks after it. Versions may be
