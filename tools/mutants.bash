@@ -436,6 +436,10 @@ mutant last_are_kept 'specs/stable_stays_as_it_was_told.spec' \
 mutant ended_unnoticed 't/prepared_transactions_outlive_the_server.pl' \
 	src/version/version.c 's~else if \(version != MVS_NEWEST\)\n\t\tadd_to_ring~else if (false)\n\t\tadd_to_ring~'
 
+# A read goes by the snapshot that there is, from before the store was rewritten.
+mutant reads_by_old_snapshots 'specs/reads_see_what_was_rewritten.spec' \
+	src/functions/reading.c 's~read->is_renewed = ~read->is_renewed = false \&\& ~'
+
 # A function takes it that a snapshot is there.
 mutant snapshots_are_there 't/utility_commands_end_as_they_began.pl' \
 	src/base/snapshot.h 's~\tEnsurePortalSnapshotExists\(\);\n~~'

@@ -82,7 +82,7 @@ for my $call (q{mvstore_cluster_write('{0,1}', 'mvstore_clear(regclass)', '{a}',
 	my ($state) = $cluster->refused("SET SESSION AUTHORIZATION nobody_else; SELECT $call");
 	is($state, '42501', "without USAGE on the foreign server: $call");
 }
-for my $call ('mvstore_pause()', 'mvstore_shard_pause('1')', q{mvstore_pin('p')}, q{mvstore_cluster_write('{0,1}', 'mvstore_pin(text, bigint, interval, regclass)', '{p,1,1 hour,NULL}', false)})
+for my $call ('mvstore_pause()', q{mvstore_shard_pause('1')}, q{mvstore_pin('p')}, q{mvstore_cluster_write('{0,1}', 'mvstore_pin(text, bigint, interval, regclass)', '{p,1,1 hour,NULL}', false)})
 {
 	my ($state) = $cluster->refused("SET SESSION AUTHORIZATION anybody; SELECT $call");
 	is($state, '42501', "what is not for everybody: $call");

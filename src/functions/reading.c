@@ -3,7 +3,7 @@
  * reading.c
  *	  A read under way: a store, a snapshot, and the version that it is as of.
  *
- * A read uses the active snapshot, for entries and floor alike, so what a drop
+ * A read uses one snapshot, mostly the active one, for entries and floor alike, so what a drop
  * has removed and that it was removed are seen together or not at all. It
  * never writes, takes no lock but ACCESS SHARE on the store, and needs shared
  * memory only to tell whether a version lies in the future.
@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "storage/lmgr.h"
 #include "utils/snapmgr.h"
@@ -28,14 +29,42 @@
 #include "version/stable.h"
 #include "version/clock.h"
 
+static void choose_snapshot(MvsRead *read);
+static void release_snapshot(MvsRead *read);
 static int64 read_floor(MvsRead *read);
 static bool has_expired(MvsRead *read, const MvsEntry *entry);
+
+/*
+ * Plain SQL under READ COMMITTED takes its snapshot when it has its locks, so that it sees all rows of a
+ * table that was rewritten before, by ALTER TABLE or pg_repack: they are new to older snapshots, which
+ * see none of them. We are told of the store when there is a snapshot already.
+ */
+static void
+choose_snapshot(MvsRead *read)
+{
+	TransactionId changed = read->store.info.changed;
+
+	read->snapshot = mvs_active_snapshot();
+	read->is_renewed = !IsolationUsesXactSnapshot() && !IsInParallelMode() &&
+		TransactionIdIsNormal(changed) && !TransactionIdIsCurrentTransactionId(changed) &&
+		XidInMVCCSnapshot(changed, read->snapshot);
+	if (read->is_renewed)
+		read->snapshot = RegisterSnapshot(GetLatestSnapshot());
+}
+
+/* Done with the snapshot. */
+static void
+release_snapshot(MvsRead *read)
+{
+	if (read->is_renewed)
+		UnregisterSnapshot(read->snapshot);
+}
 
 void
 mvs_read_open(MvsRead *read, Oid store, int64 as_of, MvsFamily family, const char *function)
 {
 	mvs_store_open(&read->store, store, AccessShareLock, ACL_SELECT);
-	read->snapshot = mvs_active_snapshot();
+	choose_snapshot(read);
 	read->as_of = as_of == MVS_NEWEST ? mvs_as_of(read->snapshot) : as_of;
 	read->floor_known = false;
 	read->past = 0;
@@ -60,6 +89,7 @@ mvs_read_begin(MvsRead *read, FunctionCallInfo fcinfo, int as_of_argument, MvsFa
 void
 mvs_read_close(MvsRead *read)
 {
+	release_snapshot(read);
 	mvs_store_close(&read->store);
 }
 
@@ -69,6 +99,7 @@ mvs_read_release(MvsRead *read)
 	Oid			heap = RelationGetRelid(read->store.heap);
 	Oid			index = RelationGetRelid(read->store.index);
 
+	release_snapshot(read);
 	mvs_store_close(&read->store);
 	UnlockRelationOid(index, AccessShareLock);
 	UnlockRelationOid(heap, AccessShareLock);

@@ -27,6 +27,7 @@ typedef struct MvsRead
 {
 	MvsStore	store;
 	Snapshot	snapshot;
+	bool		is_renewed;		/* it is not the active one: see mvs_read_open() */
 	int64		as_of;
 	int64		floor;			/* valid if known */
 	bool		floor_known;
@@ -37,7 +38,8 @@ typedef struct MvsRead
 } MvsRead;
 
 /*
- * Open a store for a read by the active snapshot, as of a version; MVS_NEWEST is what
+ * Open a store for a read by the active snapshot (under READ COMMITTED a newer one, where the store
+ * may have been rewritten since), as of a version; MVS_NEWEST is what
  * mvstore.as_of says, or the newest. Raise what mvs_store_open() does, and 55000 for a
  * version that is not stable.
  */

@@ -174,8 +174,8 @@ get_ranges(MvsScanState *state)
 }
 
 /*
- * Do what a call of the function begins with. It is counted as one. The snapshot is the same as the
- * active one, but that goes between two rows of a cursor.
+ * Do what a call of the function begins with. It is counted as one. The active snapshot goes between
+ * two rows of a cursor, and the query's, which is the same, stays.
  */
 static void
 open_stream(MvsScanState *state)
@@ -198,7 +198,8 @@ open_stream(MvsScanState *state)
 	else
 		mvs_stream_open_range(&state->stream, fcinfo, state->family);
 	pgstat_end_function_usage(&usage, true);
-	state->stream.read.snapshot = node->state->es_snapshot;
+	if (!state->stream.read.is_renewed)
+		state->stream.read.snapshot = node->state->es_snapshot;
 	state->opened = true;
 }
 

@@ -171,6 +171,11 @@ load_info(MvsStoreInfo *info, Relation heap)
 	info->ttl = nulls[Anum_policy_ttl - 1] ? -1 :
 		mvs_interval_usecs("ttl", DatumGetIntervalP(values[Anum_policy_ttl - 1]));
 
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(info->oid));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	info->changed = HeapTupleHeaderGetXmin(tuple->t_data);
+	ReleaseSysCache(tuple);
 	load_shape(info, heap);
 	return true;
 }

@@ -40,6 +40,7 @@ typedef struct MvsStoreInfo
 	MvsPolicy	policy;
 	int64		ttl;			/* default time to live in microseconds; -1: none */
 	Oid			storage;		/* file node that the last pass began with */
+	TransactionId changed;		/* who has last changed what the table is, and perhaps rewritten it */
 	Oid			index;			/* InvalidOid: no valid index of the shape */
 	Oid			feed_index;		/* on (version, key); InvalidOid: none that is valid */
 	AttrNumber	columns[MVS_COLUMN_COUNT];
