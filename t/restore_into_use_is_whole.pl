@@ -119,6 +119,18 @@ $node->safe_psql('itself', 'SELECT mvstore_resume()');
 is($node->safe_psql('itself', 'SELECT mvstore_flush()'), 't', 'resumed, nothing is left');
 is(entries_of($node, 'itself', 's'), 1, 'what was requested is done on what was restored');
 
+# An extension of somebody else's is no restore: what is in the journal goes on.
+make_database('beside', 's');
+$node->safe_psql('beside', q{SELECT mvstore_pause(), mvstore_drop('s', 'k')});
+$node->safe_psql('beside', 'CREATE TABLE failed AS SELECT id, system, database, store::oid, incarnation, kind, key, to_key, keep, before, spilled FROM mvstore_journal');
+$node->safe_psql('beside', 'SELECT count(mvstore_cancel_request(id)) FROM mvstore_requests; SELECT mvstore_resume()');
+is($node->safe_psql('beside', 'SELECT mvstore_flush()'), 't', 'a request is cancelled');
+$node->safe_psql('beside', 'CREATE EXTENSION IF NOT EXISTS mvstore; CREATE EXTENSION pageinspect');
+$node->safe_psql('beside', q{INSERT INTO mvstore_journal SELECT *, 5, 'of a kind' FROM failed});
+is($node->safe_psql('beside', q{SELECT mvstore_retry_failed('s')}), 1, 'one that has failed before is tried again');
+is($node->safe_psql('beside', 'SELECT mvstore_flush()'), 't', 'it is');
+is(entries_of($node, 'beside', 's'), 1, 'and done');
+
 # In the midst of that, when requests are there and their store is not yet, nobody takes them for void.
 make_database('pieces', 's');
 $node->safe_psql('pieces', q{SELECT mvstore_pause(), mvstore_drop('s', 'k')});

@@ -41,7 +41,7 @@ mutant ring_forgets 't/stable_goes_by_the_snapshot.pl' \
 
 # What was told for a snapshot before is not remembered.
 mutant told_is_forgotten 't/stable_goes_by_the_snapshot.pl' \
-	src/version/version.c 's~return other->stable;~return stable;~'
+	src/version/version.c 's~own\.stable = known [^;]*;~own.stable = stable;~'
 
 # Who sees a floor does not see a stable version above it.
 mutant floor_without_row 't/stable_goes_by_the_snapshot.pl' \
@@ -420,9 +420,13 @@ mutant drops_make_no_way 't/drops_make_way_for_others.pl' \
 mutant replays_begin_in_the_middle 't/restore_into_use_is_whole.pl' \
 	src/worker/replay.c 's~\tfirst = 0;\n\tsettled = ~\tsettled = ~'
 
+# Any extension that is created is taken for ours.
+mutant extensions_are_ours 't/restore_into_use_is_whole.pl' \
+	src/worker/ddl.c 's~mvs_catalog_oid\(MVS_JOURNAL, true\) != journal~(OidIsValid(journal) || true)~'
+
 # A new extension's journal is read as any other, in the midst of a restore.
 mutant restores_are_read_at_once 't/restore_into_use_is_whole.pl' \
-	src/queue/queue.c 's~queue->journal_from = publication->pause == MVS_PAUSE_UNKNOWN .*?;~~'
+	src/queue/queue.c 's~queue->journal_from = publication->pause == MVS_PAUSE_UNKNOWN [^;]*;~~'
 
 # Of several snapshots of a transaction, what was told for the first ones alone is kept.
 mutant first_are_kept 'specs/stable_stays_as_it_was_told.spec' \

@@ -35,21 +35,26 @@ static int64 read_floor(MvsRead *read);
 static bool has_expired(MvsRead *read, const MvsEntry *entry);
 
 /*
- * Plain SQL under READ COMMITTED takes its snapshot when it has its locks, so that it sees all rows of a
- * table that was rewritten before, by ALTER TABLE or pg_repack: they are new to older snapshots, which
- * see none of them. We are told of the store when there is a snapshot already.
+ * Plain SQL under READ COMMITTED takes its snapshot when it has its locks, so that it sees all
+ * rows of a table that was rewritten before, by ALTER TABLE or pg_repack: they are new to older
+ * snapshots, which see none of them. We are told of the store when there is a snapshot already.
  */
 static void
 choose_snapshot(MvsRead *read)
 {
 	TransactionId changed = read->store.info.changed;
+	Snapshot	active = mvs_active_snapshot();
 
-	read->snapshot = mvs_active_snapshot();
+	read->snapshot = active;
 	read->is_renewed = !IsolationUsesXactSnapshot() && !IsInParallelMode() &&
 		TransactionIdIsNormal(changed) && !TransactionIdIsCurrentTransactionId(changed) &&
-		XidInMVCCSnapshot(changed, read->snapshot);
-	if (read->is_renewed)
-		read->snapshot = RegisterSnapshot(GetLatestSnapshot());
+		XidInMVCCSnapshot(changed, active) && !mvs_store_has_storage_of(&read->store, active);
+	if (!read->is_renewed)
+		return;
+
+	/* A copy. Of our own transaction it is to see what the active one does. */
+	read->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	read->snapshot->curcid = active->curcid;
 }
 
 /* Done with the snapshot. */

@@ -174,8 +174,8 @@ get_ranges(MvsScanState *state)
 }
 
 /*
- * Do what a call of the function begins with. It is counted as one. The active snapshot goes between
- * two rows of a cursor, and the query's, which is the same, stays.
+ * Do what a call of the function begins with. It is counted as one. The active snapshot goes
+ * between two rows of a cursor, and the query's, which is the same, stays.
  */
 static void
 open_stream(MvsScanState *state)

@@ -57,10 +57,11 @@ static bool
 is_done(MvsDatabase *database, uint64 target, uint64 unfinished)
 {
 	/*
-	 * Until its first worker has looked, nobody knows what an earlier life left; nor what was restored
-	 * before somebody resumed.
+	 * Until its first worker has looked, nobody knows what an earlier life left; nor what was
+	 * restored before somebody resumed.
 	 */
-	if (!database->queue->swept || database->queue->pauses_known != database->queue->pause_changes)
+	if (!database->queue->swept ||
+		database->queue->pauses_known != database->queue->pause_changes)
 		return false;
 	if (database->queue->taken < target || database->queue->put_back <= target ||
 		unfinished <= target || database->queue->journal_wanted ||

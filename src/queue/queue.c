@@ -259,7 +259,8 @@ publish_news(MvsDatabase *database, const MvsPublication *publication, Timestamp
 	{
 		if (publication->pause != MVS_PAUSE_UNKNOWN)
 			queue->paused = (publication->pause == MVS_PAUSE_ON);
-		queue->journal_from = publication->pause == MVS_PAUSE_UNKNOWN ? publication->journal_from : 0;
+		queue->journal_from = publication->pause == MVS_PAUSE_UNKNOWN ?
+			publication->journal_from : 0;
 		queue->pause_changes++;
 	}
 	foreach(cell, publication->marks)
@@ -397,7 +398,7 @@ mvs_queue_clear(MvsDatabase *database)
 	queue->journal_from = 0;
 	queue->failed_count = 0;
 	queue->paused = false;
-	queue->pause_changes++;
+	queue->pauses_known = ++queue->pause_changes;	/* a worker that comes looks in any case */
 	queue->prepared_wanted = false;
 }
 

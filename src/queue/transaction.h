@@ -66,8 +66,8 @@ extern void mvs_transaction_rewritten(Oid store);
 extern void mvs_transaction_pins(void);
 
 /*
- * Tell that the tables of the extension are new. What their journal has of before, a restore is bringing, store by store
- * and row by row: that is left to mvstore_resume().
+ * Tell that the tables of the extension are new. What their journal has of before, a restore is
+ * bringing, table by table: that is left to mvstore_resume().
  */
 extern void mvs_transaction_extension_created(MvsDatabase *database);
 

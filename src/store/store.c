@@ -33,6 +33,7 @@
 #include "storage/lmgr.h"
 #include "storage/sinval.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -363,8 +364,9 @@ is_referenced(Relation heap)
 }
 
 /*
- * Our trigger on TRUNCATE, whatever its name; the one that fires always, if there is one. It is a copy, as are all
- * that are looked at: with each look at the catalog the relation may be loaded anew.
+ * Our trigger on TRUNCATE, whatever its name; the one that fires always, if there is one. It is a
+ * copy, as are all that are looked at: with each look at the catalog the relation may be loaded
+ * anew.
  */
 static const Trigger *
 truncate_trigger(Relation heap)
@@ -600,6 +602,26 @@ mvs_store_open_table(Oid relation, LOCKMODE mode, bool *is_store)
 
 	*is_store = look_up(heap, &info);
 	return heap;
+}
+
+bool
+mvs_store_has_storage_of(const MvsStore *store, Snapshot snapshot)
+{
+	Relation	catalog = table_open(RelationRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		same;
+
+	ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(RelationGetRelid(store->heap)));
+	scan = systable_beginscan(catalog, ClassOidIndexId, true, snapshot, 1, &key);
+	tuple = systable_getnext(scan);
+	same = HeapTupleIsValid(tuple) &&
+		((Form_pg_class) GETSTRUCT(tuple))->relfilenode == store->heap->rd_rel->relfilenode;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return same;
 }
 
 bool

@@ -40,7 +40,7 @@ typedef struct MvsStoreInfo
 	MvsPolicy	policy;
 	int64		ttl;			/* default time to live in microseconds; -1: none */
 	Oid			storage;		/* file node that the last pass began with */
-	TransactionId changed;		/* who has last changed what the table is, and perhaps rewritten it */
+	TransactionId changed;		/* of the row in pg_class: who has perhaps rewritten it */
 	Oid			index;			/* InvalidOid: no valid index of the shape */
 	Oid			feed_index;		/* on (version, key); InvalidOid: none that is valid */
 	AttrNumber	columns[MVS_COLUMN_COUNT];
@@ -68,6 +68,9 @@ extern void mvs_store_open(MvsStore *store, Oid relation, LOCKMODE mode, AclMode
 
 /* Open a store for the owner of its table alone: raise 42501 for others. */
 extern void mvs_store_open_own(MvsStore *store, Oid relation, LOCKMODE mode);
+
+/* Whether a store has the storage still that it has for a snapshot. */
+extern bool mvs_store_has_storage_of(const MvsStore *store, Snapshot snapshot);
 
 /* Open a table of the current user's, and set *is_store to whether it is a store. */
 extern Relation mvs_store_open_table(Oid relation, LOCKMODE mode, bool *is_store);

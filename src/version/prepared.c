@@ -112,7 +112,8 @@ read_writers(Snapshot snapshot)
 		bool		committed = !TransactionIdIsValid(dirty.xmin);
 		PreparedWriter *writer;
 
-		if (committed && (snapshot ? !XidInMVCCSnapshot(xid, snapshot) : !TransactionIdIsNormal(xid)))
+		if (committed &&
+			(snapshot ? !XidInMVCCSnapshot(xid, snapshot) : !TransactionIdIsNormal(xid)))
 			continue;
 		writer = palloc(sizeof(PreparedWriter));
 		writer->xid = xid;
@@ -151,7 +152,7 @@ mvs_prepared_recover(MvsDatabase *database)
 	{
 		const PreparedWriter *writer = lfirst(cell);
 
-		/* Snapshots that are older than its end have yet to find one that has committed, in the ring. */
+		/* Older snapshots have yet to find one that has committed, in the ring. */
 		mvs_version_recover(database, writer->xid, writer->version, writer->committed);
 	}
 

@@ -81,6 +81,7 @@ static bool publish(MvsDatabase *database, FullTransactionId xid, int64 version)
 static int	find_writer(const MvsWriters *writers, FullTransactionId xid);
 static bool withdraw(MvsDatabase *database, FullTransactionId xid, bool committed);
 static void withdraw_mine(bool committed);
+static bool is_in_ring(const MvsWriters *writers, FullTransactionId xid);
 static void add_to_ring(MvsWriters *writers, const MvsWriter *writer);
 static void add_prepared(MvsWriters *writers, FullTransactionId xid, int64 version);
 
@@ -533,6 +534,16 @@ mvs_version_prepare(MvsDatabase *database)
 	mine.version = 0;
 }
 
+/* Whether a writer that has ended is in the ring. With version_lock held. */
+static bool
+is_in_ring(const MvsWriters *writers, FullTransactionId xid)
+{
+	for (int i = 0; i < writers->ring_count; i++)
+		if (FullTransactionIdEquals(writers->ring[i].xid, xid))
+			return true;
+	return false;
+}
+
 void
 mvs_version_recover(MvsDatabase *database, TransactionId xid, int64 version, bool committed)
 {
@@ -542,8 +553,9 @@ mvs_version_recover(MvsDatabase *database, TransactionId xid, int64 version, boo
 	};
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	if (find_writer(database->writers, writer.xid) >= 0)
-		;						/* somebody else has met it */
+	if (find_writer(database->writers, writer.xid) >= 0 ||
+		is_in_ring(database->writers, writer.xid))
+		;						/* somebody else has met it, or we another row of it */
 	else if (!committed)
 		add_prepared(database->writers, writer.xid, version);
 	else if (version != MVS_NEWEST)

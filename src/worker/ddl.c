@@ -119,6 +119,7 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 	bool		ends_prepared = ends_prepared_transaction(statement->utilityStmt);
 	bool		updating = updates_extension(statement->utilityStmt);
 	bool		creating = IsA(statement->utilityStmt, CreateExtensionStmt);	/* ours, perhaps */
+	Oid			journal = creating ? mvs_catalog_oid(MVS_JOURNAL, true) : InvalidOid;
 	bool		dropping = IsA(statement->utilityStmt, DropdbStmt);
 	List	   *stores = may_drop_extension(statement->utilityStmt) ? mvs_store_list() : NIL;
 
@@ -132,7 +133,7 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 			mvs_stores_check_storage(InvalidOid);
 		if (updating)
 			check_extension_version();
-		if (creating)
+		if (creating && mvs_catalog_oid(MVS_JOURNAL, true) != journal)
 			tell_of_creation();
 		if (stores != NIL)
 			mvs_stores_report_left(stores);

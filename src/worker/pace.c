@@ -110,7 +110,7 @@ mvs_pace_set_pause(const MvsPauseLook *look)
 {
 	MvsQueue   *queue = mvs_worker.database->queue;
 
-	/* Should it have changed meanwhile, what its COMMIT has said holds, and there is another look. */
+	/* Should it have changed meanwhile, what its COMMIT has said holds, until the next look. */
 	LWLockAcquire(mvs_worker.database->queue_lock, LW_EXCLUSIVE);
 	if (queue->pause_changes == look->changes)
 		queue->paused = look->paused;
