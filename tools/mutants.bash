@@ -454,7 +454,7 @@ mutant deletions_wait_in_pages 't/worker_waits_in_no_page.pl' \
 
 # Who creates the extension tells nobody.
 mutant creation_is_not_told 't/worker_knows_a_new_extension.pl' \
-	src/worker/ddl.c 's~if \(creating\)~if (false \&\& creating)~'
+	src/worker/ddl.c 's~if \(database\)\n\t\tmvs_transaction_extension_created\(database\);~if (false \&\& database)\n\t\tmvs_transaction_extension_created(database);~'
 
 # Triggers of others on the catalog run with the rights of a superuser.
 mutant triggers_of_others_run 'sql/13_catalog_is_guarded.sql' \
