@@ -39,12 +39,12 @@ my %rules = (
 	create => { on => 'atomic', answer => 'min', result => 'text' }, set_policy => { on => 'atomic' },
 	set_feed => { on => 'atomic' }, attach => { on => 'atomic' }, detach => { on => 'atomic' }, clear => { on => 'atomic' },
 	revert => { on => 'atomic', answer => 'sum', versioned => 'true' }, erase_prefix => { on => 'atomic', answer => 'sum' },
-	pin => { on => 'atomic', answer => 'min', after => "IF version IS NOT NULL THEN\n\t\tPERFORM $S.mvstore_cluster_wait(version, shards);\n\tEND IF;" },
+	pin => { on => 'atomic', answer => 'min' },
 	unpin => { on => 'atomic', answer => 'bool_or' },
 	drop_prefix => { on => 'prefix', writes => 1 }, drop_range => { on => 'all', writes => 1 },
 	compact => { on => 'all', writes => 1 }, sweep => { on => 'all', writes => 1 },
 	pause => { on => 'all', writes => 1 }, resume => { on => 'all', writes => 1 }, stats_reset => { on => 'all', writes => 1 },
-	retry_failed => { on => 'all', writes => 1, answer => 'sum' },
+	retry_failed => { on => 'all', writes => 1, once => 1, answer => 'sum' },
 	flush => { on => 'all', answer => 'bool_and' }, wait_stable => { on => 'all', answer => 'bool_and' },
 	stable_version => { on => 'all', answer => 'min' }, current_version => { on => 'all', answer => 'max' },
 	version_at => { on => 'proxy', body => "CASE WHEN at = 'infinity' THEN 9223372036854775807 WHEN at = '-infinity' THEN 0\n\t\tELSE least(greatest(extract(epoch FROM at) * 1000000, 0), 9223372036854775807)::bigint END" },
@@ -209,11 +209,13 @@ sub reading
 
 # A write of one shard waits for others' locks for a second; then it sees to what is in doubt, and waits for the rest of
 # its time. An error of a lock is one of a transaction that has written nothing; others, on other shards, do again what they
-# have done. The statement has a call as written_by() makes it.
+# have done, unless that is to be done once. The statement has a call as written_by() makes it.
 sub writing
 {
-	my ($statement) = @_;
+	my ($statement, $once) = @_;
 
+	return "\t" . $statement =~ s/\(attempt\)/(2)/r . "\nEXCEPTION\n\tWHEN lock_not_available THEN\n\t\tPERFORM $S.mvstore_cluster_locked(2, SQLERRM);\n" .
+	  "\tWHEN $gone THEN\n\t\tPERFORM $S.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);\n\t\tRAISE;\n" if $once;
 	return "\tFOR attempt IN 1 .. 2 LOOP\n\t\tBEGIN\n\t\t\t$statement\n" . ($statement =~ /^RETURN / ? '' : "\t\t\tRETURN;\n") .
 	  "\t\tEXCEPTION\n\t\t\tWHEN lock_not_available THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_locked(attempt, SQLERRM);\n" .
 	  "\t\t\tWHEN $gone THEN\n\t\t\t\tPERFORM $S.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);\n\t\t\t\tRAISE;\n\t\tEND;\n\tEND LOOP;\n";
@@ -297,7 +299,7 @@ sub several
 		my %what = (run => $run, select => "SELECT $remote", returns => "SETOF $f->{result}");
 		my $answer = "RETURN (SELECT $rule->{answer}(r) FROM $call r);";
 		return shard_function($f, %what) . function($f, reading($f, $answer, $shards)) unless $rule->{writes};
-		return shard_writer($f, %what) . function($f, "\tPERFORM $S.mvstore_cluster_enter(true);\n" . writing("RETURN (SELECT $rule->{answer}(r) FROM $call r);"));
+		return shard_writer($f, %what) . function($f, "\tPERFORM $S.mvstore_cluster_enter(true);\n" . writing("RETURN (SELECT $rule->{answer}(r) FROM $call r);", $rule->{once}));
 	}
 	my %what = (run => $run, select => "SELECT $remote IS NOT NULL", returns => 'SETOF boolean');
 	return shard_function($f, %what) . function($f, "\tPERFORM $S.mvstore_cluster_enter(false);\n\tPERFORM FROM $call;\n" . sprintf($lost, 'false')) unless $rule->{writes};
@@ -375,9 +377,8 @@ $make{atomic} = sub {
 	my $shards = $prefix ? "ARRAY(SELECT s FROM $S.mvstore_cluster_shards$raw(store, prefix) s ORDER BY s)" : $all_shards;
 	my $arguments = join ', ', map { $_->{type} eq 'text' ? $_->{name} : "$_->{name}::text" } @{ $f->{in} };
 	my $write = "$S.mvstore_cluster_write(shards, '${\ atomic_call($f)}',\n\t\tARRAY[$arguments], ${\ ($rule->{versioned} // 'false')})";
-	my $after = $rule->{after} ? "\t$rule->{after}\n" : '';
 	my $type = $f->{result};
-	my $body = "\tPERFORM $S.mvstore_cluster_enter(true);\n$after" .
+	my $body = "\tPERFORM $S.mvstore_cluster_enter(true);\n" .
 	  ($rule->{answer} ? "\tRETURN (SELECT $rule->{answer}(r::$type) FROM unnest($write) r);\n" : "\tPERFORM $write;\n");
 	return function($f, $body, declare => "\tshards integer[] := $shards;\n");
 };

@@ -1240,12 +1240,12 @@ DECLARE
 BEGIN
 	-- One after the other, as a pool between may have to wait for a connection to each. What waits for a lock there ends
 	-- soon after we have gone; and what waits for us, should we be kept from ending it, does not for as long as the session
-	-- is there. (It may be long: others work meanwhile.)
+	-- is there. (It may be long, as others work meanwhile; or for ever, where locks are waited for as long.)
 	FOREACH name IN ARRAY names LOOP
 		answers := answers || @extschema@.mvstore_cluster_all(ARRAY[name], format(
 			'BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %L; SET LOCAL client_connection_check_interval = ''1s''; '
-			'SELECT pg_catalog.set_config(s.name, CASE s.setting WHEN ''0'' THEN ''4h'' ELSE s.setting END, true) FROM pg_catalog.pg_settings s WHERE s.name = ''idle_in_transaction_session_timeout''; '
-			'SELECT mvstore_current_version()', ceil(extract(epoch FROM lock_timeout) * 1000)::bigint::text));
+			'SELECT pg_catalog.set_config(n, CASE pg_catalog.current_setting(n) WHEN ''0'' THEN %L ELSE pg_catalog.current_setting(n) END, true) FROM (VALUES (''idle_in_transaction_session_timeout'')) v (n); '
+			'SELECT mvstore_current_version()', ceil(extract(epoch FROM lock_timeout) * 1000)::bigint::text, CASE WHEN lock_timeout > '0' THEN '4h' ELSE '0' END));
 	END LOOP;
 	IF versioned THEN
 		SELECT max(a::bigint) + ahead INTO chosen FROM unnest(answers) a;
@@ -1738,8 +1738,8 @@ END $$;
 
 COMMENT ON FUNCTION mvstore_cluster_look(boolean) IS 'internal: see whether something is in doubt, and end it';
 
--- That as one value, of all shards or some.
-CREATE FUNCTION mvstore_cluster_found(asked integer[] DEFAULT NULL) RETURNS json
+-- That as one value, of some shards, or, with NULL, of all.
+CREATE FUNCTION mvstore_cluster_found(asked integer[]) RETURNS json
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT coalesce(json_agg(s), '[]')
@@ -1759,13 +1759,16 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	kept boolean := current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted');
-	found_rows json := @extschema@.mvstore_cluster_found();
+	found_rows json := @extschema@.mvstore_cluster_found(NULL);
+	dead text[];
 	pending_rows json;
 	again integer[];
 	found_again json := '[]';
 BEGIN
+	-- Of who does not live any more, the row says what has become of it.
+	dead := ARRAY(SELECT a.gid FROM @extschema@.mvstore_cluster_pending a WHERE NOT @extschema@.mvstore_cluster_lives(a.coordinator));
 	SELECT coalesce(json_agg(p), '[]') INTO pending_rows
-	  FROM (SELECT a.*, @extschema@.mvstore_cluster_lives(a.coordinator) AS lives FROM @extschema@.mvstore_cluster_pending a) p;
+	  FROM (SELECT a.*, a.gid <> ALL (dead) AS lives FROM @extschema@.mvstore_cluster_pending a) p;
 	SELECT array_agg(DISTINCT s.shard) INTO again
 	  FROM json_to_recordset(found_rows) AS s (gid text, shard integer)
 	 WHERE s.gid IS NOT NULL
@@ -1775,8 +1778,9 @@ BEGIN
 	END IF;
 	RETURN QUERY
 	SELECT coalesce(s.gid, p.gid),
-		   CASE WHEN p.state = 'open' AND kept AND NOT p.lives THEN NULL WHEN p.gid IS NOT NULL THEN p.state
-				WHEN s.gid IS NOT NULL AND NOT kept THEN 'aborted' END,
+		   CASE WHEN p.state = 'open' AND kept THEN NULL WHEN p.gid IS NOT NULL THEN p.state
+				WHEN NOT kept AND EXISTS (SELECT FROM json_to_recordset(found_again) AS f (gid text, shard integer)
+										   WHERE f.shard = s.shard AND f.gid = s.gid) THEN 'aborted' END,
 		   p.version, coalesce(s.shard, p.shard), s.prepared, s.shard_user,
 		   CASE WHEN p.gid IS NOT NULL THEN p.lives WHEN s.gid IS NOT NULL AND NOT kept THEN false END,
 		   coalesce(s.problem, (SELECT f.problem FROM json_to_recordset(found_again) AS f (shard integer, problem text)
@@ -3978,9 +3982,6 @@ DECLARE
 	shards integer[] := ARRAY(SELECT generate_series(0, c.shards - 1) FROM @extschema@.mvstore_cluster_config c);
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	IF version IS NOT NULL THEN
-		PERFORM @extschema@.mvstore_cluster_wait(version, shards);
-	END IF;
 	RETURN (SELECT min(r::bigint) FROM unnest(@extschema@.mvstore_cluster_write(shards, 'mvstore_pin(text, bigint, interval, regclass)',
 		ARRAY[name, version::text, ttl::text, store], false)) r);
 END $$;
@@ -4079,17 +4080,13 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_m
 AS $$
 BEGIN
 	PERFORM @extschema@.mvstore_cluster_enter(true);
-	FOR attempt IN 1 .. 2 LOOP
-		BEGIN
-			RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_retry_failed(store, @extschema@.mvstore_cluster_patience(attempt)) r);
-		EXCEPTION
-			WHEN lock_not_available THEN
-				PERFORM @extschema@.mvstore_cluster_locked(attempt, SQLERRM);
-			WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
-				PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
-				RAISE;
-		END;
-	END LOOP;
+	RETURN (SELECT sum(r) FROM @extschema@.mvstore_shard_retry_failed(store, @extschema@.mvstore_cluster_patience(2)) r);
+EXCEPTION
+	WHEN lock_not_available THEN
+		PERFORM @extschema@.mvstore_cluster_locked(2, SQLERRM);
+	WHEN internal_error OR admin_shutdown OR crash_shutdown OR cannot_connect_now OR connection_exception THEN
+		PERFORM @extschema@.mvstore_cluster_lost(SQLSTATE, SQLERRM, true);
+		RAISE;
 END $$;
 REVOKE ALL ON FUNCTION mvstore_retry_failed(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mvstore_retry_failed(text) TO pg_signal_backend;

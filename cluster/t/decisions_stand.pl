@@ -86,7 +86,7 @@ $idle->quit;
 # Between the looks at the shards and at the rows of who looks, a write has ended: it is not in doubt.
 $cluster->query(<<'SQL');
 ALTER FUNCTION mvstore_cluster_found(integer[]) RENAME TO mvstore_cluster_found_at_once;
-CREATE FUNCTION mvstore_cluster_found(asked integer[] DEFAULT NULL) RETURNS json LANGUAGE plpgsql SET search_path = public AS $$
+CREATE FUNCTION mvstore_cluster_found(asked integer[]) RETURNS json LANGUAGE plpgsql SET search_path = public AS $$
 DECLARE
 	found_rows json := mvstore_cluster_found_at_once(asked);
 BEGIN

@@ -51,9 +51,6 @@ is(($cluster->refused("SET mvstore_cluster.lock_timeout = '200 ms'; SELECT $_"))
   for q{mvstore_compact('locked', 1)}, q{mvstore_drop_prefix('locked', 'k')}, q{mvstore_drop_range('locked', 'a', 'z')}, q{mvstore_sweep('locked')};
 $holder->query_safe('COMMIT');
 
-# A pin of a version that not all shards have come to waits for them.
-is($cluster->query('SELECT mvstore_pin($$ahead$$, mvstore_version_at(clock_timestamp() + $$300 ms$$::interval)) > 0'), 't', 'a pin waits for its version');
-
 # Nor does a transaction there for as long as the session is idle, should that be kept from ending it.
 $cluster->query(<<'SQL');
 CREATE OR REPLACE FUNCTION mvstore_cluster_step(step text) RETURNS void LANGUAGE plpgsql SET search_path = public AS $$
@@ -62,6 +59,7 @@ BEGIN
 END $$;
 SQL
 like(($cluster->refused("SELECT mvstore_put_many('a', '{$keys[0],$keys[1]}', '{1,1}')"))[1], qr/idle for 4h 4h$/m, 'the shard ends it at last');
+like(($cluster->refused("SET mvstore_cluster.lock_timeout = 0; SELECT mvstore_put_many('a', '{$keys[0],$keys[1]}', '{1,1}')"))[1], qr/idle for 0 0$/m, 'unless locks are waited for as long as it takes');
 $cluster->shard(1, sprintf q{ALTER DATABASE %s SET idle_in_transaction_session_timeout = '1min'}, $cluster->database_of(1));
 $cluster->query('SELECT mvstore_cluster_verify()');
 like(($proxy->psql('postgres', "SELECT mvstore_put_many('a', '{$keys[0],$keys[1]}', '{1,1}')"))[2], qr/idle for 1min 4h$/m, 'unless it has a limit of its own');
