@@ -65,7 +65,12 @@ SKIP:
 	my $batches = stat_of('batches');
 
 	my $before = $memory->();
-	sql('SET synchronous_commit = off; CALL work(12000)');
+	# A batch has all that waits: how many these are is a matter of who is faster.
+	for (1 .. 20)
+	{
+		sql('SET synchronous_commit = off; CALL work(12000)');
+		last if stat_of('batches') - $batches > 1000;
+	}
 	is(sql(q{SELECT mvstore_flush('3 min')}), 't', 'very many requests are worked off');
 	cmp_ok(stat_of('batches') - $batches, '>', 1000, 'in more than 1,000 batches');
 	cmp_ok($memory->() - $before, '<', 4096, 'with hardly more memory than before: 4 MB');
