@@ -1759,7 +1759,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	kept boolean := current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted');
-	found_rows json := @extschema@.mvstore_cluster_found(NULL);
+	found_rows json := @extschema@.mvstore_cluster_found(NULL::integer[]);
 	dead text[];
 	pending_rows json;
 	again integer[];
