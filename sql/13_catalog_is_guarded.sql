@@ -115,5 +115,22 @@ REVOKE ALL ON mvstore_paused FROM regress_granted;
 DROP SCHEMA regress_granted CASCADE;
 DROP ROLE regress_granted;
 
+-- The guard looks at rows, and at TRUNCATE: fired for a statement it would have none to look at.
+CREATE TABLE guarded (i int PRIMARY KEY);
+CREATE TRIGGER x BEFORE INSERT ON guarded FOR EACH STATEMENT EXECUTE FUNCTION mvstore_guard();
+INSERT INTO guarded VALUES (1);
+DROP TABLE guarded;
+
+-- A library that does not know the tables as they are, as of a later version, is in nobody's way.
+BEGIN;
+ALTER TABLE mvstore_policy ADD COLUMN note text;
+CREATE TABLE other (i int);
+DROP TABLE other;
+CREATE SCHEMA other CREATE TABLE t (i int);
+DROP SCHEMA other CASCADE;
+SET LOCAL client_min_messages = error;
+DROP EXTENSION mvstore CASCADE;
+ROLLBACK;
+
 DROP VIEW regress_catalog;
 DROP TABLE s, plain;

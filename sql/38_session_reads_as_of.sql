@@ -110,4 +110,27 @@ ALTER TABLE keys SET (parallel_workers = 2);
 EXPLAIN (COSTS OFF) SELECT count(*) FROM keys WHERE mvstore_get('s', key) = 'old';
 SELECT count(*) FROM keys WHERE mvstore_get('s', key) = 'old';
 RESET ALL;
-DROP TABLE s, keys;
+
+-- A statement reads one state, though time goes on, and calls within it have snapshots of their own.
+CREATE TABLE noted (n int);
+CREATE FUNCTION passes(ends timestamptz) RETURNS boolean VOLATILE LANGUAGE plpgsql AS $$
+BEGIN
+	WHILE clock_timestamp() <= ends LOOP
+		-- What is rolled back moves the ends of the next snapshot.
+		BEGIN
+			INSERT INTO noted VALUES (1);
+			RAISE EXCEPTION 'never mind';
+		EXCEPTION WHEN raise_exception THEN
+			PERFORM mvstore_get('s', 'k1');
+		END;
+	END LOOP;
+	RETURN true;
+END $$;
+SELECT mvstore_put('s', 'short', 'lived', ttl := '1500 ms') > 0 AS put;
+SELECT expires_at AS ends FROM mvstore_get_entry('s', 'short') \gset
+SET mvstore.as_of = 'stable';
+SELECT mvstore_get('s', 'short'), passes(:'ends') FROM generate_series(1, 2);
+SELECT mvstore_get('s', 'short');
+RESET mvstore.as_of;
+DROP FUNCTION passes;
+DROP TABLE s, keys, noted;

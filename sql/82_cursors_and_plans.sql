@@ -224,6 +224,25 @@ CREATE TABLE logged (n int, version bigint DEFAULT mvstore_put('s', 'default', '
 INSERT INTO logged (n) VALUES (1), (2);
 SELECT count(DISTINCT version) AS versions, (SELECT count(*) FROM mvstore_history('s', 'default')) AS entries FROM logged;
 
+-- A cursor comes to the store with its first row, and must not have pages of a table that may go before it does.
+BEGIN;
+DECLARE c CURSOR FOR SELECT key FROM mvstore_scan('s');
+DECLARE d SCROLL CURSOR FOR SELECT key FROM mvstore_scan('s');
+SAVEPOINT sp;
+ALTER TABLE s ADD COLUMN more bigserial;
+FETCH 1 FROM c;
+ROLLBACK TO sp;
+REINDEX TABLE s;
+FETCH 1 FROM d;
+ROLLBACK TO sp;
+DECLARE e CURSOR FOR SELECT key FROM mvstore_scan('s');
+ALTER TABLE s ADD COLUMN more bigserial;
+SAVEPOINT within;
+FETCH 1 FROM e;
+ROLLBACK TO within;
+SELECT count(*) > 0 AS any FROM mvstore_scan('s');
+ROLLBACK;
+
 DROP VIEW newest, frozen;
 DROP MATERIALIZED VIEW kept, counted;
 DROP TABLE s, s2, keys, other, copied, logged;

@@ -221,6 +221,10 @@ END $$;
 BEGIN;
 CALL mvstore_wait_changes('purged', 1);
 ROLLBACK;
+-- The snapshot of a whole transaction cannot be let go.
+SET default_transaction_isolation = 'repeatable read';
+CALL mvstore_wait_changes('purged', 1);
+RESET default_transaction_isolation;
 
 -- Rights are those of reads.
 CREATE ROLE regress_mvstore_user;

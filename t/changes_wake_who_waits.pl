@@ -108,9 +108,19 @@ my $cancelled = waiter("SELECT count(*) FROM mvstore_changes('s', $position, wai
 sql(qq{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = '$cancelled->{name}'});
 woken($cancelled, 'a cancel ends it');
 my $emptied = waiter("SELECT count(*) FROM mvstore_changes('s', $position, wait => '1 hour')");
-sql(q{SET lock_timeout = '60 s'; TRUNCATE s; SELECT mvstore_put('s', 'e', '5')});
+sql(q{SET lock_timeout = '60 s'; TRUNCATE s});
 woken($emptied, 'TRUNCATE does not wait for it, and it is told');
 like($emptied->{session}->{stderr}, qr/not complete/, 'by an error') if defined $emptied->{session}->{stderr};
+sql(q{SELECT mvstore_put('s', 'e', '5'), mvstore_put('s', 'mallory', '5')});
+$position = sql(q{SELECT mvstore_stable_version()});
+my $erased = waiter("SELECT count(*) FROM mvstore_changes('s', $position, wait => '1 hour')");
+sql(q{SELECT mvstore_erase('s', 'mallory')});
+woken($erased, 'it is told of an erasure');
+my $taken = waiter("SELECT count(*) FROM mvstore_changes('s', mvstore_stable_version(), wait => '1 hour')");
+sql(q{BEGIN; SELECT mvstore_erase('s', 'e'); PREPARE TRANSACTION 'erasure'});
+sql(q{COMMIT PREPARED 'erasure'});
+woken($taken, 'and of a prepared one');
+sql(q{SELECT mvstore_put('s', 'e', '5')});
 
 # On a standby, by replay.
 $node->backup('backup');

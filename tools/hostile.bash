@@ -20,10 +20,7 @@ hostile_with_assertions() {
 	# shellcheck disable=SC1091 # of tools/
 	source "$root/tools/assert.bash"
 	setup test
-	make_assert_server
-	# The server's user may not be able to reach the cache.
-	cp -r "$cache/assert" "$work/assert"
-	chmod -R a+rX "$work/assert"
+	build_assert_server
 	PG_CONFIG=$work/assert/bin/pg_config "$root/dev" hostile "$@"
 }
 

@@ -41,7 +41,7 @@ mutant ring_forgets 't/stable_goes_by_the_snapshot.pl' \
 
 # What was told for a snapshot before is not remembered.
 mutant told_is_forgotten 't/stable_goes_by_the_snapshot.pl' \
-	src/version/version.c 's~own\.stable = known [^;]*;~own.stable = stable;~'
+	src/version/version.c 's~known->stable = Max\(known->stable, stable\);~known->stable = stable;~'
 
 # Who sees a floor does not see a stable version above it.
 mutant floor_without_row 't/stable_goes_by_the_snapshot.pl' \
@@ -459,6 +459,48 @@ mutant creation_is_not_told 't/worker_knows_a_new_extension.pl' \
 # Triggers of others on the catalog run with the rights of a superuser.
 mutant triggers_of_others_run 'sql/13_catalog_is_guarded.sql' \
 	src/base/catalog.c 's~if \(!ours \&\& ~if (false \&\& !ours \&\& ~'
+
+# A page of changes ends at what the row of mvstore_stable tells, where nobody knows better.
+mutant pages_end_before 't/changes_reach_what_was_stable.pl' \
+	src/functions/changes.c 's~mvs_stable_known\(read->snapshot\)~mvs_stable(read->snapshot, MVS_NEWEST)~'
+
+# What is stable is asked anew within a statement.
+mutant statements_move_on 'sql/38_session_reads_as_of.sql' \
+	src/version/as_of.c 's~mvs_stable_of_statement\(snapshot\)~mvs_stable(snapshot, MVS_NEWEST)~'
+
+# An end that no command has brought is told to nobody.
+mutant appliers_tell_nobody 't/replication_of_prepared_transactions_is_told.pl' \
+	src/queue/transaction.c 's~if \(MVS_COMPAT_ORIGIN != InvalidReplOriginId && ~if (false && ~'
+
+# Who waits for changes is not woken by an erasure.
+mutant erasures_wake_nobody 't/changes_wake_who_waits.pl' \
+	src/queue/transaction.c 's~\tMemoryContextSwitchTo\(old\);\n\tmvs_transaction_changed\(store\);~\tMemoryContextSwitchTo(old);~'
+
+# The guard looks at a row, whatever it is fired for.
+mutant guard_fires_for_statements 'sql/13_catalog_is_guarded.sql' \
+	src/functions/guard.c 's~TRIGGER_FIRED_FOR_ROW\(trigger->tg_event\) \|\|~true ||~'
+
+# The worker forgets where it takes memory from, with each replay.
+mutant replays_leak 't/worker_forgets_dropped_stores.pl' \
+	src/worker/replay.c 's~(ReadNextFullTransactionId\(\)\);\n\tCommitTransactionCommand\(\);\n)\tMemoryContextSwitchTo\(old\);~$1~'
+
+# A store that was rewritten reads as empty for who must keep his snapshot.
+mutant rewritten_is_empty 'specs/reads_see_what_was_rewritten.spec' \
+	src/functions/reading.c 's~if \(!mvs_read_renew\(read\) &&~if (!mvs_read_renew(read) \&\& false \&\&~'
+
+# And for a cursor of before; and its pages are pinned when they go.
+mutant cursors_read_nothing 'sql/82_cursors_and_plans.sql' \
+	src/functions/reading.c 's~if \(mvs_store_has_life_of\(&read->store, snapshot\)\)~if (false)~'
+mutant newer_pages_are_pinned 'sql/82_cursors_and_plans.sql' \
+	src/functions/scan_node.c 's~\tmvs_store_refuse_newer\([^;]*;\n~~'
+
+# Each turn counts attempts anew.
+mutant attempts_are_forgotten 't/failures_are_counted_over_turns.pl' \
+	src/worker/pending.c 's~item->tries = item->recorded_tries = request->attempts;~~'
+
+# Tables that the library does not know are in the way of whoever drops his own.
+mutant altered_tables_are_in_the_way 'sql/13_catalog_is_guarded.sql' \
+	src/functions/stores.c 's~if \(!mvs_catalog_is_known\(\)\)~if (false)~'
 
 # ---- Of the cluster -------------------------------------------------------
 

@@ -195,6 +195,23 @@ is_as_known(Relation relation, MvsCatalog object)
 	return true;
 }
 
+bool
+mvs_catalog_is_known(void)
+{
+	for (int i = 0; i < MVS_CATALOG_COUNT; i++)
+	{
+		Oid			oid = mvs_catalog_oid(i, true);
+		Relation	relation = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : NULL;
+		bool		known = relation == NULL || is_as_known(relation, i);
+
+		if (relation)
+			relation_close(relation, AccessShareLock);
+		if (!known)
+			return false;
+	}
+	return true;
+}
+
 Relation
 mvs_catalog_open(MvsCatalog object, bool missing_ok, LOCKMODE mode)
 {

@@ -286,6 +286,13 @@ mvs_compat_table_tuple_delete(Relation relation, ItemPointer tid, CommandId comm
 #endif
 }
 
+/* The subtransaction that has given a relation the storage that it has: renamed in 16. */
+#if PG_VERSION_NUM >= 160000
+#define MVS_COMPAT_STORAGE_SUBID(relation) (relation)->rd_newRelfilelocatorSubid
+#else
+#define MVS_COMPAT_STORAGE_SUBID(relation) (relation)->rd_newRelfilenodeSubid
+#endif
+
 /* What the server keeps of transaction ids was VariableCache until 16. */
 #if PG_VERSION_NUM < 170000
 #define TransamVariables ShmemVariableCache

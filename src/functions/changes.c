@@ -44,6 +44,7 @@
 #include "version/clock.h"
 #include "version/session.h"
 #include "version/stable.h"
+#include "version/version.h"
 
 /* Milliseconds that one who was woken in vain sleeps at most before it listens again. */
 #define LONGEST_PAUSE 20
@@ -81,11 +82,40 @@ static bool wait_for_changes(const MvsAsked *asked, int64 timeout);
  * Reading
  * ------------------------------------------------------------------------ */
 
-/* Open what is asked for, by the active snapshot, up to the stable version. */
+/*
+ * Return up to where a read has all changes there are: never less than what was stable when it
+ * began, as who gets fewer rows than he asks for goes on from what he was told before. Of a
+ * snapshot that has waited for a lock meanwhile nobody may know any more.
+ */
+static int64
+find_upto(MvsRead *read)
+{
+	int64		upto;
+
+	if (read->as_of != MVS_NEWEST)
+		return read->as_of;
+	while ((upto = mvs_stable_known(read->snapshot)) == MVS_LOST)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!mvs_read_renew(read))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("it is not known any more which changes of store \"%s\" are stable in this transaction",
+							RelationGetRelationName(read->store.heap)),
+					 errdetail("Others have committed too much since its snapshot."),
+					 errhint("Repeat the transaction; where it calls mvstore_stable_version() first, that is kept.")));
+	}
+	return upto;
+}
+
+/* Open what is asked for, by the active snapshot or a newer one, up to the stable version. */
 static void
 open_feed(MvsRead *read, MvsFeed *feed, const MvsAsked *asked, int64 limit)
 {
+	int64		upto;
+
 	mvs_read_open(read, asked->store, MVS_NEWEST, asked->family, "mvstore_changes");
+	upto = find_upto(read);
 	refuse_unknown(read, asked);
 	if (mvs_strict_history)
 		refuse_missed(read, asked);
@@ -93,9 +123,7 @@ open_feed(MvsRead *read, MvsFeed *feed, const MvsAsked *asked, int64 limit)
 	/* For what was dropped the newest entry stands, which may be too new as of a version. */
 	if (asked->compacted)
 		mvs_read_refuse_below_floor(read);
-	mvs_feed_open(feed, &read->store, read->snapshot, asked->after,
-				  read->as_of != MVS_NEWEST ? read->as_of : mvs_stable(read->snapshot, MVS_NEWEST),
-				  limit);
+	mvs_feed_open(feed, &read->store, read->snapshot, asked->after, upto, limit);
 }
 
 /* Refuse a position that no consumer can have; but the clock of a standby may be behind. */
@@ -295,7 +323,7 @@ wait_for_changes(const MvsAsked *asked, int64 timeout)
 {
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
 	MvsDatabase *database = RecoveryInProgress() ? NULL : mvs_session_join_if_used();
-	int64		seen = -1;		/* so many writes to the store have been looked at */
+	int64		seen = -1;		/* so many changes of the store have been looked at */
 	TimestampTz slept_at = 0;
 	bool		found = false;
 
@@ -304,7 +332,7 @@ wait_for_changes(const MvsAsked *asked, int64 timeout)
 	for (;;)
 	{
 		int64		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-		int64		written = database ? mvs_counters_written(asked->store) : -1;
+		int64		written = database ? mvs_counters_changed(asked->store) : -1;
 		bool		in_vain;
 
 		/* What SQL inserts is not counted. */
@@ -387,6 +415,13 @@ mvstore_wait_changes(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("mvstore_wait_changes() cannot be called inside a transaction block"),
 				 errhint("In a transaction, mvstore_changes() can wait.")));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("mvstore_wait_changes() can be called under READ COMMITTED only"),
+				 errdetail("The snapshot of a whole transaction would keep vacuum from all that is dropped meanwhile."),
+				 errhint("Call it with default_transaction_isolation set to \"read committed\".")));
+
 	/* As COMMIT does: where a procedure calls, its next statement takes a new one. */
 	ForgetPortalSnapshots();
 	InvalidateCatalogSnapshot();

@@ -189,12 +189,14 @@ mvs_key_clause_ranges(const MvsKeyClause *clauses, int count, const Datum *value
 	return ranges;
 }
 
-/* The keys that compare so with a value. */
+/* The keys that compare so with a value: of a longer one than any key is, with its beginning. */
 static MvsKeyRange
 get_range(MvsKeyComparison comparison, const bytea *value)
 {
 	MvsKeyRange range = {.from = NULL};
 
+	if (comparison != MVS_KEY_IS_LIKE && VARSIZE_ANY_EXHDR(value) > BLCKSZ)
+		value = mvs_key_make(VARDATA_ANY(value), BLCKSZ);
 	switch (comparison)
 	{
 		case MVS_KEY_IS:

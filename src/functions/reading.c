@@ -30,6 +30,8 @@
 #include "version/clock.h"
 
 static void choose_snapshot(MvsRead *read);
+static bool is_own(TransactionId xid, Snapshot snapshot);
+static bool is_new_to(TransactionId xid, Snapshot snapshot);
 static void release_snapshot(MvsRead *read);
 static int64 read_floor(MvsRead *read);
 static bool has_expired(MvsRead *read, const MvsEntry *entry);
@@ -38,23 +40,73 @@ static bool has_expired(MvsRead *read, const MvsEntry *entry);
  * Plain SQL under READ COMMITTED takes its snapshot when it has its locks, so that it sees all
  * rows of a table that was rewritten before, by ALTER TABLE or pg_repack: they are new to older
  * snapshots, which see none of them. We are told of the store when there is a snapshot already.
+ * Who must keep it would take the store for empty. (It is, behind a TRUNCATE, of which a floor
+ * tells.)
  */
 static void
 choose_snapshot(MvsRead *read)
 {
-	TransactionId changed = read->store.info.changed;
-	Snapshot	active = mvs_active_snapshot();
+	const MvsStoreInfo *info = &read->store.info;
+	Snapshot	snapshot = mvs_active_snapshot();
+	bool		own = is_own(info->changed, snapshot);
+	bool		lacks = is_new_to(info->indexed, snapshot); /* in its indexes: ii_BrokenHotChain */
 
-	read->snapshot = active;
-	read->is_renewed = !IsolationUsesXactSnapshot() && !IsInParallelMode() &&
-		TransactionIdIsNormal(changed) && !TransactionIdIsCurrentTransactionId(changed) &&
-		XidInMVCCSnapshot(changed, active) && !mvs_store_has_storage_of(&read->store, active);
-	if (!read->is_renewed)
+	read->snapshot = snapshot;
+	read->is_renewed = false;
+	if (!lacks && ((!own && !is_new_to(info->changed, snapshot)) ||
+				   mvs_store_has_storage_of(&read->store, snapshot)))
 		return;
+	if (own && !lacks)
+	{
+		/* A cursor, or the rest of a statement whose function has done it. */
+		if (mvs_store_has_life_of(&read->store, snapshot))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("store \"%s\" has been rewritten by this transaction since the query began",
+							RelationGetRelationName(read->store.heap)),
+					 errhint("A query that begins now can read it.")));
+		return;
+	}
+	if (!mvs_read_renew(read) &&
+		(lacks || mvs_store_has_life_of(&read->store, snapshot)))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("store \"%s\" has been rewritten since the snapshot of this transaction",
+						RelationGetRelationName(read->store.heap)),
+				 errdetail("What it held then cannot be seen any more."),
+				 errhint("Repeat the transaction.")));
+}
+
+/* Whether a transaction is our own, for a snapshot of ours. */
+static bool
+is_own(TransactionId xid, Snapshot snapshot)
+{
+	return TransactionIdIsNormal(xid) && !TransactionIdPrecedes(xid, snapshot->xmin) &&
+		TransactionIdIsCurrentTransactionId(xid);
+}
+
+/* Whether a snapshot does not see what a transaction has done that is another one. */
+static bool
+is_new_to(TransactionId xid, Snapshot snapshot)
+{
+	return TransactionIdIsNormal(xid) && XidInMVCCSnapshot(xid, snapshot) &&
+		!is_own(xid, snapshot);
+}
+
+bool
+mvs_read_renew(MvsRead *read)
+{
+	CommandId	curcid = read->snapshot->curcid;
+
+	if (IsolationUsesXactSnapshot() || IsInParallelMode())
+		return false;
 
 	/* A copy. Of our own transaction it is to see what the active one does. */
+	release_snapshot(read);
 	read->snapshot = RegisterSnapshot(GetLatestSnapshot());
-	read->snapshot->curcid = active->curcid;
+	read->snapshot->curcid = curcid;
+	read->is_renewed = true;
+	return true;
 }
 
 /* Done with the snapshot. */

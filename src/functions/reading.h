@@ -51,6 +51,12 @@ extern void mvs_read_begin(MvsRead *read, FunctionCallInfo fcinfo, int as_of_arg
 						   MvsFamily family, const char *function);
 extern void mvs_read_close(MvsRead *read);
 
+/*
+ * Go on by the newest snapshot, of what was opened just now. False where the one that there is must
+ * be kept: that of the whole transaction, or in parallel mode.
+ */
+extern bool mvs_read_renew(MvsRead *read);
+
 /* Close one whose result nobody depends on: give up its locks, too. */
 extern void mvs_read_release(MvsRead *read);
 

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
@@ -47,6 +48,7 @@ typedef struct MvsScanState
 	TupleDesc	shape;			/* of the function's rows */
 	bool		opened;			/* the stream has been, with the arguments */
 	bool		begun;			/* it is at some row, or at its end */
+	SubTransactionId begun_in;	/* where the query was begun, of which a cursor may be */
 	MvsStream	stream;
 	MemoryContext call_context; /* of the arguments */
 	MemoryContext range_context;	/* of the ranges, and of where the scan is */
@@ -117,6 +119,7 @@ begin_scan(CustomScanState *node, EState *estate, int flags)
 	TupleDesc	shape;
 	ListCell   *cell;
 
+	state->begun_in = GetCurrentSubTransactionId();
 	state->rti = bms_singleton_member(plan->custom_relids);
 	state->family = linitial_int(plan->custom_private);
 	state->by_prefix = lsecond_int(plan->custom_private);
@@ -198,6 +201,7 @@ open_stream(MvsScanState *state)
 	else
 		mvs_stream_open_range(&state->stream, fcinfo, state->family);
 	pgstat_end_function_usage(&usage, true);
+	mvs_store_refuse_newer(&state->stream.read.store, state->begun_in);
 	if (!state->stream.read.is_renewed)
 		state->stream.read.snapshot = node->state->es_snapshot;
 	state->opened = true;

@@ -812,6 +812,7 @@ mvstore_truncated(PG_FUNCTION_ARGS)
 					 errhint("The transaction might succeed if retried.")));
 		}
 		raise_floors(store, mvs_version_truncate(mvs_session_join()));
+		mvs_transaction_changed(store);
 		(void) mvs_catalog_forget(MVS_CALENDAR, MVS_CALENDAR_ENDS, store);
 	}
 	table_close(catalog, RowExclusiveLock);
@@ -895,6 +896,17 @@ mvstore_forget(PG_FUNCTION_ARGS)
 	/* Is the extension itself going, or not yet there? */
 	if (!OidIsValid(mvs_catalog_oid(MVS_POLICY, true)))
 		PG_RETURN_NULL();
+
+	/* Of another version, or altered? Nobody else's table is to stay for that. */
+	if (!mvs_catalog_is_known())
+	{
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tables of extension \"mvstore\" have been altered"),
+				 errdetail("What it knows of stores among the dropped tables stays."),
+				 errhint("After an update of the extension, restart the server.")));
+		PG_RETURN_NULL();
+	}
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

@@ -35,7 +35,8 @@ typedef struct MvsRequest
 	uint16		key_length;
 	uint16		to_length;		/* of a range's end, which stands behind the key */
 	uint8		kind;
-	bool		bounded;		/* the range has an end */
+	uint8		bounded:1;		/* the range has an end */
+	uint8		attempts:7;		/* that have failed, of those who had it in hand before */
 	ItemPointerData row;		/* where its row in mvstore_journal was made, or invalid */
 	int32		keep;
 	Oid			store;

@@ -124,7 +124,7 @@ look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
 	rest->taken = database->queue->taken >= target && database->queue->put_back > target &&
 		!database->queue->journal_wanted && !database->queue->recheck &&
 		!database->queue->prepared_wanted && database->queue->mark_count == 0 &&
-		!database->queue->all_marked;
+		!database->queue->all_marked && !database->backlogs->pins_changed;
 	LWLockRelease(database->queue_lock);
 }
 
@@ -208,6 +208,9 @@ mvs_flush_wait(MvsDatabase *database, int64 timeout)
 	uint64		target;
 	Rest		rest;
 
+	/* Of one that was ended by no command nobody may have told yet. */
+	if (mvs_version_settle_prepared(database))
+		mvs_queue_prepared_ended(database);
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	target = database->queue->published;
 	database->queue->flush_sequence = Max(database->queue->flush_sequence, target);

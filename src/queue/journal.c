@@ -435,6 +435,7 @@ read_row(Relation journal, HeapTuple tuple, int64 *failed)
 	request->to_length = to_length;
 	request->kind = kind;
 	request->bounded = (to != NULL);
+	request->attempts = Max(DatumGetInt32(values[Anum_journal_attempts - 1]), 0);
 	request->keep = DatumGetInt32(values[Anum_journal_keep - 1]);
 	request->store = DatumGetObjectId(values[Anum_journal_store - 1]);
 	request->incarnation = DatumGetInt64(values[Anum_journal_incarnation - 1]);

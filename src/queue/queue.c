@@ -193,7 +193,7 @@ mvs_queue_mark(MvsDatabase *database, Oid store, uint64 sequence, int64 wait_for
 		{
 			queue->all_marked = true;
 			mark->sequence = sequence;
-			mark->wait_for = 0; /* stores have horizons of their own */
+			mark->wait_for = wait_for;	/* of any: a pass may come too early */
 		}
 	}
 	mark->sequence = Min(mark->sequence, sequence);
@@ -254,7 +254,7 @@ publish_news(MvsDatabase *database, const MvsPublication *publication, Timestamp
 	if (publication->erased)
 		queue->erased_until = now + USECS_PER_SEC;	/* what is just being published, too */
 	if (publication->pins)
-		database->backlogs->pins_changed = queue->recheck = true;
+		database->backlogs->pins_changed = true;
 	if (publication->pause != MVS_PAUSE_AS_IT_IS)
 	{
 		if (publication->pause != MVS_PAUSE_UNKNOWN)

@@ -572,6 +572,7 @@ mvs_transaction_rewritten(Oid store)
 
 	level->rewritten = list_append_unique_oid(level->rewritten, store);
 	MemoryContextSwitchTo(old);
+	mvs_transaction_changed(store);
 }
 
 /*
@@ -658,6 +659,12 @@ mvs_transaction_count(Oid store, bool tombstone)
 		count->deletes++;
 	else
 		count->puts++;
+}
+
+void
+mvs_transaction_changed(Oid store)
+{
+	(void) count_of(current_level(), store);
 }
 
 /* ------------------------------------------------------------------------
@@ -935,6 +942,10 @@ end_transaction(XactEvent event, void *argument)
 				MVS_FAULT_NO_ERROR("published");
 			}
 			mvs_version_end(true);
+
+			/* Who applies the changes of others ends prepared transactions by no command. */
+			if (MVS_COMPAT_ORIGIN != InvalidReplOriginId && mvs_version_any_prepared())
+				mvs_wake_worker(mvs_database_find(MyDatabaseId));
 			break;
 		case XACT_EVENT_ABORT:
 			levels = NULL;

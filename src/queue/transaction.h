@@ -80,4 +80,7 @@ extern void mvs_transaction_forget(Oid store);
 /* Count a put, or a delete, of a store. */
 extern void mvs_transaction_count(Oid store, bool tombstone);
 
+/* Have who waits for changes of a store look, as what there was of it is gone. */
+extern void mvs_transaction_changed(Oid store);
+
 #endif							/* MVSTORE_TRANSACTION_H */

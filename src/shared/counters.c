@@ -96,6 +96,7 @@ add_store(Oid store)
 		pg_atomic_init_u64(&stats->puts, 0);
 		pg_atomic_init_u64(&stats->deletes, 0);
 		pg_atomic_init_u64(&stats->requests, 0);
+		pg_atomic_init_u64(&stats->changes, 0);
 		pg_atomic_init_u64(&stats->entries, 0);
 		pg_atomic_init_u64(&stats->bytes, 0);
 		pg_atomic_init_u64(&stats->purged, 0);
@@ -144,6 +145,7 @@ mvs_counters_count(const MvsStoreCount *count)
 		pg_atomic_fetch_add_u64(&stats->puts, count->puts);
 		pg_atomic_fetch_add_u64(&stats->deletes, count->deletes);
 		pg_atomic_fetch_add_u64(&stats->requests, count->requests);
+		pg_atomic_fetch_add_u64(&stats->changes, 1);
 	}
 	LWLockRelease(store_lock);
 }
@@ -184,19 +186,19 @@ mvs_counters_refused(Oid store, MvsRefusal why)
 }
 
 int64
-mvs_counters_written(Oid store)
+mvs_counters_changed(Oid store)
 {
-	int64		written = -1;
+	int64		changed = -1;
 	MvsStoreStats *stats;
 
 	if (store_stats == NULL)
-		return written;
+		return changed;
 	LWLockAcquire(store_lock, LW_SHARED);
 	stats = find(store, HASH_FIND);
 	if (stats)
-		written = (int64) (pg_atomic_read_u64(&stats->puts) + pg_atomic_read_u64(&stats->deletes));
+		changed = (int64) pg_atomic_read_u64(&stats->changes);
 	LWLockRelease(store_lock);
-	return written;
+	return changed;
 }
 
 MvsVacuum

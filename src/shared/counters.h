@@ -39,6 +39,7 @@ typedef struct MvsStoreStats
 	pg_atomic_uint64 puts;
 	pg_atomic_uint64 deletes;
 	pg_atomic_uint64 requests;
+	pg_atomic_uint64 changes;	/* transactions that counted any of these, or changed its past */
 	pg_atomic_uint64 entries;
 	pg_atomic_uint64 bytes;
 	pg_atomic_uint64 purged;
@@ -94,8 +95,8 @@ extern void mvs_counters_swept(Oid store, TimestampTz at);
  */
 extern void mvs_counters_refused(Oid store, MvsRefusal why);
 
-/* Return how often a store was written to, as far as is counted; -1: it is not. */
-extern int64 mvs_counters_written(Oid store);
+/* Return how many transactions have changed a store, or asked for drops; -1: it is not counted. */
+extern int64 mvs_counters_changed(Oid store);
 
 /* What we last did about vacuuming a store. */
 typedef struct MvsVacuum

@@ -157,12 +157,13 @@ sort_table(MvsFeed *feed, int64 limit)
 bool
 mvs_feed_next(MvsFeed *feed, MvsEntry *entry)
 {
-	bool		found = feed->sort ?
-	tuplesort_gettupleslot(feed->sort, true, false, feed->slot, NULL) :
-	next_of_index(feed);
+	bool		found;
 	Datum		key;
 	bool		isnull;
 
+	CHECK_FOR_INTERRUPTS();
+	found = feed->sort ? tuplesort_gettupleslot(feed->sort, true, false, feed->slot, NULL) :
+		next_of_index(feed);
 	if (feed->detoasted)
 		pfree(feed->detoasted);
 	feed->detoasted = NULL;

@@ -192,7 +192,7 @@ mvs_floor_rewrite(Oid store, int64 version)
 	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
 	table_close(catalog, RowExclusiveLock);
 	CommandCounterIncrement();
-	if (version % REWRITES_KEPT == 0 && !IsolationUsesXactSnapshot())
+	if (version % REWRITES_KEPT == 0 && !IsolationUsesXactSnapshot() && !XactReadOnly)
 	{
 		Oid			types[Natts_rewrite] = {OIDOID, INT8OID};
 

@@ -131,7 +131,7 @@ mvs_as_of(Snapshot snapshot)
 	/* A statement that asks again, as for each row of a join, reads one state. */
 	if (asked_at != GetCurrentStatementStartTimestamp() || xmin != snapshot->xmin ||
 		xmax != snapshot->xmax || running != snapshot->xcnt)
-		stable = mvs_stable(snapshot, MVS_NEWEST);
+		stable = mvs_stable_of_statement(snapshot);
 	asked_at = GetCurrentStatementStartTimestamp();
 	xmin = snapshot->xmin;
 	xmax = snapshot->xmax;

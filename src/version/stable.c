@@ -94,6 +94,27 @@ mvs_stable(Snapshot snapshot, int64 wanted)
 	return mvs_stable_here(database, snapshot, wanted);
 }
 
+int64
+mvs_stable_known(Snapshot snapshot)
+{
+	MvsDatabase *database = RecoveryInProgress() ? NULL : mvs_session_join_if_used();
+	int64		stable;
+
+	if (database == NULL)
+		return mvs_stable(snapshot, MVS_NEWEST);
+	stable = mvs_version_stable(database, snapshot, MVS_NEWEST);
+	return stable == MVS_LOST ? mvs_version_told(database, snapshot, MVS_LOST) : stable;
+}
+
+int64
+mvs_stable_of_statement(Snapshot snapshot)
+{
+	int64		stable = mvs_stable(snapshot, MVS_NEWEST);
+	MvsDatabase *database = RecoveryInProgress() ? NULL : mvs_session_join_if_used();
+
+	return database ? mvs_version_first_told(database, snapshot, stable) : stable;
+}
+
 bool
 mvs_is_stable(Snapshot snapshot, int64 version)
 {

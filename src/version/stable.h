@@ -36,6 +36,15 @@ extern int64 mvs_stable(Snapshot snapshot, int64 wanted);
 /* The same for who has joined a database, on a primary. */
 extern int64 mvs_stable_here(MvsDatabase *database, Snapshot snapshot, int64 wanted);
 
+/*
+ * The same, but MVS_LOST where that has not been told for the snapshot and only the row of
+ * mvstore_stable would tell: others may have been told a later one before the snapshot was taken.
+ */
+extern int64 mvs_stable_known(Snapshot snapshot);
+
+/* What it was when it was first asked for the snapshot in this statement. */
+extern int64 mvs_stable_of_statement(Snapshot snapshot);
+
 /* Whether a version is at or below it; cheaper when asked again. */
 extern bool mvs_is_stable(Snapshot snapshot, int64 version);
 

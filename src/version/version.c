@@ -57,6 +57,8 @@ typedef struct Told
 	TransactionId xmax;
 	uint32		xcnt;
 	int64		stable;
+	int64		first;			/* of the statement that began at "statement" */
+	TimestampTz statement;
 	uint64		asked;			/* the later, the more; 0: a free place */
 } Told;
 
@@ -76,7 +78,7 @@ static void reset(MvsDatabase *database, void *place);
 static bool is_idle(const MvsDatabase *database);
 static bool find_lowest_writer(MvsDatabase *database, Snapshot snapshot,
 							   FullTransactionId next, MvsWriter *lowest);
-static int64 keep_told(Snapshot snapshot, int64 stable);
+static Told *keep_told(Snapshot snapshot, int64 stable);
 static bool publish(MvsDatabase *database, FullTransactionId xid, int64 version);
 static int	find_writer(const MvsWriters *writers, FullTransactionId xid);
 static bool withdraw(MvsDatabase *database, FullTransactionId xid, bool committed);
@@ -84,6 +86,7 @@ static void withdraw_mine(bool committed);
 static bool is_in_ring(const MvsWriters *writers, FullTransactionId xid);
 static void add_to_ring(MvsWriters *writers, const MvsWriter *writer);
 static void add_prepared(MvsWriters *writers, FullTransactionId xid, int64 version);
+static bool has_committed(TransactionId xid);
 
 /* Every backend, and every prepared transaction, may be a writer in the same database. */
 const MvsDatabasePart mvs_version_part = {
@@ -261,9 +264,9 @@ widen_xid(FullTransactionId next, TransactionId xid)
  * Snapshots with the same bounds and as many transactions between them see the
  * same as ended. Where there are more snapshots than places, half of these are for the
  * first ones, as those of cursors that stay open, and the others for those that were asked for
- * last. With version_lock held.
+ * last. NULL for MVS_LOST where nothing was told. With version_lock held.
  */
-static int64
+static Told *
 keep_told(Snapshot snapshot, int64 stable)
 {
 	PGPROC	   *leader = MyProc->lockGroupLeader ? MyProc->lockGroupLeader : MyProc;
@@ -298,9 +301,17 @@ keep_told(Snapshot snapshot, int64 stable)
 		else if (i >= TOLD_PLACES / 2 && (oldest == NULL || other->asked < oldest->asked))
 			oldest = other;
 	}
-	own.stable = known ? Max(known->stable, stable) : stable;
-	*(known ? known : unused ? unused : oldest) = own;
-	return own.stable;
+	if (known == NULL)
+	{
+		if (stable == MVS_LOST)
+			return NULL;
+		known = unused ? unused : oldest;
+		own.stable = stable;
+		*known = own;
+	}
+	known->stable = Max(known->stable, stable);
+	known->asked = own.asked;
+	return known;
 }
 
 /*
@@ -377,7 +388,7 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted)
 	}
 	stable = Min(stable, database->clock->mark);
 	database->clock->last = Max(database->clock->last, stable);
-	stable = keep_told(snapshot, stable);
+	stable = keep_told(snapshot, stable)->stable;
 	LWLockRelease(database->version_lock);
 	return stable;
 }
@@ -385,8 +396,29 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted)
 int64
 mvs_version_told(MvsDatabase *database, Snapshot snapshot, int64 stable)
 {
+	const Told *told;
+
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	stable = keep_told(snapshot, stable);
+	told = keep_told(snapshot, stable);
+	stable = told ? told->stable : MVS_LOST;
+	LWLockRelease(database->version_lock);
+	return stable;
+}
+
+int64
+mvs_version_first_told(MvsDatabase *database, Snapshot snapshot, int64 stable)
+{
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+	Told	   *told;
+
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	told = keep_told(snapshot, stable);
+	if (told->statement != statement)
+	{
+		told->statement = statement;
+		told->first = told->stable;
+	}
+	stable = told->first;
 	LWLockRelease(database->version_lock);
 	return stable;
 }
@@ -585,6 +617,30 @@ add_prepared(MvsWriters *writers, FullTransactionId xid, int64 version)
 	writers->prepared++;
 }
 
+/*
+ * Whether a transaction that has ended is known to have committed. Of one that is older than what
+ * the server keeps of commits nobody knows, and no snapshot is old enough to ask.
+ */
+static bool
+has_committed(TransactionId xid)
+{
+	bool		committed;
+
+	LWLockAcquire(XactTruncationLock, LW_SHARED);
+	committed = !TransactionIdPrecedes(xid, TransamVariables->oldestClogXid) &&
+		TransactionIdDidCommit(xid);
+	LWLockRelease(XactTruncationLock);
+	return committed;
+}
+
+bool
+mvs_version_any_prepared(void)
+{
+	MvsDatabase *database = mvs_database_find(MyDatabaseId);
+
+	return database && database->writers->prepared > 0;
+}
+
 bool
 mvs_version_settle_prepared(MvsDatabase *database)
 {
@@ -610,7 +666,7 @@ mvs_version_settle_prepared(MvsDatabase *database)
 
 		if (TransactionIdIsInProgress(xid))
 			continue;
-		committed = TransactionIdDidCommit(xid);
+		committed = has_committed(xid);
 		any |= withdraw(database, xids[i], committed) && committed;
 	}
 	pfree(xids);

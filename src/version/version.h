@@ -91,10 +91,13 @@ extern bool mvs_version_is_overtaken(MvsDatabase *database);
  *
  * MVS_LOST for a snapshot too old for shared memory. Who knows a version that is stable
  * for it says so to mvs_version_told(), and answers with what that returns: the later of
- * it and of what was answered for the snapshot before.
+ * it and of what was answered for the snapshot before; for MVS_LOST that alone, or MVS_LOST.
+ * mvs_version_first_told() answers with what that was when it was first called for the snapshot
+ * in this statement, by this process or another one of its parallel group.
  */
 extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted);
 extern int64 mvs_version_told(MvsDatabase *database, Snapshot snapshot, int64 stable);
+extern int64 mvs_version_first_told(MvsDatabase *database, Snapshot snapshot, int64 stable);
 
 /* The running or prepared transaction with the lowest version; version MVS_NEWEST: none. */
 extern MvsWriter mvs_version_oldest_writer(MvsDatabase *database);
@@ -108,6 +111,9 @@ extern int	mvs_version_writers(MvsDatabase *database, MvsWriter **writers);
  */
 extern void mvs_version_recover(MvsDatabase *database, TransactionId xid, int64 version,
 								bool committed);
+
+/* Whether the database has any that has not been withdrawn. */
+extern bool mvs_version_any_prepared(void);
 
 /*
  * Withdraws the prepared transactions that have ended, of which nobody else tells; whether one

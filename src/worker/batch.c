@@ -88,6 +88,9 @@ static Batch current;
 /* Requests that a transaction works off at most: fewer once one has failed. */
 static int	request_limit;
 
+/* Whether nothing can be dropped from the store of the group under way, whatever is asked for. */
+static bool store_refused;
+
 /* The harvest under way: of the first requests of the batch that are not done, so many. */
 static MvsHarvest *harvest = NULL;
 static int	harvested;
@@ -316,6 +319,7 @@ end_batch(void)
 		mvs_pending_remove_from_queue(batch.taken.count, batch.taken.size,
 									  batch.taken.last_sequence);
 	MVS_FAULT_NO_ERROR("batch-removed");
+	mvs_pending_record_failures();
 	count_batch(batch.begin);
 }
 
@@ -419,7 +423,8 @@ try_work(Work work, MvsPending **items, int count, int *done, bool *locked)
 
 /*
  * Work off requests of one store in a transaction, and return how many of them, from the
- * first on, have an outcome now. After an error, the first ones are worked off alone.
+ * first on, have an outcome now. After an error that is not the store's, the first ones are worked
+ * off alone.
  */
 static int
 work_group(MvsPending **group, int count)
@@ -435,8 +440,9 @@ work_group(MvsPending **group, int count)
 		/* What it had done of a range was rolled back, or some of it. */
 		mvs_pending_end_walk(group[i]);
 	}
-	if (count == 1)
-		set_error(group[0], locked);
+	if (count == 1 || store_refused)
+		for (int i = 0; i < count; i++)
+			set_error(group[i], locked);
 	else if (count > mvs_batch_size)
 	{
 		request_limit = mvs_batch_size;
@@ -481,10 +487,13 @@ static int
 work_group_in_transaction(MvsPending **group, int count)
 {
 	MvsDrop		drop;
-	MvsDropState state = mvs_drop_begin(&drop, mvs_worker.database, group[0]->request->store);
+	MvsDropState state;
 	MvsDropNews news;
 	int			done;
 
+	store_refused = true;
+	state = mvs_drop_begin(&drop, mvs_worker.database, group[0]->request->store);
+	store_refused = false;
 	if (state == MVS_DROP_READY && !MvsRequestIsRange(group[0]->request))
 	{
 		int			gathered = gather_group(&drop, group, count);

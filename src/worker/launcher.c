@@ -299,6 +299,15 @@ time_to_start(const Child *child, TimestampTz now)
 	return start_at > TimestampTzPlusMilliseconds(now, MAX_START_DELAY) ? now : start_at;
 }
 
+/* Whether a database has a worker: ours, or one that a launcher before us has started. */
+static bool
+is_running(const Child *child)
+{
+	MvsDatabase *database = mvs_database_find(child->database);
+
+	return child->handle != NULL || (database && database->worker->pid != 0);
+}
+
 /* Start the workers that are wanted, as far as settings and slots allow. */
 static void
 start_workers(void)
@@ -311,7 +320,7 @@ start_workers(void)
 	ListCell   *cell;
 
 	foreach(cell, children)
-		running += ((Child *) lfirst(cell))->handle != NULL;
+		running += is_running(lfirst(cell));
 	foreach(cell, waiting)
 	{
 		Child	   *child = lfirst(cell);

@@ -41,6 +41,8 @@ extern void mvs_pace_set_pause(const MvsPauseLook *look);
 
 /* Return whether drops are paused, as the row says; in a transaction. */
 extern bool mvs_pace_read_pause(void);
+
+/* Return when a look at the row is due: at once, where it may have changed since the last. */
 extern TimestampTz mvs_pace_pause_due(void);
 
 /* Count a transaction that has dropped so many entries. */

@@ -38,9 +38,13 @@
 /* So many requests of a store are set aside; then its policy's own are left to a pass. */
 #define MOST_SET_ASIDE 100
 
+/* Failures that are recorded one behind the other, each in a transaction of its own. */
+#define RECORDED_AT_ONCE 1000
+
 static List *all = NIL;			/* of MvsPending */
 static int	fresh = 0;			/* of these, those that were added, and in no batch yet */
 static int64 set_aside = 0;		/* requests that have failed too often */
+static bool unrecorded = false; /* there may be failures that are to be recorded */
 
 static bool is_held(const MvsPending *item, const MvsLook *look);
 static TimestampTz due_of(const MvsPending *item, const MvsLook *look);
@@ -54,7 +58,6 @@ static void free_pending(MvsPending *item);
 static bool has_many_set_aside(Oid store);
 static void count_set_aside(Oid store);
 static void leave_to_pass(MvsPending *item);
-static void record_failures(void);
 static bool record_failure(MvsPending *item);
 
 bool
@@ -161,6 +164,11 @@ make(MemoryContext context, const MvsRequest *request)
 
 	item->request = (MvsRequest *) ((char *) item + MAXALIGN(sizeof(MvsPending)));
 	memcpy(item->request, request, request->size);
+
+	/* Who has had it in hand before has tried as often as that. */
+	if (request->attempts > 0)
+		item->last_outcome = MVS_OUTCOME_ERROR;
+	item->tries = item->recorded_tries = request->attempts;
 	return item;
 }
 
@@ -399,7 +407,6 @@ mvs_pending_settle(MvsPending **batch, int count)
 	int64		done = 0;
 	int64		lag_total = 0;
 	int64		lag_max = 0;
-	bool		failures = false;
 
 	/* Nothing may end the process while a request is in nobody's hands. */
 	HOLD_INTERRUPTS();
@@ -409,7 +416,7 @@ mvs_pending_settle(MvsPending **batch, int count)
 
 		item->in_batch = false;
 		set_retry(item);
-		failures |= (item->outcome == MVS_OUTCOME_ERROR);
+		unrecorded |= (item->outcome == MVS_OUTCOME_ERROR);
 		if (item->outcome == MVS_OUTCOME_DONE)
 		{
 			done++;
@@ -435,8 +442,6 @@ mvs_pending_settle(MvsPending **batch, int count)
 	stats->lag_total_usecs += lag_total;
 	stats->lag_max_usecs = Max(stats->lag_max_usecs, lag_max);
 	LWLockRelease(mvs_worker.database->queue_lock);
-	if (failures)
-		record_failures();
 }
 
 void
@@ -496,6 +501,8 @@ mvs_pending_give_back(MvsDatabase *database)
 	{
 		MvsPending *item = lfirst(cell);
 
+		if (item->outcome == MVS_OUTCOME_ERROR)
+			item->request->attempts = Min(item->tries, MVS_MAX_ATTEMPTS - 1);
 		if (item->wants_room ||
 			mvs_queue_put_back(database, item->request, item->keeps_room))
 			continue;
@@ -625,18 +632,15 @@ leave_to_pass(MvsPending *item)
 	free_pending(item);
 }
 
-/*
- * Record the failures of what is in pending in the journal. A request that has
- * failed too often is then there alone, set aside; where that cannot be recorded,
- * it goes on being tried.
- */
-static void
-record_failures(void)
+void
+mvs_pending_record_failures(void)
 {
 	MemoryContext old = CurrentMemoryContext;
-	List	   *items = list_copy(all);
+	List	   *items = unrecorded ? list_copy(all) : NIL;
+	int			count = 0;
 	ListCell   *cell;
 
+	unrecorded = false;
 	foreach(cell, items)
 	{
 		MvsPending *item = lfirst(cell);
@@ -660,6 +664,13 @@ record_failures(void)
 		/* A policy's own request needs no row as long as it is in our hands. */
 		if (item->request->journal == 0 && !last_try)
 			continue;
+
+		/* Others have their turn in between: the rest is recorded behind the next batch. */
+		if (++count > RECORDED_AT_ONCE)
+		{
+			unrecorded = true;
+			break;
+		}
 		recorded = record_failure(item);
 		MemoryContextSwitchTo(old);
 		if (!recorded || !last_try)

@@ -119,11 +119,15 @@ extern int	mvs_pending_fresh(void);
 /* Take those that were chosen out, to be settled. */
 extern void mvs_pending_take_out(void);
 
-/*
- * Keep what is not done, forget and count what is. What has failed is recorded in its
- * row, in a transaction of its own.
- */
+/* Keep what is not done, forget and count what is. */
 extern void mvs_pending_settle(MvsPending **batch, int count);
+
+/*
+ * Record the failures of what is in pending in the journal, some of them where they are many. A
+ * request that has failed too often is then there alone, set aside; where that cannot be
+ * recorded, it goes on being tried.
+ */
+extern void mvs_pending_record_failures(void);
 
 /* Remove a batch from the queue, but keep the room of what stands nowhere else. */
 extern void mvs_pending_remove_from_queue(int count, Size size, uint64 last_sequence);

@@ -149,14 +149,15 @@ mvs_process_lock_catalog(MvsCatalog table)
 {
 	Oid			oid = mvs_catalog_oid(table, true);
 
-	if (!OidIsValid(oid) || ConditionalLockRelationOid(oid, AccessShareLock))
+	/* As strong as it takes that nobody has an index of it whom we would wait for there. */
+	if (!OidIsValid(oid) || ConditionalLockRelationOid(oid, RowExclusiveLock))
 		return;
 
 	/* Its holder may be a prepared transaction, for which a shutdown does not wait. */
 	waiting = true;
 	if (got_sigterm)
 		proc_exit(0);
-	LockRelationOid(oid, AccessShareLock);
+	LockRelationOid(oid, RowExclusiveLock);
 	waiting = false;
 }
 

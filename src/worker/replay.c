@@ -110,6 +110,8 @@ mvs_replay_all(void)
 static void
 begin_replay(void)
 {
+	MemoryContext old = CurrentMemoryContext;
+
 	StartTransactionCommand();
 	settled = 0;
 	if (TransactionIdIsValid(next_xid) &&
@@ -118,6 +120,7 @@ begin_replay(void)
 	next_settled = mvs_clock_last(mvs_worker.database); /* all ids to come are above it */
 	next_xid = XidFromFullTransactionId(ReadNextFullTransactionId());
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
 	after = Max(Max(first, mvs_worker.database->queue->journal_from) - 1, 0);
 	met_all = false;
 	lowest = MVS_NEWEST;

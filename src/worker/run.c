@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "base/key.h"
+#include "base/once.h"
 #include "base/settings.h"
 #include "store/calendar.h"
 #include "version/clock.h"
@@ -112,8 +113,13 @@ mvs_run_due(const MvsRun *run, TimestampTz clock, int64 now, int64 horizon)
 	/* Not too often; nor before the first of them is old enough. */
 	due_at = TimestampTzPlusMilliseconds(run->looked_at, (int64) mvs_sweep_interval * 1000);
 	if (run->next > enough)
-		due_at = Max(due_at, clock + Min(run->next - enough,
-										 INT64CONST(1000) * MVS_LONGEST_TIMER));
+	{
+		/* While versions are ahead of the clock, they stand still: then when it has caught up. */
+		TimestampTz old_enough = mvs_greatest(clock + run->next - enough,
+											  mvs_version_to_time(run->next + run->age));
+
+		due_at = Max(due_at, Min(old_enough, clock + INT64CONST(1000) * MVS_LONGEST_TIMER));
+	}
 	return due_at;
 }
 

@@ -109,7 +109,10 @@ look_ahead(Outlook *outlook)
 	{
 		TimestampTz until = TimestampTzPlusMilliseconds(mvs_worker.claimed_at, ROTATE_TIME);
 
-		if (outlook->keeps)
+		/* Who waits for the rate limit only is not idle, and what he is in the midst of goes on. */
+		if (outlook->keeps && outlook->throttled != 0)
+			until = turn_end();
+		else if (outlook->keeps)
 		{
 			until = TimestampTzPlusMilliseconds(mvs_worker.idle_since, ROTATE_TIME);
 			if (!mvs_sweep_is_walking(false))

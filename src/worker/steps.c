@@ -330,7 +330,7 @@ take_marks(void)
 
 	if (!database->queue->swept)
 	{
-		mvs_sweep_all(0);
+		mvs_sweep_all(0, 0);
 		LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 		database->queue->swept = true;
 		LWLockRelease(database->queue_lock);

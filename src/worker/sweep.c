@@ -132,7 +132,7 @@ mvs_sweep_take_marks(void)
 	for (int i = 0; i < count; i++)
 		want_pass(marks[i].store, marks[i].sequence, marks[i].wait_for);
 	if (all_marked)
-		mvs_sweep_all(all_stores.sequence);
+		mvs_sweep_all(all_stores.sequence, all_stores.wait_for);
 	mvs_sweep_report();
 
 	MVS_FAULT("marks-kept");
@@ -155,7 +155,7 @@ mvs_sweep_take_marks(void)
 }
 
 void
-mvs_sweep_all(uint64 sequence)
+mvs_sweep_all(uint64 sequence, int64 wait_for)
 {
 	MemoryContext old = CurrentMemoryContext;
 	List	   *stores;
@@ -168,7 +168,7 @@ mvs_sweep_all(uint64 sequence)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(old);
 	foreach(cell, stores)
-		want_pass(lfirst_oid(cell), sequence, 0);
+		want_pass(lfirst_oid(cell), sequence, wait_for);
 	list_free(stores);
 }
 

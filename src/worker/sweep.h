@@ -23,8 +23,11 @@
 /* Take the marks of the database over. */
 extern void mvs_sweep_take_marks(void);
 
-/* Have all stores swept, for requests from a sequence number on. */
-extern void mvs_sweep_all(uint64 sequence);
+/*
+ * Have all stores swept, for requests from a sequence number on, once the horizon is
+ * at "wait_for".
+ */
+extern void mvs_sweep_all(uint64 sequence, int64 wait_for);
 
 /* Take over what stands in the calendar; false where somebody has it locked. */
 extern bool mvs_sweep_load(void);
