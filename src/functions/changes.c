@@ -97,13 +97,15 @@ find_upto(MvsRead *read)
 	while ((upto = mvs_stable_known(read->snapshot)) == MVS_LOST)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!mvs_read_renew(read))
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("it is not known any more which changes of store \"%s\" are stable in this transaction",
-							RelationGetRelationName(read->store.heap)),
-					 errdetail("Others have committed too much since its snapshot."),
-					 errhint("Repeat the transaction; where it calls mvstore_stable_version() first, that is kept.")));
+		if (mvs_read_renew(read))
+			continue;
+		mvs_counters_refused(read->store.info.oid, MVS_REFUSED_LATE);
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("it is not known any more which changes of store \"%s\" are stable in this transaction",
+						RelationGetRelationName(read->store.heap)),
+				 errdetail("Others have committed too much since its snapshot."),
+				 errhint("Repeat the transaction; where it calls mvstore_stable_version() first, that is kept.")));
 	}
 	return upto;
 }

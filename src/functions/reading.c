@@ -69,12 +69,15 @@ choose_snapshot(MvsRead *read)
 	}
 	if (!mvs_read_renew(read) &&
 		(lacks || mvs_store_has_life_of(&read->store, snapshot)))
+	{
+		mvs_counters_refused(info->oid, MVS_REFUSED_LATE);
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("store \"%s\" has been rewritten since the snapshot of this transaction",
 						RelationGetRelationName(read->store.heap)),
 				 errdetail("What it held then cannot be seen any more."),
 				 errhint("Repeat the transaction.")));
+	}
 }
 
 /* Whether a transaction is our own, for a snapshot of ours. */
