@@ -71,6 +71,7 @@ OBJS = \
 	src/store/pin.o \
 	src/store/rule.o \
 	src/store/statement.o \
+	src/store/storage.o \
 	src/store/store.o \
 	src/version/as_of.o \
 	src/version/clock.o \

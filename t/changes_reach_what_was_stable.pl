@@ -52,8 +52,18 @@ sub page
 }
 
 is(page('SET client_min_messages = error'), 'b', "what was stable at $stable is in a page of READ COMMITTED");
+is(page(q{SET mvstore.as_of = 'stable'}), 'b', 'of a session that reads stable states, too');
 like(page('BEGIN ISOLATION LEVEL REPEATABLE READ'), qr/not known any more which changes/, 'or the transaction is to be repeated');
 is(page('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT mvstore_stable_version()'), 'b', 'what was asked for its snapshot before is kept');
+
+# What a read has gone by nobody was shown.
+my $reader = $node->background_psql('postgres', on_error_stop => 0);
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+sql('CALL write_many(2000)');
+is($reader->query_safe(q{SELECT mvstore_get('s', 'a', as_of => 1) IS NULL}), 't', 'a read of the past goes by what is stable by the row');
+is($reader->query("SELECT key FROM mvstore_changes('s', $position)"), '', 'does not have a page end there');
+like($reader->{stderr}, qr/not known any more which changes/, 'and it is told');
+$reader->quit;
 
 $node->stop;
 done_testing();

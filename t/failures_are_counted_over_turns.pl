@@ -29,6 +29,7 @@ sql('fails', q{BEGIN; SELECT mvstore_drop('s', 'k');
 	CREATE TABLE child (key bytea, version bigint, FOREIGN KEY (key, version) REFERENCES s (key, version)); COMMIT});
 wait_until($node, 'fails', q{SELECT attempts > 0 FROM mvstore_requests}, 'it fails');
 wait_until($node, 'fails', q{SELECT attempts = 5 AND state = 'failed' FROM mvstore_requests}, 'and is set aside after five attempts');
+is(sql('fails', q{SELECT mvstore_flush('1 h')}), 'f', 'a flush says so at once');
 cmp_ok(() = slurp_file($node->logfile) =~ /was set aside after 5 attempts/g, '==', 1, 'once');
 cmp_ok(() = slurp_file($node->logfile) =~ /drop worker for database .* started/g, '>', 2, 'by several workers') if slurp_file($node->logfile) =~ /drop worker for database .* started/;
 

@@ -196,20 +196,15 @@ is_as_known(Relation relation, MvsCatalog object)
 }
 
 bool
-mvs_catalog_is_known(void)
+mvs_catalog_is_known(MvsCatalog object)
 {
-	for (int i = 0; i < MVS_CATALOG_COUNT; i++)
-	{
-		Oid			oid = mvs_catalog_oid(i, true);
-		Relation	relation = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : NULL;
-		bool		known = relation == NULL || is_as_known(relation, i);
+	Oid			oid = mvs_catalog_oid(object, true);
+	Relation	relation = OidIsValid(oid) ? try_relation_open(oid, AccessShareLock) : NULL;
+	bool		known = relation == NULL || is_as_known(relation, object);
 
-		if (relation)
-			relation_close(relation, AccessShareLock);
-		if (!known)
-			return false;
-	}
-	return true;
+	if (relation)
+		relation_close(relation, AccessShareLock);
+	return known;
 }
 
 Relation

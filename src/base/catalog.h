@@ -57,8 +57,8 @@ extern char *mvs_extension_version(void);
 extern Oid	mvs_catalog_schema(bool missing_ok);
 extern Oid	mvs_catalog_oid(MvsCatalog object, bool missing_ok);
 
-/* Whether all of these are as the library knows them, as far as they are there. */
-extern bool mvs_catalog_is_known(void);
+/* Whether a table is as the library knows it, or is not there. */
+extern bool mvs_catalog_is_known(MvsCatalog object);
 
 /*
  * Open and lock a table, index or sequence of it; without the extension, NULL or an error as

@@ -92,7 +92,7 @@ find_upto(MvsRead *read)
 {
 	int64		upto;
 
-	if (read->as_of != MVS_NEWEST)
+	if (mvs_as_of_is_fixed())
 		return read->as_of;
 	while ((upto = mvs_stable_known(read->snapshot)) == MVS_LOST)
 	{
@@ -118,6 +118,10 @@ open_feed(MvsRead *read, MvsFeed *feed, const MvsAsked *asked, int64 limit)
 
 	mvs_read_open(read, asked->store, MVS_NEWEST, asked->family, "mvstore_changes");
 	upto = find_upto(read);
+	if (read->as_of != MVS_NEWEST && !read->is_renewed)
+		upto = read->as_of;
+	else if (read->as_of != MVS_NEWEST)
+		read->as_of = upto;
 	refuse_unknown(read, asked);
 	if (mvs_strict_history)
 		refuse_missed(read, asked);

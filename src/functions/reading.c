@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "access/parallel.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "storage/lmgr.h"
@@ -25,11 +26,14 @@
 #include "functions/reading.h"
 #include "shared/counters.h"
 #include "store/floor.h"
+#include "store/storage.h"
 #include "version/as_of.h"
 #include "version/stable.h"
 #include "version/clock.h"
 
 static void choose_snapshot(MvsRead *read);
+static bool is_rewritten(const MvsStore *store, Snapshot snapshot);
+static bool is_lost(const MvsStore *store, Snapshot snapshot);
 static bool is_own(TransactionId xid, Snapshot snapshot);
 static bool is_new_to(TransactionId xid, Snapshot snapshot);
 static void release_snapshot(MvsRead *read);
@@ -46,38 +50,62 @@ static bool has_expired(MvsRead *read, const MvsEntry *entry);
 static void
 choose_snapshot(MvsRead *read)
 {
-	const MvsStoreInfo *info = &read->store.info;
+	const MvsStore *store = &read->store;
 	Snapshot	snapshot = mvs_active_snapshot();
-	bool		own = is_own(info->changed, snapshot);
-	bool		lacks = is_new_to(info->indexed, snapshot); /* in its indexes: ii_BrokenHotChain */
+	bool		lacks = is_new_to(store->info.indexed, snapshot);	/* see ii_BrokenHotChain */
 
 	read->snapshot = snapshot;
 	read->is_renewed = false;
-	if (!lacks && ((!own && !is_new_to(info->changed, snapshot)) ||
-				   mvs_store_has_storage_of(&read->store, snapshot)))
+	if (!lacks && !is_rewritten(store, snapshot))
 		return;
-	if (own && !lacks)
+	if (!lacks && mvs_storage_is_of_here(store))
 	{
 		/* A cursor, or the rest of a statement whose function has done it. */
-		if (mvs_store_has_life_of(&read->store, snapshot))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("store \"%s\" has been rewritten by this transaction since the query began",
-							RelationGetRelationName(read->store.heap)),
-					 errhint("A query that begins now can read it.")));
-		return;
-	}
-	if (!mvs_read_renew(read) &&
-		(lacks || mvs_store_has_life_of(&read->store, snapshot)))
-	{
-		mvs_counters_refused(info->oid, MVS_REFUSED_LATE);
+		if (!is_lost(store, snapshot))
+			return;
 		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("store \"%s\" has been rewritten since the snapshot of this transaction",
-						RelationGetRelationName(read->store.heap)),
-				 errdetail("What it held then cannot be seen any more."),
-				 errhint("Repeat the transaction.")));
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("store \"%s\" has been rewritten by this transaction since the query began",
+						RelationGetRelationName(store->heap)),
+				 errhint("A query that begins now can read it.")));
 	}
+	if (mvs_read_renew(read) || !(lacks || is_lost(store, snapshot)))
+		return;
+	mvs_counters_refused(store->info.oid, MVS_REFUSED_LATE);
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("store \"%s\" has been rewritten since the snapshot of this transaction",
+					RelationGetRelationName(store->heap)),
+			 errdetail("What it held then cannot be seen any more."),
+			 errhint("Repeat the transaction.")));
+}
+
+/* Whether a store has other storage than a snapshot sees. */
+static bool
+is_rewritten(const MvsStore *store, Snapshot snapshot)
+{
+	SnapshotData before;
+
+	if (is_new_to(store->info.changed, snapshot) || mvs_storage_is_of_here(store))
+		return !mvs_storage_is_of(store, snapshot);
+
+	/* Our own change of something else would hide what another one has done before. */
+	if (!IsolationUsesXactSnapshot() || IsParallelWorker() ||
+		!is_own(store->info.changed, snapshot))
+		return false;
+	before = *snapshot;
+	before.curcid = FirstCommandId;
+	return !mvs_storage_is_of(store, &before);
+}
+
+/*
+ * Whether a snapshot sees no row of a store that was rewritten since, though there were some. (Of a
+ * TRUNCATE a floor tells; and of a detached store that was altered and attached again nobody.)
+ */
+static bool
+is_lost(const MvsStore *store, Snapshot snapshot)
+{
+	return mvs_storage_has_life_of(store, snapshot) && !mvs_storage_has_rows_of(store, snapshot);
 }
 
 /* Whether a transaction is our own, for a snapshot of ours. */

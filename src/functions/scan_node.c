@@ -33,6 +33,7 @@
 #include "functions/key_clause.h"
 #include "functions/scan_node.h"
 #include "functions/stream.h"
+#include "store/storage.h"
 
 typedef struct MvsScanState
 {
@@ -201,7 +202,7 @@ open_stream(MvsScanState *state)
 	else
 		mvs_stream_open_range(&state->stream, fcinfo, state->family);
 	pgstat_end_function_usage(&usage, true);
-	mvs_store_refuse_newer(&state->stream.read.store, state->begun_in);
+	mvs_storage_refuse_newer(&state->stream.read.store, state->begun_in);
 	if (!state->stream.read.is_renewed)
 		state->stream.read.snapshot = node->state->es_snapshot;
 	state->opened = true;

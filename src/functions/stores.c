@@ -897,17 +897,6 @@ mvstore_forget(PG_FUNCTION_ARGS)
 	if (!OidIsValid(mvs_catalog_oid(MVS_POLICY, true)))
 		PG_RETURN_NULL();
 
-	/* Of another version, or altered? Nobody else's table is to stay for that. */
-	if (!mvs_catalog_is_known())
-	{
-		ereport(WARNING,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("tables of extension \"mvstore\" have been altered"),
-				 errdetail("What it knows of stores among the dropped tables stays."),
-				 errhint("After an update of the extension, restart the server.")));
-		PG_RETURN_NULL();
-	}
-
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (SPI_execute("SELECT objid, address_names[1], address_names[2], "
@@ -922,6 +911,17 @@ mvstore_forget(PG_FUNCTION_ARGS)
 		TupleDesc	shape = SPI_tuptable->tupdesc;
 		bool		isnull;
 		Oid			table;
+
+		/* Of another version, or altered? Nobody's table is to stay for that. */
+		if (!mvs_catalog_is_known(MVS_POLICY))
+		{
+			ereport(WARNING,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("tables of extension \"mvstore\" have been altered"),
+					 errdetail("What it knows of stores among the dropped tables stays."),
+					 errhint("After an update of the extension, restart the server.")));
+			break;
+		}
 
 		if (DatumGetBool(SPI_getbinval(row, shape, 4, &isnull)))
 			forget_store(DatumGetObjectId(SPI_getbinval(row, shape, 1, &isnull)));

@@ -46,7 +46,7 @@ static bool wait_for(MvsDatabase *database, int64 version, int64 timeout);
 Datum
 mvstore_stable_version(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(mvs_stable(mvs_active_snapshot(), MVS_NEWEST));
+	PG_RETURN_INT64(mvs_stable_shown(mvs_active_snapshot()));
 }
 
 /* mvstore_current_version(): no version handed out is above it, and one above it will do. */

@@ -209,8 +209,7 @@ mvs_flush_wait(MvsDatabase *database, int64 timeout)
 	Rest		rest;
 
 	/* Of one that was ended by no command nobody may have told yet. */
-	if (mvs_version_settle_prepared(database))
-		mvs_queue_prepared_ended(database);
+	mvs_version_settle_prepared(database, mvs_queue_prepared_ended);
 	LWLockAcquire(database->queue_lock, LW_EXCLUSIVE);
 	target = database->queue->published;
 	database->queue->flush_sequence = Max(database->queue->flush_sequence, target);

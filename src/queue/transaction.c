@@ -885,8 +885,7 @@ write_prepared(void)
 	ListCell   *cell;
 
 	/* Should an end not have been told, there is to be room for us among the writers. */
-	if (mvs_version_settle_prepared(database))
-		mvs_queue_prepared_ended(database);
+	mvs_version_settle_prepared(database, mvs_queue_prepared_ended);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (level->used > 0)
 		mvs_journal_write(database, level->buffer, level->used, true, true);
@@ -944,7 +943,8 @@ end_transaction(XactEvent event, void *argument)
 			mvs_version_end(true);
 
 			/* Who applies the changes of others ends prepared transactions by no command. */
-			if (MVS_COMPAT_ORIGIN != InvalidReplOriginId && mvs_version_any_prepared())
+			if (MVS_COMPAT_ORIGIN != InvalidReplOriginId && MVS_COMPAT_ORIGIN != DoNotReplicateId &&
+				mvs_version_any_prepared())
 				mvs_wake_worker(mvs_database_find(MyDatabaseId));
 			break;
 		case XACT_EVENT_ABORT:

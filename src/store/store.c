@@ -252,12 +252,11 @@ find_indexes(MvsStoreInfo *info, Relation heap)
 	{
 		MvsIndex	index = see_index(info, lfirst_oid(cell));
 
-		if (index.since != InvalidTransactionId && index.kind != MVS_OTHER_INDEX &&
-			(info->indexed == InvalidTransactionId ||
-			 TransactionIdFollows(index.since, info->indexed)))
-			info->indexed = index.since;
 		if (index.kind == MVS_MAIN_INDEX && index.usable && !OidIsValid(info->index))
+		{
 			info->index = index.oid;
+			info->indexed = index.since;
+		}
 		else if (index.kind == MVS_FEED_INDEX && index.usable && !OidIsValid(info->feed_index))
 		{
 			info->feed_index = index.oid;
@@ -609,59 +608,6 @@ mvs_store_open_table(Oid relation, LOCKMODE mode, bool *is_store)
 
 	*is_store = look_up(heap, &info);
 	return heap;
-}
-
-/* Whether a relation has storage that a subtransaction has made which began after another one. */
-static bool
-is_newer(Relation relation, SubTransactionId since)
-{
-	return relation->rd_createSubid > since || MVS_COMPAT_STORAGE_SUBID(relation) > since;
-}
-
-void
-mvs_store_refuse_newer(const MvsStore *store, SubTransactionId since)
-{
-	if (is_newer(store->heap, since) || is_newer(store->index, since))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("store \"%s\" has been rewritten in a subtransaction that is younger than the cursor",
-						RelationGetRelationName(store->heap)),
-				 errhint("Fetch a row before, or declare the cursor behind it.")));
-}
-
-bool
-mvs_store_has_storage_of(const MvsStore *store, Snapshot snapshot)
-{
-	Relation	catalog = table_open(RelationRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		same;
-
-	ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(RelationGetRelid(store->heap)));
-	scan = systable_beginscan(catalog, ClassOidIndexId, true, snapshot, 1, &key);
-	tuple = systable_getnext(scan);
-	same = HeapTupleIsValid(tuple) &&
-		((Form_pg_class) GETSTRUCT(tuple))->relfilenode == store->heap->rd_rel->relfilenode;
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return same;
-}
-
-bool
-mvs_store_has_life_of(const MvsStore *store, Snapshot snapshot)
-{
-	Relation	catalog = mvs_catalog_open(MVS_POLICY, false, AccessShareLock);
-	HeapTuple	tuple = mvs_catalog_find(catalog, MVS_POLICY_KEY, store->info.oid, snapshot);
-	bool		isnull;
-	bool		same;
-
-	same = HeapTupleIsValid(tuple) && store->info.incarnation ==
-		DatumGetInt64(heap_getattr(tuple, Anum_policy_incarnation, RelationGetDescr(catalog),
-								   &isnull));
-	table_close(catalog, AccessShareLock);
-	return same;
 }
 
 bool

@@ -42,7 +42,7 @@ typedef struct MvsStoreInfo
 	Oid			storage;		/* file node that the last pass began with */
 	TransactionId changed;		/* of the row in pg_class: who has perhaps rewritten it */
 	Oid			index;			/* InvalidOid: no valid index of the shape */
-	TransactionId indexed;		/* older snapshots may not find all by its indexes, or invalid */
+	TransactionId indexed;		/* older snapshots may not find all by it, or invalid */
 	Oid			feed_index;		/* on (version, key); InvalidOid: none that is valid */
 	AttrNumber	columns[MVS_COLUMN_COUNT];
 	bool		plain_insert;	/* rows need no executor to go in */
@@ -69,18 +69,6 @@ extern void mvs_store_open(MvsStore *store, Oid relation, LOCKMODE mode, AclMode
 
 /* Open a store for the owner of its table alone: raise 42501 for others. */
 extern void mvs_store_open_own(MvsStore *store, Oid relation, LOCKMODE mode);
-
-/*
- * Raise 55006 where a subtransaction that began after "since" has made the storage of a store: who
- * reads it for longer than that would have its pages pinned when that is rolled back.
- */
-extern void mvs_store_refuse_newer(const MvsStore *store, SubTransactionId since);
-
-/* Whether a store has the storage still that it has for a snapshot. */
-extern bool mvs_store_has_storage_of(const MvsStore *store, Snapshot snapshot);
-
-/* Whether a store has not been emptied since, by TRUNCATE, nor attached anew. */
-extern bool mvs_store_has_life_of(const MvsStore *store, Snapshot snapshot);
 
 /* Open a table of the current user's, and set *is_store to whether it is a store. */
 extern Relation mvs_store_open_table(Oid relation, LOCKMODE mode, bool *is_store);

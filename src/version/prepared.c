@@ -157,7 +157,7 @@ mvs_prepared_recover(MvsDatabase *database)
 	}
 
 	/* Who has ended meanwhile has not found it there. */
-	(void) mvs_version_settle_prepared(database);
+	mvs_version_settle_prepared(database, NULL);
 }
 
 List *

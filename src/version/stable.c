@@ -107,6 +107,17 @@ mvs_stable_known(Snapshot snapshot)
 }
 
 int64
+mvs_stable_shown(Snapshot snapshot)
+{
+	int64		stable = mvs_stable(snapshot, MVS_NEWEST);
+	MvsDatabase *database = RecoveryInProgress() ? NULL : mvs_session_join_if_used();
+
+	if (database)
+		mvs_version_shown(database, snapshot);
+	return stable;
+}
+
+int64
 mvs_stable_of_statement(Snapshot snapshot)
 {
 	int64		stable = mvs_stable(snapshot, MVS_NEWEST);

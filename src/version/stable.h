@@ -42,6 +42,9 @@ extern int64 mvs_stable_here(MvsDatabase *database, Snapshot snapshot, int64 wan
  */
 extern int64 mvs_stable_known(Snapshot snapshot);
 
+/* The same as mvs_stable(), for who shows it to the user, who goes by it from then on. */
+extern int64 mvs_stable_shown(Snapshot snapshot);
+
 /* What it was when it was first asked for the snapshot in this statement. */
 extern int64 mvs_stable_of_statement(Snapshot snapshot);
 

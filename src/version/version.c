@@ -59,6 +59,7 @@ typedef struct Told
 	int64		stable;
 	int64		first;			/* of the statement that began at "statement" */
 	TimestampTz statement;
+	bool		by_row;			/* it is what the row tells, and nobody was shown it */
 	uint64		asked;			/* the later, the more; 0: a free place */
 } Told;
 
@@ -78,6 +79,7 @@ static void reset(MvsDatabase *database, void *place);
 static bool is_idle(const MvsDatabase *database);
 static bool find_lowest_writer(MvsDatabase *database, Snapshot snapshot,
 							   FullTransactionId next, MvsWriter *lowest);
+static bool goes_before(const Told *place, const Told *other);
 static Told *keep_told(Snapshot snapshot, int64 stable);
 static bool publish(MvsDatabase *database, FullTransactionId xid, int64 version);
 static int	find_writer(const MvsWriters *writers, FullTransactionId xid);
@@ -86,7 +88,7 @@ static void withdraw_mine(bool committed);
 static bool is_in_ring(const MvsWriters *writers, FullTransactionId xid);
 static void add_to_ring(MvsWriters *writers, const MvsWriter *writer);
 static void add_prepared(MvsWriters *writers, FullTransactionId xid, int64 version);
-static bool has_committed(TransactionId xid);
+static bool may_have_committed(TransactionId xid);
 
 /* Every backend, and every prepared transaction, may be a writer in the same database. */
 const MvsDatabasePart mvs_version_part = {
@@ -259,12 +261,29 @@ widen_xid(FullTransactionId next, TransactionId xid)
 }
 
 /*
+ * Whether a place is to be given up rather than another one, or none: the one asked for longest
+ * ago, of earlier statements; or if these have none, the last.
+ */
+static bool
+goes_before(const Told *place, const Told *other)
+{
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (other == NULL)
+		return true;
+	if ((place->statement == statement) != (other->statement == statement))
+		return other->statement == statement;
+	return place->statement == statement ? place->asked > other->asked :
+		place->asked < other->asked;
+}
+
+/*
  * The later of a stable version and what was told for the same snapshot before,
  * in this transaction, by this process or by another one of its parallel group.
  * Snapshots with the same bounds and as many transactions between them see the
  * same as ended. Where there are more snapshots than places, half of these are for the
  * first ones, as those of cursors that stay open, and the others for those that were asked for
- * last. NULL for MVS_LOST where nothing was told. With version_lock held.
+ * last, but that of the statement under way, which was first. NULL for MVS_LOST where nothing was told. With version_lock held.
  */
 static Told *
 keep_told(Snapshot snapshot, int64 stable)
@@ -298,7 +317,7 @@ keep_told(Snapshot snapshot, int64 stable)
 		own.asked = Max(own.asked, other->asked + 1);
 		if (other->asked == 0)
 			unused = unused ? unused : other;
-		else if (i >= TOLD_PLACES / 2 && (oldest == NULL || other->asked < oldest->asked))
+		else if (i >= TOLD_PLACES / 2 && goes_before(other, oldest))
 			oldest = other;
 	}
 	if (known == NULL)
@@ -396,13 +415,33 @@ mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted)
 int64
 mvs_version_told(MvsDatabase *database, Snapshot snapshot, int64 stable)
 {
-	const Told *told;
+	Told	   *told;
 
 	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-	told = keep_told(snapshot, stable);
-	stable = told ? told->stable : MVS_LOST;
+	told = keep_told(snapshot, MVS_LOST);
+	if (told == NULL && stable != MVS_LOST)
+	{
+		told = keep_told(snapshot, stable);
+		told->by_row = true;
+	}
+	if (stable != MVS_LOST)
+		stable = told->stable = Max(told->stable, stable);
+	else if (told && !told->by_row)
+		stable = told->stable;
 	LWLockRelease(database->version_lock);
 	return stable;
+}
+
+void
+mvs_version_shown(MvsDatabase *database, Snapshot snapshot)
+{
+	Told	   *told;
+
+	LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
+	told = keep_told(snapshot, MVS_LOST);
+	if (told)
+		told->by_row = false;
+	LWLockRelease(database->version_lock);
 }
 
 int64
@@ -618,16 +657,16 @@ add_prepared(MvsWriters *writers, FullTransactionId xid, int64 version)
 }
 
 /*
- * Whether a transaction that has ended is known to have committed. Of one that is older than what
- * the server keeps of commits nobody knows, and no snapshot is old enough to ask.
+ * Whether a transaction that has ended may have committed. Of one that is older than what
+ * the server keeps of commits nobody knows.
  */
 static bool
-has_committed(TransactionId xid)
+may_have_committed(TransactionId xid)
 {
 	bool		committed;
 
 	LWLockAcquire(XactTruncationLock, LW_SHARED);
-	committed = !TransactionIdPrecedes(xid, TransamVariables->oldestClogXid) &&
+	committed = TransactionIdPrecedes(xid, TransamVariables->oldestClogXid) ||
 		TransactionIdDidCommit(xid);
 	LWLockRelease(XactTruncationLock);
 	return committed;
@@ -641,17 +680,17 @@ mvs_version_any_prepared(void)
 	return database && database->writers->prepared > 0;
 }
 
-bool
-mvs_version_settle_prepared(MvsDatabase *database)
+void
+mvs_version_settle_prepared(MvsDatabase *database, void (*tell) (MvsDatabase *database))
 {
 	MvsWriters *writers = database->writers;
 	FullTransactionId *xids;
 	int			count = 0;
-	bool		any = false;
+	bool		told = (tell == NULL);
 
 	/* Whoever ends one comes here afterwards, so the look without a lock will do. */
 	if (writers->prepared == 0)
-		return false;
+		return;
 	/* Others may be prepared in the place of some that have ended, and are still here. */
 	xids = palloc((MaxBackends + max_prepared_xacts) * sizeof(FullTransactionId));
 	LWLockAcquire(database->version_lock, LW_SHARED);
@@ -666,11 +705,15 @@ mvs_version_settle_prepared(MvsDatabase *database)
 
 		if (TransactionIdIsInProgress(xid))
 			continue;
-		committed = has_committed(xid);
-		any |= withdraw(database, xids[i], committed) && committed;
+		committed = may_have_committed(xid);
+		if (committed && !told)
+		{
+			tell(database);
+			told = true;
+		}
+		(void) withdraw(database, xids[i], committed);
 	}
 	pfree(xids);
-	return any;
 }
 
 void

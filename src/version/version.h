@@ -91,12 +91,14 @@ extern bool mvs_version_is_overtaken(MvsDatabase *database);
  *
  * MVS_LOST for a snapshot too old for shared memory. Who knows a version that is stable
  * for it says so to mvs_version_told(), and answers with what that returns: the later of
- * it and of what was answered for the snapshot before; for MVS_LOST that alone, or MVS_LOST.
+ * it and of what was answered for the snapshot before. For MVS_LOST with that alone, or MVS_LOST;
+ * what was said to mvs_version_told() does not count, until it is shown to who asks for it.
  * mvs_version_first_told() answers with what that was when it was first called for the snapshot
  * in this statement, by this process or another one of its parallel group.
  */
 extern int64 mvs_version_stable(MvsDatabase *database, Snapshot snapshot, int64 wanted);
 extern int64 mvs_version_told(MvsDatabase *database, Snapshot snapshot, int64 stable);
+extern void mvs_version_shown(MvsDatabase *database, Snapshot snapshot);
 extern int64 mvs_version_first_told(MvsDatabase *database, Snapshot snapshot, int64 stable);
 
 /* The running or prepared transaction with the lowest version; version MVS_NEWEST: none. */
@@ -116,10 +118,12 @@ extern void mvs_version_recover(MvsDatabase *database, TransactionId xid, int64 
 extern bool mvs_version_any_prepared(void);
 
 /*
- * Withdraws the prepared transactions that have ended, of which nobody else tells; whether one
- * has committed.
+ * Withdraws the prepared transactions that have ended, of which nobody else tells. Before it
+ * withdraws the first that may have committed it calls "tell", if there is one: so whoever finds
+ * one withdrawn knows that it was told.
  */
-extern bool mvs_version_settle_prepared(MvsDatabase *database);
+extern void mvs_version_settle_prepared(MvsDatabase *database,
+										void (*tell) (MvsDatabase *database));
 
 /* Has the worker's latch set when the oldest writer ends. */
 extern void mvs_version_watch_writers(MvsDatabase *database);

@@ -319,7 +319,8 @@ end_batch(void)
 		mvs_pending_remove_from_queue(batch.taken.count, batch.taken.size,
 									  batch.taken.last_sequence);
 	MVS_FAULT_NO_ERROR("batch-removed");
-	mvs_pending_record_failures();
+	if (mvs_pending_record_failures())
+		mvs_pending_report();
 	count_batch(batch.begin);
 }
 
@@ -413,7 +414,8 @@ try_work(Work work, MvsPending **items, int count, int *done, bool *locked)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
-		*locked = !mvs_process_keep_error(count == 1 && items[0]->tries == 0);
+		*locked = !mvs_process_keep_error((count == 1 || store_refused) &&
+										  items[0]->tries == 0);
 		failed = true;
 	}
 	PG_END_TRY();

@@ -73,7 +73,7 @@ static void next_process_utility(PlannedStmt *statement, const char *query,
 static void forget_dropped(Oid oid);
 static bool rewrites_tables(Node *command);
 static bool ends_prepared_transaction(Node *command);
-static void settle_prepared(bool tells);
+static void settle_prepared(void);
 static bool may_drop_extension(Node *command);
 static bool updates_extension(Node *command);
 static void tell_of_creation(void);
@@ -117,20 +117,19 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 	/* A CALL that rolls back may take the statement itself along: it is read before only. */
 	bool		rewriting = rewrites_tables(statement->utilityStmt);
 	bool		ends_prepared = ends_prepared_transaction(statement->utilityStmt);
-	bool		tells = ends_prepared && mvs_version_any_prepared();
 	bool		updating = updates_extension(statement->utilityStmt);
 	bool		creating = IsA(statement->utilityStmt, CreateExtensionStmt);	/* ours, perhaps */
 	Oid			journal = creating ? mvs_catalog_oid(MVS_JOURNAL, true) : InvalidOid;
 	bool		dropping = IsA(statement->utilityStmt, DropdbStmt);
 	List	   *stores = may_drop_extension(statement->utilityStmt) &&
-	mvs_catalog_is_known() ? mvs_store_list() : NIL;
+	mvs_catalog_is_known(MVS_POLICY) ? mvs_store_list() : NIL;
 
 	if (!find_slot_to_clear(statement->utilityStmt, &hold_off))
 	{
 		next_process_utility(statement, query, read_only_tree, context, params,
 							 environment, receiver, completion);
 		if (ends_prepared)
-			settle_prepared(tells);
+			settle_prepared();
 		if (rewriting)
 			mvs_stores_check_storage(InvalidOid);
 		if (updating)
@@ -201,18 +200,15 @@ ends_prepared_transaction(Node *command)
 		 ((TransactionStmt *) command)->kind == TRANS_STMT_ROLLBACK_PREPARED);
 }
 
-/*
- * Withdraw a prepared transaction that has ended, and have what it tells looked at: also where
- * somebody else has withdrawn it meanwhile, who may not have come to tell.
- */
+/* Withdraw a prepared transaction that has ended, and have what it tells looked at. */
 static void
-settle_prepared(bool tells)
+settle_prepared(void)
 {
 	MvsDatabase *database = mvs_database_find(MyDatabaseId);
 
 	MVS_FAULT_NO_ERROR("prepared-ended");
-	if (database && (mvs_version_settle_prepared(database) || tells))
-		mvs_queue_prepared_ended(database);
+	if (database)
+		mvs_version_settle_prepared(database, mvs_queue_prepared_ended);
 }
 
 /* Whether a command may drop the extension, by its name or along with other things. */

@@ -503,6 +503,8 @@ mvs_pending_give_back(MvsDatabase *database)
 
 		if (item->outcome == MVS_OUTCOME_ERROR)
 			item->request->attempts = Min(item->tries, MVS_MAX_ATTEMPTS - 1);
+		else if (item->outcome == MVS_OUTCOME_HELD || item->outcome == MVS_OUTCOME_LOCKED)
+			item->request->attempts = 0;
 		if (item->wants_room ||
 			mvs_queue_put_back(database, item->request, item->keeps_room))
 			continue;
@@ -632,12 +634,19 @@ leave_to_pass(MvsPending *item)
 	free_pending(item);
 }
 
-void
+bool
+mvs_pending_has_unrecorded(void)
+{
+	return unrecorded;
+}
+
+bool
 mvs_pending_record_failures(void)
 {
 	MemoryContext old = CurrentMemoryContext;
 	List	   *items = unrecorded ? list_copy(all) : NIL;
 	int			count = 0;
+	bool		removed = false;
 	ListCell   *cell;
 
 	unrecorded = false;
@@ -658,6 +667,7 @@ mvs_pending_record_failures(void)
 			has_many_set_aside(item->request->store))
 		{
 			leave_to_pass(item);
+			removed = true;
 			continue;
 		}
 
@@ -665,7 +675,7 @@ mvs_pending_record_failures(void)
 		if (item->request->journal == 0 && !last_try)
 			continue;
 
-		/* Others have their turn in between: the rest is recorded behind the next batch. */
+		/* Others have their turn in between. */
 		if (++count > RECORDED_AT_ONCE)
 		{
 			unrecorded = true;
@@ -687,7 +697,9 @@ mvs_pending_record_failures(void)
 		mvs_worker.database->queue->failed_count++;
 		LWLockRelease(mvs_worker.database->queue_lock);
 		set_aside++;
+		removed = true;
 	}
+	return removed;
 }
 
 /* Record one, in a transaction of its own; false where it could not be done. */
@@ -713,6 +725,7 @@ record_failure(MvsPending *item)
 	{
 		MemoryContextSwitchTo(old);
 		recorded = false;
+		item->recorded_tries = item->tries; /* not again before it has failed again */
 		item->request->journal = journal;
 		(void) mvs_process_keep_error(false);
 	}

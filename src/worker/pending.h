@@ -125,9 +125,11 @@ extern void mvs_pending_settle(MvsPending **batch, int count);
 /*
  * Record the failures of what is in pending in the journal, some of them where they are many. A
  * request that has failed too often is then there alone, set aside; where that cannot be
- * recorded, it goes on being tried.
+ * recorded, it goes on being tried. Return whether any is in nobody's hands now, so that it is
+ * to be reported what is kept.
  */
-extern void mvs_pending_record_failures(void);
+extern bool mvs_pending_record_failures(void);
+extern bool mvs_pending_has_unrecorded(void);
 
 /* Remove a batch from the queue, but keep the room of what stands nowhere else. */
 extern void mvs_pending_remove_from_queue(int count, Size size, uint64 last_sequence);

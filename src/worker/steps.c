@@ -71,6 +71,8 @@ static bool take_marks(void);
 static TimestampTz recheck_due(void);
 static bool recheck(void);
 static bool replay_journal(void);
+static TimestampTz failures_due(void);
+static bool record_failures(void);
 static bool maintain(void);
 static void report_kept(void);
 
@@ -82,6 +84,7 @@ static Step steps[] = {
 	{.act = load_pins, .due = pins_due},
 	{.act = take_marks, .due = marks_due},
 	{.act = recheck, .due = recheck_due},
+	{.act = record_failures, .due = failures_due},
 	{.act = replay_journal, .due = mvs_replay_due, .drops = true},
 	{.act = maintain, .due = mvs_maintain_due}
 };
@@ -249,8 +252,7 @@ static TimestampTz
 prepared_due(void)
 {
 	/* Should nobody have told of an end, it is seen here. */
-	if (mvs_version_settle_prepared(mvs_worker.database))
-		mvs_queue_prepared_ended(mvs_worker.database);
+	mvs_version_settle_prepared(mvs_worker.database, mvs_queue_prepared_ended);
 	return mvs_worker.database->queue->prepared_wanted ? 0 : DT_NOEND;
 }
 
@@ -273,7 +275,7 @@ take_prepared(void)
 
 	/* Both, as who has one of them locked may wait for the other, as DROP EXTENSION does. */
 	if ((OidIsValid(table) && !ConditionalLockRelationOid(table, RowExclusiveLock)) ||
-		(OidIsValid(pause) && !ConditionalLockRelationOid(pause, AccessShareLock)))
+		(OidIsValid(pause) && !ConditionalLockRelationOid(pause, RowExclusiveLock)))
 	{
 		CommitTransactionCommand();
 		return false;
@@ -371,6 +373,21 @@ replay_journal(void)
 
 	/* That is wanted at first, and when stores have gone. */
 	mvs_claim_review();
+	return true;
+}
+
+/* What has failed, and was too much to be recorded at once. */
+static TimestampTz
+failures_due(void)
+{
+	return mvs_pending_has_unrecorded() ? 0 : DT_NOEND;
+}
+
+static bool
+record_failures(void)
+{
+	if (mvs_pending_record_failures())
+		report_kept();
 	return true;
 }
 
