@@ -75,7 +75,7 @@ mutant unfinished_index_forgotten 'specs/feed_index_is_built_beside_writers.spec
 
 # Who follows the changes is shown what is not stable yet.
 mutant changes_not_yet_stable 't/model_of_changes_agrees.pl' \
-	src/functions/changes.c 's~mvs_stable\(read->snapshot, MVS_NEWEST\),~MVS_NEWEST - 1,~'
+	src/functions/changes.c 's~(?<=read->snapshot, asked->after, )upto~MVS_NEWEST - 1~'
 
 # A position in the middle of a transaction is taken for its end.
 mutant changes_cut_transactions 't/model_of_changes_agrees.pl' \
@@ -482,7 +482,7 @@ mutant guard_fires_for_statements 'sql/13_catalog_is_guarded.sql' \
 
 # The worker forgets where it takes memory from, with each replay.
 mutant replays_leak 't/worker_forgets_dropped_stores.pl' \
-	src/worker/replay.c 's~(ReadNextFullTransactionId\(\)\);\n\tCommitTransactionCommand\(\);\n)\tMemoryContextSwitchTo\(old\);~$1\t(void) old;~'
+	src/worker/replay.c 's~(ReadNextFullTransactionId\(\)\);\n\tCommitTransactionCommand\(\);\n)\tMemoryContextSwitchTo\(old\);~\1\t(void) old;~'
 
 # A store that was rewritten reads as empty for who must keep his snapshot.
 mutant rewritten_is_empty 'specs/reads_see_what_was_rewritten.spec' \

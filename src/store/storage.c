@@ -58,7 +58,7 @@ mvs_storage_is_of(const MvsStore *store, Snapshot snapshot)
 {
 	HeapTuple	row = find_class_row(store, snapshot);
 	bool		same = HeapTupleIsValid(row) &&
-		((Form_pg_class) GETSTRUCT(row))->relfilenode == store->heap->rd_rel->relfilenode;
+	((Form_pg_class) GETSTRUCT(row))->relfilenode == store->heap->rd_rel->relfilenode;
 
 	if (HeapTupleIsValid(row))
 		heap_freetuple(row);

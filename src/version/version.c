@@ -283,7 +283,8 @@ goes_before(const Told *place, const Told *other)
  * Snapshots with the same bounds and as many transactions between them see the
  * same as ended. Where there are more snapshots than places, half of these are for the
  * first ones, as those of cursors that stay open, and the others for those that were asked for
- * last, but that of the statement under way, which was first. NULL for MVS_LOST where nothing was told. With version_lock held.
+ * last, but that of the statement under way, which was first. NULL for MVS_LOST where nothing
+ * was told. With version_lock held.
  */
 static Told *
 keep_told(Snapshot snapshot, int64 stable)
