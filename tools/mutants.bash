@@ -191,7 +191,7 @@ mutant prepared_marks_lost 't/prepared_transactions_of_all_kinds.pl' \
 
 # After a crash nobody looks for what the policies want.
 mutant no_sweep_after_crash 't/crash_under_load_loses_nothing.pl' \
-	src/worker/steps.c 's~\t\tmvs_sweep_all\(0\);\n~~'
+	src/worker/steps.c 's~\t\tmvs_sweep_all\(0, 0\);\n~~'
 
 # A database takes a place in shared memory when somebody looks.
 # shellcheck disable=SC2016 # Perl's
@@ -430,7 +430,8 @@ mutant restores_are_read_at_once 't/restore_into_use_is_whole.pl' \
 
 # Of several snapshots of a transaction, what was told for the first ones alone is kept.
 mutant first_are_kept 'specs/stable_stays_as_it_was_told.spec' \
-	src/version/version.c 's~\*\(known \? known : unused \? unused : oldest\) = own;~if (known || unused) *(known ? known : unused) = own;~'
+	src/version/version.c 's~known = unused \? unused : oldest;~known = unused ? unused : \&spare;~' \
+	src/version/version.c 's~(\tTold\t   \*oldest = NULL;\n)~\1\tstatic Told spare;\n~'
 
 # Those asked for last alone.
 mutant last_are_kept 'specs/stable_stays_as_it_was_told.spec' \
