@@ -243,6 +243,26 @@ ROLLBACK TO within;
 SELECT count(*) > 0 AS any FROM mvstore_scan('s');
 ROLLBACK;
 
+-- What a transaction has made, emptied or altered itself it can read, also by the snapshot that it keeps.
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT count(*) > 0 AS any FROM mvstore_scan('s2');
+SELECT mvstore_create('made') IS NOT NULL AS made;
+SELECT mvstore_put('made', 'k', 'v') > 0 AS put;
+SELECT mvstore_get('made', 'k');
+SAVEPOINT a;
+TRUNCATE made;
+ROLLBACK TO a;
+SELECT mvstore_get('made', 'k');
+ALTER TABLE made ADD COLUMN more bigserial;
+SELECT mvstore_get('made', 'k');
+TRUNCATE s2;
+SAVEPOINT b;
+TRUNCATE s2;
+ROLLBACK TO b;
+SELECT mvstore_put('s2', 'k', 'v') > 0 AS put;
+SELECT mvstore_get('s2', 'k');
+ROLLBACK;
+
 DROP VIEW newest, frozen;
 DROP MATERIALIZED VIEW kept, counted;
 DROP TABLE s, s2, keys, other, copied, logged;

@@ -286,10 +286,12 @@ mvs_compat_table_tuple_delete(Relation relation, ItemPointer tid, CommandId comm
 #endif
 }
 
-/* The subtransaction that has given a relation the storage that it has: renamed in 16. */
+/* The subtransactions that were first and last to give a relation new storage: renamed in 16. */
 #if PG_VERSION_NUM >= 160000
+#define MVS_COMPAT_FIRST_STORAGE_SUBID(relation) (relation)->rd_firstRelfilelocatorSubid
 #define MVS_COMPAT_STORAGE_SUBID(relation) (relation)->rd_newRelfilelocatorSubid
 #else
+#define MVS_COMPAT_FIRST_STORAGE_SUBID(relation) (relation)->rd_firstRelfilenodeSubid
 #define MVS_COMPAT_STORAGE_SUBID(relation) (relation)->rd_newRelfilenodeSubid
 #endif
 

@@ -91,6 +91,7 @@ is_rewritten(const MvsStore *store, Snapshot snapshot)
 
 	/* Our own change of something else would hide what another one has done before. */
 	if (!IsolationUsesXactSnapshot() || IsParallelWorker() ||
+		store->heap->rd_createSubid != InvalidSubTransactionId ||
 		!is_own(store->info.changed, snapshot))
 		return false;
 	before = *snapshot;

@@ -912,7 +912,7 @@ mvstore_forget(PG_FUNCTION_ARGS)
 		bool		isnull;
 		Oid			table;
 
-		/* Of another version, or altered? Nobody's table is to stay for that. */
+		/* Of another version, or altered? Nobody's plain table is to stay for that. */
 		if (!mvs_catalog_is_known(MVS_POLICY))
 		{
 			ereport(WARNING,

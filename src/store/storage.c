@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -28,6 +29,8 @@
 
 static bool is_newer(Relation relation, SubTransactionId since);
 static HeapTuple find_class_row(const MvsStore *store, Snapshot snapshot);
+static bool was_of_another(const MvsStore *store, Snapshot snapshot);
+static bool was_empty(const MvsStore *store, Snapshot snapshot);
 
 /* Whether a relation has storage that a subtransaction has made which began after another one. */
 static bool
@@ -50,7 +53,7 @@ mvs_storage_refuse_newer(const MvsStore *store, SubTransactionId since)
 bool
 mvs_storage_is_of_here(const MvsStore *store)
 {
-	return MVS_COMPAT_STORAGE_SUBID(store->heap) != InvalidSubTransactionId;
+	return MVS_COMPAT_FIRST_STORAGE_SUBID(store->heap) != InvalidSubTransactionId;
 }
 
 bool
@@ -105,25 +108,69 @@ mvs_storage_has_life_of(const MvsStore *store, Snapshot snapshot)
 	return same;
 }
 
+/*
+ * Whether the storage was another table's, as a snapshot sees it, into which pg_repack has copied
+ * rows.
+ */
+static bool
+was_of_another(const MvsStore *store, Snapshot snapshot)
+{
+	Relation	catalog = table_open(RelationRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	bool		found;
+
+	ScanKeyInit(&keys[0], Anum_pg_class_reltablespace, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(store->heap->rd_rel->reltablespace));
+	ScanKeyInit(&keys[1], Anum_pg_class_relfilenode, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(store->heap->rd_rel->relfilenode));
+	scan = systable_beginscan(catalog, ClassTblspcRelfilenodeIndexId, true, snapshot,
+							  lengthof(keys), keys);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
+/* Whether a snapshot sees that a table had no rows. */
+static bool
+was_empty(const MvsStore *store, Snapshot snapshot)
+{
+	HeapTuple	row = find_class_row(store, snapshot);
+	bool		empty = HeapTupleIsValid(row) &&
+	((Form_pg_class) GETSTRUCT(row))->reltuples == 0;
+
+	if (HeapTupleIsValid(row))
+		heap_freetuple(row);
+	return empty;
+}
+
 bool
 mvs_storage_has_rows_of(const MvsStore *store, Snapshot snapshot)
 {
-	TupleTableSlot *slot = table_slot_create(store->heap, NULL);
-	TableScanDesc scan = mvs_compat_table_beginscan(store->heap, SnapshotAny);
-	bool		keeps = true;
-	bool		isnull;
+	TupleTableSlot *slot;
+	TableScanDesc scan;
+	bool		any = false;
+	bool		old = false;
 
-	/* One that is committed as the snapshot sees it was there before; the first will do. */
-	if (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	if (was_of_another(store, snapshot))
+		return false;
+	slot = table_slot_create(store->heap, NULL);
+	scan = table_beginscan_strat(store->heap, SnapshotAny, 0, NULL, true, false);
+	while (!old && table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
-		TransactionId xmin = DatumGetTransactionId(slot_getsysattr(slot,
-																   MinTransactionIdAttributeNumber,
-																   &isnull));
+		bool		copied;
+		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &copied);
+		TransactionId xmin = HeapTupleHeaderGetXmin(tuple->t_data);
 
-		keeps = !TransactionIdIsCurrentTransactionId(xmin) &&
-			!XidInMVCCSnapshot(xmin, snapshot);
+		CHECK_FOR_INTERRUPTS();
+		any = true;
+		old = !TransactionIdIsCurrentTransactionId(xmin) &&
+			(!TransactionIdIsNormal(xmin) || !XidInMVCCSnapshot(xmin, snapshot));
+		if (copied)
+			heap_freetuple(tuple);
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
-	return keeps;
+	return old || (!any && was_empty(store, snapshot));
 }

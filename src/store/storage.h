@@ -38,8 +38,8 @@ extern bool mvs_storage_is_of(const MvsStore *store, Snapshot snapshot);
 extern bool mvs_storage_has_life_of(const MvsStore *store, Snapshot snapshot);
 
 /*
- * Whether other storage has the rows as the snapshot sees them, as VACUUM FULL and CLUSTER, or a
- * move, leave them; or has none at all.
+ * Whether other storage has the rows that the snapshot sees, as VACUUM FULL and CLUSTER, or a
+ * move, leave them. Where it has none, there were none.
  */
 extern bool mvs_storage_has_rows_of(const MvsStore *store, Snapshot snapshot);
 

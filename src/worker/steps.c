@@ -386,8 +386,10 @@ failures_due(void)
 static bool
 record_failures(void)
 {
-	if (mvs_pending_record_failures())
-		report_kept();
+	if (!mvs_pending_record_failures())
+		return true;
+	report_kept();
+	ConditionVariableBroadcast(&mvs_worker.database->progress);
 	return true;
 }
 
