@@ -120,7 +120,9 @@ look_at_rest(MvsDatabase *database, uint64 target, Rest *rest)
 	mvs_backlog_combine(database->backlogs, &rest->backlog);
 	rest->done = is_done(database, target, rest->backlog.unfinished);
 	rest->failed = database->queue->failed_count > 0;
-	rest->paused = database->queue->paused && !database->queue->prepared_wanted;
+	/* As long as the worker has yet to look at the row, nobody knows what is left either. */
+	rest->paused = database->queue->paused && !database->queue->prepared_wanted &&
+		database->queue->pauses_known == database->queue->pause_changes;
 	rest->taken = database->queue->taken >= target && database->queue->put_back > target &&
 		!database->queue->journal_wanted && !database->queue->recheck &&
 		!database->queue->prepared_wanted && database->queue->mark_count == 0 &&
