@@ -431,7 +431,7 @@ mutant restores_are_read_at_once 't/restore_into_use_is_whole.pl' \
 # Of several snapshots of a transaction, what was told for the first ones alone is kept.
 mutant first_are_kept 'specs/stable_stays_as_it_was_told.spec' \
 	src/version/version.c 's~known = unused \? unused : oldest;~known = unused ? unused : \&spare;~' \
-	src/version/version.c 's~(\tTold\t   \*oldest = NULL;\n)~\1\tstatic Told spare;\n~'
+	src/version/version.c 's~\tTold\t   \*oldest = NULL;\n\K~\tstatic Told spare;\n~'
 
 # Those asked for last alone.
 mutant last_are_kept 'specs/stable_stays_as_it_was_told.spec' \
@@ -483,7 +483,7 @@ mutant guard_fires_for_statements 'sql/13_catalog_is_guarded.sql' \
 
 # The worker forgets where it takes memory from, with each replay.
 mutant replays_leak 't/worker_forgets_dropped_stores.pl' \
-	src/worker/replay.c 's~(ReadNextFullTransactionId\(\)\);\n\tCommitTransactionCommand\(\);\n)\tMemoryContextSwitchTo\(old\);~\1\t(void) old;~'
+	src/worker/replay.c 's~ReadNextFullTransactionId\(\)\);\n\tCommitTransactionCommand\(\);\n\K\tMemoryContextSwitchTo\(old\);~\t(void) old;~'
 
 # A store that was rewritten reads as empty for who must keep his snapshot.
 mutant rewritten_is_empty 'specs/reads_see_what_was_rewritten.spec' \
