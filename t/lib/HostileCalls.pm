@@ -279,6 +279,75 @@ sub prepared_plan
 		(map { 'EXECUTE h' . $values->() . ';' } 1 .. 7), 'DEALLOCATE ALL;');
 }
 
+# What DML there is of a table of any kind.
+sub change
+{
+	my ($table) = @_;
+
+	return pick(
+		"INSERT INTO $table DEFAULT VALUES;", "INSERT INTO $table SELECT * FROM $table LIMIT 2;",
+		"INSERT INTO $table SELECT * FROM $table LIMIT 2 ON CONFLICT DO NOTHING;", "INSERT INTO $table (key, version, value) VALUES ('new', 1, 'v') RETURNING *;",
+		"UPDATE $table SET key = key;", "UPDATE $table SET value = NULL WHERE key = 'k1' RETURNING *;", "UPDATE $table SET j = j, i = i + 100;",
+		"DELETE FROM $table;", "DELETE FROM $table WHERE key = 'k3' RETURNING *;", "TRUNCATE $table;", "TRUNCATE $table CASCADE;",
+		"MERGE INTO $table a USING $table b ON a.key = b.key AND a.version = b.version WHEN MATCHED THEN DELETE;",
+		"COPY $table FROM PROGRAM 'echo';");
+}
+
+sub any_table { return pick(map { "hostile.$_" } qw(s s kept aged fired fed t v m alike parts child u f c q), 'pg_temp.own', 'mvstore_policy', 'mvstore_pins'); }
+
+# Functions for triggers, as triggers of every kind on every kind of table, whoever is meant to have them.
+sub triggers
+{
+	my @functions = grep { $_->{result} eq 'trigger' } @{ $catalog->{functions} };
+
+	return map {
+		my $table = any_table();
+		my $when = pick('BEFORE', 'BEFORE', 'AFTER', 'AFTER', 'INSTEAD OF');
+		my $events = join(' OR ', map { pick('INSERT', 'UPDATE', 'UPDATE OF key', 'DELETE', 'TRUNCATE') } 1 .. 1 + int(rand(3)));
+		my $each = $events =~ /TRUNCATE/ ? pick('STATEMENT', 'STATEMENT', 'ROW') : pick('STATEMENT', 'ROW', 'ROW');
+		my $arguments = pick('', '', "'x'", "'insert'", "'hostile.s', '1'", join(', ', map { "'$_'" } 1 .. 20), "'" . ('x' x 1000) . "'");
+		my $deferred = chance(0.15) ? 'CONSTRAINT ' : '';
+		my $tables = !$deferred && chance(0.15) ? ' REFERENCING OLD TABLE AS was NEW TABLE AS is' : '';
+		$tables = ' DEFERRABLE INITIALLY DEFERRED' if $deferred && chance(0.5);
+
+		("CREATE ${deferred}TRIGGER " . pick('a', 'zz', 'mvstore_guard') . $_ . " $when $events ON $table$tables FOR EACH $each" . pick('', '', ' WHEN (true)') . ' EXECUTE FUNCTION ' . pick(@functions)->{name} . "($arguments);",
+			change($table), change($table), statement())
+	} 1 .. 3;
+}
+
+# The same for event triggers.
+sub event_triggers
+{
+	my @functions = grep { $_->{result} eq 'event_trigger' } @{ $catalog->{functions} };
+
+	return map {
+		my $table = any_table();
+
+		("CREATE EVENT TRIGGER h$_ ON " . pick(qw(ddl_command_start ddl_command_end sql_drop table_rewrite login)) . pick('', " WHEN TAG IN ('DROP TABLE', 'ALTER TABLE')") . ' EXECUTE FUNCTION ' . pick(@functions)->{name} . '();',
+			pick("ALTER TABLE $table ALTER value TYPE bytea USING value || 'x';", "ALTER TABLE $table RENAME TO renamed;", "DROP TABLE $table;", 'CREATE TABLE hostile.made ();', "ALTER TABLE $table ADD COLUMN more int DEFAULT random();", 'DROP SCHEMA hostile CASCADE;', 'DROP OWNED BY hostile;', "COMMENT ON TABLE $table IS 'x';", "SELECT mvstore_create('hostile.made');", 'CREATE EXTENSION mvstore;', 'DROP EXTENSION mvstore CASCADE;', 'DROP EVENT TRIGGER h1;'),
+			statement())
+	} 1 .. 3;
+}
+
+# Calls where PostgreSQL itself makes them: constraints, defaults, policies, rules, views.
+sub inside
+{
+	my $call = call();
+	my $table = any_table();
+
+	return (pick(
+			"ALTER TABLE $table ADD CHECK (($call) IS NULL);", "ALTER TABLE $table ADD CHECK (($call) IS NOT NULL) NOT VALID;",
+			"ALTER TABLE $table ADD COLUMN more text DEFAULT ($call)::text;", "ALTER TABLE hostile.t ALTER j SET DEFAULT ($call)::text;",
+			"CREATE POLICY p ON $table USING (($call) IS NULL); ALTER TABLE $table ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; GRANT SELECT ON $table TO nobody; SET LOCAL ROLE nobody;",
+			"CREATE RULE r AS ON " . pick('INSERT', 'UPDATE', 'DELETE') . " TO $table DO " . pick('ALSO', 'INSTEAD') . " SELECT $call;",
+			"CREATE INDEX ON $table ((($call)::text));", "CREATE OR REPLACE VIEW hostile.made AS SELECT * FROM $call AS f; SELECT * FROM hostile.made;",
+			"CREATE FUNCTION hostile.made() RETURNS text LANGUAGE sql IMMUTABLE RETURN ($call)::text; CREATE INDEX ON $table (hostile.made());",
+			"CREATE AGGREGATE hostile.made (text) (sfunc = textcat, stype = text); SELECT hostile.made(($call)::text);",
+			"CREATE DOMAIN hostile.made AS text CHECK (($call) IS NULL OR VALUE = 'x'); SELECT ($call)::text::hostile.made;",
+			"CREATE STATISTICS ON (($call)::text), j FROM hostile.t;", "ALTER TABLE $table ALTER value TYPE bytea USING (($call)::text::bytea);"),
+		change($table), change('hostile.t'), change($table), 'RESET ROLE;');
+}
+
 sub setting
 {
 	my ($change, $only) = @_;
@@ -301,6 +370,9 @@ sub transaction
 	return ($begin, 'SELECT;', '\\set ON_ERROR_ROLLBACK on', statements(), (chance(0.3) ? ('SAVEPOINT a;', statements(3), 'ROLLBACK TO a;', statements(3)) : ()), '\\set ON_ERROR_ROLLBACK off', $end);
 }
 
+# Of these, nothing stays.
+sub undone { return ('BEGIN;', '\\set ON_ERROR_ROLLBACK on', @_, pick('', 'SET CONSTRAINTS ALL IMMEDIATE;'), '\\set ON_ERROR_ROLLBACK off', 'ROLLBACK;'); }
+
 my %pieces = (
 	plain => sub { statements() },
 	commit => sub { transaction('BEGIN;', 'COMMIT;') },
@@ -316,6 +388,9 @@ my %pieces = (
 	},
 	'as of' => sub { ('BEGIN;', 'SET LOCAL mvstore.as_of = ' . pick("'stable'", "'0'", "'1'", "'now'", "'9223372036854775807'", "'2020-01-01'", "'yesterday'") . ';', '\\set ON_ERROR_ROLLBACK on', statements(), '\\set ON_ERROR_ROLLBACK off', 'COMMIT;') },
 	'use version' => sub { ('BEGIN;', 'SELECT mvstore_use_version(' . bigint_value() . ');', '\\set ON_ERROR_ROLLBACK on', statements(), '\\set ON_ERROR_ROLLBACK off', 'COMMIT;') },
+	triggers => sub { undone(triggers()) },
+	'event triggers' => sub { undone(event_triggers()) },
+	inside => sub { undone(inside()) },
 	cursor => \&cursor,
 	'prepared plan' => \&prepared_plan,
 	parallel => sub { ("SET force_parallel_mode = on;", "SET debug_parallel_query = on;", 'SET parallel_setup_cost = 0;', statements(), 'RESET ALL;') },
@@ -380,6 +455,7 @@ my %harmful = (
 	'harm undone' => sub { ('BEGIN;', '\\set ON_ERROR_ROLLBACK on', (map { (harm(), statements(3)) } 1 .. 3), '\\set ON_ERROR_ROLLBACK off', pick('ROLLBACK;', 'ROLLBACK;', 'COMMIT;')) },
 	'harm prepared' => sub { ('BEGIN;', '\\set ON_ERROR_ROLLBACK on', harm(), statements(3), harm(), '\\set ON_ERROR_ROLLBACK off', "PREPARE TRANSACTION 'd" . int(rand(3)) . "';", 'ROLLBACK;', statements(3), "ROLLBACK PREPARED 'd" . int(rand(3)) . "';") },
 	'system settings' => sub { ((map { (setting('ALTER SYSTEM SET', qr/sighup|suset|user/), 'SELECT pg_reload_conf();', statement()) } 1 .. 3), 'ALTER SYSTEM RESET ALL;', 'SELECT pg_reload_conf();') },
+	'triggers that stay' => sub { (grep({ !/ ON login/ } pick(\&triggers, \&event_triggers)->()), statements()) },
 	again => sub { ('RESET ALL;', 'DROP SCHEMA IF EXISTS hostile CASCADE;', 'DROP EXTENSION IF EXISTS mvstore CASCADE;', 'DROP PUBLICATION IF EXISTS p;', 'DROP FOREIGN DATA WRAPPER IF EXISTS nothing CASCADE;', 'CREATE EXTENSION mvstore;', $STORES, $OBJECTS) });
 
 # A script of about so many calls; how many, and its text. The kind is of the database:
