@@ -499,6 +499,10 @@ mutant newer_pages_are_pinned 'sql/82_cursors_and_plans.sql' \
 mutant attempts_are_forgotten 't/failures_are_counted_over_turns.pl' \
 	src/worker/pending.c 's~item->tries = item->recorded_tries = request->attempts;~~'
 
+# Who waited for DROP EXTENSION is told of a relation's number.
+mutant dropped_meanwhile_is_a_number 'specs/extension_dropped_meanwhile_is_missed.spec' \
+	src/base/catalog.c 's~open_any\(table, false, RowExclusiveLock\)~relation_open(mvs_catalog_oid(table, false), RowExclusiveLock)~'
+
 # Tables that the library does not know are in the way of whoever drops his own.
 mutant altered_tables_are_in_the_way 'sql/13_catalog_is_guarded.sql' \
 	src/functions/stores.c 's~if \(!mvs_catalog_is_known\(MVS_POLICY\)\)~if (false)~'

@@ -77,9 +77,10 @@ static bool never_wait = false; /* for others who are at a row */
 static bool find_extension(Oid *schema, char **version);
 static bool is_of_size(Form_pg_attribute column, char letter);
 static bool is_as_known(Relation relation, MvsCatalog object);
+static Relation open_any(MvsCatalog object, bool missing_ok, LOCKMODE mode);
 static void invalidate(Datum argument, Oid relation);
 static bool only_looks(Oid function);
-static void refuse_triggers_of_others(Oid table);
+static void refuse_triggers_of_others(Relation relation);
 static bool lock_row(Relation catalog, ItemPointer tid, LockWaitPolicy policy);
 
 /* Schema and version of the extension; false without it. */
@@ -207,8 +208,9 @@ mvs_catalog_is_known(MvsCatalog object)
 	return known;
 }
 
-Relation
-mvs_catalog_open(MvsCatalog object, bool missing_ok, LOCKMODE mode)
+/* Open an object of the extension, whatever has become of it; NULL where there is none. */
+static Relation
+open_any(MvsCatalog object, bool missing_ok, LOCKMODE mode)
 {
 	Relation	relation = NULL;
 	Oid			oid;
@@ -216,6 +218,14 @@ mvs_catalog_open(MvsCatalog object, bool missing_ok, LOCKMODE mode)
 	/* What was dropped while we waited for the lock is not found when it is looked up anew. */
 	while (relation == NULL && OidIsValid(oid = mvs_catalog_oid(object, missing_ok)))
 		relation = try_relation_open(oid, mode);
+	return relation;
+}
+
+Relation
+mvs_catalog_open(MvsCatalog object, bool missing_ok, LOCKMODE mode)
+{
+	Relation	relation = open_any(object, missing_ok, mode);
+
 	if (relation && !is_as_known(relation, object))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -422,9 +432,8 @@ only_looks(Oid function)
  * on it, as by GRANT ALL ON ALL TABLES: what we run has the rights of a superuser, and so had they.
  */
 static void
-refuse_triggers_of_others(Oid table)
+refuse_triggers_of_others(Relation relation)
 {
-	Relation	relation = table_open(table, RowExclusiveLock);
 	const TriggerDesc *triggers = CopyTriggerDesc(relation->trigdesc);
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
@@ -445,22 +454,22 @@ refuse_triggers_of_others(Oid table)
 							   trigger->tgname),
 					 errhint("Drop it, and revoke TRIGGER and REFERENCES on the tables of the extension.")));
 	}
-	table_close(relation, NoLock);
 }
 
 uint64
 mvs_catalog_run(MvsCatalog table, const char *format, int count, const Oid *types, Datum *values)
 {
-	Oid			oid = mvs_catalog_oid(table, false);
-	char	   *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(oid)),
-												  get_rel_name(oid));
+	Relation	relation = open_any(table, false, RowExclusiveLock);
+	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
+												  RelationGetRelationName(relation));
 	StringInfoData command;
 	Oid			role;
 	int			context;
 	int			result;
 	uint64		rows;
 
-	refuse_triggers_of_others(oid);
+	refuse_triggers_of_others(relation);
+	table_close(relation, NoLock);
 	initStringInfo(&command);
 	appendStringInfo(&command, format, name, name);
 	GetUserIdAndSecContext(&role, &context);
