@@ -486,9 +486,7 @@ mvstore_set_policy(PG_FUNCTION_ARGS)
 	(void) mvs_lock_drops(oid, MVS_LOCKER_STORE, true);
 
 	catalog = mvs_catalog_open(MVS_POLICY, false, RowExclusiveLock);
-	old = mvs_catalog_find(catalog, MVS_POLICY_KEY, oid, NULL);
-	if (!HeapTupleIsValid(old))
-		elog(ERROR, "policy of store %u is missing", oid);
+	old = mvs_store_policy_row(catalog, &store);
 	for (int i = 1; i <= 3; i++)
 	{
 		values[i] = fcinfo->args[i].value;

@@ -852,18 +852,28 @@ mvs_store_is_exchanged(Oid store)
 	return HeapTupleIsValid(tuple) && (isnull || storage != mvs_store_storage(store));
 }
 
+HeapTuple
+mvs_store_policy_row(Relation catalog, MvsStore *store)
+{
+	HeapTuple	row = mvs_catalog_find(catalog, MVS_POLICY_KEY, RelationGetRelid(store->heap),
+									   NULL);
+
+	/* The extension may have been dropped, and created anew, since the store was opened. */
+	if (!HeapTupleIsValid(row))
+		refuse_table(store->heap);
+	return row;
+}
+
 void
 mvs_store_record_storage(MvsStore *store)
 {
 	Oid			oid = RelationGetRelid(store->heap);
 	Relation	catalog = mvs_catalog_open(MVS_POLICY, false, RowExclusiveLock);
-	HeapTuple	old = mvs_catalog_find(catalog, MVS_POLICY_KEY, oid, NULL);
+	HeapTuple	old = mvs_store_policy_row(catalog, store);
 	Datum		values[Natts_policy];
 	bool		nulls[Natts_policy] = {false};
 	bool		replace[Natts_policy] = {false};
 
-	if (!HeapTupleIsValid(old))
-		elog(ERROR, "policy of store %u is missing", oid);
 	values[Anum_policy_storage - 1] = ObjectIdGetDatum(store->heap->rd_rel->relfilenode);
 	replace[Anum_policy_storage - 1] = true;
 	mvs_catalog_update(catalog, &old->t_self,
