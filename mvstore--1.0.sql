@@ -985,7 +985,8 @@ CREATE TABLE mvstore_paused (
 	CONSTRAINT mvstore_paused_pkey PRIMARY KEY (paused)
 ) USING heap;
 
--- No version above its value has been handed out: the durable high-water mark.
+-- No version above its value has been handed out: the durable high-water mark. Its start value tells when
+-- the extension was created: CREATE EXTENSION sets it, as no restore does.
 CREATE SEQUENCE mvstore_clock;
 
 -- One row: whoever sees it sees the ends of all transactions with versions up to
@@ -1120,12 +1121,12 @@ AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION mvstore_max_attempts() IS
 'failed attempts after which a request is set aside; read it through mvstore_blockers';
 
-CREATE FUNCTION mvstore_request_state(system bigint, database oid, before bigint, spilled boolean,
+CREATE FUNCTION mvstore_request_state(id bigint, system bigint, database oid, before bigint, spilled boolean,
 									  attempts integer, store regclass)
 RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 
-COMMENT ON FUNCTION mvstore_request_state(bigint, oid, bigint, boolean, integer, regclass) IS
+COMMENT ON FUNCTION mvstore_request_state(bigint, bigint, oid, bigint, boolean, integer, regclass) IS
 'what a row of the journal waits for; read it through mvstore_requests';
 
 CREATE FUNCTION mvstore_queued_requests(OUT store regclass, OUT kind text, OUT key bytea,
@@ -1235,7 +1236,7 @@ SELECT j.id, j.store::regclass, j.kind,
 	   CASE WHEN j.keep OPERATOR(pg_catalog.>) 0 THEN j.keep END AS keep, j.before,
 	   mvstore_time_of(j.id) AS requested_at, j.attempts,
 	   CASE WHEN v.visible OR u.informed THEN j.error END AS last_error,
-	   mvstore_request_state(j.system, j.database, j.before, j.spilled, j.attempts,
+	   mvstore_request_state(j.id, j.system, j.database, j.before, j.spilled, j.attempts,
 							 j.store::regclass) AS state
   FROM mvstore_journal j,
 	   (SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')

@@ -94,14 +94,15 @@ SELECT system_identifier AS system FROM pg_control_system() \gset
 SELECT oid AS database FROM pg_database WHERE datname = current_database() \gset
 BEGIN;
 SELECT mvstore_put('s', 'e', 'later') AS version \gset
-SELECT mvstore_request_state(:system, :database, :version, false, 0, 's') AS "as new as a writer",
-       mvstore_request_state(:system, :database, :version - 1, false, 0, 's') AS older,
-       mvstore_request_state(:system, :database, :version - 1, true, 4, 's') AS "no room",
-       mvstore_request_state(:system, :database, :version, true, 4, 's') AS "no room, as new",
-       mvstore_request_state(:system, :database, :version - 1, false, 5, 's') AS "5 attempts",
-       mvstore_request_state(:system + 1, :database, 1, false, 5, 's') AS "other system",
-       mvstore_request_state(:system, 1, 1, false, 5, 's') AS "other database",
-       mvstore_request_state(NULL, :database, 1, false, 0, 's') AS "NULL";
+SELECT mvstore_request_state(:version, :system, :database, :version, false, 0, 's') AS "as new as a writer",
+       mvstore_request_state(:version, :system, :database, :version - 1, false, 0, 's') AS older,
+       mvstore_request_state(:version, :system, :database, :version - 1, true, 4, 's') AS "no room",
+       mvstore_request_state(:version, :system, :database, :version, true, 4, 's') AS "no room, as new",
+       mvstore_request_state(:version, :system, :database, :version - 1, false, 5, 's') AS "5 attempts",
+       mvstore_request_state(:version, :system + 1, :database, 1, false, 5, 's') AS "other system",
+       mvstore_request_state(:version, :system, 1, 1, false, 5, 's') AS "other database",
+       mvstore_request_state((SELECT seqstart - 1 FROM pg_sequence WHERE seqrelid = 'mvstore_clock'::regclass), :system, :database, 1, false, 5, 's') AS "other extension",
+       mvstore_request_state(:version, NULL, :database, 1, false, 0, 's') AS "NULL";
 -- The writer itself is told of as one who holds something back.
 SELECT pid = pg_backend_pid() AS me, version = :version AS mine FROM mvstore_stat_writers();
 SELECT kind, pid = pg_backend_pid() AS me, mine, since, store, requests, holds_back FROM blockers WHERE kind = 'writer';

@@ -131,28 +131,44 @@ is($node->safe_psql('beside', q{SELECT mvstore_retry_failed('s')}), 1, 'one that
 is($node->safe_psql('beside', 'SELECT mvstore_flush()'), 't', 'it is');
 is(entries_of($node, 'beside', 's'), 1, 'and done');
 
-# In the midst of that, when requests are there and their store is not yet, nobody takes them for void.
-make_database('pieces', 's');
-$node->safe_psql('pieces', q{SELECT mvstore_pause(), mvstore_drop('s', 'k')});
+# In the midst of that, when requests are there and their store is not yet, nobody takes them for void: neither a worker that
+# is there, nor one that comes because of it.
 my @tables = qw(mvstore_journal mvstore_policy mvstore_floor);
-my $files = $node->basedir . '/pieces';
-mkdir $files or die "$files: $!";
-chmod 0777, $files;
-$node->safe_psql('pieces', join ';', map { "COPY $_ TO '$files/$_'" } @tables);
-$node->safe_psql('pieces', 'SELECT count(mvstore_cancel_request(id)) FROM mvstore_requests; SELECT mvstore_resume()');
-is($node->safe_psql('pieces', 'SELECT mvstore_flush()'), 't', 'nothing is to be done');
-$node->safe_psql('pieces', "BEGIN; DROP EXTENSION mvstore; CREATE EXTENSION mvstore; COPY $tables[0] FROM '$files/$tables[0]'; COMMIT");
-is($node->safe_psql('pieces', 'SELECT mvstore_flush()'), 't', 'the worker has read the new journal');
-is($node->safe_psql('pieces', 'SELECT count(*) FROM mvstore_journal'), 1, 'and leaves alone what is from before');
-$node->safe_psql('pieces', join ';', map { "COPY $_ FROM '$files/$_'" } @tables[ 1, 2 ]);
-$node->safe_psql('pieces', <<'SQL');
+for my $database (qw(pieces later))
+{
+	make_database($database, 's');
+	$node->safe_psql($database, q{SELECT mvstore_pause(), mvstore_drop('s', 'k')});
+	my $files = $node->basedir . "/$database";
+	mkdir $files or die "$files: $!";
+	chmod 0777, $files;
+	$node->safe_psql($database, join ';', map { "COPY $_ TO '$files/$_'" } @tables);
+	$node->safe_psql($database, 'SELECT count(mvstore_cancel_request(id)) FROM mvstore_requests; SELECT mvstore_resume()');
+	is($node->safe_psql($database, 'SELECT mvstore_flush()'), 't', "$database: nothing is to be done");
+	my $create = "CREATE EXTENSION mvstore; COPY $tables[0] FROM '$files/$tables[0]'";
+	if ($database eq 'pieces')
+	{
+		$node->safe_psql($database, "BEGIN; DROP EXTENSION mvstore; $create; COMMIT");
+	}
+	else
+	{
+		$node->safe_psql($database, 'DROP EXTENSION mvstore');
+		# Shared memory knows nothing of the database.
+		$node->stop('immediate');
+		$node->start;
+		$node->safe_psql($database, "BEGIN; $create; COMMIT");
+	}
+	is($node->safe_psql($database, 'SELECT mvstore_flush()'), 't', "$database: the worker has read the new journal");
+	is($node->safe_psql($database, 'SELECT count(*) FROM mvstore_journal'), 1, "$database: and leaves alone what is from before");
+	$node->safe_psql($database, join ';', map { "COPY $_ FROM '$files/$_'" } @tables[ 1, 2 ]);
+	$node->safe_psql($database, <<'SQL');
 CREATE TRIGGER mvstore_truncate AFTER TRUNCATE ON s FOR EACH STATEMENT EXECUTE FUNCTION mvstore_truncated();
 ALTER TRIGGER mvstore_truncate ON s DEPENDS ON EXTENSION mvstore;
 ALTER TABLE s ENABLE ALWAYS TRIGGER mvstore_truncate;
 SQL
-$node->safe_psql('pieces', 'SELECT mvstore_resume()');
-is($node->safe_psql('pieces', 'SELECT mvstore_flush()'), 't', 'resumed, nothing is left');
-is(entries_of($node, 'pieces', 's'), 1, 'what had been requested is done');
+	$node->safe_psql($database, 'SELECT mvstore_resume()');
+	is($node->safe_psql($database, 'SELECT mvstore_flush()'), 't', "$database: resumed, nothing is left");
+	is(entries_of($node, $database, 's'), 1, "$database: what had been requested is done");
+}
 
 $node->stop;
 done_testing();

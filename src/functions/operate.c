@@ -202,14 +202,14 @@ mvstore_request_state(PG_FUNCTION_ARGS)
 {
 	const char *state = "queued";
 
-	if (PG_GETARG_INT64(0) != (int64) GetSystemIdentifier() || PG_GETARG_OID(1) != MyDatabaseId)
+	if (mvs_journal_is_restored(PG_GETARG_INT64(0), PG_GETARG_INT64(1), PG_GETARG_OID(2)))
 		state = "restored";
-	else if (PG_GETARG_INT32(4) >= MVS_MAX_ATTEMPTS)
+	else if (PG_GETARG_INT32(5) >= MVS_MAX_ATTEMPTS)
 		state = "failed";
-	else if (is_held(pins_of_query(fcinfo, mvs_session_join_if_used()), PG_GETARG_OID(5),
-					 PG_GETARG_INT64(2)))
+	else if (is_held(pins_of_query(fcinfo, mvs_session_join_if_used()), PG_GETARG_OID(6),
+					 PG_GETARG_INT64(3)))
 		state = "held";
-	else if (PG_GETARG_BOOL(3))
+	else if (PG_GETARG_BOOL(4))
 		state = "spilled";
 	PG_RETURN_TEXT_P(cstring_to_text(state));
 }

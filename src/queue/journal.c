@@ -77,7 +77,7 @@ static const char *const kind_names[] = {
 	[MVS_REQUEST_LOOK] = "policy",
 };
 
-static bool is_own(const Datum *values);
+static bool is_restored(const Datum *values);
 static bool is_row_of(Relation journal, HeapTuple tuple, const MvsRequest *request);
 static MvsJournalRow state_of(const SnapshotData *dirty);
 static bool has_block(Relation journal, BlockNumber block);
@@ -203,12 +203,20 @@ mvs_journal_write(MvsDatabase *database, char *requests, Size size, bool implici
 	table_close(rows.journal, RowExclusiveLock);
 }
 
-/* Whether a row was made in this database of this system. */
-static bool
-is_own(const Datum *values)
+bool
+mvs_journal_is_restored(int64 id, int64 system, Oid database)
 {
-	return DatumGetInt64(values[Anum_journal_system - 1]) == (int64) GetSystemIdentifier() &&
-		DatumGetObjectId(values[Anum_journal_database - 1]) == MyDatabaseId;
+	return system != (int64) GetSystemIdentifier() || database != MyDatabaseId ||
+		id < mvs_clock_creation();
+}
+
+/* Whether a row came by a restore. */
+static bool
+is_restored(const Datum *values)
+{
+	return mvs_journal_is_restored(DatumGetInt64(values[Anum_journal_id - 1]),
+								   DatumGetInt64(values[Anum_journal_system - 1]),
+								   DatumGetObjectId(values[Anum_journal_database - 1]));
 }
 
 /* Whether a row is that of a request. */
@@ -220,7 +228,7 @@ is_row_of(Relation journal, HeapTuple tuple, const MvsRequest *request)
 
 	for (int i = 0; i < Anum_journal_store; i++)
 		values[i] = heap_getattr(tuple, i + 1, RelationGetDescr(journal), &isnull);
-	return DatumGetInt64(values[Anum_journal_id - 1]) == request->journal && is_own(values) &&
+	return DatumGetInt64(values[Anum_journal_id - 1]) == request->journal && !is_restored(values) &&
 		DatumGetObjectId(values[Anum_journal_store - 1]) == request->store;
 }
 
@@ -412,7 +420,7 @@ read_row(Relation journal, HeapTuple tuple, int64 *failed)
 	int			to_length = 0;
 
 	heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
-	if (!is_own(values))
+	if (is_restored(values))
 		return NULL;
 	if (DatumGetInt32(values[Anum_journal_attempts - 1]) >= MVS_MAX_ATTEMPTS)
 	{
@@ -600,7 +608,7 @@ mvs_journal_adopt(MvsDatabase *database)
 		heap_deform_tuple(tuple, RelationGetDescr(journal), values, nulls);
 
 		/* Somebody else may have adopted it, or voided it, just now. */
-		if (is_own(values) || !mvs_catalog_lock_row(journal, &tuple->t_self))
+		if (!is_restored(values) || !mvs_catalog_lock_row(journal, &tuple->t_self))
 			continue;
 		values[Anum_journal_id - 1] = Int64GetDatum(mvs_clock_tick(database));
 		values[Anum_journal_system - 1] = Int64GetDatum(GetSystemIdentifier());

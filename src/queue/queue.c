@@ -259,8 +259,6 @@ publish_news(MvsDatabase *database, const MvsPublication *publication, Timestamp
 	{
 		if (publication->pause != MVS_PAUSE_UNKNOWN)
 			queue->paused = (publication->pause == MVS_PAUSE_ON);
-		queue->journal_from = publication->pause == MVS_PAUSE_UNKNOWN ?
-			publication->journal_from : 0;
 		queue->pause_changes++;
 	}
 	foreach(cell, publication->marks)
@@ -395,7 +393,6 @@ mvs_queue_clear(MvsDatabase *database)
 	queue->mark_count = 0;
 	queue->all_marked = false;
 	queue->journal_wanted = false;
-	queue->journal_from = 0;
 	queue->failed_count = 0;
 	queue->paused = false;
 	queue->pauses_known = ++queue->pause_changes;	/* a worker that comes looks in any case */

@@ -60,7 +60,6 @@ typedef struct MvsQueue
 
 	bool		swept;			/* all stores, since this shared memory was made */
 	bool		journal_wanted; /* requests wait in the journal alone */
-	int64		journal_from;	/* rows with lower ids are for when somebody resumes */
 	int64		failed_count;	/* set aside in the journal */
 	bool		recheck;		/* requests in the worker's hands may be void, or due */
 	TimestampTz erased_until;	/* keys of requests up to then may have been erased */
@@ -96,7 +95,6 @@ typedef struct MvsPublication
 	bool		erased;			/* keys were erased */
 	bool		pins;			/* pins have come, gone or changed */
 	MvsPause	pause;
-	int64		journal_from;	/* with MVS_PAUSE_UNKNOWN */
 	int64		skipped;		/* implicit ones that a mark stands for */
 	const List *marks;			/* OIDs of stores to be marked */
 } MvsPublication;

@@ -86,7 +86,6 @@ typedef struct Level
 	List	   *rewritten;		/* OIDs of stores whose past was changed */
 	bool		pins;
 	MvsPause	pause;
-	int64		journal_from;	/* where the journal is a new one: the first id that it may give */
 } Level;
 
 static Level *levels = NULL;
@@ -619,12 +618,11 @@ mvs_transaction_pause(MvsPause pause)
 }
 
 void
-mvs_transaction_extension_created(MvsDatabase *database)
+mvs_transaction_extension_created(void)
 {
 	Level	   *level = current_level();
 
 	level->pause = later_pause(level->pause, MVS_PAUSE_UNKNOWN);
-	level->journal_from = mvs_greatest(mvs_clock_wall(), mvs_clock_last(database) + 1);
 	level->journal = level->pins = true;
 }
 
@@ -730,7 +728,6 @@ merge_levels(Level *into, Level *from)
 	into->recheck |= from->recheck;
 	into->pins |= from->pins;
 	into->pause = later_pause(into->pause, from->pause);
-	into->journal_from = Max(into->journal_from, from->journal_from);
 }
 
 /* Hand a committed transaction's only level over to shared memory. */
@@ -761,7 +758,6 @@ publish(Level *level)
 			.erased = level->erasures != NULL,
 			.pins = level->pins,
 			.pause = level->pause,
-			.journal_from = level->journal_from,
 			.spilled = level->spilled,
 			.skipped = level->skipped,
 			.marks = level->marks

@@ -65,11 +65,8 @@ extern void mvs_transaction_rewritten(Oid store);
 /* Tell that pins have come, gone or changed. */
 extern void mvs_transaction_pins(void);
 
-/*
- * Tell that the tables of the extension are new. What their journal has of before, a restore is
- * bringing, table by table: that is left to mvstore_resume().
- */
-extern void mvs_transaction_extension_created(MvsDatabase *database);
+/* Tell that the tables of the extension are new. */
+extern void mvs_transaction_extension_created(void);
 
 /* Tell that the row of mvstore_paused has come, with "on", or gone. */
 extern void mvs_transaction_pause(MvsPause pause);

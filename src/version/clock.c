@@ -25,11 +25,16 @@
 #include "access/generic_xlog.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_sequence.h"
 #include "commands/sequence.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
@@ -103,6 +108,38 @@ mvs_clock_last(MvsDatabase *database)
 	last = database->clock->last;
 	LWLockRelease(database->version_lock);
 	return last;
+}
+
+void
+mvs_clock_note_creation(MvsDatabase *database)
+{
+	Relation	sequences = table_open(SequenceRelationId, RowExclusiveLock);
+	HeapTuple	tuple = SearchSysCacheCopy1(SEQRELID,
+											ObjectIdGetDatum(mvs_catalog_oid(MVS_CLOCK, false)));
+
+	if (HeapTupleIsValid(tuple))
+	{
+		((Form_pg_sequence) GETSTRUCT(tuple))->seqstart =
+			mvs_greatest(mvs_clock_wall(), database ? mvs_clock_last(database) + 1 : 0);
+		CatalogTupleUpdate(sequences, &tuple->t_self, tuple);
+		CommandCounterIncrement();
+	}
+	table_close(sequences, RowExclusiveLock);
+}
+
+int64
+mvs_clock_creation(void)
+{
+	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, true);
+	HeapTuple	tuple = OidIsValid(sequence) ?
+		SearchSysCache1(SEQRELID, ObjectIdGetDatum(sequence)) : NULL;
+	int64		creation;
+
+	if (!HeapTupleIsValid(tuple))
+		return 0;
+	creation = ((Form_pg_sequence) GETSTRUCT(tuple))->seqstart;
+	ReleaseSysCache(tuple);
+	return creation;
 }
 
 /* The only row of the sequence. */
@@ -329,6 +366,8 @@ mvs_clock_ticks(MvsDatabase *database, int count)
 static int64
 ticks(MvsDatabase *database, int count, bool wait)
 {
+	int64		creation = mvs_clock_creation();
+
 	for (;;)
 	{
 		int64		tick = mvs_clock_wall();
@@ -336,7 +375,7 @@ ticks(MvsDatabase *database, int count, bool wait)
 		bool		taken;
 
 		LWLockAcquire(database->version_lock, LW_EXCLUSIVE);
-		tick = Max(tick, database->clock->last + 1);
+		tick = Max(tick, Max(database->clock->last + 1, creation));
 		last = tick > MVS_NEWEST - count ? MVS_NEWEST : tick + count - 1;
 		taken = (last <= database->clock->mark);
 		if (taken)

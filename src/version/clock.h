@@ -47,6 +47,15 @@ extern void mvs_clock_load(MvsDatabase *database);
 /* Whether that has been done. */
 extern bool mvs_clock_is_loaded(MvsDatabase *database);
 
+/*
+ * Note that the extension has just been created in this database, which may have a slot. That is
+ * kept as the start value of the sequence, which no restore sets.
+ */
+extern void mvs_clock_note_creation(MvsDatabase *database);
+
+/* When that was, as a version: no tick is below it. Without the extension, or a note, 0 or 1. */
+extern int64 mvs_clock_creation(void);
+
 /* The wall clock. */
 extern int64 mvs_clock_wall(void);
 

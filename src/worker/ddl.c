@@ -45,6 +45,7 @@
 #include "shared/fault.h"
 #include "shared/wake.h"
 #include "store/store.h"
+#include "version/clock.h"
 #include "version/version.h"
 #include "worker/ddl.h"
 
@@ -231,14 +232,18 @@ updates_extension(Node *command)
 		strcmp(((AlterExtensionStmt *) command)->extname, "mvstore") == 0;
 }
 
-/* A worker that is there already knows the tables of the extension that was dropped before. */
+/*
+ * Note that the extension is a new one. A worker that is there already knows the tables of the one that
+ * was dropped before.
+ */
 static void
 tell_of_creation(void)
 {
 	MvsDatabase *database = mvs_database_find(MyDatabaseId);
 
+	mvs_clock_note_creation(database);
 	if (database)
-		mvs_transaction_extension_created(database);
+		mvs_transaction_extension_created();
 }
 
 /* Raise 55000 if the SQL objects are now those of another library than this one. */

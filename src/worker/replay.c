@@ -121,7 +121,7 @@ begin_replay(void)
 	next_xid = XidFromFullTransactionId(ReadNextFullTransactionId());
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(old);
-	after = Max(Max(first, mvs_worker.database->queue->journal_from) - 1, 0);
+	after = Max(first - 1, 0);
 	met_all = false;
 	lowest = MVS_NEWEST;
 	failed = 0;

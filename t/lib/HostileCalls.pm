@@ -370,8 +370,8 @@ sub transaction
 	return ($begin, 'SELECT;', '\\set ON_ERROR_ROLLBACK on', statements(), (chance(0.3) ? ('SAVEPOINT a;', statements(3), 'ROLLBACK TO a;', statements(3)) : ()), '\\set ON_ERROR_ROLLBACK off', $end);
 }
 
-# Of these, nothing stays.
-sub undone { return ('BEGIN;', '\\set ON_ERROR_ROLLBACK on', @_, pick('', 'SET CONSTRAINTS ALL IMMEDIATE;'), '\\set ON_ERROR_ROLLBACK off', 'ROLLBACK;'); }
+# Of these, nothing stays, also where BEGIN is cancelled.
+sub undone { return ('BEGIN;', '\\if :ERROR', '\\else', '\\set ON_ERROR_ROLLBACK on', @_, pick('', 'SET CONSTRAINTS ALL IMMEDIATE;'), '\\set ON_ERROR_ROLLBACK off', 'ROLLBACK;', '\\endif'); }
 
 my %pieces = (
 	plain => sub { statements() },
