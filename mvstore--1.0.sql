@@ -1007,11 +1007,13 @@ GRANT SELECT ON mvstore_policy, mvstore_floor, mvstore_rewrite, mvstore_journal,
   TO pg_database_owner;
 GRANT SELECT ON SEQUENCE mvstore_clock TO pg_database_owner;
 
-SELECT pg_catalog.pg_extension_config_dump('mvstore_policy', '');
-SELECT pg_catalog.pg_extension_config_dump('mvstore_floor', '');
-SELECT pg_catalog.pg_extension_config_dump('mvstore_rewrite', '');
+-- Of tables that are gone, as where event triggers are off, nothing is dumped: their numbers may be those of others where it
+-- is restored.
+SELECT pg_catalog.pg_extension_config_dump('mvstore_policy', 'WHERE store::oid IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_floor', 'WHERE store::oid IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_rewrite', 'WHERE store::oid IN (SELECT oid FROM pg_catalog.pg_class)');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_journal', '');
-SELECT pg_catalog.pg_extension_config_dump('mvstore_pin', '');
+SELECT pg_catalog.pg_extension_config_dump('mvstore_pin', 'WHERE store IS NULL OR store::oid IN (SELECT oid FROM pg_catalog.pg_class)');
 SELECT pg_catalog.pg_extension_config_dump('mvstore_clock', '');
 
 CREATE FUNCTION mvstore_guard() RETURNS trigger
@@ -1625,7 +1627,7 @@ COMMENT ON COLUMN mvstore_store_stats.keys_due IS
 COMMENT ON COLUMN mvstore_store_stats.dead_tuples IS
 'dead rows that await a VACUUM, as estimated';
 
--- Estimates, by what the last VACUUM or ANALYZE has counted; pg_stats shows what the reader may
+-- Estimates, by what the last VACUUM or ANALYZE has counted, or the owner has set (18); pg_stats shows what the reader may
 -- SELECT. Sizes go by the number of rows, as if all were of the same size.
 CREATE VIEW mvstore_stores AS
 SELECT p.store::regclass, p.keep_versions, p.keep_for, p.ttl, p.incarnation,
@@ -1646,12 +1648,12 @@ SELECT p.store::regclass, p.keep_versions, p.keep_for, p.ttl, p.incarnation,
 	   LATERAL (SELECT CASE WHEN t.pages OPERATOR(pg_catalog.=) 0 THEN 0
 							WHEN c.relpages OPERATOR(pg_catalog.>) 0
 							 AND c.reltuples OPERATOR(pg_catalog.>=) 0
-							THEN c.reltuples::double precision OPERATOR(pg_catalog.*) t.pages
-								 OPERATOR(pg_catalog./) c.relpages END AS entries) e,
+							THEN least(c.reltuples::double precision OPERATOR(pg_catalog.*) t.pages
+									   OPERATOR(pg_catalog./) c.relpages, 1e18) END AS entries) e,
 	   LATERAL (SELECT CASE WHEN e.entries OPERATOR(pg_catalog.=) 0 THEN 0
 					   ELSE (SELECT CASE WHEN d.n_distinct OPERATOR(pg_catalog.>) 0
 										 THEN least(d.n_distinct, e.entries)
-										 ELSE (OPERATOR(pg_catalog.-) d.n_distinct)
+										 ELSE least(OPERATOR(pg_catalog.-) d.n_distinct, 1)
 											  OPERATOR(pg_catalog.*) e.entries END
 							   FROM pg_catalog.pg_stats d
 							  WHERE d.schemaname OPERATOR(pg_catalog.=) n.nspname

@@ -20,6 +20,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "optimizer/paths.h"
+#include "postmaster/autovacuum.h"
 #include "replication/origin.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -28,6 +29,7 @@
 #include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
+#include "utils/rel.h"
 #include "utils/selfuncs.h"
 #include "utils/wait_event.h"
 
@@ -215,6 +217,21 @@ mvs_compat_may_create_in(Oid schema, Oid role)
 #else
 #define MVS_COMPAT_PRIMARY_KEY(relation) RelationGetPrimaryKeyIndex(relation)
 #endif
+
+/* Return how many dead rows of a table call for a vacuum, which 18 lets a setting limit. */
+static inline double
+mvs_compat_vacuum_threshold(double threshold, Relation heap)
+{
+#if PG_VERSION_NUM >= 180000
+	const StdRdOptions *options = (const StdRdOptions *) heap->rd_options;
+	int			most = options && options->autovacuum.vacuum_max_threshold >= -1 ?
+		options->autovacuum.vacuum_max_threshold : autovacuum_vac_max_thresh;
+
+	return most >= 0 && threshold > most ? most : threshold;
+#else
+	return threshold;
+#endif
+}
 
 /* CLUSTER is a REPACK since 19. */
 #if PG_VERSION_NUM < 190000

@@ -277,9 +277,13 @@ keep_row(ScanState *node, TupleTableSlot *slot)
 	MvsScanState *state = (MvsScanState *) node;
 	EPQState   *epq = node->ps.state->es_epq_active;
 
-	/* In a subquery of what is looked at again. */
+	/* In a subquery of what is looked at again: minors of before November 2025 come here. */
 	if (epq->relsubs_rowmark[state->rti - 1] == NULL)
-		return !TupIsNull(next_row(node));
+	{
+		TupleTableSlot *row = next_row(node);
+
+		return !TupIsNull(row); /* which evaluates its argument twice */
+	}
 
 	if (epq->relsubs_done[state->rti - 1])
 		return false;

@@ -448,6 +448,7 @@ static void
 keep_requests(Level *level, bool (*is_kept) (const Level *, const MvsRequest *))
 {
 	Size		kept = 0;
+	Size		like;
 
 	if (level->used == 0)
 		return;
@@ -462,19 +463,25 @@ keep_requests(Level *level, bool (*is_kept) (const Level *, const MvsRequest *))
 
 		if (is_kept(level, request))
 		{
-			Size		like;
-
 			if (MvsRequestIsImplicit(request))
 				level->implicit_count++;
 			else
 				level->explicit_count++;
 			memmove(level->buffer + kept, request, size);
-			(void) index_request(level, kept, &like);
 			kept += size;
 		}
 		position += size;
 	}
 	level->used = kept;
+
+	/* Should memory run out, the level may outlast that, and needs no index. */
+	for (Size position = 0; position < kept;)
+	{
+		MvsRequest *request = (MvsRequest *) (level->buffer + position);
+
+		(void) index_request(level, position, &like);
+		position += request->size;
+	}
 }
 
 static bool

@@ -30,7 +30,6 @@
 static bool is_newer(Relation relation, SubTransactionId since);
 static HeapTuple find_class_row(const MvsStore *store, Snapshot snapshot);
 static bool was_of_another(const MvsStore *store, Snapshot snapshot);
-static bool was_empty(const MvsStore *store, Snapshot snapshot);
 
 /* Whether a relation has storage that a subtransaction has made which began after another one. */
 static bool
@@ -132,25 +131,11 @@ was_of_another(const MvsStore *store, Snapshot snapshot)
 	return found;
 }
 
-/* Whether a snapshot sees that a table had no rows. */
-static bool
-was_empty(const MvsStore *store, Snapshot snapshot)
-{
-	HeapTuple	row = find_class_row(store, snapshot);
-	bool		empty = HeapTupleIsValid(row) &&
-	((Form_pg_class) GETSTRUCT(row))->reltuples == 0;
-
-	if (HeapTupleIsValid(row))
-		heap_freetuple(row);
-	return empty;
-}
-
 bool
 mvs_storage_has_rows_of(const MvsStore *store, Snapshot snapshot)
 {
 	TupleTableSlot *slot;
 	TableScanDesc scan;
-	bool		any = false;
 	bool		old = false;
 
 	if (was_of_another(store, snapshot))
@@ -164,7 +149,6 @@ mvs_storage_has_rows_of(const MvsStore *store, Snapshot snapshot)
 		TransactionId xmin = HeapTupleHeaderGetXmin(tuple->t_data);
 
 		CHECK_FOR_INTERRUPTS();
-		any = true;
 		old = !TransactionIdIsCurrentTransactionId(xmin) &&
 			(!TransactionIdIsNormal(xmin) || !XidInMVCCSnapshot(xmin, snapshot));
 		if (copied)
@@ -172,5 +156,5 @@ mvs_storage_has_rows_of(const MvsStore *store, Snapshot snapshot)
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
-	return old || (!any && was_empty(store, snapshot));
+	return old;
 }

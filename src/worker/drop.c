@@ -586,7 +586,8 @@ mvs_drop_show(const MvsDrop *drop, MvsCommand command, uint64 id, int64 read)
 	/* What part of them is in a range is not known. */
 	if (command == MVS_COMMAND_RANGE)
 		entries = -1;
-	mvs_progress_step(drop->database, command, drop->oid, id, read, (int64) entries);
+	/* The owner may have set it to anything. */
+	mvs_progress_step(drop->database, command, drop->oid, id, read, (int64) Min(entries, 1e18));
 }
 
 MvsDropNews

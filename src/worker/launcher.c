@@ -42,6 +42,7 @@
 #include "shared/wake.h"
 #include "worker/keep.h"
 #include "worker/launcher.h"
+#include "worker/process.h"
 
 /* Milliseconds: before another try where no slot is free; longest delay of restarts. */
 #define SLOT_DELAY 5000
@@ -119,6 +120,7 @@ mvs_launcher_main(Datum argument)
 	BackgroundWorkerUnblockSignals();
 	before_shmem_exit(forget_launcher, (Datum) 0);
 	mvs_keep_end();
+	mvs_process_pin_settings();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
 	LWLockAcquire(mvs_shared->lock, LW_EXCLUSIVE);

@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
+#include "base/compat.h"
 #include "base/once.h"
 #include "base/settings.h"
 #include "shared/counters.h"
@@ -109,7 +110,7 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 		if (options->vacuum_scale_factor >= 0)
 			scale = options->vacuum_scale_factor;
 	}
-	threshold += scale * Max(heap->rd_rel->reltuples, 0);
+	threshold = mvs_compat_vacuum_threshold(threshold + scale * Max(heap->rd_rel->reltuples, 0), heap);
 	entries = heap->rd_rel->reltuples;
 	candidate->free = FullTransactionIdIsValid(last.at) &&
 		TransactionIdFollowsOrEquals(GetOldestNonRemovableTransactionId(heap),

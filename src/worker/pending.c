@@ -27,6 +27,7 @@
 #include "queue/queue.h"
 #include "shared/backlog.h"
 #include "shared/drop_stats.h"
+#include "shared/fault.h"
 #include "shared/progress.h"
 #include "store/pin.h"
 #include "worker/left.h"
@@ -45,6 +46,8 @@ static List *all = NIL;			/* of MvsPending */
 static int	fresh = 0;			/* of these, those that were added, and in no batch yet */
 static int64 set_aside = 0;		/* requests that have failed too often */
 static bool unrecorded = false; /* there may be failures that are to be recorded */
+static MvsPending **unsettled = NULL;	/* what is being settled, and not yet there */
+static MvsPending **unsettled_end = NULL;
 
 static bool is_held(const MvsPending *item, const MvsLook *look);
 static TimestampTz due_of(const MvsPending *item, const MvsLook *look);
@@ -55,6 +58,7 @@ static MvsPending *make(MemoryContext context, const MvsRequest *request);
 static MvsPending *have_stay(MvsPending *item);
 static void set_retry(MvsPending *item);
 static void free_pending(MvsPending *item);
+static void give_back(MvsDatabase *database, MvsPending *item);
 static bool has_many_set_aside(Oid store);
 static void count_set_aside(Oid store);
 static void leave_to_pass(MvsPending *item);
@@ -354,7 +358,7 @@ leave(const MvsPending *item)
 	return true;
 }
 
-/* Move one that is kept, so that it does not keep the memory of those beside it. */
+/* Move one that is to stay, so that it does not keep the memory of those beside it. */
 static MvsPending *
 have_stay(MvsPending *item)
 {
@@ -367,7 +371,6 @@ have_stay(MvsPending *item)
 	request = moved->request;
 	*moved = *item;
 	moved->request = request;
-	moved->stays = true;
 	pfree(item);
 	return moved;
 }
@@ -408,12 +411,15 @@ mvs_pending_settle(MvsPending **batch, int count)
 	int64		lag_total = 0;
 	int64		lag_max = 0;
 
-	/* Nothing may end the process while a request is in nobody's hands. */
+	/* Nothing may end the process while a request is in nobody's hands, but that memory runs out. */
 	HOLD_INTERRUPTS();
-	for (int i = 0; i < count; i++)
+	unsettled = batch;
+	unsettled_end = batch + count;
+	for (; unsettled < unsettled_end; unsettled++)
 	{
-		MvsPending *item = batch[i];
+		MvsPending *item = *unsettled;
 
+		MVS_FAULT("batch-settling");
 		item->in_batch = false;
 		set_retry(item);
 		unrecorded |= (item->outcome == MVS_OUTCOME_ERROR);
@@ -430,9 +436,12 @@ mvs_pending_settle(MvsPending **batch, int count)
 			item->wants_room = item->request->journal == 0 &&
 				!MvsRequestIsImplicit(item->request) &&
 				!item->keeps_room;
-			all = lappend(all, have_stay(item));
+			*unsettled = item = have_stay(item);
+			all = lappend(all, item);
+			item->stays = true;
 		}
 	}
+	unsettled = unsettled_end = NULL;
 	RESUME_INTERRUPTS();
 	MemoryContextSwitchTo(old);
 
@@ -492,27 +501,35 @@ mvs_pending_remove_from_queue(int count, Size size, uint64 last_sequence)
 	RESUME_INTERRUPTS();
 }
 
+/* Have what is kept go on from where it came. With queue_lock held. */
+static void
+give_back(MvsDatabase *database, MvsPending *item)
+{
+	if (item->outcome == MVS_OUTCOME_ERROR)
+		item->request->attempts = Min(item->tries, MVS_MAX_ATTEMPTS - 1);
+	else if (item->outcome == MVS_OUTCOME_HELD || item->outcome == MVS_OUTCOME_LOCKED)
+		item->request->attempts = 0;
+	if (item->wants_room ||
+		mvs_queue_put_back(database, item->request, item->keeps_room))
+		return;
+	if (item->request->journal != 0)
+		database->queue->journal_wanted = true;
+	else if (MvsRequestIsImplicit(item->request))
+		mark_store(database, item);
+}
+
 void
 mvs_pending_give_back(MvsDatabase *database)
 {
 	ListCell   *cell;
 
 	foreach(cell, all)
-	{
-		MvsPending *item = lfirst(cell);
+		give_back(database, lfirst(cell));
 
-		if (item->outcome == MVS_OUTCOME_ERROR)
-			item->request->attempts = Min(item->tries, MVS_MAX_ATTEMPTS - 1);
-		else if (item->outcome == MVS_OUTCOME_HELD || item->outcome == MVS_OUTCOME_LOCKED)
-			item->request->attempts = 0;
-		if (item->wants_room ||
-			mvs_queue_put_back(database, item->request, item->keeps_room))
-			continue;
-		if (item->request->journal != 0)
-			database->queue->journal_wanted = true;
-		else if (MvsRequestIsImplicit(item->request))
-			mark_store(database, item);
-	}
+	/* Memory ran out while a batch was settled: what came from the queue is still there. */
+	for (; unsettled < unsettled_end; unsettled++)
+		if ((*unsettled)->stays)
+			give_back(database, *unsettled);
 }
 
 void

@@ -202,13 +202,19 @@ static const char *const pinned_settings[][2] = {
 };
 
 void
-mvs_process_connect(Oid database)
+mvs_process_pin_settings(void)
 {
-	/* Before, so that ALTER DATABASE and ALTER ROLE do not count from the first access on. */
 	for (int i = 0; i < lengthof(pinned_settings); i++)
 		if (GetConfigOption(pinned_settings[i][0], true, false) != NULL)
 			SetConfigOption(pinned_settings[i][0], pinned_settings[i][1],
 							PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+void
+mvs_process_connect(Oid database)
+{
+	/* Before, so that ALTER DATABASE and ALTER ROLE do not count from the first access on. */
+	mvs_process_pin_settings();
 
 	/*
 	 * What is written to data files is to go on to the disk little by little, as checkpoints have

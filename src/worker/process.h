@@ -66,6 +66,9 @@ extern void mvs_process_sleep(long timeout);
  */
 extern void mvs_process_lock_catalog(MvsCatalog table);
 
+/* Give the settings that a transaction of ours depends on the values that it counts on. */
+extern void mvs_process_pin_settings(void);
+
 /*
  * Connect this process to a database, as superuser, with the settings pinned that no
  * ALTER DATABASE or ALTER ROLE may change for our processes.

@@ -297,7 +297,15 @@ take_prepared(void)
 													   row->count.store);
 		if (!OidIsValid(row->count.store))
 			publication.count += row->count.requests;
-		else if (row->forgotten)
+	}
+	/* Once nothing is in the way any more: what fails is counted again. */
+	foreach(cell, rows)
+	{
+		const MvsPrepared *row = lfirst(cell);
+
+		if (!OidIsValid(row->count.store))
+			continue;
+		if (row->forgotten)
 			mvs_counters_forget_store(row->count.store);
 		else
 			mvs_counters_count(&row->count);
