@@ -495,6 +495,14 @@ mutant cursors_read_nothing 'sql/82_cursors_and_plans.sql' \
 mutant newer_pages_are_pinned 'sql/82_cursors_and_plans.sql' \
 	src/functions/scan_node.c 's~\tmvs_storage_refuse_newer\([^;]*;\n~~'
 
+# Statistics tell whether there was something.
+mutant analyzed_is_empty 'specs/reads_see_what_was_rewritten.spec' \
+	src/store/storage.c 's~\treturn old;~\treturn old || store->heap->rd_rel->reltuples == 0;~'
+
+# What is kept goes where settling ends early.
+mutant unsettled_is_lost 't/faults_of_settling_lose_nothing.pl' \
+	src/worker/pending.c 's~if \(\(\*unsettled\)->stays\)~if (false)~'
+
 # Each turn counts attempts anew.
 mutant attempts_are_forgotten 't/failures_are_counted_over_turns.pl' \
 	src/worker/pending.c 's~item->tries = item->recorded_tries = request->attempts;~~'

@@ -321,7 +321,7 @@ place_version(MvsWrite *write, const MvsHead *head)
 							RelationGetRelationName(write->store.heap)),
 					 errdetail("Its version is " INT64_FORMAT ", which was not written by mvstore.",
 							   above),
-					 errhint("Remove the row with DELETE.")));
+					 errhint("mvstore_attach(), after mvstore_detach(), moves the clock of the database there. A row that nobody wants goes with DELETE.")));
 	}
 	if (mvs_version_mine() == 0)
 		return mvs_version_take(write->database, above);

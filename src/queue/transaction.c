@@ -96,6 +96,7 @@ static uint64 last_number = 0;
 /* Room in the queue that this transaction has reserved for its explicit requests. */
 static int64 reserved = 0;
 static Size reserved_size = 0;
+static bool secured = false;	/* the requests are: none comes any more */
 
 static uint32 hash_request(Level *level, Size position);
 static bool same_request(Level *level, Size left, Size right);
@@ -336,6 +337,11 @@ collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key, cons
 {
 	Level	   *level;
 
+	/* Only what another extension does at the commit comes so late. */
+	if (secured)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("nothing can be dropped by a transaction that is just being committed")));
 	collect(store, what, key, to);
 	MVS_FAULT("request-collected");
 	level = levels;
@@ -921,21 +927,25 @@ end_transaction(XactEvent event, void *argument)
 			finish_collecting();
 			if (levels && levels->explicit_count > 0)
 				secure_requests(levels);
+			secured = true;
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			finish_collecting();
 			if ((levels || mvs_version_mine() != 0) &&
 				OidIsValid(mvs_catalog_oid(MVS_PREPARED, true)))
 				write_prepared();
+			secured = true;
 			break;
 		case XACT_EVENT_PREPARE:
 			/* What it tells is written down, and goes on from there. */
 			if (levels || mvs_version_mine() != 0)
 				mvs_version_prepare(mvs_database_find(MyDatabaseId));
 			levels = NULL;
+			secured = false;
 			MVS_FAULT_NO_ERROR("prepared");
 			break;
 		case XACT_EVENT_COMMIT:
+			secured = false;
 			if (levels)
 			{
 				MVS_FAULT_NO_ERROR("committed");
@@ -951,6 +961,7 @@ end_transaction(XactEvent event, void *argument)
 				mvs_wake_worker(mvs_database_find(MyDatabaseId));
 			break;
 		case XACT_EVENT_ABORT:
+			secured = false;
 			levels = NULL;
 			if (reserved > 0)
 			{

@@ -113,7 +113,7 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 				QueryEnvironment *environment, DestReceiver *receiver,
 				QueryCompletion *completion)
 {
-	HoldOff		hold_off = {NULL};
+	HoldOff		hold_off = {0};
 
 	/* A CALL that rolls back may take the statement itself along: it is read before only. */
 	bool		rewriting = rewrites_tables(statement->utilityStmt);

@@ -425,9 +425,12 @@ mvs_pending_settle(MvsPending **batch, int count)
 		unrecorded |= (item->outcome == MVS_OUTCOME_ERROR);
 		if (item->outcome == MVS_OUTCOME_DONE)
 		{
+			/* The id of a restored one, which tells when it was taken over, may be ahead of the clock. */
+			int64		lag = Max(now - item->request->committed_at, 0);
+
 			done++;
-			lag_total += now - item->request->committed_at;
-			lag_max = Max(lag_max, now - item->request->committed_at);
+			lag_total += lag;
+			lag_max = Max(lag_max, lag);
 		}
 		if (is_over(item) || leave(item))
 			free_pending(item);
