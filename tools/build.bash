@@ -9,13 +9,24 @@
 # ---- The temporary directory ----------------------------------------------
 
 make_work() {
-	local tmp=${TMPDIR:-/tmp}
-	# A socket's path may have 107 bytes, and the tests' servers add to it.
-	if [[ ${#tmp} -gt 40 || ! -d $tmp ]]; then
-		warn "TMPDIR=$tmp is no directory, or its name is too long for sockets: using /tmp"
+	local tmp wrong=""
+	tmp=$(readlink -f "${TMPDIR:-/tmp}") || tmp=""
+	# A socket's path may have 107 bytes, and the tests' servers add to it. make, the shell and
+	# connection strings each have other characters that they would want quoted.
+	if [[ ! -d $tmp ]]; then
+		wrong="is no directory"
+	elif [[ ! -w $tmp || ! -x $tmp ]]; then
+		wrong="cannot be written to"
+	elif [[ $tmp =~ [^A-Za-z0-9/._+-] ]]; then
+		wrong="has characters in its name that the build or the tests do not take (other than A-Z a-z 0-9 / . _ + -)"
+	elif [[ ${#tmp} -gt 40 ]]; then
+		wrong="has a name of more than 40 characters, too long for sockets"
+	fi
+	if [[ -n $wrong ]]; then
+		warn "TMPDIR=${tmp:-${TMPDIR:-/tmp}} $wrong: using /tmp"
 		tmp=/tmp
 	fi
-	work=$(mktemp -d "$(readlink -f "$tmp")/mvstore.XXXXXX")
+	work=$(mktemp -d "$tmp/mvstore.XXXXXX") || die "set TMPDIR to a directory that can be written to"
 	trap cleanup EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP

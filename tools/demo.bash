@@ -28,18 +28,24 @@ dev_demo() {
 		esac
 		shift
 	done
-	if [[ -z $repository ]]; then
-		[[ -e $root/.git ]] ||
-			die "this tree has no git history of its own. Give a repository: ./dev demo /path/to/repository"
-		repository=$root
+	[[ -n $repository || ! -e $root/.git ]] || repository=$root
+	if [[ -n $repository ]]; then
+		[[ -d $repository ]] || misuse "demo: no such directory: $repository"
+		repository=$(readlink -f "$repository")
 	fi
-	[[ -d $repository ]] || misuse "demo: no such directory: $repository"
-	repository=$(readlink -f "$repository")
 	setup demo
+	if [[ -z $repository ]]; then
+		say "This tree has no git history of its own, so a small one is made to replay. For another: ./dev demo /path/to/repository"
+		repository=$work/repository
+		make_history "$repository"
+	fi
 	git -C "$repository" rev-parse --git-dir >/dev/null 2>&1 ||
 		die "$repository is not a git repository. Give one: ./dev demo /path/to/repository"
 	git -C "$repository" rev-parse -q --verify 'HEAD^{commit}' >/dev/null 2>&1 ||
 		die "$repository has no commit yet. Give a repository with some: ./dev demo /path/to/repository"
+	if [[ $(git -C "$repository" rev-parse --is-shallow-repository) == true ]]; then
+		warn "$repository is a shallow clone, of which only the newest commits are here to replay: 'git fetch --unshallow' there gets the others"
+	fi
 	build
 	start_server "log_min_messages = warning"
 	as_server "$server/createdb" demo
@@ -50,6 +56,27 @@ dev_demo() {
 	write_report "$report" || status=1
 	return "$status"
 }
+
+# commit N SUBJECT: all that is there, at a time that N tells.
+commit() {
+	git add -A
+	GIT_AUTHOR_DATE="$((1700000000 + $1 * 3600)) +0000" GIT_COMMITTER_DATE="$((1700000000 + $1 * 3600)) +0000" \
+		git -c user.name=tester -c user.email=tester commit -q --no-gpg-sign -m "$2"
+}
+
+# make_history DIRECTORY: a small repository there, with names that a page of HTML must be careful with.
+make_history() (
+	set -e
+	local n
+	git init -q "$1"
+	cd "$1"
+	for n in $(seq 40); do
+		seq "$n" $((n * 40)) >"file $((n % 7))"
+		echo "$n" >'<script>hacked = 1<'
+		[[ $((n % 9)) -ne 0 ]] || rm "file $((n % 7))"
+		commit "$n" "Commit $n: <script>hacked = 2</script> & \"quotes\" 'here', é, </td></table> and a word that is $(printf 'long%.0s' {1..60})"
+	done
+)
 
 # replay REPOSITORY [OPTION]: into the database demo; what was measured goes to $work/record.
 replay() {

@@ -497,7 +497,7 @@ mutant newer_pages_are_pinned 'sql/82_cursors_and_plans.sql' \
 
 # Statistics tell whether there was something.
 mutant analyzed_is_empty 'specs/reads_see_what_was_rewritten.spec' \
-	src/store/storage.c 's~\treturn old;~\treturn old || store->heap->rd_rel->reltuples == 0;~'
+	src/store/storage.c 's~\treturn old;~\treturn old || ((Form_pg_class) GETSTRUCT(find_class_row(store, snapshot)))->reltuples == 0;~'
 
 # What is kept goes where settling ends early.
 mutant unsettled_is_lost 't/faults_of_settling_lose_nothing.pl' \

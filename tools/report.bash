@@ -19,26 +19,6 @@ install_browser() {
 	[[ ${#missing[@]} -eq 0 ]] || install_missing
 }
 
-# commit N SUBJECT: all that is there, at a time that N tells.
-commit() {
-	git add -A
-	GIT_AUTHOR_DATE="$((1700000000 + $1 * 3600)) +0000" GIT_COMMITTER_DATE="$((1700000000 + $1 * 3600)) +0000" \
-		git -c user.name=tester -c user.email=tester commit -q --no-gpg-sign -m "$2"
-}
-
-make_history() (
-	set -e
-	local n
-	git init -q "$1"
-	cd "$1"
-	for n in $(seq 40); do
-		seq "$n" $((n * 40)) >"file $((n % 7))"
-		echo "$n" >'<script>hacked = 1<'
-		[[ $((n % 9)) -ne 0 ]] || rm "file $((n % 7))"
-		commit "$n" "Commit $n: <script>hacked = 2</script> & \"quotes\" 'here', é, </td></table> and a word that is $(printf 'long%.0s' {1..60})"
-	done
-)
-
 dev_report() {
 	local available="" pictures="" status=0 repository
 	while [[ $# -gt 0 ]]; do

@@ -36,6 +36,13 @@ may_be_root() {
 	sudo -n true 2>/dev/null || [[ -t 0 ]]	# with a terminal, sudo may ask
 }
 
+# Has sudo ask before anything rests on its answer; after a refusal, no more.
+refused=
+become_root() {
+	[[ -z $refused ]] || return 1
+	as_root true || { refused=1; return 1; }
+}
+
 # ---- Set-up: what is missing, and installing it ---------------------------
 
 major_of() { "$1" --version 2>/dev/null | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p'; }
@@ -104,12 +111,15 @@ find_missing() {
 	esac
 }
 
+default_major() {
+	apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1
+}
+
 # The major that apt should install: the distribution's default, else the
-# newest supported one that it has.
+# newest supported one that it has; fails where it has none.
 choose_major() {
 	local default major
-	default=$(apt-cache depends postgresql 2>/dev/null |
-		sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1)
+	default=$(default_major) || true
 	if supported "${default:-none}"; then
 		echo "$default"
 		return
@@ -121,12 +131,26 @@ choose_major() {
 			return
 		fi
 	done
-	die "this system offers PostgreSQL ${default:-none}; mvstore supports 15, 17 and 18 (16 works by its API, untested). Install one of these with its server headers, and set PG_CONFIG"
+	return 1
+}
+
+need_postgres() {	# need_postgres MAJOR
+	need "postgresql-$1" "the server"
+	need "postgresql-server-dev-$1" "its headers, and the tests' drivers"
 }
 
 apt() {
 	as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
-		apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null >>"$work/apt.log" 2>&1
+		apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" </dev/null >>"$work/apt.log" 2>&1
+}
+
+# Once a run; a file tells, as some of those that install are subshells. Without the mode of
+# errors, apt takes lists that it could not fetch for a success.
+update_lists() {
+	[[ ! -e $work/apt.updated ]] || return 0
+	say "Updating the list of packages, as some are missing"
+	apt -o APT::Update::Error-Mode=any update || warn "apt-get update had errors; going on with the lists there are"
+	: >"$work/apt.updated"
 }
 
 apt_failed() {
@@ -134,27 +158,42 @@ apt_failed() {
 	die "$1"
 }
 
+# End with what is missing, and a line to paste, if apt tells which PostgreSQL that is of.
+die_of_missing() {	# die_of_missing WHY
+	local major
+	if [[ -z $pg_config ]]; then
+		if ! major=$(choose_major); then
+			need "PostgreSQL 15, 17 or 18" "postgresql-NN and postgresql-server-dev-NN; apt's lists have none, before apt-get update at least"
+			die "missing here: $(join_reasons). $1"
+		fi
+		need_postgres "$major"
+	fi
+	die "missing here: $(join_reasons). $1. The line for it:
+    apt-get install --no-install-recommends ${missing[*]}"
+}
+
 # Install the missing packages. If postgresql-common is among them, it must
 # not create a cluster: that is its default, and nobody asked us for one.
 install_missing() {
-	local major="" no_cluster=/etc/postgresql-common/createcluster.d/mvstore-dev.conf
+	local major="" default no_cluster=/etc/postgresql-common/createcluster.d/mvstore-dev.conf
 	if ! command -v apt-get >/dev/null; then
 		[[ -n $pg_config ]] || need "PostgreSQL 15, 17 or 18" "server, with the headers for extensions and pg_config"
 		die "missing here: $(join_reasons). This is no Debian or Ubuntu: please install them yourself (PG_CONFIG names a PostgreSQL in an unusual place)"
 	fi
-	if [[ -n $no_install ]] || ! may_be_root; then
-		[[ -n $pg_config ]] || need "postgresql postgresql-server-dev-NN" "PostgreSQL 15, 17 or 18"
-		[[ -z $no_install ]] || die "missing here: $(join_reasons). Without --no-install they would be installed"
-		die "missing here: $(join_reasons). Installing them takes root, or sudo"
+	[[ -z $no_install ]] || die_of_missing "Without $no_install they would be installed"
+	if ! may_be_root || ! become_root; then
+		die_of_missing "Installing them takes root, or sudo"
 	fi
-	say "Updating the list of packages, as some are missing"
-	apt update || warn "apt-get update had errors; going on with the lists there are"
+	update_lists
 	if [[ -z $pg_config ]]; then
-		major=$(choose_major)
-		need "postgresql-$major" "the server"
-		need "postgresql-server-dev-$major" "its headers, and the tests' drivers"
+		if ! major=$(choose_major); then
+			default=$(default_major) || true
+			[[ -n $default ]] || apt_failed "apt has no PostgreSQL at all in its list of packages: is there a network?"
+			die "this system offers PostgreSQL $default; mvstore supports 15, 17 and 18 (16 works by its API, untested). Install one of these with its server headers, and set PG_CONFIG"
+		fi
+		need_postgres "$major"
 	fi
-	say "Installing: $(join_reasons)"
+	say "Installing: $(join_reasons)${major:+. The server takes about a minute}"
 	if [[ -n $major && ! -e $no_cluster ]]; then
 		as_root mkdir -p "${no_cluster%/*}"
 		echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
@@ -180,6 +219,11 @@ install_extras() {
 
 install_extra() {	# install_extra PACKAGE FILE REASON
 	[[ ! -e $2 ]] || return 0
+	if ! become_root; then
+		say "Not installed, as sudo refuses: $1 ($3, and is skipped without)"
+		return 0
+	fi
+	apt-cache show "$1" >/dev/null 2>&1 || update_lists
 	if ! apt-cache show "$1" >/dev/null 2>&1; then
 		say "Not to be had here: $1 ($3, and is skipped without)"
 		return 0

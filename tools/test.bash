@@ -169,7 +169,8 @@ dev_test() {
 	unique regress
 	unique isolation
 	unique tap
-	setup test
+	# Only TAP tests want IPC::Run, and what single ones of them use.
+	if [[ ${#tap[@]} -gt 0 ]]; then setup test; else setup regress; fi
 	build
 	if [[ ${#regress[@]} -gt 0 || ${#isolation[@]} -gt 0 ]]; then
 		start_server 'fsync = off' 'max_prepared_transactions = 10' 'autovacuum = on'
