@@ -27,6 +27,7 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "commands/comment.h"
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
@@ -34,6 +35,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -101,6 +103,7 @@ static void forget_store(Oid store);
 static bool wants_identity(Relation heap);
 static RangeVar *get_table_name(text *argument);
 static Oid	choose_schema(const RangeVar *name);
+static Oid	lock_schema(const RangeVar *name);
 static void refuse_schema(Oid schema, const RangeVar *name);
 static void lock_name(Oid schema, const char *name);
 static bool is_created(Oid schema, const char *name, bool if_not_exists, Oid *table);
@@ -342,6 +345,22 @@ choose_schema(const RangeVar *name)
 	return schema;
 }
 
+/* As that, and have it stay, as CREATE TABLE does. */
+static Oid
+lock_schema(const RangeVar *name)
+{
+	for (;;)
+	{
+		Oid			schema = choose_schema(name);
+
+		LockDatabaseObject(NamespaceRelationId, schema, 0, AccessShareLock);
+		if (choose_schema(name) == schema)
+			return schema;
+		/* It was dropped, and perhaps made anew, while we waited. */
+		UnlockDatabaseObject(NamespaceRelationId, schema, 0, AccessShareLock);
+	}
+}
+
 /* Refuse a schema that the current user may create nothing in. */
 static void
 refuse_schema(Oid schema, const RangeVar *name)
@@ -429,7 +448,7 @@ mvstore_create(PG_FUNCTION_ARGS)
 	(void) mvs_command_begin("mvstore_create()");
 
 	name = get_table_name(PG_GETARG_TEXT_PP(0));
-	schema = choose_schema(name);
+	schema = lock_schema(name);
 	table_name = quote_qualified_identifier(get_namespace_name(schema), name->relname);
 	(void) mvs_catalog_schema(false);
 
@@ -447,7 +466,10 @@ mvstore_create(PG_FUNCTION_ARGS)
 						 "expires_at pg_catalog.timestamptz)", table_name));
 	table = get_relname_relid(name->relname, schema);
 	if (!OidIsValid(table) || get_rel_persistence(table) != RELPERSISTENCE_PERMANENT)
-		elog(ERROR, "table %s is not what was created", table_name);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s is not what was created", table_name),
+				 errhint("An event trigger seems to have changed it.")));
 	run_command(psprintf("CREATE UNIQUE INDEX ON %s (key, version DESC)", table_name));
 	run_command(psprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s",
 						 table_name, quote_identifier(only_index(table))));

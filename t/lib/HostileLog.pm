@@ -43,7 +43,7 @@ sub judge
 	return if !$entry;
 	my $name = $entry->{name} =~ s/\d+/N/gr =~ s/"[^"]*"/"..."/gr;
 	my $fine = !$entry->{crash} && (
-		$entry->{name} =~ /^XX000 $CONCURRENT/ && $entry->{text} =~ $DEFINES
+		$entry->{name} =~ /^XX000 $CONCURRENT/ && $entry->{text} =~ /$DEFINES|QUERY:  SELECT hostile\.caught/
 		  || $watch->{harmed} && $entry->{database} =~ $watch->{harmed} && $entry->{name} =~ /^XX00[12]/
 		  || $watch->{only} && ($entry->{text} =~ /LOCATION:  \w+, (\S+):\d/ ? $1 : '') !~ $watch->{only});
 
