@@ -1702,7 +1702,7 @@ SELECT d.datname AS database,
 	   coalesce(s.worker_pid IS NOT NULL
 				AND s.worker_state OPERATOR(pg_catalog.<>) 'version mismatch', false)::integer
 	   AS worker_up,
-	   -- One that waits for its turn has left with nothing to do just then.
+	   -- One that waits for its turn has nothing to do before that.
 	   coalesce(s.worker_state OPERATOR(pg_catalog.<>) ALL ('{stopped,waiting for its turn}'), false)::integer
 	   AS worker_wanted,
 	   (EXISTS (SELECT FROM mvstore_paused))::integer AS paused,
@@ -1760,7 +1760,7 @@ COMMENT ON COLUMN mvstore_metrics.launcher_up IS
 COMMENT ON COLUMN mvstore_metrics.worker_up IS
 '1: the drop worker runs, and is of the same version as the extension';
 COMMENT ON COLUMN mvstore_metrics.worker_wanted IS
-'1: there is something for a drop worker to do, or one runs; a turn to come does not count';
+'1: there is something for a drop worker to do, or one runs';
 COMMENT ON COLUMN mvstore_metrics.paused IS
 '1: mvstore_pause() was called';
 COMMENT ON COLUMN mvstore_metrics.rate_limited IS

@@ -22,7 +22,7 @@ sql(q{SELECT mvstore_put_at('s', 'k' || k, 'v', v) FROM generate_series(1, 9) k,
 is(sql('SELECT mvstore_flush()'), 't', 'nothing is to be done');
 
 # Nine are settled as they come from the queue, then again and again, as somebody has the table locked.
-arm($node, 'batch-settling:error:14');
+arm($node, 'batch-settling:error:40');
 my $other = $node->background_psql('postgres');
 $other->query_safe('BEGIN; LOCK TABLE s IN SHARE MODE');
 sql(q{SELECT mvstore_drop('s', 'k' || k) FROM generate_series(1, 6) k});

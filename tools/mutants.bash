@@ -455,7 +455,7 @@ mutant deletions_wait_in_pages 't/worker_waits_in_no_page.pl' \
 
 # Who creates the extension tells nobody.
 mutant creation_is_not_told 't/worker_knows_a_new_extension.pl' \
-	src/worker/ddl.c 's~if \(database\)\n\t\tmvs_transaction_extension_created~if (false \&\& database)\n\t\tmvs_transaction_extension_created~'
+	src/worker/ddl.c 's~ \&\& database\)\n\t\tmvs_transaction_extension_created~ \&\& false)\n\t\tmvs_transaction_extension_created~'
 
 # Triggers of others on the catalog run with the rights of a superuser.
 mutant triggers_of_others_run 'sql/13_catalog_is_guarded.sql' \
@@ -510,6 +510,10 @@ mutant attempts_are_forgotten 't/failures_are_counted_over_turns.pl' \
 # Who waited for DROP EXTENSION is told of a relation's number.
 mutant dropped_meanwhile_is_a_number 'specs/extension_dropped_meanwhile_is_missed.spec' \
 	src/base/catalog.c 's~open_any\(table, false, RowExclusiveLock\)~relation_open(mvs_catalog_oid(table, false), RowExclusiveLock)~'
+
+# Whoever creates an extension while ours is created is taken for its creator.
+mutant creations_of_others 'specs/extension_of_others_is_no_creation.spec' \
+	src/version/clock.c 's~HeapTupleIsValid\(tuple\) \&\&\n\s*TransactionIdIsCurrentTransactionId\([^;]*;~HeapTupleIsValid(tuple);~'
 
 # A schema that is being dropped is taken for the one of its name.
 mutant schemas_go 'specs/stores_are_created_in_a_schema_that_stays.spec' \

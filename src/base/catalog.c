@@ -460,8 +460,8 @@ uint64
 mvs_catalog_run(MvsCatalog table, const char *format, int count, const Oid *types, Datum *values)
 {
 	Relation	relation = open_any(table, false, RowExclusiveLock);
-	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
-												  RelationGetRelationName(relation));
+	char	   *schema = get_namespace_name(RelationGetNamespace(relation));
+	char	   *name = quote_qualified_identifier(schema, RelationGetRelationName(relation));
 	StringInfoData command;
 	Oid			role;
 	int			context;

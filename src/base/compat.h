@@ -225,7 +225,7 @@ mvs_compat_vacuum_threshold(double threshold, Relation heap)
 #if PG_VERSION_NUM >= 180000
 	const StdRdOptions *options = (const StdRdOptions *) heap->rd_options;
 	int			most = options && options->autovacuum.vacuum_max_threshold >= -1 ?
-		options->autovacuum.vacuum_max_threshold : autovacuum_vac_max_thresh;
+	options->autovacuum.vacuum_max_threshold : autovacuum_vac_max_thresh;
 
 	return most >= 0 && threshold > most ? most : threshold;
 #else

@@ -91,6 +91,19 @@ mvs_key_prefix_end(const bytea *prefix)
 	return end;
 }
 
+const bytea *
+mvs_key_bound(const bytea *bound)
+{
+	MvsKeyBuffer shorter = {0};
+	bytea	   *start;
+
+	if (bound == NULL || VARSIZE_ANY_EXHDR(bound) < MVS_MAX_BOUND)
+		return bound;
+	start = mvs_key_make(VARDATA_ANY(bound), MVS_MAX_KEY);
+	mvs_key_copy(&shorter, start, 1);
+	return shorter.key;
+}
+
 bytea *
 mvs_key_successor(const bytea *key)
 {

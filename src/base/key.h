@@ -45,6 +45,11 @@ extern bytea *mvs_key_make(const char *data, int length);
  */
 extern bytea *mvs_key_prefix_end(const bytea *prefix);
 
+/*
+ * Cut a bound, or NULL, to what no key can tell from it: as many bytes as a key has, and one more.
+ */
+extern const bytea *mvs_key_bound(const bytea *bound);
+
 /* Return the first key behind "key", in the current memory context. */
 extern bytea *mvs_key_successor(const bytea *key);
 

@@ -105,12 +105,13 @@ mvstore_resume(PG_FUNCTION_ARGS)
 Datum
 mvstore_retry_failed(PG_FUNCTION_ARGS)
 {
-	static const Oid types[] = {OIDOID, INT4OID, INT8OID, OIDOID};
+	static const Oid types[] = {OIDOID, INT4OID, INT8OID, OIDOID, INT8OID};
 	Datum		values[] = {
 		ObjectIdGetDatum(mvs_get_store(fcinfo, 0)),
 		Int32GetDatum(MVS_MAX_ATTEMPTS),
 		Int64GetDatum(GetSystemIdentifier()),
-		ObjectIdGetDatum(MyDatabaseId)
+		ObjectIdGetDatum(MyDatabaseId),
+		Int64GetDatum(mvs_clock_creation())
 	};
 	uint64		count;
 
@@ -120,7 +121,8 @@ mvstore_retry_failed(PG_FUNCTION_ARGS)
 							" WHERE store OPERATOR(pg_catalog.=) $1"
 							" AND attempts OPERATOR(pg_catalog.>=) $2"
 							" AND system OPERATOR(pg_catalog.=) $3"
-							" AND database OPERATOR(pg_catalog.=) $4",
+							" AND database OPERATOR(pg_catalog.=) $4"
+							" AND id OPERATOR(pg_catalog.>=) $5",
 							lengthof(types), types, values);
 	if (count > 0)
 		mvs_transaction_journal();

@@ -128,6 +128,8 @@ worker_state_of(const MvsDatabase *slot)
 		return "launcher not running";
 	if (slot->worker->state == MVS_WORKER_IDLE && slot->queue->paused)
 		return "paused";
+	if (slot->worker->state == MVS_WORKER_TURN && slot->worker->turn <= GetCurrentTimestamp())
+		return worker_states[MVS_WORKER_WANTED];
 	if (slot->worker->state == MVS_WORKER_IDLE && slot->worker->throttled_since != 0)
 		return "rate limit";
 	return worker_states[slot->worker->state];

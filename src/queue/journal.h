@@ -79,8 +79,8 @@ extern void mvs_journal_erase(Oid store, const bytea *key, bool prefix);
 
 /*
  * Return whether a row with such an id, system and database came by a restore: it was made
- * elsewhere, or with an extension that was dropped. It is left to mvstore_resume(), as the tables that
- * it is about may still be to come.
+ * elsewhere, or with an extension that was dropped. It is left to mvstore_resume(), as the
+ * tables that it is about may still be to come.
  */
 extern bool mvs_journal_is_restored(int64 id, int64 system, Oid database);
 

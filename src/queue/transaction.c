@@ -96,7 +96,7 @@ static uint64 last_number = 0;
 /* Room in the queue that this transaction has reserved for its explicit requests. */
 static int64 reserved = 0;
 static Size reserved_size = 0;
-static bool secured = false;	/* the requests are: none comes any more */
+static LocalTransactionId secured = InvalidLocalTransactionId;	/* to which no request comes */
 
 static uint32 hash_request(Level *level, Size position);
 static bool same_request(Level *level, Size left, Size right);
@@ -213,16 +213,19 @@ current_level(void)
 static bool
 index_request(Level *level, Size position, Size *like)
 {
+	requests_hash *index = level->index;
 	bool		found;
 
 	if (position == 0)
 		return false;
-	if (level->index == NULL)
+	level->index = NULL;		/* should memory run out, it may be half grown */
+	if (index == NULL)
 	{
-		level->index = requests_create(level->context, 64, level);
-		(void) requests_insert(level->index, 0, &found);
+		index = requests_create(level->context, 64, level);
+		(void) requests_insert(index, 0, &found);
 	}
-	*like = requests_insert(level->index, position, &found)->position;
+	*like = requests_insert(index, position, &found)->position;
+	level->index = index;
 	return found;
 }
 
@@ -338,9 +341,9 @@ collect_explicit(MvsStore *store, const MvsRequest *what, const bytea *key, cons
 	Level	   *level;
 
 	/* Only what another extension does at the commit comes so late. */
-	if (secured)
+	if (secured == mvs_compat_local_xid(MyProc))
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("nothing can be dropped by a transaction that is just being committed")));
 	collect(store, what, key, to);
 	MVS_FAULT("request-collected");
@@ -364,20 +367,6 @@ mvs_transaction_drop(MvsStore *store, const bytea *key, int32 keep, int64 before
 	collect_explicit(store, &what, key, NULL);
 }
 
-/* Cut a bound to what no key can tell from it: as many bytes as a key has, and one more. */
-static const bytea *
-shorten_bound(const bytea *bound)
-{
-	MvsKeyBuffer shorter = {0};
-	bytea	   *start;
-
-	if (bound == NULL || VARSIZE_ANY_EXHDR(bound) < MVS_MAX_BOUND)
-		return bound;
-	start = mvs_key_make(VARDATA_ANY(bound), MVS_MAX_KEY);
-	mvs_key_copy(&shorter, start, 1);
-	return shorter.key;
-}
-
 void
 mvs_transaction_range(MvsStore *store, const bytea *from, const bytea *to, int32 keep, int64 before)
 {
@@ -387,7 +376,7 @@ mvs_transaction_range(MvsStore *store, const bytea *from, const bytea *to, int32
 		.before = before
 	};
 
-	collect_explicit(store, &what, shorten_bound(from), shorten_bound(to));
+	collect_explicit(store, &what, mvs_key_bound(from), mvs_key_bound(to));
 }
 
 /* Collect one of a policy. */
@@ -456,8 +445,6 @@ keep_requests(Level *level, bool (*is_kept) (const Level *, const MvsRequest *))
 	Size		kept = 0;
 	Size		like;
 
-	if (level->used == 0)
-		return;
 	if (level->index)
 		requests_destroy(level->index);
 	level->index = NULL;
@@ -927,25 +914,23 @@ end_transaction(XactEvent event, void *argument)
 			finish_collecting();
 			if (levels && levels->explicit_count > 0)
 				secure_requests(levels);
-			secured = true;
+			secured = mvs_compat_local_xid(MyProc);
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			finish_collecting();
 			if ((levels || mvs_version_mine() != 0) &&
 				OidIsValid(mvs_catalog_oid(MVS_PREPARED, true)))
 				write_prepared();
-			secured = true;
+			secured = mvs_compat_local_xid(MyProc);
 			break;
 		case XACT_EVENT_PREPARE:
 			/* What it tells is written down, and goes on from there. */
 			if (levels || mvs_version_mine() != 0)
 				mvs_version_prepare(mvs_database_find(MyDatabaseId));
 			levels = NULL;
-			secured = false;
 			MVS_FAULT_NO_ERROR("prepared");
 			break;
 		case XACT_EVENT_COMMIT:
-			secured = false;
 			if (levels)
 			{
 				MVS_FAULT_NO_ERROR("committed");
@@ -961,7 +946,6 @@ end_transaction(XactEvent event, void *argument)
 				mvs_wake_worker(mvs_database_find(MyDatabaseId));
 			break;
 		case XACT_EVENT_ABORT:
-			secured = false;
 			levels = NULL;
 			if (reserved > 0)
 			{

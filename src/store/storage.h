@@ -39,7 +39,7 @@ extern bool mvs_storage_has_life_of(const MvsStore *store, Snapshot snapshot);
 
 /*
  * Whether other storage has the rows that the snapshot sees, as VACUUM FULL and CLUSTER, or a
- * move, leave them. Where it has none, there were none.
+ * move, leave them. Where it has none, there may have been none: that cannot be told.
  */
 extern bool mvs_storage_has_rows_of(const MvsStore *store, Snapshot snapshot);
 

@@ -137,7 +137,7 @@ extern Oid	mvs_store_storage(Oid table);
  */
 extern bool mvs_store_is_exchanged(Oid store);
 
-/* Return the row of mvstore_policy, which is open, for a store; an error if there is none any more. */
+/* Return the row of mvstore_policy, which is open, for a store; an error if it is gone. */
 extern HeapTuple mvs_store_policy_row(Relation catalog, MvsStore *store);
 
 /* Record for that, holding the drop lock, that a pass begins. */

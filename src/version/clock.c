@@ -110,14 +110,17 @@ mvs_clock_last(MvsDatabase *database)
 	return last;
 }
 
-void
+bool
 mvs_clock_note_creation(MvsDatabase *database)
 {
 	Relation	sequences = table_open(SequenceRelationId, RowExclusiveLock);
 	HeapTuple	tuple = SearchSysCacheCopy1(SEQRELID,
 											ObjectIdGetDatum(mvs_catalog_oid(MVS_CLOCK, false)));
 
-	if (HeapTupleIsValid(tuple))
+	bool		ours = HeapTupleIsValid(tuple) &&
+	TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+
+	if (ours)
 	{
 		((Form_pg_sequence) GETSTRUCT(tuple))->seqstart =
 			mvs_greatest(mvs_clock_wall(), database ? mvs_clock_last(database) + 1 : 0);
@@ -125,6 +128,7 @@ mvs_clock_note_creation(MvsDatabase *database)
 		CommandCounterIncrement();
 	}
 	table_close(sequences, RowExclusiveLock);
+	return ours;
 }
 
 int64
@@ -132,7 +136,7 @@ mvs_clock_creation(void)
 {
 	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, true);
 	HeapTuple	tuple = OidIsValid(sequence) ?
-		SearchSysCache1(SEQRELID, ObjectIdGetDatum(sequence)) : NULL;
+	SearchSysCache1(SEQRELID, ObjectIdGetDatum(sequence)) : NULL;
 	int64		creation;
 
 	if (!HeapTupleIsValid(tuple))

@@ -48,10 +48,10 @@ extern void mvs_clock_load(MvsDatabase *database);
 extern bool mvs_clock_is_loaded(MvsDatabase *database);
 
 /*
- * Note that the extension has just been created in this database, which may have a slot. That is
- * kept as the start value of the sequence, which no restore sets.
+ * Note when the extension was created in this database, which may have a slot, if this transaction has
+ * done so, and return that. It is kept as the start value of the sequence, which no restore sets.
  */
-extern void mvs_clock_note_creation(MvsDatabase *database);
+extern bool mvs_clock_note_creation(MvsDatabase *database);
 
 /* When that was, as a version: no tick is below it. Without the extension, or a note, 0 or 1. */
 extern int64 mvs_clock_creation(void);

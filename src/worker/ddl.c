@@ -233,16 +233,15 @@ updates_extension(Node *command)
 }
 
 /*
- * Note that the extension is a new one. A worker that is there already knows the tables of the one that
- * was dropped before.
+ * Note that the extension is a new one, unless somebody else has created it meanwhile. A worker
+ * that is there already knows the tables of the one that was dropped before.
  */
 static void
 tell_of_creation(void)
 {
 	MvsDatabase *database = mvs_database_find(MyDatabaseId);
 
-	mvs_clock_note_creation(database);
-	if (database)
+	if (mvs_clock_note_creation(database) && database)
 		mvs_transaction_extension_created();
 }
 

@@ -110,7 +110,8 @@ mvs_maintain_pays(Oid store, MvsCandidate *candidate)
 		if (options->vacuum_scale_factor >= 0)
 			scale = options->vacuum_scale_factor;
 	}
-	threshold = mvs_compat_vacuum_threshold(threshold + scale * Max(heap->rd_rel->reltuples, 0), heap);
+	threshold += scale * Max(heap->rd_rel->reltuples, 0);
+	threshold = mvs_compat_vacuum_threshold(threshold, heap);
 	entries = heap->rd_rel->reltuples;
 	candidate->free = FullTransactionIdIsValid(last.at) &&
 		TransactionIdFollowsOrEquals(GetOldestNonRemovableTransactionId(heap),

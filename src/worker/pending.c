@@ -411,7 +411,7 @@ mvs_pending_settle(MvsPending **batch, int count)
 	int64		lag_total = 0;
 	int64		lag_max = 0;
 
-	/* Nothing may end the process while a request is in nobody's hands, but that memory runs out. */
+	/* Nothing may end the process while a request is in nobody's hands, but a lack of memory. */
 	HOLD_INTERRUPTS();
 	unsettled = batch;
 	unsettled_end = batch + count;
@@ -425,7 +425,7 @@ mvs_pending_settle(MvsPending **batch, int count)
 		unrecorded |= (item->outcome == MVS_OUTCOME_ERROR);
 		if (item->outcome == MVS_OUTCOME_DONE)
 		{
-			/* The id of a restored one, which tells when it was taken over, may be ahead of the clock. */
+			/* The time of a restored one is that of an id, which may be ahead of the clock. */
 			int64		lag = Max(now - item->request->committed_at, 0);
 
 			done++;
