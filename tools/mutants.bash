@@ -420,10 +420,6 @@ mutant drops_make_no_way 't/drops_make_way_for_others.pl' \
 mutant replays_begin_in_the_middle 't/restore_into_use_is_whole.pl' \
 	src/worker/replay.c 's~\tfirst = 0;\n\tsettled = ~\tsettled = ~'
 
-# Any extension that is created is taken for ours.
-mutant extensions_are_ours 't/restore_into_use_is_whole.pl' \
-	src/worker/ddl.c 's~mvs_catalog_oid\(MVS_JOURNAL, true\) != journal~(OidIsValid(journal) || true)~'
-
 # A new extension's journal is read as any other, in the midst of a restore.
 mutant restores_are_read_at_once 't/restore_into_use_is_whole.pl' \
 	src/queue/journal.c 's~ \|\|\n\t\tid < mvs_clock_creation\(\)~~'
@@ -512,8 +508,8 @@ mutant dropped_meanwhile_is_a_number 'specs/extension_dropped_meanwhile_is_misse
 	src/base/catalog.c 's~open_any\(table, false, RowExclusiveLock\)~relation_open(mvs_catalog_oid(table, false), RowExclusiveLock)~'
 
 # Whoever creates an extension while ours is created is taken for its creator.
-mutant creations_of_others 'specs/extension_of_others_is_no_creation.spec' \
-	src/version/clock.c 's~HeapTupleIsValid\(tuple\) \&\&\n\s*TransactionIdIsCurrentTransactionId\([^;]*;~HeapTupleIsValid(tuple);~'
+mutant creations_of_others 'specs/extension_of_others_is_no_creation.spec t/restore_into_use_is_whole.pl' \
+	src/version/clock.c 's~ours = form \&\& [^;]*;~ours = form != NULL;~'
 
 # A schema that is being dropped is taken for the one of its name.
 mutant schemas_go 'specs/stores_are_created_in_a_schema_that_stays.spec' \

@@ -94,14 +94,8 @@ mvs_key_prefix_end(const bytea *prefix)
 const bytea *
 mvs_key_bound(const bytea *bound)
 {
-	MvsKeyBuffer shorter = {0};
-	bytea	   *start;
-
-	if (bound == NULL || VARSIZE_ANY_EXHDR(bound) < MVS_MAX_BOUND)
-		return bound;
-	start = mvs_key_make(VARDATA_ANY(bound), MVS_MAX_KEY);
-	mvs_key_copy(&shorter, start, 1);
-	return shorter.key;
+	return bound == NULL || VARSIZE_ANY_EXHDR(bound) < MVS_MAX_BOUND ? bound :
+		mvs_key_successor(mvs_key_make(VARDATA_ANY(bound), MVS_MAX_KEY));
 }
 
 bytea *

@@ -113,17 +113,25 @@ mvs_clock_last(MvsDatabase *database)
 bool
 mvs_clock_note_creation(MvsDatabase *database)
 {
-	Relation	sequences = table_open(SequenceRelationId, RowExclusiveLock);
-	HeapTuple	tuple = SearchSysCacheCopy1(SEQRELID,
-											ObjectIdGetDatum(mvs_catalog_oid(MVS_CLOCK, false)));
+	Oid			sequence = mvs_catalog_oid(MVS_CLOCK, true);
+	Relation	sequences;
+	HeapTuple	tuple;
+	Form_pg_sequence form;
+	bool		ours;
 
-	bool		ours = HeapTupleIsValid(tuple) &&
-	TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	if (!OidIsValid(sequence))
+		return false;
+	sequences = table_open(SequenceRelationId, RowExclusiveLock);
+	tuple = SearchSysCacheCopy1(SEQRELID, ObjectIdGetDatum(sequence));
+	form = HeapTupleIsValid(tuple) ? (Form_pg_sequence) GETSTRUCT(tuple) : NULL;
 
+	/* Once: what comes in the same transaction after it may have left ids already. */
+	ours = form && form->seqstart == 1 &&
+		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
 	if (ours)
 	{
-		((Form_pg_sequence) GETSTRUCT(tuple))->seqstart =
-			mvs_greatest(mvs_clock_wall(), database ? mvs_clock_last(database) + 1 : 0);
+		form->seqstart = mvs_greatest(mvs_clock_wall(),
+									  database ? mvs_clock_last(database) + 1 : 0);
 		CatalogTupleUpdate(sequences, &tuple->t_self, tuple);
 		CommandCounterIncrement();
 	}

@@ -48,8 +48,9 @@ extern void mvs_clock_load(MvsDatabase *database);
 extern bool mvs_clock_is_loaded(MvsDatabase *database);
 
 /*
- * Note when the extension was created in this database, which may have a slot, if this transaction has
- * done so, and return that. It is kept as the start value of the sequence, which no restore sets.
+ * Note when the extension was created in this database, which may have a slot, if this
+ * transaction has done so, and return that. It is kept as the start value of the sequence, which
+ * no restore sets.
  */
 extern bool mvs_clock_note_creation(MvsDatabase *database);
 

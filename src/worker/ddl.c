@@ -120,7 +120,6 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 	bool		ends_prepared = ends_prepared_transaction(statement->utilityStmt);
 	bool		updating = updates_extension(statement->utilityStmt);
 	bool		creating = IsA(statement->utilityStmt, CreateExtensionStmt);	/* ours, perhaps */
-	Oid			journal = creating ? mvs_catalog_oid(MVS_JOURNAL, true) : InvalidOid;
 	bool		dropping = IsA(statement->utilityStmt, DropdbStmt);
 	List	   *stores = may_drop_extension(statement->utilityStmt) &&
 	mvs_catalog_is_known(MVS_POLICY) ? mvs_store_list() : NIL;
@@ -135,7 +134,7 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 			mvs_stores_check_storage(InvalidOid);
 		if (updating)
 			check_extension_version();
-		if (creating && mvs_catalog_oid(MVS_JOURNAL, true) != journal)
+		if (creating)
 			tell_of_creation();
 		if (stores != NIL)
 			mvs_stores_report_left(stores);
@@ -233,7 +232,7 @@ updates_extension(Node *command)
 }
 
 /*
- * Note that the extension is a new one, unless somebody else has created it meanwhile. A worker
+ * Note that the extension is a new one, if it was it that this transaction has created. A worker
  * that is there already knows the tables of the one that was dropped before.
  */
 static void
