@@ -66,6 +66,7 @@ install_smith() {
 	# shellcheck disable=SC2034 # of ./dev
 	missing=() reasons=()
 	make_work
+	find_postgres || pg_config=
 	need sqlsmith "makes queries"
 	install_missing
 	rm -rf "$work"

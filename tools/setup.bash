@@ -219,13 +219,16 @@ install_extras() {
 
 install_extra() {	# install_extra PACKAGE FILE REASON
 	[[ ! -e $2 ]] || return 0
-	if ! become_root; then
-		say "Not installed, as sudo refuses: $1 ($3, and is skipped without)"
-		return 0
+	# Images of containers have no lists.
+	if ! compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null && become_root; then
+		update_lists
 	fi
-	apt-cache show "$1" >/dev/null 2>&1 || update_lists
 	if ! apt-cache show "$1" >/dev/null 2>&1; then
 		say "Not to be had here: $1 ($3, and is skipped without)"
+		return 0
+	fi
+	if ! become_root; then
+		say "Not installed, as sudo refuses: $1 ($3, and is skipped without)"
 		return 0
 	fi
 	say "Installing: $1 ($3)"
