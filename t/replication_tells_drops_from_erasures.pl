@@ -16,6 +16,11 @@ use Test::More;
 my $conf = "mvstore.flush_interval = '10 ms'\nmax_worker_processes = 20\nwal_retrieve_retry_interval = '100 ms'\n";
 my @init = (init => [ allows_streaming => 'logical' ], conf => $conf);
 my $publisher = mvstore_node('publisher', @init);
+if (!-e $publisher->config_data('--pkglibdir') . '/test_decoding.so')
+{
+	$publisher->stop;
+	plan skip_all => 'test_decoding is not installed (contrib)';
+}
 my $major = $publisher->safe_psql('postgres', q{SELECT current_setting('server_version_num')::int / 10000});
 
 sub sql { return $publisher->safe_psql('postgres', $_[0]); }

@@ -125,7 +125,7 @@ $node->safe_psql('beside', q{SELECT mvstore_pause(), mvstore_drop('s', 'k')});
 $node->safe_psql('beside', 'CREATE TABLE failed AS SELECT id, system, database, store::oid, incarnation, kind, key, to_key, keep, before, spilled FROM mvstore_journal');
 $node->safe_psql('beside', 'SELECT count(mvstore_cancel_request(id)) FROM mvstore_requests; SELECT mvstore_resume()');
 is($node->safe_psql('beside', 'SELECT mvstore_flush()'), 't', 'a request is cancelled');
-$node->safe_psql('beside', 'CREATE EXTENSION IF NOT EXISTS mvstore; CREATE EXTENSION pageinspect');
+$node->safe_psql('beside', 'CREATE EXTENSION IF NOT EXISTS mvstore; DROP EXTENSION plpgsql; CREATE EXTENSION plpgsql');
 $node->safe_psql('beside', q{INSERT INTO mvstore_journal SELECT *, 5, 'of a kind' FROM failed});
 is($node->safe_psql('beside', q{SELECT mvstore_retry_failed('s')}), 1, 'one that has failed before is tried again');
 is($node->safe_psql('beside', 'SELECT mvstore_flush()'), 't', 'it is');

@@ -117,9 +117,6 @@ build() {
 	local version
 	version=$("$pg_config" --version)
 	say "Building mvstore for $version"
-	if [[ " $UNTESTED " == *" $(major_of "$pg_config") "* ]]; then
-		warn "PostgreSQL $(major_of "$pg_config") has what mvstore needs, but is not among the versions it is tested on"
-	fi
 	copy_tree
 	install_server
 	prepare_server

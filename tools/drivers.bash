@@ -67,31 +67,6 @@ install_languages() {
 
 leave_out() { left_out+=("left out: $1: $2"); }
 
-# cached NAME CONTENTS COMMAND ...: let COMMAND fill the directory $cache/NAME, whose name it
-# gets as last argument, unless it is there and was filled for the same contents.
-cached() {
-	local name=$1 contents=$2 start=$SECONDS status=0
-	shift 2
-	open_cache "$name"
-	if ! fresh "$name" "$contents"; then
-		say "Filling $cache/$name"
-		rm -rf "${cache:?}/$name.new"
-		mkdir "$cache/$name.new"
-		if "$@" "$cache/$name.new" </dev/null >"$work/$name.log" 2>&1; then
-			rm -rf "${cache:?}/$name"
-			mv "$cache/$name.new" "$cache/$name"
-			printf '%s\n' "$contents" >"$cache/$name.made"
-			took "$start"
-		else
-			tail -n 15 "$work/$name.log" >&2
-			rm -rf "${cache:?}/$name.new"
-			status=1
-		fi
-	fi
-	close_cache
-	return "$status"
-}
-
 pip_install() { python3 -m pip install -q --disable-pip-version-check --only-binary :all: -r "$root/examples/requirements.txt" --target "$1"; }
 
 npm_install() {

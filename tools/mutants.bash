@@ -212,8 +212,9 @@ mutant room_is_not_given_back 't/databases_share_the_room_for_queues.pl' \
 
 # After a crash nobody reads the journal.
 # shellcheck disable=SC2016 # Perl's
-mutant journal_unread_after_crash 't/crash_under_load_loses_nothing.pl' \
-	src/worker/worker.c 's~(if \(!database->queue->swept\)\n\t\{\n.*\n\t\tdatabase->queue->journal_wanted = )true~$1false~'
+mutant journal_unread_after_crash 't/crash_loses_no_request.pl' \
+	src/worker/worker.c 's~(if \(!database->queue->swept\)\n\t\{\n.*\n\t\tdatabase->queue->journal_wanted = )true~$1false~' \
+	src/worker/steps.c 's~(?<=if \(look\.changed && )(?=!look\.paused\))~mvs_worker.database->queue->swept \&\& ~'
 
 # Some requests get no row in the journal, though they are to be durable.
 mutant journal_rows_skipped 't/crash_under_load_loses_nothing.pl' \

@@ -5,8 +5,8 @@
 # drivers and monitoring have a use for, too. Sourced by these; uses functions and variables of ./dev.
 #
 # What takes long to make is kept in $XDG_CACHE_HOME/mvstore and made anew when
-# it is older than two weeks: root trees of other Debian suites, and a server
-# with assertions. All of it comes from the mirror that apt has on this machine.
+# it is older than two weeks: root trees of other Debian suites, a server with
+# assertions, both from the mirror that apt has on this machine, and one of Python's registry.
 
 # shellcheck disable=SC2154 # set in ./dev
 : "$root"
@@ -32,6 +32,31 @@ close_cache() { exec {cache_lock}>&-; }
 fresh() {
 	[[ -d $cache/$1 && -n $(find "$cache/$1.made" -mtime "-$CACHE_DAYS" 2>/dev/null) ]] &&
 		[[ $(<"$cache/$1.made") == "${2:-}" ]]
+}
+
+# cached NAME CONTENTS COMMAND ...: let COMMAND fill the directory $cache/NAME, whose name it
+# gets as last argument, unless it is there and was filled for the same contents.
+cached() {
+	local name=$1 contents=$2 start=$SECONDS status=0
+	shift 2
+	open_cache "$name"
+	if ! fresh "$name" "$contents"; then
+		say "Filling $cache/$name"
+		rm -rf "${cache:?}/$name.new"
+		mkdir "$cache/$name.new"
+		if "$@" "$cache/$name.new" </dev/null >"$work/$name.log" 2>&1; then
+			rm -rf "${cache:?}/$name"
+			mv "$cache/$name.new" "$cache/$name"
+			printf '%s\n' "$contents" >"$cache/$name.made"
+			took "$start"
+		else
+			tail -n 15 "$work/$name.log" >&2
+			rm -rf "${cache:?}/$name.new"
+			status=1
+		fi
+	fi
+	close_cache
+	return "$status"
 }
 
 # took START: say how long it took since that second.
@@ -125,6 +150,40 @@ show_table() {
 	[[ ${#untested[@]} -eq 0 ]] || printf '%s\n' "${untested[@]}"
 	say "$total_passed passed, $total_failed failed"
 	[[ $total_passed -gt 0 && $total_failed -eq 0 ]]
+}
+
+# ---- A server of Python's registry ----------------------------------------------
+
+# PostgreSQL 16, which no suite of Debian has: an old minor release, 16.2, without contrib.
+readonly WHEEL=pgserver==0.1.4 WHEEL_MAJOR=16
+
+# make_wheel: in $work/wheel. What TAP tests take from PostgreSQL is the machine's own.
+make_wheel() {
+	local modules
+	[[ $(uname -m) == x86_64 ]] || return 1
+	# shellcheck disable=SC2034 # of ./dev
+	missing=() reasons=()
+	python3 -m pip --version >/dev/null 2>&1 || need python3-pip "gets PostgreSQL $WHEEL_MAJOR"
+	[[ ${#missing[@]} -eq 0 ]] || (install_missing) || return
+	cached "wheel-$WHEEL_MAJOR" "$WHEEL" unpack_wheel || return
+	cp -r "$cache/wheel-$WHEEL_MAJOR" "$work/wheel"
+	modules=$("$pg_config" --pgxs)
+	cp -r "${modules%/makefiles/*}/test/perl" "$work/wheel/pgserver/pginstall/lib/postgresql/pgxs/src/test/"
+	chmod -R a+rX "$work/wheel"
+	"$work/wheel/pgserver/pginstall/bin/postgres" --version
+}
+
+unpack_wheel() {
+	python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary :all: --python-version 3.11 \
+		--platform manylinux2014_x86_64 -d "$1" "$WHEEL" &&
+		python3 -m zipfile -e "$1"/*.whl "$1" &&
+		rm "$1"/*.whl &&
+		find "$1/pgserver/pginstall/bin" "$1/pgserver/pginstall/lib/postgresql/pgxs" -type f -exec chmod a+x {} +
+}
+
+# in_wheel WORD ...: run ./dev WORD ... with it. Its programs find their libraries from where they were.
+in_wheel() {
+	env LD_LIBRARY_PATH="$work/wheel/pgserver.libs" PG_CONFIG="$work/wheel/pgserver/pginstall/bin/pg_config" "$root/dev" "$@"
 }
 
 # ---- Root trees of other Debian suites --------------------------------------

@@ -124,7 +124,7 @@ choose_major() {
 		echo "$default"
 		return
 	fi
-	for major in 18 17 15 16; do
+	for major in 18 17 16 15; do
 		if apt-cache show "postgresql-server-dev-$major" >/dev/null 2>&1; then
 			warn "this system's default is PostgreSQL ${default:-unknown}, which mvstore does not support; taking $major"
 			echo "$major"
@@ -163,7 +163,7 @@ die_of_missing() {	# die_of_missing WHY
 	local major
 	if [[ -z $pg_config ]]; then
 		if ! major=$(choose_major); then
-			need "PostgreSQL 15, 17 or 18" "postgresql-NN and postgresql-server-dev-NN; apt's lists have none, before apt-get update at least"
+			need "PostgreSQL 15 to 18" "postgresql-NN and postgresql-server-dev-NN; apt's lists have none, before apt-get update at least"
 			die "missing here: $(join_reasons). $1"
 		fi
 		need_postgres "$major"
@@ -177,7 +177,7 @@ die_of_missing() {	# die_of_missing WHY
 install_missing() {
 	local major="" default no_cluster=/etc/postgresql-common/createcluster.d/mvstore-dev.conf
 	if ! command -v apt-get >/dev/null; then
-		[[ -n $pg_config ]] || need "PostgreSQL 15, 17 or 18" "server, with the headers for extensions and pg_config"
+		[[ -n $pg_config ]] || need "PostgreSQL 15 to 18" "server, with the headers for extensions and pg_config"
 		die "missing here: $(join_reasons). This is no Debian or Ubuntu: please install them yourself (PG_CONFIG names a PostgreSQL in an unusual place)"
 	fi
 	[[ -z $no_install ]] || die_of_missing "Without $no_install they would be installed"
@@ -189,7 +189,7 @@ install_missing() {
 		if ! major=$(choose_major); then
 			default=$(default_major) || true
 			[[ -n $default ]] || apt_failed "apt has no PostgreSQL at all in its list of packages: is there a network?"
-			die "this system offers PostgreSQL $default; mvstore supports 15, 17 and 18 (16 works by its API, untested). Install one of these with its server headers, and set PG_CONFIG"
+			die "this system offers PostgreSQL $default; mvstore supports 15 to 18. Install one of these with its server headers, and set PG_CONFIG"
 		fi
 		need_postgres "$major"
 	fi
