@@ -131,6 +131,22 @@ is($node->safe_psql('beside', q{SELECT mvstore_retry_failed('s')}), 1, 'one that
 is($node->safe_psql('beside', 'SELECT mvstore_flush()'), 't', 'it is');
 is(entries_of($node, 'beside', 's'), 1, 'and done');
 
+# What comes back under a pause is met, however often the worker has read the journal since, from ever higher rows on.
+make_database('older', 's');
+$node->safe_psql('older', q{SELECT mvstore_pause(), mvstore_drop('s', 'k')});
+$node->safe_psql('older', 'CREATE TABLE kept AS SELECT * FROM mvstore_journal');
+$node->safe_psql('older', 'SELECT count(mvstore_cancel_request(id)) FROM mvstore_requests; SELECT mvstore_resume()');
+for my $time (1 .. 3)
+{
+	$node->safe_psql('older', q{SELECT mvstore_drop('s', 'k')});
+	$node->safe_psql('older', 'SELECT count(mvstore_cancel_request(id)) FROM mvstore_requests');
+	is($node->safe_psql('older', 'SELECT mvstore_flush()'), 't', "the journal is read, $time");
+}
+$node->safe_psql('older', 'SELECT mvstore_pause(); INSERT INTO mvstore_journal SELECT * FROM kept');
+$node->safe_psql('older', 'SELECT mvstore_resume()');
+is($node->safe_psql('older', 'SELECT mvstore_flush()'), 't', 'a row that was there before is read again');
+is(entries_of($node, 'older', 's'), 1, 'and what it asks for is done');
+
 # In the midst of that, when requests are there and their store is not yet, nobody takes them for void: neither a worker that
 # is there, nor one that comes because of it.
 my @tables = qw(mvstore_journal mvstore_policy mvstore_floor);
