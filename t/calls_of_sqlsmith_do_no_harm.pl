@@ -28,8 +28,6 @@ END { diag("seed $seed") if $? }
 my $node = mvstore_node('smith', conf => <<"CONF");
 $HOSTILE_LOG_CONF
 fsync = off
-statement_timeout = '300 ms'
-lock_timeout = '200 ms'
 max_connections = 20
 mvstore.flush_interval = '5 ms'
 allow_system_table_mods = on
@@ -51,12 +49,12 @@ for my $function (split /\n/, sql("SELECT p.oid::regprocedure::text FROM pg_proc
 	$number++;
 	$views .= "CREATE VIEW hostile.smith$number AS SELECT * FROM $name(" . join(', ', map { ($values{$_} // 'NULL') . "::$_" } split /,/, $types) . ") AS f;\n";
 }
-sql("SET statement_timeout = 0; SET mvstore.strict_history = off; $views GRANT ALL ON ALL TABLES IN SCHEMA hostile TO hostile");
+sql("SET mvstore.strict_history = off; $views GRANT ALL ON ALL TABLES IN SCHEMA hostile TO hostile");
 for (qw(s fed fired))
 {
 	sql("ALTER TABLE hostile.$_ OWNER TO hostile");
 }
-sql("SET statement_timeout = 0; UPDATE pg_proc SET prorettype = 'internal'::regtype WHERE proname ~ '^(pg_(terminate|cancel|reload|rotate|promote|sleep|switch|create_restore|log_backend|backup|start_backup|stop_backup|wal_replay|create_.*slot|drop_.*slot|replication|logical|copy_.*slot|file|ls_|read_|stat_file|write|advisory|try_advisory|import|stat_reset|nextoid|stop|extension_config)|lo_|binary_upgrade|brin_|gin_clean|dblink|setval|query_to|database_to|schema_to|table_to|cursor_to|xml|ts_stat|injection)'");
+sql("UPDATE pg_proc SET prorettype = 'internal'::regtype WHERE proname ~ '^(pg_(terminate|cancel|reload|rotate|promote|sleep|switch|create_restore|log_backend|backup|start_backup|stop_backup|wal_replay|create_.*slot|drop_.*slot|replication|logical|copy_.*slot|file|ls_|read_|stat_file|write|advisory|try_advisory|import|stat_reset|nextoid|stop|extension_config)|lo_|binary_upgrade|brin_|gin_clean|dblink|setval|query_to|database_to|schema_to|table_to|cursor_to|xml|ts_stat|injection)'");
 
 my $ours = join '|', map { m{([^/]+\.c)$} ? quotemeta($1) : () } glob("$FindBin::RealBin/../src/*.c $FindBin::RealBin/../src/*/*.c");
 my $watch = new_watch(only => qr/^(?:$ours)$/);
@@ -65,10 +63,13 @@ for my $user (qw(hostile postgres))
 {
 	my $role = $user eq 'postgres' ? sql('SELECT current_user') : $user;
 	my ($out, $err) = ('', '');
+
+	sql("ALTER ROLE $role SET $_") for q{statement_timeout = '300 ms'}, q{lock_timeout = '200 ms'};
 	my $ended = eval { run([ $smith, '--target=' . $node->connstr('postgres') . " user=$role", "--seed=$seed", "--max-queries=$queries" ], '<', \'', '>', \$out, '2>', \$err, timeout(300 + $queries)) };
 
 	note("$user: ended " . ($ended ? 'well' : 'badly') . ', ' . ($err =~ s/\s+/ /gr));
 	read_log($watch, $node, $user);
+	$node->psql('postgres', "SET statement_timeout = 0; ALTER ROLE $role RESET ALL");
 	last if $watch->{crashed};
 	ok($ended, "all queries of $user were sent");
 	is($node->safe_psql('postgres', 'SELECT 1'), 1, "the server works after $user");
@@ -76,7 +77,7 @@ for my $user (qw(hostile postgres))
 my $errors = tell_watch($watch);
 if (!$watch->{crashed})
 {
-	is(sql("SET statement_timeout = 0; SELECT mvstore_resume(); SELECT mvstore_create('witness'); SELECT mvstore_put('witness', 'k', 'v') > 0; SELECT mvstore_get('witness', 'k')") =~ /v$/ ? 1 : 0, 1, 'and so do stores');
+	is(sql("SELECT mvstore_resume(); SELECT mvstore_create('witness'); SELECT mvstore_put('witness', 'k', 'v') > 0; SELECT mvstore_get('witness', 'k')") =~ /v$/ ? 1 : 0, 1, 'and so do stores');
 	$node->stop;
 	read_log($watch, $node, 'the end');
 	ok(!$watch->{crashed}, 'the server ends well');

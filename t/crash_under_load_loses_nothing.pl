@@ -33,7 +33,7 @@ my @deck = (
 	('kill -9 of a backend') x 3, ('kill -9 of the worker') x 2, 'kill -9 of an assistant', 'kill -9 of the launcher', 'kill -9 of maintenance',
 	('kill -9 of the postmaster') x 2, 'kill -9 of all processes', ('an immediate stop') x 2, 'a fast restart', 'SIGTERM of the worker',
 	('SIGSTOP of the worker') x 2, ('pg_cancel_backend at random') x 2, ('pg_terminate_backend at random') x 2, 'settings that change',
-	$ENV{ASAN_OPTIONS} ? () : ('memory that runs out') x 2, 'promotion of the standby', $ENV{MVSTORE_SMALL_DISK} ? ('a full disk') x 2 : ());
+	$ENV{MVSTORE_SANITIZED} ? () : ('memory that runs out') x 2, 'promotion of the standby', $ENV{MVSTORE_SMALL_DISK} ? ('a full disk') x 2 : ());
 my $life = $end || $most ? 4 * @deck : @deck;
 
 note('the disk is not filled: MVSTORE_SMALL_DISK names no small file system') unless $ENV{MVSTORE_SMALL_DISK};

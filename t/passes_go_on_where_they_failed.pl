@@ -13,29 +13,11 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use constant KEYS => 60000;
-use constant PAGE => 8192;
 
 my $node = mvstore_node('failed', conf => "mvstore.sweep_interval = '1 s'\nfsync = off\nstatement_timeout = '3 min'");
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 sub swept { return sql(q{SELECT entries_swept FROM mvstore_store_stats WHERE store = 's'::regclass}); }
-
-# A page of a table: what it holds, and put something else in its place.
-sub page
-{
-	my ($path, $number, $new) = @_;
-
-	open(my $file, '+<:raw', $path) or die "$path: $!";
-	seek($file, $number * PAGE, 0) or die "$path: $!";
-	read($file, my $old, PAGE) == PAGE or die "$path: short";
-	if (defined $new)
-	{
-		seek($file, $number * PAGE, 0) or die "$path: $!";
-		print $file $new;
-	}
-	close($file) or die "$path: $!";
-	return $old;
-}
 
 # So many keys that they take three slices and more, in the order of the table; in the third one there is something to drop, above
 # the floor.
@@ -65,7 +47,7 @@ is(swept() - $before, KEYS + 2, 'and has read each entry once');
 my $number = sql(q{SELECT (ctid::text::point)[0] FROM s WHERE key = 'k045000'});
 my $path = $node->data_dir . '/' . sql(q{SELECT pg_relation_filepath('s')});
 $node->stop('fast');
-my $good = page($path, $number, "\xff" x PAGE);
+my $good = page_of($path, $number, "\xff" x 8192);
 $node->start;
 sub failed_at { return sql(q{SELECT coalesce(last_error_at, 'epoch') FROM mvstore_stats WHERE database = 'postgres'}); }
 sub fails_again
@@ -94,7 +76,7 @@ wait_until($node, 'postgres', q{SELECT count(*) = 3 FROM s WHERE key IN ('a', 'k
 is(sql(q{SELECT mvstore_flush('50 ms')}), 'f', 'mvstore_flush tells that not all is done');
 is(sql(q{SELECT holds_back LIKE 'invalid page in block %' FROM mvstore_blockers WHERE kind = 'error' AND store = 's'::regclass}), 't', 'and mvstore_blockers why');
 
-page($path, $number, $good);
+page_of($path, $number, $good);
 is(sql('SELECT mvstore_flush()'), 't', 'when the page is repaired the pass is done');
 cmp_ok(swept() - $before, '<', KEYS + 100, 'and has read each entry once');
 

@@ -417,6 +417,14 @@ mutant vacuum_never_hurries 't/vacuum_waits_for_nobody.pl' \
 mutant drops_make_no_way 't/drops_make_way_for_others.pl' \
 	src/worker/pace.c 's~if \(wal_debt > 0 && ~if (false \&\& ~'
 
+# A range that fails begins anew.
+mutant ranges_begin_anew 't/drops_of_ranges_go_on_where_they_failed.pl' \
+	src/worker/batch.c 's~mvs_walk_go_back\(&group\[i\]->walk, &places\[i\], mvs_worker\.context\)~mvs_walk_end(\&group[i]->walk)~'
+
+# What was cancelled while it failed is counted as failed.
+mutant cancelled_is_failed 't/drops_of_ranges_go_on_where_they_failed.pl' \
+	src/worker/pending.c 's~record_failure\(item, &gone\);~record_failure(item, \&gone) || gone;\n\t\tgone = false;~'
+
 # A replay goes on where the last one has been, whatever a restore has brought.
 mutant replays_begin_in_the_middle 't/restore_into_use_is_whole.pl' \
 	src/worker/replay.c 's~\tfirst = 0;\n\tsettled = ~\tsettled = ~'

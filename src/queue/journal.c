@@ -348,20 +348,22 @@ mvs_journal_delete(ItemPointer tid)
 
 bool
 mvs_journal_record_failure(MvsDatabase *database, MvsRequest *request, int attempts,
-						   const char *error)
+						   const char *error, bool *gone)
 {
 	Relation	journal;
 	HeapTupleData old;
 	Buffer		buffer;
 	MvsJournalRow state = MVS_ROW_GONE;
 
+	*gone = false;
 	if (!OidIsValid(mvs_catalog_oid(MVS_JOURNAL, true)))
 		return true;
 	if (request->journal != 0)
 	{
 		state = mvs_journal_find(request, &old.t_self);
+		*gone = (state == MVS_ROW_GONE);
 		if (state != MVS_ROW_FOUND)
-			return state == MVS_ROW_GONE;
+			return false;
 	}
 	journal = mvs_catalog_open(MVS_JOURNAL, false, RowExclusiveLock);
 	if (state == MVS_ROW_GONE)

@@ -53,10 +53,10 @@ extern void mvs_journal_delete(ItemPointer tid);
 
 /*
  * Record in a request's row how many attempts have failed, and the last error; make a row
- * for a request of a policy. False where somebody has locked the row.
+ * for a request of a policy. False where somebody has locked the row, or it is *gone.
  */
 extern bool mvs_journal_record_failure(MvsDatabase *database, MvsRequest *request, int attempts,
-									   const char *error);
+									   const char *error, bool *gone);
 
 /*
  * Set *requests to at most "limit" requests with ids above "after", in order, from rows

@@ -516,7 +516,7 @@ mvs_gather_read(MvsGather *gather, int newest, MvsGatherStops stops)
 		int			first = gather->keys[i].first;
 		int			end = first + gather->keys[i].count;
 
-		(void) want(gather, first, newest > 0 ? Min(first + newest, end) : end);
+		(void) want(gather, first, newest > 0 && newest < end - first ? first + newest : end);
 		(void) want(gather, Max(first, end - 1), end);
 		if (newest > 0)
 			(void) want_twins(gather, first, end);

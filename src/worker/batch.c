@@ -113,6 +113,9 @@ static int	group_end(MvsPending **batch, int start, int count, int limit);
 static int	work_some(MvsPending **items, int count);
 static bool try_work(Work work, MvsPending **items, int count, int *done, bool *locked);
 static int	work_group(MvsPending **group, int count);
+static MvsWalkPlace *places_of(MvsPending **group, int count);
+static void go_back(MvsPending **group, int count, const MvsWalkPlace *places);
+static void free_places(MvsWalkPlace *places, int count);
 static void set_error(MvsPending *item, bool locked);
 static int	work_keys(MvsDrop *drop, MvsPending **group, int count);
 static int	work_group_in_transaction(MvsPending **group, int count);
@@ -423,6 +426,39 @@ try_work(Work work, MvsPending **items, int count, int *done, bool *locked)
 	return !failed;
 }
 
+/* Return where the walks of requests for ranges are, in the current memory context; else NULL. */
+static MvsWalkPlace *
+places_of(MvsPending **group, int count)
+{
+	MvsWalkPlace *places;
+
+	if (!MvsRequestIsRange(group[0]->request))
+		return NULL;
+	places = palloc_extended(count * sizeof(MvsWalkPlace), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < count; i++)
+		places[i] = mvs_walk_place(&group[i]->walk);
+	return places;
+}
+
+/* Have them go on there: what they have done since was rolled back, or some of it. */
+static void
+go_back(MvsPending **group, int count, const MvsWalkPlace *places)
+{
+	for (int i = 0; i < count; i++)
+		mvs_walk_go_back(&group[i]->walk, &places[i], mvs_worker.context);
+}
+
+static void
+free_places(MvsWalkPlace *places, int count)
+{
+	if (places == NULL)
+		return;
+	for (int i = 0; i < count; i++)
+		if (places[i].key)
+			pfree(places[i].key);
+	pfree(places);
+}
+
 /*
  * Work off requests of one store in a transaction, and return how many of them, from the
  * first on, have an outcome now. After an error that is not the store's, the first ones are worked
@@ -433,15 +469,17 @@ work_group(MvsPending **group, int count)
 {
 	int			done;
 	bool		locked;
+	bool		worked;
+	MvsWalkPlace *places;
 
 	count = Min(count, request_limit);
-	if (try_work(work_group_in_transaction, group, count, &done, &locked))
+	places = places_of(group, count);
+	worked = try_work(work_group_in_transaction, group, count, &done, &locked);
+	if (!worked && places)
+		go_back(group, count, places);
+	free_places(places, count);
+	if (worked)
 		return done;
-	for (int i = 0; i < count; i++)
-	{
-		/* What it had done of a range was rolled back, or some of it. */
-		mvs_pending_end_walk(group[i]);
-	}
 	if (count == 1 || store_refused)
 		for (int i = 0; i < count; i++)
 			set_error(group[i], locked);

@@ -62,7 +62,7 @@ static void give_back(MvsDatabase *database, MvsPending *item);
 static bool has_many_set_aside(Oid store);
 static void count_set_aside(Oid store);
 static void leave_to_pass(MvsPending *item);
-static bool record_failure(MvsPending *item);
+static bool record_failure(MvsPending *item, bool *gone);
 
 bool
 mvs_pending_is_any(void)
@@ -456,20 +456,14 @@ mvs_pending_settle(MvsPending **batch, int count)
 	LWLockRelease(mvs_worker.database->queue_lock);
 }
 
-void
-mvs_pending_end_walk(MvsPending *item)
-{
-	if (MvsRequestIsRange(item->request))
-		mvs_progress_end(mvs_worker.database, item->request->store, MvsRequestId(item->request));
-	mvs_walk_end(&item->walk);
-}
-
 static void
 free_pending(MvsPending *item)
 {
 	if (item->keeps_room)
 		mvs_queue_release(mvs_worker.database, 1, item->request->size);
-	mvs_pending_end_walk(item);
+	if (MvsRequestIsRange(item->request))
+		mvs_progress_end(mvs_worker.database, item->request->store, MvsRequestId(item->request));
+	mvs_walk_end(&item->walk);
 	if (item->error)
 		pfree(item->error);
 	pfree(item);
@@ -675,6 +669,7 @@ mvs_pending_record_failures(void)
 		MvsPending *item = lfirst(cell);
 		bool		last_try = item->tries >= MVS_MAX_ATTEMPTS;
 		bool		recorded;
+		bool		gone;
 
 		/* What is left over is recorded by the next worker. */
 		CHECK_FOR_INTERRUPTS();
@@ -701,8 +696,16 @@ mvs_pending_record_failures(void)
 			unrecorded = true;
 			break;
 		}
-		recorded = record_failure(item);
+		recorded = record_failure(item, &gone);
 		MemoryContextSwitchTo(old);
+		if (gone)
+		{
+			/* Cancelled, or done by another: what it failed by was met before its row. */
+			all = list_delete_ptr(all, item);
+			free_pending(item);
+			removed = true;
+			continue;
+		}
 		if (!recorded || !last_try)
 			continue;
 
@@ -722,21 +725,25 @@ mvs_pending_record_failures(void)
 	return removed;
 }
 
-/* Record one, in a transaction of its own; false where it could not be done. */
+/*
+ * Record one, in a transaction of its own; false where it could not be done, as where its row is
+ * *gone.
+ */
 static bool
-record_failure(MvsPending *item)
+record_failure(MvsPending *item, bool *gone)
 {
 	MemoryContext old = CurrentMemoryContext;
 	volatile bool recorded = false;
 	int64		journal = item->request->journal;
 
+	*gone = false;
 	PG_TRY();
 	{
 		StartTransactionCommand();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		if (mvs_catalog_lock())
 			recorded = mvs_journal_record_failure(mvs_worker.database, item->request, item->tries,
-												  item->error);
+												  item->error, gone);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 		item->recorded_tries = item->tries;
@@ -744,7 +751,7 @@ record_failure(MvsPending *item)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
-		recorded = false;
+		recorded = *gone = false;
 		item->recorded_tries = item->tries; /* not again before it has failed again */
 		item->request->journal = journal;
 		(void) mvs_process_keep_error(false);

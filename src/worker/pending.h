@@ -83,9 +83,6 @@ extern int64 mvs_pending_set_aside(void);
  */
 extern int	mvs_pending_rows(int64 **rows, Size space);
 
-/* End the walk of a request for a range: it is done, or is to begin anew. */
-extern void mvs_pending_end_walk(MvsPending *item);
-
 /* Whether two of them are for the same key. */
 extern bool mvs_pending_same_key(const MvsPending *item, const MvsPending *other);
 

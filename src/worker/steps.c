@@ -368,6 +368,7 @@ recheck(void)
 	LWLockRelease(mvs_worker.database->queue_lock);
 	mvs_pending_recheck();
 	report_kept();
+	ConditionVariableBroadcast(&mvs_worker.database->progress);
 	return true;
 }
 

@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep time);
 
-our @EXPORT = qw(mvstore_node move_node wait_until catch_when stays sqlstate_of worker_pid entries_of);
+our @EXPORT = qw(mvstore_node move_node wait_until catch_when stays sqlstate_of worker_pid entries_of page_of);
 
 # A psql that does not come back, as behind a standby that stands still, is a failure with a name.
 {
@@ -128,6 +128,23 @@ sub entries_of
 	my ($node, $database, $store) = @_;
 
 	return $node->safe_psql($database, "SELECT count(*) FROM $store");
+}
+
+# A page of a table: what it holds, and put something else in its place.
+sub page_of
+{
+	my ($path, $number, $new) = @_;
+
+	open(my $file, '+<:raw', $path) or die "$path: $!";
+	seek($file, $number * 8192, 0) or die "$path: $!";
+	read($file, my $old, 8192) == 8192 or die "$path: short";
+	if (defined $new)
+	{
+		seek($file, $number * 8192, 0) or die "$path: $!";
+		print $file $new;
+	}
+	close($file) or die "$path: $!";
+	return $old;
 }
 
 1;
