@@ -727,7 +727,7 @@ delete_in_turn(MvsGather *gather, IndexFetchTableData *fetch, MvsGathered *entry
 			   MvsGatherGone *gone)
 {
 	MvsGatheredKey *key = &gather->keys[entry->key];
-	int			number = entry - gather->entries;
+	int			number = (int) (entry - gather->entries);
 
 	if (key->in_the_way)
 		return;
