@@ -64,12 +64,12 @@ for my $user (qw(hostile postgres))
 	my $role = $user eq 'postgres' ? sql('SELECT current_user') : $user;
 	my ($out, $err) = ('', '');
 
-	sql("ALTER ROLE $role SET $_") for q{statement_timeout = '300 ms'}, q{lock_timeout = '200 ms'};
+	sql(qq{ALTER ROLE "$role" SET $_}) for q{statement_timeout = '300 ms'}, q{lock_timeout = '200 ms'};
 	my $ended = eval { run([ $smith, '--target=' . $node->connstr('postgres') . " user=$role", "--seed=$seed", "--max-queries=$queries" ], '<', \'', '>', \$out, '2>', \$err, timeout(300 + $queries)) };
 
 	note("$user: ended " . ($ended ? 'well' : 'badly') . ', ' . ($err =~ s/\s+/ /gr));
 	read_log($watch, $node, $user);
-	$node->psql('postgres', "SET statement_timeout = 0; ALTER ROLE $role RESET ALL");
+	$node->psql('postgres', qq{SET statement_timeout = 0; ALTER ROLE "$role" RESET ALL});
 	last if $watch->{crashed};
 	ok($ended, "all queries of $user were sent");
 	is($node->safe_psql('postgres', 'SELECT 1'), 1, "the server works after $user");

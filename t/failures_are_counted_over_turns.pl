@@ -1,6 +1,7 @@
 # A request that fails is set aside after five attempts, also where several databases share a
 # worker's place. If each turn began to count anew, two databases would change places for ever for
-# the sake of one request that nobody can do.
+# the sake of one request that nobody can do. So it is with a range that fails behind its first slice, which each
+# turn begins anew.
 
 use strict;
 use warnings;
@@ -31,6 +32,24 @@ for my $database ('one', 'other')
 	is(sql($database, q{SELECT mvstore_flush('1 h')}), 'f', 'and a flush says so at once');
 }
 cmp_ok(() = slurp_file($node->logfile) =~ /was set aside after 5 attempts/g, '==', 2, 'each once');
+
+# The same of compactions, each of which meets a damaged page in its third slice.
+my %damaged;
+for my $database ('one', 'other')
+{
+	sql($database, q{SELECT mvstore_create('long')});
+	sql($database, q{INSERT INTO long (key, version, value) SELECT convert_to('k' || lpad(k::text, 6, '0'), 'UTF8'), v, 'v' FROM generate_series(1, 30000) k, generate_series(1, 2) v});
+	my $path = $node->data_dir . '/' . sql($database, q{SELECT pg_relation_filepath('long')});
+	$damaged{$path} = sql($database, q{SELECT (ctid::text::point)[0] FROM long WHERE key = 'k022500' AND version = 2});
+}
+$node->stop('fast');
+page_of($_, $damaged{$_}, "\xff" x 8192) for keys %damaged;
+$node->start;
+sql($_, q{SELECT mvstore_compact('long', mvstore_stable_version())}) for ('one', 'other');
+for my $database ('one', 'other')
+{
+	wait_until($node, $database, q{SELECT attempts = 5 AND state = 'failed' FROM mvstore_requests WHERE kind = 'compact'}, "a range is set aside after five attempts in $database");
+}
 
 $node->stop;
 done_testing();

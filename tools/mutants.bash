@@ -421,6 +421,10 @@ mutant drops_make_no_way 't/drops_make_way_for_others.pl' \
 mutant ranges_begin_anew 't/drops_of_ranges_go_on_where_they_failed.pl' \
 	src/worker/batch.c 's~mvs_walk_go_back\(&group\[i\]->walk, &places\[i\], mvs_worker\.context\)~mvs_walk_end(\&group[i]->walk)~'
 
+# A range that another turn begins anew has come past what it failed by.
+mutant turns_forget_failures 't/failures_are_counted_over_turns.pl' \
+	src/worker/pending.c 's~item->repeats = \(request->attempts > 0\);\n\tif \(item->repeats\)~if (request->attempts > 0)~'
+
 # What was cancelled while it failed is counted as failed.
 mutant cancelled_is_failed 't/drops_of_ranges_go_on_where_they_failed.pl' \
 	src/worker/pending.c 's~record_failure\(item, &gone\);~record_failure(item, \&gone) || gone;\n\t\tgone = false;~'

@@ -39,12 +39,6 @@ typedef struct Rest
 	MvsBacklog	backlog;		/* among all that the worker keeps */
 } Rest;
 
-/*
- * Milliseconds after which it is looked again. That the caller has become the oldest writer, for
- * whom requests wait, nobody tells him.
- */
-#define LOOK_AGAIN 1000
-
 static uint32 wait_event_flush = 0;
 
 static bool is_done(MvsDatabase *database, uint64 target, uint64 unfinished);
@@ -202,7 +196,7 @@ wait_for(MvsDatabase *database, uint64 target, TimestampTz deadline, Rest *rest)
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		if (rest->done || rest->paused || left <= 0 || cannot_go(database, rest))
 			break;
-		(void) ConditionVariableTimedSleep(&database->progress, Min(left, LOOK_AGAIN),
+		(void) ConditionVariableTimedSleep(&database->progress, Min(left, INT_MAX),
 										   mvs_compat_wait_event(&wait_event_flush,
 																 "MvstoreFlush"));
 	}

@@ -543,6 +543,7 @@ work_group_in_transaction(MvsPending **group, int count)
 			scattered = drop.oid;
 	}
 	else
+	{
 		for (done = 0; done < count; done++)
 		{
 			mvs_process_check();
@@ -557,6 +558,9 @@ work_group_in_transaction(MvsPending **group, int count)
 			else
 				mvs_request_work_range(&drop, group[done]);
 		}
+		for (int i = 0; state == MVS_DROP_READY && i < done; i++)
+			mvs_request_show(&drop, group[i]);
+	}
 	news = mvs_drop_commit(&drop, state);
 	mvs_crew_tell(&news);
 	return done;

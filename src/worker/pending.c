@@ -170,7 +170,8 @@ make(MemoryContext context, const MvsRequest *request)
 	memcpy(item->request, request, request->size);
 
 	/* Who has had it in hand before has tried as often as that. */
-	if (request->attempts > 0)
+	item->repeats = (request->attempts > 0);
+	if (item->repeats)
 		item->last_outcome = MVS_OUTCOME_ERROR;
 	item->tries = item->recorded_tries = request->attempts;
 	return item;
@@ -379,9 +380,14 @@ have_stay(MvsPending *item)
 static void
 set_retry(MvsPending *item)
 {
-	if (item->outcome != item->last_outcome)
-		item->tries = 0;
-	item->last_outcome = item->outcome;
+	/* A range that begins anew comes to what it has failed by only after some slices. */
+	item->repeats &= (item->outcome == MVS_OUTCOME_MORE);
+	if (!item->repeats)
+	{
+		if (item->outcome != item->last_outcome)
+			item->tries = 0;
+		item->last_outcome = item->outcome;
+	}
 	switch (item->outcome)
 	{
 		case MVS_OUTCOME_DONE:

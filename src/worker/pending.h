@@ -41,6 +41,8 @@ typedef struct MvsPending
 	MvsOutcome	outcome;
 	MvsOutcome	last_outcome;
 	int			tries;			/* with that outcome, in a row */
+	bool		repeats;		/* has failed in another's hands, and not in ours: it may not be
+								 * there yet */
 	int64		wait_for;		/* held: until the horizon is there */
 	bool		in_batch;		/* the one under way */
 	bool		fresh;			/* was added, and has not been in one */
@@ -51,6 +53,7 @@ typedef struct MvsPending
 	int			recorded_tries; /* of these, those that its row tells of */
 	char	   *error;			/* of the last try that failed; NULL: none has */
 	MvsWalk		walk;			/* of a range: where it is */
+	int64		read;			/* entries of its last slice, if there is more */
 
 	/* In the current transaction, or harvest. */
 	bool		found;			/* journal_tid is its row */

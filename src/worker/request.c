@@ -145,14 +145,23 @@ mvs_request_work_range(MvsDrop *drop, MvsPending *item)
 	if (state == MVS_SLICE_MORE)
 	{
 		item->outcome = MVS_OUTCOME_MORE;
-		mvs_drop_show(drop, request->kind == MVS_REQUEST_COMPACT ? MVS_COMMAND_COMPACT :
-					  MVS_COMMAND_RANGE, MvsRequestId(request), drop->read - read);
+		item->read = drop->read - read;
 	}
 	else if (state == MVS_SLICE_LOCKED)
 		item->outcome = MVS_OUTCOME_LOCKED;
 	else if (item->found)
 		mvs_journal_delete(&item->journal_tid);
 	MVS_FAULT("range-slice-done");
+}
+
+void
+mvs_request_show(const MvsDrop *drop, const MvsPending *item)
+{
+	const MvsRequest *request = item->request;
+
+	if (item->outcome == MVS_OUTCOME_MORE)
+		mvs_drop_show(drop, request->kind == MVS_REQUEST_COMPACT ? MVS_COMMAND_COMPACT :
+					  MVS_COMMAND_RANGE, MvsRequestId(request), item->read);
 }
 
 /* ------------------------------------------------------------------------

@@ -30,6 +30,9 @@ extern void mvs_request_gone(MvsPending *item);
 /* Work off a slice of a range. */
 extern void mvs_request_work_range(MvsDrop *drop, MvsPending *item);
 
+/* Show how far it is, if there is more of it, once all requests of the transaction went well. */
+extern void mvs_request_show(const MvsDrop *drop, const MvsPending *item);
+
 /* Work off all requests of one key. */
 extern void mvs_request_work_key(MvsDrop *drop, MvsPending **group, int count);
 
